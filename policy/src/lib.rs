@@ -1,1 +1,42 @@
-//! Placeholder.
+//! Rego for Postern: facts in, verdict out. No sockets, no runtime, no clock of its own.
+//!
+//! A policy is read into [`Sources`], checked and compiled once into a [`PolicySet`] that all workers share, and
+//! asked by one [`Judge`] per worker. Asking is total: whatever goes wrong is a [`Refusal`] with its own [`Cause`].
+//!
+//! ```
+//! use std::sync::Arc;
+//! use std::time::Duration;
+//! use postern_policy::{Judge, PolicySet, Recorded, Sources, Verdict};
+//!
+//! let text = r#"
+//! package postern
+//! default decision := false
+//! decision := {"allow": true, "rule": "batch"} if input.caller.path[0] == "batch"
+//! "#;
+//! let sources = Sources::from_modules([("main.rego", text)], []);
+//! let policy = PolicySet::compile(&sources, "data.postern.decision", Duration::from_millis(20))?;
+//! let mut judge = Judge::new(Arc::new(policy));
+//!
+//! let request = Recorded::parse(r#"{"caller": {"path": ["batch", "eod"]}, "now": 1795300123}"#)?;
+//! assert!(matches!(judge.judge(&request), Verdict::Allow(yes) if yes.rule.as_deref() == Some("batch")));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod builtins;
+mod compile;
+mod document;
+mod evaluate;
+mod gate;
+mod input;
+mod judge;
+mod problem;
+mod sources;
+mod verdict;
+
+pub use compile::PolicySet;
+pub use document::{Document, DocumentError, Key, MAX_DEPTH, MAX_VALUES};
+pub use input::{Facts, Leaf, LeafId, LeafSet, Recorded};
+pub use judge::Judge;
+pub use problem::{LoadError, Problem};
+pub use sources::{SourceError, Sources};
+pub use verdict::{Allowance, Cause, DenyResponse, Fault, Refusal, Verdict};

@@ -1,0 +1,165 @@
+//! Sources to a policy that can be asked: parsed under a watchdog, passed through the gate, prepared once.
+
+use std::fmt;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Duration;
+
+use regorus::{Engine, Value};
+
+use crate::builtins;
+use crate::evaluate::Evaluator;
+use crate::gate;
+use crate::input::LeafSet;
+use crate::problem::{LoadError, Problem};
+use crate::sources::{DataFile, Sources};
+
+/// Longest time for parsing and checking one policy; past it the policy is refused and its thread abandoned.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Stack of that thread: the parser and the gate recurse with the text.
+const STACK: usize = 64 * 1024 * 1024;
+
+/// A checked and prepared policy: immutable, shared by all workers.
+pub struct PolicySet {
+    engine: Engine,
+    entrypoint: String,
+    fuse: Duration,
+    revision: String,
+    leaves: LeafSet,
+}
+
+impl PolicySet {
+    /// Parses, checks and prepares a policy. Refused are, with all their problems at once: what does not compile,
+    /// lacks a default that refuses, calls what the engine lacks, nests too deep, or uses a construct that the
+    /// engine answers wrongly. `entrypoint` is a rule's full name, `data.postern.decision`; `fuse` is the longest
+    /// time of one decision.
+    pub fn compile(sources: &Sources, entrypoint: &str, fuse: Duration) -> Result<Self, LoadError> {
+        let prepared = load(sources, Some(entrypoint))?;
+        Ok(Self {
+            engine: prepared.engine,
+            entrypoint: entrypoint.to_owned(),
+            fuse,
+            revision: sources.revision().to_owned(),
+            leaves: prepared.leaves,
+        })
+    }
+
+    /// Names the policy's sources; in every record under `decision.policy`.
+    #[must_use]
+    pub fn revision(&self) -> &str {
+        &self.revision
+    }
+
+    /// The leaves of the input that any rule of the policy reads.
+    #[must_use]
+    pub const fn leaves(&self) -> &LeafSet {
+        &self.leaves
+    }
+
+    pub(crate) fn evaluator(&self) -> Evaluator {
+        Evaluator::new(&self.engine, &self.entrypoint, self.fuse)
+    }
+}
+
+impl fmt::Debug for PolicySet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PolicySet")
+            .field("entrypoint", &self.entrypoint)
+            .field("revision", &self.revision)
+            .field("fuse", &self.fuse)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What loading gives: an engine that has been through the gate.
+pub(crate) struct Prepared {
+    pub(crate) engine: Engine,
+    pub(crate) leaves: LeafSet,
+}
+
+/// Loads under the watchdog. Without an entrypoint nothing is asked of defaults: the workbench's queries name
+/// their own.
+pub(crate) fn load(sources: &Sources, entrypoint: Option<&str>) -> Result<Prepared, LoadError> {
+    let (sender, receiver) = sync_channel(1);
+    let (sources, entrypoint) = (sources.clone(), entrypoint.map(str::to_owned));
+    let loader =
+        std::thread::Builder::new().name("policy-load".to_owned()).stack_size(STACK).spawn(move || {
+            // Nobody listens any more when the watchdog has given up.
+            drop(sender.send(load_here(&sources, entrypoint.as_deref())));
+        });
+    let whole =
+        |why: &str, instead: &str| LoadError { problems: vec![Problem::of("", "load", why, instead)] };
+    if let Err(error) = loader {
+        return Err(whole(&format!("found no thread: {error}"), ""));
+    }
+    match receiver.recv_timeout(PATIENCE) {
+        Ok(outcome) => outcome,
+        Err(RecvTimeoutError::Timeout) => Err(whole("did not end within 20 s", "smaller or flatter modules")),
+        Err(RecvTimeoutError::Disconnected) => {
+            Err(whole("ended in a panic of the engine's parser", "simpler modules"))
+        }
+    }
+}
+
+fn load_here(sources: &Sources, entrypoint: Option<&str>) -> Result<Prepared, LoadError> {
+    let mut problems = Vec::new();
+    let mut engine = Engine::new();
+    engine.set_strict_builtin_errors(true);
+    engine.set_gather_prints(true);
+    for module in &sources.modules {
+        if let Err(error) = engine.add_policy(module.name.clone(), module.text.clone()) {
+            problems.push(parse_problem(&module.name, &module.text, &error.to_string()));
+        }
+    }
+    for file in &sources.data {
+        if let Err(problem) = add_data(&mut engine, file) {
+            problems.push(*problem);
+        }
+    }
+    let modules = engine.get_modules().clone();
+    if let Some(entrypoint) = entrypoint {
+        gate::entrypoint::check(&modules, entrypoint, &mut problems);
+    }
+    if !problems.is_empty() {
+        return Err(LoadError { problems });
+    }
+    prepare(&mut engine).map_err(|error| {
+        let text = error.to_string();
+        LoadError { problems: vec![parse_problem("", "", &text)] }
+    })?;
+    Ok(Prepared { engine, leaves: LeafSet::Whole })
+}
+
+/// Installs our builtins and makes the engine analyse all modules, without evaluating any rule.
+fn prepare(engine: &mut Engine) -> anyhow::Result<()> {
+    builtins::install(engine)?;
+    // The only call that prepares without asking for a rule; a clone of a prepared engine stays prepared.
+    engine.eval_query("true".to_owned(), false).map(drop)
+}
+
+fn add_data(engine: &mut Engine, file: &DataFile) -> Result<(), Box<Problem>> {
+    let problem = |why: String| Box::new(Problem::of(&file.name, "data", why, ""));
+    let document = crate::document::Document::json(&file.text).map_err(|error| problem(error.to_string()))?;
+    let mut value = document.into_value();
+    for member in file.path.iter().rev() {
+        let mut object = regorus::value::Object::new();
+        object.insert(Value::from(member.as_str()), value);
+        value = object.into_value();
+    }
+    engine.add_data(value).map_err(|error| problem(format!("does not merge: {error}")))
+}
+
+/// The engine says where in its message: `--> file:line:column`, and what after `error:`.
+fn parse_problem(name: &str, text: &str, message: &str) -> Problem {
+    let place = message.split("--> ").nth(1).and_then(|rest| rest.lines().next()).unwrap_or_default();
+    let mut numbers = place.rsplitn(3, ':');
+    let column = numbers.next().and_then(|column| column.parse().ok());
+    let line = numbers.next().and_then(|line| line.parse().ok());
+    let file = numbers.next().unwrap_or(name);
+    let why = message.rsplit("error: ").next().unwrap_or(message).trim();
+    let problem =
+        Problem::of(file, "rego", format!("does not compile: {why}"), "Rego v1, as the message says");
+    match (line, column) {
+        (Some(line), Some(column)) => problem.at(line, column, text),
+        _ => problem,
+    }
+}

@@ -1,0 +1,263 @@
+//! The input document as the engine wants it, built without a detour over JSON text.
+//!
+//! The proxy describes a request with these constructors; the engine's own value type stays in this crate. Text
+//! and keys are shared by reference count, so a part that does not change (a caller, a route's name) is built
+//! once and cloned into every document.
+
+use std::sync::OnceLock;
+
+use regorus::Value;
+use regorus::value::{Array, Object};
+
+/// Deepest nesting of a document: what JSON from outside may have, and what a whole input may have.
+pub const MAX_DEPTH: u8 = 64;
+
+/// Largest number of values (scalars, lists, objects) in JSON from outside.
+pub const MAX_VALUES: usize = 100_000;
+
+/// A constant member name, made into the engine's form once per process.
+#[derive(Debug)]
+pub struct Key {
+    name: &'static str,
+    value: OnceLock<Value>,
+}
+
+impl Key {
+    /// Names a member; `static CALLER: Key = Key::new("caller");`.
+    #[must_use]
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, value: OnceLock::new() }
+    }
+
+    fn value(&self) -> Value {
+        self.value.get_or_init(|| Value::from(self.name)).clone()
+    }
+}
+
+/// A JSON-like value in the engine's form, with the depth of its nesting. Cloning costs a reference count.
+#[derive(Clone, Debug)]
+pub struct Document {
+    value: Value,
+    depth: u8,
+}
+
+/// Why JSON from outside does not become a document.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DocumentError {
+    /// Not JSON.
+    #[error("not JSON: {0}")]
+    Malformed(String),
+    /// Nested deeper than [`MAX_DEPTH`].
+    #[error("nested deeper than {MAX_DEPTH}")]
+    TooDeep,
+    /// More than [`MAX_VALUES`] values.
+    #[error("more than {MAX_VALUES} values")]
+    TooMany,
+}
+
+impl Document {
+    /// JSON null.
+    #[must_use]
+    pub const fn null() -> Self {
+        Self { value: Value::Null, depth: 0 }
+    }
+
+    /// True or false.
+    #[must_use]
+    pub const fn bool(value: bool) -> Self {
+        Self { value: Value::Bool(value), depth: 0 }
+    }
+
+    /// Text.
+    #[must_use]
+    pub fn text(value: &str) -> Self {
+        Self { value: Value::from(value), depth: 0 }
+    }
+
+    /// A whole number that is not negative; times are whole seconds.
+    #[must_use]
+    pub fn number(value: u64) -> Self {
+        Self { value: Value::from(value), depth: 0 }
+    }
+
+    /// Text, or null when there is none.
+    #[must_use]
+    pub fn text_or_null(value: Option<&str>) -> Self {
+        value.map_or_else(Self::null, Self::text)
+    }
+
+    /// A list.
+    #[must_use]
+    pub fn list(items: impl IntoIterator<Item = Self>) -> Self {
+        let mut depth = 0;
+        let items: Array = items
+            .into_iter()
+            .map(|item| {
+                depth = depth.max(item.depth);
+                item.value
+            })
+            .collect();
+        Self { value: items.into_value(), depth: depth.saturating_add(1) }
+    }
+
+    /// A list of texts.
+    #[must_use]
+    pub fn texts<'a>(items: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::list(items.into_iter().map(Self::text))
+    }
+
+    /// An object whose member names are constants.
+    #[must_use]
+    pub fn object(members: impl IntoIterator<Item = (&'static Key, Self)>) -> Self {
+        Self::members(members.into_iter().map(|(key, value)| (key.value(), value)))
+    }
+
+    /// An object whose member names come from the request: headers, query, labels. A name that comes twice keeps
+    /// its last value, so collect lists first.
+    #[must_use]
+    pub fn map<'a>(members: impl IntoIterator<Item = (&'a str, Self)>) -> Self {
+        Self::members(members.into_iter().map(|(key, value)| (Value::from(key), value)))
+    }
+
+    /// JSON from outside: a request body, a recorded document. Bounded in depth and number of values.
+    pub fn json(text: &str) -> Result<Self, DocumentError> {
+        // Depth is known before a parser recurses into it.
+        if nesting(text.as_bytes()) > usize::from(MAX_DEPTH) {
+            return Err(DocumentError::TooDeep);
+        }
+        let value: serde_json::Value =
+            serde_json::from_str(text).map_err(|error| DocumentError::Malformed(error.to_string()))?;
+        Self::from_json(&value)
+    }
+
+    /// The same, from JSON that is already parsed.
+    pub fn from_json(value: &serde_json::Value) -> Result<Self, DocumentError> {
+        let mut values = 0;
+        build(value, 0, &mut values)
+    }
+
+    /// How deep lists and objects stand in one another; a scalar has depth 0.
+    #[must_use]
+    pub const fn depth(&self) -> u8 {
+        self.depth
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn value(&self) -> &Value {
+        &self.value
+    }
+
+    pub(crate) fn into_value(self) -> Value {
+        self.value
+    }
+
+    fn members(members: impl IntoIterator<Item = (Value, Self)>) -> Self {
+        let mut depth = 0;
+        let members: Object = members
+            .into_iter()
+            .map(|(key, item)| {
+                depth = depth.max(item.depth);
+                (key, item.value)
+            })
+            .collect();
+        Self { value: members.into_value(), depth: depth.saturating_add(1) }
+    }
+}
+
+fn build(value: &serde_json::Value, depth: u8, values: &mut usize) -> Result<Document, DocumentError> {
+    *values += 1;
+    if *values > MAX_VALUES {
+        return Err(DocumentError::TooMany);
+    }
+    if depth > MAX_DEPTH {
+        return Err(DocumentError::TooDeep);
+    }
+    Ok(match value {
+        serde_json::Value::Null => Document::null(),
+        serde_json::Value::Bool(value) => Document::bool(*value),
+        serde_json::Value::String(text) => Document::text(text),
+        serde_json::Value::Number(number) => Document { value: number_value(number), depth: 0 },
+        serde_json::Value::Array(items) => {
+            let items: Result<Vec<_>, _> = items.iter().map(|item| build(item, depth + 1, values)).collect();
+            Document::list(items?)
+        }
+        serde_json::Value::Object(members) => {
+            let members: Result<Vec<_>, _> = members
+                .iter()
+                .map(|(name, item)| Ok((name.as_str(), build(item, depth + 1, values)?)))
+                .collect();
+            Document::map(members?)
+        }
+    })
+}
+
+fn number_value(number: &serde_json::Number) -> Value {
+    if let Some(whole) = number.as_u64() {
+        return Value::from(whole);
+    }
+    if let Some(whole) = number.as_i64() {
+        return Value::from(whole);
+    }
+    number.as_f64().map_or(Value::Null, Value::from)
+}
+
+/// The deepest bracket nesting of JSON text, strings left out.
+pub(crate) fn nesting(text: &[u8]) -> usize {
+    let (mut depth, mut deepest, mut quoted, mut escaped) = (0_usize, 0, false, false);
+    for byte in text {
+        match (quoted, byte) {
+            (true, _) if escaped => escaped = false,
+            (true, b'\\') => escaped = true,
+            (_, b'"') => quoted = !quoted,
+            (false, b'[' | b'{') => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            (false, b']' | b'}') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_built_document_equals_the_same_json() {
+        static CALLER: Key = Key::new("caller");
+        static ID: Key = Key::new("id");
+        static NOW: Key = Key::new("now");
+        let built = Document::object([
+            (&CALLER, Document::object([(&ID, Document::text("spiffe://a/b"))])),
+            (&NOW, Document::number(12)),
+        ]);
+
+        let parsed = Document::json(r#"{"now": 12, "caller": {"id": "spiffe://a/b"}}"#).unwrap();
+
+        assert_eq!(built.value(), parsed.value());
+        assert_eq!((built.depth(), parsed.depth()), (2, 2));
+    }
+
+    #[test]
+    fn json_nested_too_deep_is_refused_before_it_is_parsed() {
+        let deep = "[".repeat(1_000_000);
+
+        assert_eq!(Document::json(&deep).unwrap_err(), DocumentError::TooDeep);
+    }
+
+    #[test]
+    fn brackets_inside_json_strings_are_text() {
+        let text = format!(r#"["\"{}"]"#, "[".repeat(500));
+
+        assert_eq!(Document::json(&text).unwrap().depth(), 1);
+    }
+
+    #[test]
+    fn json_with_too_many_values_is_refused() {
+        let many = format!("[{}0]", "0,".repeat(MAX_VALUES));
+
+        assert_eq!(Document::json(&many).unwrap_err(), DocumentError::TooMany);
+    }
+}

@@ -1,0 +1,110 @@
+//! One evaluation, fenced in: a fuse inside the engine, our own measure outside, a net for panics.
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use regorus::utils::limits::ExecutionTimerConfig;
+use regorus::{Engine, LimitError, Value};
+
+use crate::builtins::turn;
+use crate::verdict::Cause;
+
+/// Steps of the engine between two looks at the clock. A step is well under a microsecond.
+const CHECK_EVERY: NonZeroU32 = NonZeroU32::new(64).unwrap();
+
+/// Most characters of the engine's message that are kept for the record.
+const MAX_DETAIL: usize = 1_000;
+
+/// An engine of one worker and the prepared one it can be replaced from.
+pub(crate) struct Evaluator {
+    prepared: Engine,
+    engine: Engine,
+    entrypoint: String,
+    fuse: Duration,
+}
+
+impl Evaluator {
+    pub(crate) fn new(prepared: &Engine, entrypoint: &str, fuse: Duration) -> Self {
+        let mut prepared = prepared.clone();
+        prepared
+            .set_execution_timer_config(ExecutionTimerConfig { limit: fuse, check_interval: CHECK_EVERY });
+        Self { engine: prepared.clone(), prepared, entrypoint: entrypoint.to_owned(), fuse }
+    }
+
+    /// The entrypoint's value for one input. `now` is what `time.now_ns` answers from.
+    pub(crate) fn evaluate(&mut self, input: Value, now: Option<u64>) -> Result<Value, Cause> {
+        let Self { engine, entrypoint, fuse, .. } = self;
+        let outcome = fenced(*fuse, now, || {
+            engine.set_input(input);
+            let value = engine.eval_rule(entrypoint.clone());
+            // Gathered only so that they are not written to standard error.
+            drop(engine.take_prints());
+            value
+        });
+        if outcome.is_err() {
+            // An evaluation that was cut short leaves its `with` and its scopes behind.
+            self.engine = self.prepared.clone();
+        }
+        outcome
+    }
+}
+
+impl fmt::Debug for Evaluator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Evaluator")
+            .field("entrypoint", &self.entrypoint)
+            .field("fuse", &self.fuse)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Runs one evaluation and judges how it went, in the order of what weighs most: a cap that was hit counts even
+/// where the engine swallowed the error, and a late answer is none.
+pub(crate) fn fenced<T>(
+    fuse: Duration,
+    now: Option<u64>,
+    run: impl FnOnce() -> anyhow::Result<T>,
+) -> Result<T, Cause> {
+    turn::begin(now);
+    let watch = Stopwatch::start();
+    let outcome = catch_unwind(AssertUnwindSafe(run));
+    let elapsed = watch.elapsed();
+    let excess = turn::end();
+    let Ok(outcome) = outcome else { return Err(Cause::Panic) };
+    if let Some(excess) = excess {
+        return Err(Cause::Oversize { builtin: excess.builtin, limit: excess.limit });
+    }
+    if elapsed > fuse {
+        return Err(Cause::Late { fuse });
+    }
+    outcome.map_err(|error| cause(&error, fuse))
+}
+
+/// The engine tells its errors apart by words only; the tests beside this file hold the words down.
+fn cause(error: &anyhow::Error, fuse: Duration) -> Cause {
+    if let Some(LimitError::TimeLimitExceeded { .. }) = error.downcast_ref::<LimitError>() {
+        return Cause::Late { fuse };
+    }
+    let detail: String = error.to_string().chars().take(MAX_DETAIL).collect();
+    let contradicts = ["multiple outputs", "conflict"].iter().any(|words| detail.contains(words));
+    if contradicts { Cause::Conflict { detail } } else { Cause::Error { detail } }
+}
+
+/// Measures how long an evaluation took. Not a clock: nothing is valid or expired by it.
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "measures a stretch of work; no decision reads the time from it"
+    )]
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}

@@ -1,0 +1,3 @@
+//! What a policy may not contain, checked over its whole text before anything is evaluated.
+
+pub(crate) mod entrypoint;

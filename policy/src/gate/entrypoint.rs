@@ -1,0 +1,113 @@
+//! The entrypoint: it must exist, be one complete rule, and have a default that refuses.
+
+use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead};
+
+use crate::problem::Problem;
+
+const DEFAULT: &str = "`default NAME := false` in the entrypoint's package";
+
+/// Finds what is wrong with the entrypoint `data.a.b`, over all modules.
+pub(crate) fn check(modules: &[Ref<Module>], entrypoint: &str, problems: &mut Vec<Problem>) {
+    let Some(wanted) = entrypoint.strip_prefix("data.").filter(|rest| rest.contains('.')) else {
+        let why = "is not a rule's name";
+        problems.push(Problem::of("", entrypoint, why, "policy.entrypoint: data.PACKAGE.RULE"));
+        return;
+    };
+    let wanted: Vec<&str> = wanted.split('.').collect();
+    let (mut rules, mut defaults) = (0, 0);
+    for module in modules {
+        let package = path(&module.package.refr).unwrap_or_default();
+        for rule in &module.policy {
+            let names = |refr: &Expr| {
+                path(refr).is_some_and(|rule| {
+                    package.iter().chain(&rule).map(String::as_str).eq(wanted.iter().copied())
+                })
+            };
+            match rule.as_ref() {
+                Rule::Default { span, refr, args, value, .. } if names(refr) => {
+                    defaults += 1;
+                    if !args.is_empty() || !refuses(value) {
+                        let why = "has a default that does not refuse";
+                        problems.push(Problem::of(span.source.get_path(), entrypoint, why, DEFAULT).at(
+                            span.line,
+                            span.col,
+                            span.source.get_contents(),
+                        ));
+                    }
+                }
+                Rule::Spec { span, head, .. } if names(head_name(head)) => {
+                    rules += 1;
+                    if !matches!(head, RuleHead::Compr { .. }) {
+                        let why = "is a set or a function, not a decision";
+                        problems.push(
+                            Problem::of(
+                                span.source.get_path(),
+                                entrypoint,
+                                why,
+                                "a complete rule: `NAME := … if …`",
+                            )
+                            .at(span.line, span.col, span.source.get_contents()),
+                        );
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    if rules + defaults == 0 {
+        problems.push(Problem::of(
+            "",
+            entrypoint,
+            "is not defined by any module",
+            "the rule's full name as entrypoint",
+        ));
+    } else if defaults == 0 {
+        let why = "has no default: a request no rule speaks of would have no answer";
+        problems.push(Problem::of("", entrypoint, why, DEFAULT));
+    }
+}
+
+fn head_name(head: &RuleHead) -> &Ref<Expr> {
+    match head {
+        RuleHead::Compr { refr, .. } | RuleHead::Set { refr, .. } | RuleHead::Func { refr, .. } => refr,
+    }
+}
+
+/// `false`, or an object literal whose `allow` is `false`.
+fn refuses(value: &Expr) -> bool {
+    match value {
+        Expr::Bool { value, .. } => *value == regorus::Value::Bool(false),
+        Expr::Object { fields, .. } => fields.iter().any(|(_, name, value)| {
+            matches!(name.as_ref(), Expr::String { value, .. } if *value == regorus::Value::from("allow"))
+                && matches!(value.as_ref(), Expr::Bool { value, .. } if *value == regorus::Value::Bool(false))
+        }),
+        _ => false,
+    }
+}
+
+/// The members of a constant reference such as `a.b["c"]`; none when a member is computed.
+pub(crate) fn path(refr: &Expr) -> Option<Vec<String>> {
+    let mut members = Vec::new();
+    let mut rest = refr;
+    loop {
+        match rest {
+            Expr::Var { value, .. } => {
+                members.push(value.as_string().ok()?.to_string());
+                members.reverse();
+                return Some(members);
+            }
+            Expr::RefDot { refr, field, .. } => {
+                members.push(field.1.as_string().ok()?.to_string());
+                rest = refr;
+            }
+            Expr::RefBrack { refr, index, .. } => {
+                let (Expr::String { value, .. } | Expr::RawString { value, .. }) = index.as_ref() else {
+                    return None;
+                };
+                members.push(value.as_string().ok()?.to_string());
+                rest = refr;
+            }
+            _ => return None,
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Why a policy is refused at load: every problem at once, each with its place and what to write instead.
+
+use std::fmt;
+
+/// A refused policy. The caller keeps the one it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadError {
+    /// All that is wrong, in the order of the files; never empty.
+    pub problems: Vec<Problem>,
+}
+
+/// One thing to mend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Name of the module or data document; empty when it is about the policy as a whole.
+    pub file: String,
+    /// Line, from 1; 0 when there is none.
+    pub line: u32,
+    /// Column, from 1; 0 when there is none.
+    pub column: u32,
+    /// The construct or name that is refused.
+    pub construct: String,
+    /// Why it is refused.
+    pub why: String,
+    /// What to write instead.
+    pub instead: String,
+    /// The line of source, for the rendering; empty when there is none.
+    pub excerpt: String,
+}
+
+impl Problem {
+    /// A problem of a file or of the whole policy, without a place inside.
+    pub(crate) fn of(
+        file: &str,
+        construct: &str,
+        why: impl Into<String>,
+        instead: impl Into<String>,
+    ) -> Self {
+        Self {
+            file: file.to_owned(),
+            line: 0,
+            column: 0,
+            construct: construct.to_owned(),
+            why: why.into(),
+            instead: instead.into(),
+            excerpt: String::new(),
+        }
+    }
+
+    /// The same, with its place in the text of the file.
+    pub(crate) fn at(mut self, line: u32, column: u32, text: &str) -> Self {
+        (self.line, self.column) = (line, column);
+        let index = usize::try_from(line).unwrap_or(usize::MAX).saturating_sub(1);
+        let excerpt = text.lines().nth(index).unwrap_or_default();
+        // A generated line may be long; its head names the place well enough.
+        self.excerpt = excerpt.chars().take(160).collect();
+        self
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.file.is_empty(), self.line) {
+            (true, _) => write!(f, "policy: ")?,
+            (false, 0) => write!(f, "{}: ", self.file)?,
+            (false, line) => write!(f, "{}:{line}:{}: ", self.file, self.column)?,
+        }
+        write!(f, "`{}` {}", self.construct, self.why)?;
+        if !self.excerpt.is_empty() {
+            let number = self.line.to_string();
+            let margin = " ".repeat(number.len());
+            // Tabs stay tabs, so that the caret stands under its column wherever it is printed.
+            let column = usize::try_from(self.column).unwrap_or(0).saturating_sub(1);
+            let blank = |c: char| if c == '\t' { '\t' } else { ' ' };
+            let indent: String = self.excerpt.chars().take(column).map(blank).collect();
+            write!(f, "\n {margin} |\n {number} | {}\n {margin} | {indent}^", self.excerpt)?;
+        }
+        if !self.instead.is_empty() {
+            write!(f, "\n   instead: {}", self.instead)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.problems.iter().enumerate() {
+            let between = if index == 0 { "" } else { "\n" };
+            write!(f, "{between}{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_problem_shows_its_line_with_a_caret_and_what_to_write_instead() {
+        let text = "package a\n\tx := http.send({})\n";
+        let problem =
+            Problem::of("a.rego", "http.send", "is not in the engine", "data read at load").at(2, 7, text);
+
+        let shown = LoadError { problems: vec![problem] }.to_string();
+
+        let expected = "a.rego:2:7: `http.send` is not in the engine\n   |\n 2 | \tx := http.send({})\n   | \t     ^\n   \
+                        instead: data read at load";
+        assert_eq!(shown, expected);
+    }
+}

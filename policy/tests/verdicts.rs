@@ -1,0 +1,130 @@
+//! Real Rego, real requests: each way a decision can fail to come about is a refusal with its own cause.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use postern_policy::{Cause, Judge, PolicySet, Recorded, Sources, Verdict};
+
+const FUSE: Duration = Duration::from_millis(20);
+
+fn judge(body: &str) -> Judge {
+    let text = format!("package postern\ndefault decision := false\n{body}");
+    let sources =
+        Sources::from_modules([("main.rego", text.as_str())], [("roles", r#"{"clerk": ["post"]}"#)]);
+    let policy =
+        PolicySet::compile(&sources, "data.postern.decision", FUSE).unwrap_or_else(|error| panic!("{error}"));
+    Judge::new(Arc::new(policy))
+}
+
+fn request() -> Recorded {
+    Recorded::parse(r#"{"caller": {"id": "spiffe://a/b", "path": ["b"]}, "request": {"method": "GET"}, "now": 1795300123}"#)
+        .unwrap()
+}
+
+#[track_caller]
+fn cause(body: &str) -> Cause {
+    match judge(body).judge(&request()) {
+        Verdict::Deny(refusal) => refusal.cause,
+        Verdict::Allow(_) => panic!("allowed: {body}"),
+    }
+}
+
+#[test]
+fn a_rule_that_holds_allows_and_is_named() {
+    let body = r#"decision := {"allow": true, "rule": "readers"} if {
+        input.request.method == "GET"
+        "post" in data.roles.clerk
+    }"#;
+
+    let verdict = judge(body).judge(&request());
+
+    assert!(matches!(verdict, Verdict::Allow(yes) if yes.rule.as_deref() == Some("readers")));
+}
+
+#[test]
+fn no_rule_that_holds_is_the_policys_no() {
+    assert_eq!(cause(r#"decision := true if input.request.method == "POST""#), Cause::Policy);
+}
+
+#[test]
+fn an_error_is_a_refusal_also_under_not() {
+    assert!(matches!(cause("decision := true if to_number(\"zzz\") > 1"), Cause::Error { .. }));
+    assert!(matches!(
+        cause("bad if to_number(\"zzz\") > 1\ndecision := true if not bad"),
+        Cause::Error { .. }
+    ));
+}
+
+#[test]
+fn two_rules_that_disagree_are_a_conflict() {
+    let body = "decision := true if input.now > 1\ndecision := {\"allow\": true} if input.now > 2";
+    assert!(matches!(cause(body), Cause::Conflict { .. }));
+    let body = "f(x) := 1 if x > 1\nf(x) := 2 if x > 2\ndecision := true if f(input.now) == 1";
+    assert!(matches!(cause(body), Cause::Conflict { .. }));
+}
+
+#[test]
+fn a_runaway_loop_is_stopped_by_the_fuse() {
+    let body = "nines := [9, 9, 9, 9, 9, 9, 9, 9, 9]\ndecision := true if {
+        some a in nines; some b in nines; some c in nines; some d in nines; some e in nines
+        some f in nines; some g in nines; some h in nines; a + b + c + d + e + f + g + h == 1
+    }";
+    let Verdict::Deny(refusal) = judge(body).judge(&request()) else { panic!("allowed") };
+
+    assert_eq!(refusal.cause, Cause::Late { fuse: FUSE });
+    assert!(refusal.us < 100_000, "{} us", refusal.us);
+}
+
+#[test]
+fn a_judge_goes_on_after_a_refusal_of_any_kind() {
+    let mut judge = judge(
+        r#"decision := true if input.now == 1
+        decision := {"allow": true, "no_such_member": 1} if input.now == 2
+        decision := true if { input.now == 3; to_number("x") == 1 }
+        decision := true if { input.now == 4; some i in [1, 2]; with_other(i) }
+        with_other(_) if input.now == 4 with input as {"now": to_number("x")}"#,
+    );
+    let at = |now: u32| Recorded::parse(&format!(r#"{{"now": {now}}}"#)).unwrap();
+    for round in 0..3 {
+        assert!(matches!(judge.judge(&at(1)), Verdict::Allow(_)), "round {round}");
+        for now in 2..5 {
+            assert!(matches!(judge.judge(&at(now)), Verdict::Deny(_)), "round {round}, case {now}");
+        }
+    }
+}
+
+#[test]
+fn an_input_nested_too_deep_is_refused_unasked() {
+    struct Deep;
+    impl postern_policy::Facts for Deep {
+        fn leaf(&self, _: postern_policy::LeafId) -> postern_policy::Leaf<'_> {
+            postern_policy::Leaf::Absent
+        }
+        fn document(&self) -> postern_policy::Document {
+            let leaf = postern_policy::Document::null();
+            (0..100).fold(leaf, |inner, _| postern_policy::Document::list([inner]))
+        }
+    }
+    let Verdict::Deny(refusal) = judge("decision := true").judge(&Deep) else { panic!("allowed") };
+
+    assert_eq!(refusal.cause, Cause::Depth { depth: 100 });
+}
+
+#[test]
+fn a_policy_without_a_default_that_refuses_is_not_loaded() {
+    for (text, says) in [
+        ("package postern\ndecision := true if input.now > 1", "has no default"),
+        ("package postern\ndefault decision := true", "does not refuse"),
+        ("package postern\ndefault decision := {\"allow\": true}", "does not refuse"),
+        ("package postern\ndefault other := false", "is not defined"),
+        ("package postern\ndefault decision := false\ndecision := true if {", "does not compile"),
+    ] {
+        let sources = Sources::from_modules([("main.rego", text)], []);
+        let error = PolicySet::compile(&sources, "data.postern.decision", FUSE).unwrap_err().to_string();
+        assert!(error.contains(says), "{error}");
+    }
+    let sources =
+        Sources::from_modules([("main.rego", "package postern\ndefault decision := {\"allow\": false}")], []);
+    PolicySet::compile(&sources, "data.postern.decision", FUSE).unwrap();
+}
