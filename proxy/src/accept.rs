@@ -1,0 +1,1 @@
+//! Listeners: bind, limit, accept, hand over.

@@ -1,0 +1,416 @@
+//! The configuration, fully parsed. Holding a [`Config`] means that it is valid: every name
+//! resolves, every unit is a type, every default has been filled in.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::{
+    CredentialName, Direction, ListenerName, Mode, RouteName, SpiffeId, TrustDomain, UpstreamName, VaultName,
+};
+
+/// Everything that `postern run` was told.
+#[derive(Debug)]
+pub struct Config {
+    /// The file it was read from.
+    pub file: PathBuf,
+    /// Lease journal, record sequence: what must survive a crash.
+    pub state: PathBuf,
+    /// Worker threads; 1 by default, for this is a sidecar.
+    pub workers: NonZeroUsize,
+    /// Shown to policy as `context.labels`.
+    pub labels: BTreeMap<String, String>,
+    /// Who we are and whom we trust.
+    pub identity: Identity,
+    /// The vaults that credentials come from.
+    pub vaults: BTreeMap<VaultName, Arc<Vault>>,
+    /// The credentials that decisions may name.
+    pub credentials: BTreeMap<CredentialName, Arc<Credential>>,
+    /// The old systems.
+    pub upstreams: BTreeMap<UpstreamName, Arc<Upstream>>,
+    /// Where policy comes from and how long it may think.
+    pub policy: Policy,
+    /// Where callers arrive.
+    pub listeners: BTreeMap<ListenerName, Arc<Listener>>,
+    /// Where records go.
+    pub records: Records,
+    /// For operators.
+    pub admin: Admin,
+    /// How long open requests may go on once told to stop.
+    pub drain: Duration,
+}
+
+/// Who we are and whom we trust.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Where SVIDs and bundles come from.
+    pub source: IdentitySource,
+    /// Trust domains whose members may be known here; never implied.
+    pub trust: Vec<TrustDomain>,
+}
+
+/// Where SVIDs and bundles come from.
+#[derive(Clone, Debug)]
+pub enum IdentitySource {
+    /// A SPIFFE Workload API: `unix:///path` or `tcp://ip:port`.
+    WorkloadApi(String),
+    /// Files that something else rotates: PEM.
+    Files {
+        /// Chain, leaf first.
+        svid: PathBuf,
+        /// PKCS#8 key of the leaf.
+        key: PathBuf,
+        /// Anchors of our own trust domain.
+        bundle: PathBuf,
+        /// A JWK set that verifies JWT-SVIDs of our own trust domain, if those are accepted.
+        jwt_bundle: Option<PathBuf>,
+        /// A JWT-SVID of our own, for the vault login.
+        token: Option<PathBuf>,
+    },
+}
+
+/// A Vault or OpenBao server.
+#[derive(Debug)]
+pub struct Vault {
+    /// The configured name.
+    pub name: VaultName,
+    /// `https` or, on loopback only, `http`.
+    pub tls: bool,
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Roots that its certificate must chain to, PEM file; none means that its SPIFFE ID is checked or the URL is http.
+    pub roots: Option<PathBuf>,
+    /// The SPIFFE ID its certificate must carry, instead of roots.
+    pub spiffe_id: Option<SpiffeId>,
+    /// `X-Vault-Namespace`.
+    pub namespace: Option<String>,
+    /// How we log in.
+    pub login: VaultLogin,
+    /// The longest any one call may take.
+    pub timeout: Duration,
+}
+
+/// How we log in to a vault.
+#[derive(Debug)]
+pub enum VaultLogin {
+    /// `auth/MOUNT/login` with a JWT-SVID of ours.
+    Jwt {
+        /// Where the method is mounted; `jwt` by default.
+        mount: String,
+        /// The role of the vault's.
+        role: String,
+        /// The audience our JWT-SVID is fetched for; `vault` by default.
+        audience: String,
+    },
+    /// A token that something else keeps fresh in a file.
+    TokenFile(PathBuf),
+}
+
+/// A named source and lifetime; never how it is put in.
+#[derive(Debug)]
+pub struct Credential {
+    /// The configured name.
+    pub name: CredentialName,
+    /// Where it comes from.
+    pub source: CredentialSource,
+    /// Who shares one lease.
+    pub lease_per: LeasePer,
+    /// A lease that nobody used for so long is returned.
+    pub idle: Duration,
+    /// How many leases may be held at a time.
+    pub most: NonZeroUsize,
+    /// Upstreams it may be sent to; empty: any upstream of a route that names it.
+    pub only_to: Vec<UpstreamName>,
+}
+
+/// Where a credential comes from.
+#[derive(Debug)]
+pub enum CredentialSource {
+    /// A path of a vault, read as it stands: a constant, never built from caller data.
+    Vault {
+        /// Which vault.
+        vault: VaultName,
+        /// For example `database/creds/app` or `secret/data/app`.
+        read: String,
+    },
+    /// A JSON file that something else keeps fresh: `{"username", "password"}` or `{"token"}`.
+    File(PathBuf),
+}
+
+/// Who shares one lease of a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeasePer {
+    /// Each caller has its own: an account per caller.
+    Caller,
+    /// All callers of a listener share one.
+    Listener,
+}
+
+/// The old system.
+#[derive(Debug)]
+pub struct Upstream {
+    /// The configured name.
+    pub name: UpstreamName,
+    /// Where it is.
+    pub address: UpstreamAddress,
+    /// How it proves itself; none: clear text.
+    pub tls: Option<UpstreamTls>,
+    /// How it wants to be logged in to; none: it takes no credential.
+    pub login: Option<Login>,
+    /// Deadlines.
+    pub timeouts: UpstreamTimeouts,
+    /// How many connections may be open to it, per worker.
+    pub connections: NonZeroUsize,
+    /// Whether HTTP/2 is spoken to it (needed for gRPC); declared, never guessed.
+    pub http2: bool,
+    /// Whether and how far its responses are searched for the injected secret.
+    pub scrub: bool,
+}
+
+/// Where an upstream is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UpstreamAddress {
+    /// `host:port`.
+    Tcp {
+        /// Name or address.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+    /// `unix:/path`.
+    Unix(PathBuf),
+}
+
+/// How an upstream proves itself before any credential is sent.
+#[derive(Debug)]
+pub struct UpstreamTls {
+    /// What must hold of its certificate.
+    pub proof: UpstreamProof,
+    /// The name it is asked for and must be valid for; the address's host by default.
+    pub server_name: Option<String>,
+    /// The lowest version spoken: 1.2 by default, for old systems mostly speak that.
+    pub min: TlsVersion,
+    /// Whether our own SVID is presented.
+    pub present_svid: bool,
+}
+
+/// What must hold of an upstream's certificate.
+#[derive(Debug)]
+pub enum UpstreamProof {
+    /// It chains to these roots (PEM file) and is valid for the server name.
+    Roots(PathBuf),
+    /// It is an X.509-SVID with exactly this id.
+    SpiffeId(SpiffeId),
+    /// SHA-256 of its public key (SubjectPublicKeyInfo), whoever signed it.
+    Pin([u8; 32]),
+}
+
+/// A TLS version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TlsVersion {
+    /// TLS 1.2
+    V12,
+    /// TLS 1.3
+    V13,
+}
+
+/// How an upstream wants to be logged in to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Login {
+    /// `Authorization: Basic`.
+    Basic,
+    /// `Authorization: Bearer`.
+    Bearer,
+    /// A header of its own.
+    Header(http::HeaderName),
+}
+
+/// Deadlines towards an upstream.
+#[derive(Clone, Copy, Debug)]
+pub struct UpstreamTimeouts {
+    /// Until it is connected and proven.
+    pub connect: Duration,
+    /// Until the head of its response is read.
+    pub response: Duration,
+    /// How long a kept connection may stand unused.
+    pub idle: Duration,
+}
+
+/// Where policy comes from and how long it may think.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// `data.postern.decision` by default.
+    pub entrypoint: String,
+    /// Folders, by bundle name.
+    pub bundles: BTreeMap<String, PathBuf>,
+    /// How long one decision may take.
+    pub fuse: Duration,
+}
+
+/// Where callers arrive.
+#[derive(Debug)]
+pub struct Listener {
+    /// The configured name.
+    pub name: ListenerName,
+    /// Where it listens.
+    pub bind: SocketAddr,
+    /// What is spoken; declared, never guessed.
+    pub protocol: String,
+    /// Which way it faces.
+    pub direction: Direction,
+    /// What it presents to callers.
+    pub certificate: ListenerCertificate,
+    /// Who may call and how they prove it.
+    pub callers: Callers,
+    /// What a denial does.
+    pub mode: Mode,
+    /// Longest path first, so that the first that fits is the one.
+    pub routes: Vec<Arc<Route>>,
+    /// Limits.
+    pub limits: Limits,
+}
+
+/// What a listener presents to callers.
+#[derive(Clone, Debug)]
+pub enum ListenerCertificate {
+    /// Our own X.509-SVID.
+    Svid,
+    /// A certificate for callers that do not know SPIFFE: PEM files.
+    Files {
+        /// Chain, leaf first.
+        chain: PathBuf,
+        /// Key of the leaf.
+        key: PathBuf,
+    },
+}
+
+/// Who may call and how they prove it.
+#[derive(Clone, Debug)]
+pub struct Callers {
+    /// Any one of these suffices; where several are presented they must name the same id.
+    pub any_of: Vec<ProofKind>,
+    /// The audience that a JWT-SVID must name, and name alone.
+    pub audience: Option<String>,
+    /// Trust domains accepted here; a subset of `identity.trust`.
+    pub trust: Vec<TrustDomain>,
+    /// The longest life (exp minus iat, or minus now without iat) of an accepted JWT-SVID.
+    pub max_token_life: Duration,
+}
+
+/// A way of proving who one is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProofKind {
+    /// A client certificate in the TLS handshake.
+    X509Svid,
+    /// A bearer token.
+    JwtSvid,
+}
+
+/// A listener's host and whole leading path segments, to one upstream.
+#[derive(Debug)]
+pub struct Route {
+    /// The configured name.
+    pub name: RouteName,
+    /// Lower case, without port; none: any.
+    pub host: Option<String>,
+    /// Leading segments that must be equal; empty: any path.
+    pub segments: Vec<String>,
+    /// Where it leads.
+    pub upstream: Arc<Upstream>,
+    /// What a decision may name.
+    pub credentials: Vec<CredentialName>,
+    /// Whether `%2F` is kept inside its segment instead of refused.
+    pub encoded_slash: EncodedSlash,
+    /// How much of a JSON body policy sees.
+    pub inspect: Option<BodyInspection>,
+}
+
+/// What becomes of an encoded slash in a path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EncodedSlash {
+    /// The request is refused.
+    #[default]
+    Refuse,
+    /// It stays as it is, inside its segment.
+    Keep,
+}
+
+/// How much of a body policy sees.
+#[derive(Clone, Copy, Debug)]
+pub struct BodyInspection {
+    /// Larger bodies are `too_large`.
+    pub limit: usize,
+    /// Whether `too_large` and `malformed` are put to policy instead of being denied.
+    pub tolerate: bool,
+}
+
+/// What one listener bears, over all workers where it counts, per connection where it times.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Open connections, per worker.
+    pub connections: usize,
+    /// Handshakes in flight, per worker.
+    pub handshakes: usize,
+    /// How long a handshake may take.
+    pub handshake: Duration,
+    /// How long a request head may take.
+    pub head: Duration,
+    /// Bytes of a request head.
+    pub head_size: usize,
+    /// Number of headers.
+    pub headers: usize,
+    /// How long a body, stream or idle connection may stand still.
+    pub idle: Duration,
+    /// How old a connection may get.
+    pub age: Duration,
+    /// Streams at a time on one HTTP/2 connection.
+    pub streams: u32,
+}
+
+/// Where records go.
+#[derive(Clone, Debug)]
+pub struct Records {
+    /// JSON lines are appended here; none: standard output.
+    pub file: Option<PathBuf>,
+    /// What happens to requests when records cannot be written.
+    pub when_full: WhenFull,
+}
+
+/// What happens to requests when records cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenFull {
+    /// They are refused.
+    Refuse,
+    /// They go on; what is missing is counted and a `gap` record says so.
+    Count,
+}
+
+/// For operators.
+#[derive(Clone, Debug, Default)]
+pub struct Admin {
+    /// Unix socket with health, metrics and state.
+    pub socket: Option<PathBuf>,
+    /// Loopback address for health and metrics alone.
+    pub metrics: Option<SocketAddr>,
+}
+
+impl Listener {
+    /// The route for a request: its host must be equal, its leading segments too; the longest wins.
+    #[must_use]
+    pub fn route<S: AsRef<str>>(&self, host: &str, segments: &[S]) -> Option<&Arc<Route>> {
+        self.routes.iter().find(|route| route.fits(host, segments))
+    }
+}
+
+impl Route {
+    fn fits<S: AsRef<str>>(&self, host: &str, segments: &[S]) -> bool {
+        self.host.as_deref().is_none_or(|wanted| wanted == host)
+            && segments.len() >= self.segments.len()
+            && self.segments.iter().zip(segments).all(|(wanted, given)| wanted == given.as_ref())
+    }
+}
