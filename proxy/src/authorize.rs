@@ -1,19 +1,67 @@
 //! May this caller do this? Rego decides, in process; the answer is a [`Grant`] or a [`Denial`].
 //!
-//! Only this module can make a grant, and without one nothing is forwarded.
+//! Only this module can make a grant, and without one nothing is forwarded. The judge answers in
+//! place: its fuse is what keeps a policy from holding a worker up.
 
+mod facts;
 mod grant;
+pub mod load;
 mod request;
+mod verdict;
 
+pub use facts::Surroundings;
 pub use grant::{Denial, Grant, HeaderEdits, Reply};
+pub use load::LoadedPolicy;
 pub use request::{Action, BodyFacts, HttpAction, Request};
 
-/// A worker's judge.
-pub struct Authorizer {}
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use postern_policy::{Judge, Verdict};
+
+use crate::clock::SharedClock;
+use crate::live::{Live, Versioned};
+
+/// A worker's judge. It follows the live policy: a new generation brings a new engine.
+pub struct Authorizer {
+    policy: Live<LoadedPolicy>,
+    bench: RefCell<Option<Sitting>>,
+    surroundings: Surroundings,
+    clock: SharedClock,
+}
+
+/// The judge of one generation of the policy.
+struct Sitting {
+    policy: Arc<Versioned<LoadedPolicy>>,
+    judge: Judge,
+}
 
 impl Authorizer {
-    /// Judges one request.
-    pub fn judge(&self, _request: &Request<'_>) -> Result<Grant, Denial> {
-        unimplemented!("being written")
+    /// A judge that follows `policy`; `surroundings` are what every input says of this sidecar.
+    #[must_use]
+    pub const fn new(policy: Live<LoadedPolicy>, surroundings: Surroundings, clock: SharedClock) -> Self {
+        Self { policy, bench: RefCell::new(None), surroundings, clock }
+    }
+
+    /// Judges one request: total, and never longer than the fuse allows by much.
+    pub fn judge(&self, request: &Request<'_>) -> Result<Grant, Denial> {
+        let mut bench = self.bench.borrow_mut();
+        let sitting = self.sitting(&mut bench);
+        let now = self.clock.now().unix_seconds();
+        match sitting.judge.judge(&facts::Asked { request, surroundings: &self.surroundings, now }) {
+            Verdict::Allow(allowance) => verdict::grant(allowance, request, &sitting.policy),
+            Verdict::Deny(refusal) => Err(verdict::denial(refusal, &sitting.policy)),
+        }
+    }
+
+    fn sitting<'b>(&self, bench: &'b mut Option<Sitting>) -> &'b mut Sitting {
+        let current = self.policy.load();
+        if bench.as_ref().is_some_and(|sitting| sitting.policy.generation != current.generation) {
+            *bench = None;
+        }
+        bench.get_or_insert_with(|| Sitting {
+            policy: Arc::clone(&current),
+            judge: Judge::new(Arc::clone(&current.value.set)),
+        })
     }
 }

@@ -1,8 +1,8 @@
 //! The one source of time. Wall time is what certificates, tokens and records speak; boot time
 //! goes on while the machine sleeps and cannot be set. What must end, ends on whichever says so first.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Time since the machine started, suspend included (`CLOCK_BOOTTIME`).

@@ -56,7 +56,12 @@ pub struct Credentials {}
 impl Credentials {
     /// What policy may know of the credentials that a route permits, for this caller.
     #[must_use]
-    pub fn facts(&self, _caller: &SpiffeId, _listener: &ListenerName, _names: &[CredentialName]) -> Vec<crate::model::CredentialFacts> {
+    pub fn facts(
+        &self,
+        _caller: &SpiffeId,
+        _listener: &ListenerName,
+        _names: &[CredentialName],
+    ) -> Vec<crate::model::CredentialFacts> {
         unimplemented!("being written")
     }
 
@@ -66,7 +71,11 @@ impl Credentials {
     }
 
     /// The upstream refused this one: a fresh lease, at most one forced fetch per credential in 30 s whoever asks.
-    pub async fn replace(&self, _refused: &Access, _want: Want<'_>) -> Result<std::sync::Arc<Access>, CredentialError> {
+    pub async fn replace(
+        &self,
+        _refused: &Access,
+        _want: Want<'_>,
+    ) -> Result<std::sync::Arc<Access>, CredentialError> {
         unimplemented!("being written")
     }
 }

@@ -99,7 +99,8 @@ impl Gate {
             return Err(Box::new(Refusal { fault: Fault::of(codes::NO_ROUTE), reply: None, recorder }));
         };
         let (peer, listener) = (Arc::clone(ask.peer), Arc::clone(ask.listener));
-        let mut passage = Passage { upstream, grant, access, peer, listener, clock: Arc::clone(&self.clock), recorder };
+        let mut passage =
+            Passage { upstream, grant, access, peer, listener, clock: Arc::clone(&self.clock), recorder };
         passage.note_access();
         Ok(passage)
     }

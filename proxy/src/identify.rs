@@ -24,6 +24,14 @@ pub struct Identities {
 #[derive(Debug, Default)]
 pub struct OwnSvids {}
 
+impl OwnSvids {
+    /// Our own SPIFFE ID: that of the first SVID the Workload API lists.
+    #[must_use]
+    pub const fn default_id(&self) -> Option<&crate::model::SpiffeId> {
+        None
+    }
+}
+
 /// Trust bundles by trust domain.
 #[derive(Debug, Default)]
 pub struct TrustBundles {}

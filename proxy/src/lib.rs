@@ -6,14 +6,14 @@
 #![doc = include_str!("../docs/architecture.md")]
 
 // Words: they depend on nothing here.
-/// The vocabulary: names, identities, secrets, plain facts.
-pub mod model;
+/// The one source of time: wall and boot.
+pub mod clock;
 /// What can go wrong: one table of codes, each with an owner and a hint.
 pub mod fault;
 /// Values that are replaced whole, never edited: the one reload primitive.
 pub mod live;
-/// The one source of time: wall and boot.
-pub mod clock;
+/// The vocabulary: names, identities, secrets, plain facts.
+pub mod model;
 /// The `state:` directory: what must survive a crash.
 pub mod state;
 
@@ -24,14 +24,14 @@ pub mod config;
 // The six verbs, in the order in which a request meets them.
 /// Listeners: bind, limit, accept, read the first bytes within a deadline.
 pub mod accept;
-/// Who is on the other end, proven by an SVID; and who we are.
-pub mod identify;
 /// May this caller do this? Rego decides; the answer is a grant or a denial.
 pub mod authorize;
 /// The short-lived credential that the grant names, as a lease.
 pub mod credential;
 /// The upstream: how it is reached, how it proves itself, which connections are kept.
 pub mod forward;
+/// Who is on the other end, proven by an SVID; and who we are.
+pub mod identify;
 /// Who did what, when, why, under which policy and lease, and when that access ended.
 pub mod record;
 
@@ -42,12 +42,12 @@ pub mod gate;
 pub mod protocol;
 
 // The process.
-/// Builds every part from the configuration: workers and the control thread.
-pub mod server;
 /// Health, metrics and state, for operators.
 pub mod admin;
 /// The verbs of the command line.
 pub mod command;
+/// Builds every part from the configuration: workers and the control thread.
+pub mod server;
 
 /// A future that stays on the thread of its worker.
 pub type LocalBoxFuture<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + 'a>>;

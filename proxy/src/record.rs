@@ -11,8 +11,9 @@ mod trace;
 pub mod writer;
 
 pub use entry::{
-    AccessEnded, AccessOpened, Bytes, CallerFacts, CredentialUse, DecisionFacts, Entry, Gap, Generations, Outcome,
-    RefusedConnection, Reload, RequestEntry, RequestFacts, SessionEnded, SessionOpened, UpstreamFacts,
+    AccessEnded, AccessOpened, Bytes, CallerFacts, CredentialUse, DecisionFacts, Entry, Gap, Generations,
+    Outcome, RefusedConnection, Reload, RequestEntry, RequestFacts, SessionEnded, SessionOpened,
+    UpstreamFacts,
 };
 pub use recorder::{Opening, RecordError, Recorder, Records};
 pub use trace::TraceContext;

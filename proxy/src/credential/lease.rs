@@ -1,6 +1,6 @@
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use tokio::sync::watch;
@@ -67,7 +67,12 @@ impl Term {
     #[must_use]
     pub fn until(expiry: Expiry) -> Self {
         let (wall, boot) = millis(expiry);
-        Self { wall_ms: AtomicU64::new(wall), boot_ms: AtomicU64::new(boot), over: AtomicBool::new(false), ended: watch::channel(false).0 }
+        Self {
+            wall_ms: AtomicU64::new(wall),
+            boot_ms: AtomicU64::new(boot),
+            over: AtomicBool::new(false),
+            ended: watch::channel(false).0,
+        }
     }
 
     /// The end as things stand.

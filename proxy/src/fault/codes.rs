@@ -94,6 +94,9 @@ codes! {
     POLICY_CONFLICT = "PST-AZ-017", Authorize, Operator, 403, "two rules gave different answers",
         "a complete rule had two values for this input; the log line names it";
 
+    POLICY_OVERSIZE = "PST-AZ-018", Authorize, Operator, 403, "policy asked a builtin for more than its cap",
+        "the record names the builtin and its cap: bound what the policy computes from its input";
+
     VAULT_UNREACHABLE = "PST-CR-001", Credential, Operator, 503, "the vault did not answer",
         "check vaults.NAME.url, the network, and whether the vault runs";
     VAULT_SEALED = "PST-CR-002", Credential, Operator, 503, "the vault is sealed or not ready",

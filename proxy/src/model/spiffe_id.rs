@@ -177,14 +177,40 @@ mod tests {
     #[test]
     fn what_is_not_strictly_an_id_is_refused() {
         for bad in [
-            "", "spiffe:/", "spiffe://", "spiffe:///x", "http://td/x", "Spiffe://td/x", "spiffe://TD/x",
-            "spiffe://td/x?", "spiffe://td/x#", "spiffe://td?q", "spiffe://u@td/x", "spiffe://td:80/x", "spiffe://td:/x",
-            "spiffe://[::1]/x", "spiffe://t%64/x", "spiffe://td/%41", "spiffe://td//a", "spiffe://td/a//b",
-            "spiffe://td/.", "spiffe://td/a/..", "spiffe://td/", "spiffe://td/a/",
+            "",
+            "spiffe:/",
+            "spiffe://",
+            "spiffe:///x",
+            "http://td/x",
+            "Spiffe://td/x",
+            "spiffe://TD/x",
+            "spiffe://td/x?",
+            "spiffe://td/x#",
+            "spiffe://td?q",
+            "spiffe://u@td/x",
+            "spiffe://td:80/x",
+            "spiffe://td:/x",
+            "spiffe://[::1]/x",
+            "spiffe://t%64/x",
+            "spiffe://td/%41",
+            "spiffe://td//a",
+            "spiffe://td/a//b",
+            "spiffe://td/.",
+            "spiffe://td/a/..",
+            "spiffe://td/",
+            "spiffe://td/a/",
         ] {
             assert!(parse(bad).is_err(), "{bad}");
         }
-        for good in ["spiffe://1.2.3.4/x", "spiffe://a_b/x", "spiffe://-a-/x", "spiffe://a..b/x", "spiffe://./x", "spiffe://td/...", "spiffe://td/..a"] {
+        for good in [
+            "spiffe://1.2.3.4/x",
+            "spiffe://a_b/x",
+            "spiffe://-a-/x",
+            "spiffe://a..b/x",
+            "spiffe://./x",
+            "spiffe://td/...",
+            "spiffe://td/..a",
+        ] {
             assert!(parse(good).is_ok(), "{good}");
         }
     }

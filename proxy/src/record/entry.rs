@@ -5,8 +5,8 @@ use std::time::SystemTime;
 use serde::{Serialize, Serializer};
 
 use crate::model::{
-    AccessId, CredentialName, DecisionId, Direction, LeaseRef, ListenerName, Mode, RecordId, RouteName, SpiffeId,
-    UpstreamName,
+    AccessId, CredentialName, DecisionId, Direction, LeaseRef, ListenerName, Mode, RecordId, RouteName,
+    SpiffeId, UpstreamName,
 };
 
 /// One record, before the writer numbers it. The JSON members are a contract: they are only ever added.

@@ -46,7 +46,13 @@ impl TraceContext {
 
 impl fmt::Display for TraceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "00-{:032x}-{:016x}-{:02x}", u128::from_be_bytes(self.trace), u64::from_be_bytes(self.span), self.flags)
+        write!(
+            f,
+            "00-{:032x}-{:016x}-{:02x}",
+            u128::from_be_bytes(self.trace),
+            u64::from_be_bytes(self.span),
+            self.flags
+        )
     }
 }
 
@@ -78,7 +84,9 @@ mod tests {
     #[test]
     fn what_is_not_version_00_begins_a_new_trace() {
         for bad in [
-            "", "00", "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "",
+            "00",
+            "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
             "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
             "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
             "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",

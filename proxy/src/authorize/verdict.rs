@@ -1,0 +1,169 @@
+//! What the policy answered, made into a grant or a denial. Whatever the proxy cannot honour is a denial.
+
+use std::sync::Arc;
+
+use http::{HeaderName, HeaderValue};
+use postern_policy::{Allowance, Cause, DenyResponse, Refusal};
+
+use super::grant::{Denial, Grant, HeaderEdits, Reply};
+use super::load::LoadedPolicy;
+use super::request::Request;
+use crate::config::Login;
+use crate::fault::{Code, codes};
+use crate::live::Versioned;
+use crate::model::{CredentialName, DecisionId};
+use crate::record::DecisionFacts;
+
+/// A yes becomes a grant, unless it asks for what the route does not permit.
+pub(super) fn grant(
+    mut allowance: Allowance,
+    request: &Request<'_>,
+    policy: &Versioned<LoadedPolicy>,
+) -> Result<Grant, Denial> {
+    let mut decision = facts(policy, true, allowance.us);
+    decision.rule = allowance.rule.take();
+    decision.reason = allowance.reason.take();
+    decision.record = kept(std::mem::take(&mut allowance.record));
+    let generation = policy.generation;
+    let credential = match credential(allowance.credential.as_deref(), request) {
+        Ok(credential) => credential,
+        Err(code) => return Err(Denial { code, decision: refused(decision), reply: None, generation }),
+    };
+    let Some(headers) = edits(&allowance, request) else {
+        return Err(Denial {
+            code: codes::DECISION_MALFORMED,
+            decision: refused(decision),
+            reply: None,
+            generation,
+        });
+    };
+    Ok(Grant {
+        credential,
+        max_age: allowance.max_age,
+        until: allowance.until,
+        headers,
+        decision,
+        generation,
+    })
+}
+
+/// A no, or an answer that did not come about.
+pub(super) fn denial(refusal: Refusal, policy: &Versioned<LoadedPolicy>) -> Denial {
+    let code = code(&refusal.cause);
+    if refusal.cause != Cause::Policy {
+        tracing::warn!(code = code.id, cause = %refusal.cause, "policy gave no decision");
+    }
+    let mut decision = facts(policy, false, refusal.us);
+    decision.rule = refusal.rule;
+    // The engine's own words stand in the record, where an operator looks for them; never in the answer.
+    decision.reason =
+        refusal.reason.or_else(|| (refusal.cause != Cause::Policy).then(|| refusal.cause.to_string()));
+    decision.record = kept(refusal.record);
+    Denial { code, decision, reply: refusal.deny.map(reply), generation: policy.generation }
+}
+
+const fn code(cause: &Cause) -> &'static Code {
+    match cause {
+        Cause::Policy => codes::POLICY_DENIED,
+        Cause::Undefined => codes::POLICY_UNDEFINED,
+        Cause::Conflict { .. } => codes::POLICY_CONFLICT,
+        Cause::Late { .. } => codes::POLICY_LATE,
+        Cause::Panic => codes::POLICY_PANIC,
+        Cause::Oversize { .. } => codes::POLICY_OVERSIZE,
+        Cause::BadDecision { .. } => codes::DECISION_MALFORMED,
+        // Depth and whatever a later engine adds.
+        _ => codes::POLICY_ERROR,
+    }
+}
+
+/// The named credential if the route permits it; the route's only one if none is named.
+fn credential(named: Option<&str>, request: &Request<'_>) -> Result<Option<CredentialName>, &'static Code> {
+    let permitted = &request.route.credentials;
+    match (named, permitted.as_slice()) {
+        (None, []) => Ok(None),
+        (None, [only]) => Ok(Some(only.clone())),
+        (None, _several) => Err(codes::CREDENTIAL_NOT_PERMITTED),
+        (Some(named), _) => {
+            let found = permitted.iter().find(|name| name.as_str() == named).cloned();
+            found.map(Some).ok_or(codes::CREDENTIAL_NOT_PERMITTED)
+        }
+    }
+}
+
+/// The decision's header edits, or `None` where it reaches for a header that is not its own to change.
+fn edits(allowance: &Allowance, request: &Request<'_>) -> Option<HeaderEdits> {
+    let mut edits = HeaderEdits::default();
+    for (name, values) in &allowance.set {
+        let name = editable(name, request)?;
+        let values = values.iter().map(|value| HeaderValue::from_str(value).ok()).collect::<Option<_>>()?;
+        edits.set.push((name, values));
+    }
+    for name in &allowance.remove {
+        edits.remove.push(editable(name, request)?);
+    }
+    Some(edits)
+}
+
+/// Headers that say where a message goes, how long it is, or who sent it belong to the proxy.
+fn editable(name: &str, request: &Request<'_>) -> Option<HeaderName> {
+    const OURS: [&str; 17] = [
+        "authorization",
+        "connection",
+        "content-length",
+        "expect",
+        "forwarded",
+        "host",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "traceparent",
+        "tracestate",
+        "http2-settings",
+    ];
+    let name: HeaderName = name.parse().ok()?;
+    let text = name.as_str();
+    let injected = matches!(&request.route.upstream.login, Some(Login::Header(place)) if *place == name);
+    let ours = OURS.contains(&text)
+        || text.starts_with("x-forwarded-")
+        || text.starts_with("x-postern-")
+        || text.contains('_');
+    (!injected && !ours).then_some(name)
+}
+
+fn reply(deny: DenyResponse) -> Reply {
+    let mut headers = Vec::new();
+    for (name, values) in deny.headers {
+        let Ok(name) = name.parse::<HeaderName>() else { continue };
+        headers.extend(
+            values.iter().filter_map(|value| Some((name.clone(), HeaderValue::from_str(value).ok()?))),
+        );
+    }
+    Reply { status: deny.status, headers, body: deny.body }
+}
+
+fn facts(policy: &Versioned<LoadedPolicy>, allow: bool, us: u64) -> DecisionFacts {
+    DecisionFacts {
+        id: DecisionId::random(),
+        allow,
+        rule: None,
+        reason: None,
+        policy: Arc::clone(&policy.value.revisions),
+        us,
+        memo: false,
+        record: None,
+    }
+}
+
+fn refused(mut decision: DecisionFacts) -> DecisionFacts {
+    decision.allow = false;
+    decision
+}
+
+fn kept(record: serde_json::Map<String, serde_json::Value>) -> Option<serde_json::Value> {
+    (!record.is_empty()).then_some(serde_json::Value::Object(record))
+}
