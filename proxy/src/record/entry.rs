@@ -9,34 +9,43 @@ use crate::model::{
     SpiffeId, UpstreamName,
 };
 
-/// One record, before the writer numbers it. The JSON members are a contract: they are only ever added.
+/// One record, before the writer gives it `kind`, `boot` and `seq`. The JSON members are a contract: they are only ever added.
 #[derive(Debug, Serialize)]
-#[serde(tag = "kind")]
+#[serde(untagged)]
 pub enum Entry {
     /// One HTTP request, one HTTP/2 stream, one TCP connection.
-    #[serde(rename = "request")]
     Request(Box<RequestEntry>),
     /// What never became a request: a handshake, a limit, a malformed head.
-    #[serde(rename = "refused")]
     Refused(RefusedConnection),
     /// A caller began to use a lease at an upstream.
-    #[serde(rename = "access.opened")]
     AccessOpened(AccessOpened),
     /// That use is over, for a reason, with the proof that there is.
-    #[serde(rename = "access.ended")]
     AccessEnded(AccessEnded),
     /// Something that lives longer than a second began: a WebSocket, an event stream, a tunnel.
-    #[serde(rename = "session.opened")]
     SessionOpened(SessionOpened),
     /// It is over.
-    #[serde(rename = "session.ended")]
     SessionEnded(SessionEnded),
     /// Configuration, policy or identity was replaced, or was refused and the old one serves on.
-    #[serde(rename = "reload")]
     Reload(Reload),
     /// Records are missing here.
-    #[serde(rename = "gap")]
     Gap(Gap),
+}
+
+impl Entry {
+    /// The member `kind`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Request(_) => "request",
+            Self::Refused(_) => "refused",
+            Self::AccessOpened(_) => "access.opened",
+            Self::AccessEnded(_) => "access.ended",
+            Self::SessionOpened(_) => "session.opened",
+            Self::SessionEnded(_) => "session.ended",
+            Self::Reload(_) => "reload",
+            Self::Gap(_) => "gap",
+        }
+    }
 }
 
 /// A request from its head to its end.

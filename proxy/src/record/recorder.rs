@@ -5,7 +5,6 @@ use std::time::SystemTime;
 use tokio::sync::mpsc;
 
 use super::entry::{Bytes, Entry, Generations, Outcome, RequestEntry, RequestFacts};
-use super::metrics::Metrics;
 use crate::clock::{BootTime, SharedClock};
 use crate::config::WhenFull;
 use crate::fault::{Code, Coded, Fault, codes};
@@ -40,7 +39,6 @@ impl Coded for RecordError {
 pub struct Records {
     queue: mpsc::Sender<Entry>,
     state: Arc<SinkState>,
-    metrics: Arc<Metrics>,
     clock: SharedClock,
 }
 
@@ -75,11 +73,10 @@ impl Records {
         queue: mpsc::Sender<Entry>,
         state: Arc<SinkState>,
         when_full: WhenFull,
-        metrics: Arc<Metrics>,
         clock: SharedClock,
     ) -> Self {
         state.refuse_when_full.store(when_full == WhenFull::Refuse, Ordering::Relaxed);
-        Self { queue, state, metrics, clock }
+        Self { queue, state, clock }
     }
 
     /// Opens the one record of a request. Its place in the queue is taken now, so that closing cannot fail.
@@ -103,13 +100,11 @@ impl Records {
             entry: Some(Box::new(blank(opening, now.wall))),
             opened: now.boot,
             clock: Arc::clone(&self.clock),
-            metrics: Arc::clone(&self.metrics),
         })
     }
 
     /// Writes something that is not a request. Waits for a place; use from tasks that may wait.
     pub async fn write(&self, entry: Entry) {
-        self.metrics.count(&entry);
         if self.queue.send(entry).await.is_err() {
             tracing::warn!("a record came after the writer had stopped");
         }
@@ -117,16 +112,9 @@ impl Records {
 
     /// Writes without waiting; counts the loss if there is no place.
     pub fn write_now(&self, entry: Entry) {
-        self.metrics.count(&entry);
         if self.queue.try_send(entry).is_err() {
             self.state.lost.fetch_add(1, Ordering::Relaxed);
         }
-    }
-
-    /// The metrics that records feed.
-    #[must_use]
-    pub fn metrics(&self) -> &Arc<Metrics> {
-        &self.metrics
     }
 }
 
@@ -137,7 +125,6 @@ pub struct Recorder {
     entry: Option<Box<RequestEntry>>,
     opened: BootTime,
     clock: SharedClock,
-    metrics: Arc<Metrics>,
 }
 
 impl Recorder {
@@ -187,10 +174,8 @@ impl Recorder {
         entry.outcome = outcome;
         entry.code = code.map(|code| code.id);
         entry.us = self.elapsed_us();
-        let entry = Entry::Request(entry);
-        self.metrics.count(&entry);
         if let Some(place) = self.place.take() {
-            drop(place.send(entry));
+            drop(place.send(Entry::Request(entry)));
         }
     }
 }
