@@ -2,7 +2,7 @@
 //!
 //! `go install MODULE@VERSION` asks for the list of all versions, which not every module proxy gives. The module is
 //! fetched (and checked against the checksum database) instead and built in place: its own `go.sum` then decides
-//! every dependency.
+//! every dependency (`-mod=readonly`: a `vendor` folder that came along incomplete is not looked at).
 
 use super::install::{InstallError, at};
 use crate::run::{self, RunError};
@@ -24,7 +24,18 @@ pub(super) fn build(
     let mut into = OsString::from(&bin);
     into.push("/");
     let mut build = Command::new("go");
-    build.args(["build", "-C", &source, "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o"]).arg(into);
+    build
+        .args([
+            "build",
+            "-C",
+            &source,
+            "-mod=readonly",
+            "-trimpath",
+            "-buildvcs=false",
+            "-ldflags=-s -w",
+            "-o",
+        ])
+        .arg(into);
     run::output(build.args(packages).env("CGO_ENABLED", "1"))?;
     Ok(())
 }
