@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use rcgen::CertificateParams;
+use rcgen::{CertificateParams, SanType};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -42,6 +42,7 @@ pub struct Entry {
     uid: u32,
     path: PathBuf,
     sha256: Digest,
+    dns: Option<String>,
 }
 
 impl Entry {
@@ -50,7 +51,13 @@ impl Entry {
         let unreadable = |source| AuthorityError::Program { path: path.to_owned(), source };
         let path = path.canonicalize().map_err(unreadable)?;
         let sha256 = attest::digest_of(&path).map_err(unreadable)?;
-        Ok(Self { id: id.to_owned(), uid: rustix::process::getuid().as_raw(), path, sha256 })
+        Ok(Self { id: id.to_owned(), uid: rustix::process::getuid().as_raw(), path, sha256, dns: None })
+    }
+
+    /// Puts a DNS name into its X.509-SVIDs, for clients that check names; identity stays the SPIFFE ID.
+    #[must_use]
+    pub fn with_dns(self, name: &str) -> Self {
+        Self { dns: Some(name.to_owned()), ..self }
     }
 
     /// The program's digest, lower-case hex.
@@ -215,7 +222,7 @@ impl Authority {
 
     /// An X.509-SVID for `id`, unasked: for clients that read files.
     pub fn mint_x509(&self, id: &str) -> Result<X509Svid, AuthorityError> {
-        held(&self.shared.state).issue_x509(id)
+        held(&self.shared.state).issue_x509(id, None)
     }
 
     /// A certificate as spoilt as a test wants it, signed by our newest CA with a new P-256 key.
@@ -299,8 +306,8 @@ impl Keys {
 }
 
 impl State {
-    fn ids_of(&self, workload: &Workload) -> Vec<String> {
-        self.entries.iter().filter(|entry| entry.matches(workload)).map(|entry| entry.id.clone()).collect()
+    fn entries_of(&self, workload: &Workload) -> Vec<Entry> {
+        self.entries.iter().filter(|entry| entry.matches(workload)).cloned().collect()
     }
 
     fn keys(&self) -> impl Iterator<Item = &Keys> {
@@ -315,8 +322,12 @@ impl State {
         json!({ "keys": self.keys().map(|keys| keys.jwt.jwk()).collect::<Vec<_>>() }).to_string()
     }
 
-    fn issue_x509(&self, id: &str) -> Result<X509Svid, AuthorityError> {
-        self.signing.ca.issue(id, self.x509_ttl)
+    fn issue_x509(&self, id: &str, dns: Option<&str>) -> Result<X509Svid, AuthorityError> {
+        let mut params = leaf(id, self.x509_ttl)?;
+        if let Some(name) = dns {
+            params.subject_alt_names.push(SanType::DnsName(name.try_into()?));
+        }
+        self.signing.ca.sign(&params)
     }
 
     fn issue_jwt(&self, id: &str, audience: &[String]) -> Result<String, AuthorityError> {

@@ -32,6 +32,9 @@ pub struct Call {
     /// The SPIFFE ID the server must prove.
     #[arg(long, requires = "url")]
     pub server: Option<String>,
+    /// Go on without an SVID where none is given, believing any server.
+    #[arg(long)]
+    pub anyway: bool,
     /// The request's method.
     #[arg(long, default_value = "GET")]
     pub method: http::Method,
@@ -71,12 +74,16 @@ pub enum CallError {
 
 /// Makes the call as whoever the Workload API at `SPIFFE_ENDPOINT_SOCKET` says we are; gives what to print.
 pub async fn call(call: Call) -> Result<String, CallError> {
-    let context = WorkloadApiClient::connect_env().await?.fetch_x509_context().await?;
-    let svid = context.default_svid().ok_or(CallError::Incomplete)?;
-    let Some(url) = call.url.clone() else { return Ok(format!("{}\n", svid.spiffe_id())) };
+    let context = match WorkloadApiClient::connect_env().await?.fetch_x509_context().await {
+        Err(WorkloadApiError::NoIdentityIssued) if call.anyway => None,
+        context => Some(context?),
+    };
+    let svid = context.as_ref().and_then(X509Context::default_svid);
+    let name = svid.map_or("nobody".into(), |svid| svid.spiffe_id().to_string());
+    let Some(url) = call.url.clone() else { return Ok(format!("{name}\n")) };
     let (host, port) = url.host().zip(url.port_u16()).ok_or(CallError::Url)?;
 
-    let tls = TlsConnector::from(Arc::new(tls(&context, call.server.as_deref())?));
+    let tls = TlsConnector::from(Arc::new(tls(context.as_ref(), call.server)?));
     let name = ServerName::try_from(host.to_owned()).map_err(|_| CallError::Url)?;
     let socket = tls.connect(name, TcpStream::connect((host, port)).await?).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(socket)).await?;
@@ -93,27 +100,37 @@ pub async fn call(call: Call) -> Result<String, CallError> {
     Ok(format!("{}\n{}", head.status, String::from_utf8_lossy(&body)))
 }
 
-fn tls(context: &X509Context, server: Option<&str>) -> Result<ClientConfig, CallError> {
+fn tls(context: Option<&X509Context>, expected: Option<String>) -> Result<ClientConfig, CallError> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let roots = context.map(roots).transpose()?;
+    let verifier = SpiffeServer { roots, expected, provider: provider.clone() };
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier));
+    let Some(svid) = context.and_then(X509Context::default_svid) else {
+        return Ok(config.with_no_client_auth());
+    };
+    let chain = svid.cert_chain().iter().map(|link| CertificateDer::from(link.as_bytes().to_vec())).collect();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(svid.private_key().as_bytes().to_vec()));
+    Ok(config.with_client_auth_cert(chain, key)?)
+}
+
+/// What our own trust domain's servers must chain to.
+fn roots(context: &X509Context) -> Result<RootCertStore, CallError> {
     let svid = context.default_svid().ok_or(CallError::Incomplete)?;
     let bundle = context.bundle_set().get(svid.spiffe_id().trust_domain()).ok_or(CallError::Incomplete)?;
     let mut roots = RootCertStore::empty();
     for authority in bundle.authorities() {
         roots.add(CertificateDer::from(authority.as_bytes()))?;
     }
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let verifier = SpiffeServer { roots, expected: server.map(str::to_owned), provider: provider.clone() };
-    let chain = svid.cert_chain().iter().map(|link| CertificateDer::from(link.as_bytes().to_vec())).collect();
-    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(svid.private_key().as_bytes().to_vec()));
-    Ok(ClientConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS13])?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_client_auth_cert(chain, key)?)
+    Ok(roots)
 }
 
 /// Proves a server by its chain and its SPIFFE ID; names mean nothing.
 struct SpiffeServer {
-    roots: RootCertStore,
+    /// None: whoever answers will do.
+    roots: Option<RootCertStore>,
     expected: Option<String>,
     provider: Arc<CryptoProvider>,
 }
@@ -133,9 +150,10 @@ impl ServerCertVerifier for SpiffeServer {
         _ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
+        let Some(roots) = &self.roots else { return Ok(ServerCertVerified::assertion()) };
         let parsed = ParsedCertificate::try_from(leaf)?;
         let algorithms = self.provider.signature_verification_algorithms.all;
-        verify_server_cert_signed_by_trust_anchor(&parsed, &self.roots, intermediates, now, algorithms)?;
+        verify_server_cert_signed_by_trust_anchor(&parsed, roots, intermediates, now, algorithms)?;
         let id = spiffe::cert::spiffe_id_from_der(leaf)
             .map_err(|_| CertificateError::ApplicationVerificationFailure)?;
         match &self.expected {

@@ -15,11 +15,14 @@ pub mod caller;
 pub mod jwt;
 pub mod legacy;
 mod part;
+pub mod sidecar;
+pub mod tour;
 pub mod vault;
 
 pub use accounts::Accounts;
 pub use authority::Authority;
 pub use legacy::Legacy;
+pub use sidecar::Sidecar;
 pub use vault::Vault;
 
 /// The lock, whatever a panicking test left behind: every section under it leaves whole values.

@@ -1,18 +1,24 @@
 //! `postern-lab`: a guided tour of Postern on one bare machine. Not for production.
 
 use std::{
+    error::Error,
     io::{self, Write},
     process::ExitCode,
 };
 
 use clap::{Parser, Subcommand};
-use postern_lab::caller;
+use postern_lab::{caller, tour};
 
+/// A guided tour of Postern on this machine: an authority, a vault, a service that knows only passwords, and
+/// the real `postern` between them. Offline, unprivileged, on loopback. NOT FOR PRODUCTION.
 #[derive(Parser)]
-#[command(about, version)]
+#[command(version)]
 struct Arguments {
+    /// Leave everything running after the tour, with commands to copy.
+    #[arg(long)]
+    keep: bool,
     #[command(subcommand)]
-    part: Part,
+    part: Option<Part>,
 }
 
 #[derive(Subcommand)]
@@ -23,24 +29,39 @@ enum Part {
 }
 
 fn main() -> ExitCode {
-    match Arguments::parse().part {
-        Part::Caller(call) => as_caller(call),
-    }
-}
-
-fn as_caller(call: caller::Call) -> ExitCode {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let answer =
-        runtime.map_err(caller::CallError::Connect).and_then(|runtime| runtime.block_on(caller::call(call)));
-    match answer {
-        Ok(text) => print(&mut io::stdout(), &text),
+    let arguments = Arguments::parse();
+    let went = match arguments.part {
+        Some(Part::Caller(call)) => as_caller(call),
+        None => tour::run(arguments.keep).map_err(Into::into),
+    };
+    match went {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            print(&mut io::stderr(), &format!("{error}\n"));
+            // Nowhere else to tell that standard error is gone.
+            writeln!(io::stderr(), "{}", chain(error.as_ref())).unwrap_or_default();
             ExitCode::FAILURE
         }
     }
 }
 
-fn print(to: &mut impl Write, text: &str) -> ExitCode {
-    to.write_all(text.as_bytes()).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
+fn as_caller(call: caller::Call) -> Result<bool, Box<dyn Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let answer = runtime.block_on(caller::call(call))?;
+    io::stdout().write_all(answer.as_bytes())?;
+    Ok(true)
+}
+
+/// An error with its causes, those left out that it tells itself.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let words = inner.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        cause = inner.source();
+    }
+    text
 }

@@ -66,11 +66,6 @@ impl Ca {
         self.0.pem()
     }
 
-    /// An SVID as the standard wants it (standards ).
-    pub(super) fn issue(&self, id: &str, ttl: Duration) -> Result<X509Svid, AuthorityError> {
-        self.sign(&leaf(id, ttl)?)
-    }
-
     /// Whatever `params` say, with a new P-256 key.
     pub(super) fn sign(&self, params: &CertificateParams) -> Result<X509Svid, AuthorityError> {
         let key = KeyPair::generate()?;
@@ -78,7 +73,7 @@ impl Ca {
     }
 }
 
-/// The parameters of a proper SVID for `id`, for a test to spoil one by one before
+/// The parameters of an SVID for `id` as the standard wants it, for a test to spoil one by one before
 /// [`Authority::sign`](super::Authority::sign).
 pub fn leaf(id: &str, ttl: Duration) -> Result<CertificateParams, AuthorityError> {
     let mut params = unnamed(ttl);

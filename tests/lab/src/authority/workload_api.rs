@@ -16,7 +16,7 @@ use tonic::{
 };
 use tonic_prost::ProstCodec;
 
-use super::{AuthorityError, Shared, State, attest::Peer, proto};
+use super::{AuthorityError, Entry, Shared, State, attest::Peer, proto};
 use crate::{held, jwt, part::ACCEPT_PAUSE};
 
 pub(super) async fn serve(listener: net::UnixListener, shared: Arc<Shared>) {
@@ -87,20 +87,20 @@ impl Api {
         Grpc::new(codec).server_streaming(Streamed(self, make), request).await
     }
 
-    /// The ids of the process that calls; never empty.
-    async fn ids(&self) -> Result<Vec<String>, Status> {
+    /// What the process that calls is entitled to; never empty.
+    async fn entries(&self) -> Result<Vec<Entry>, Status> {
         let peer = self.peer.clone();
         let attested = tokio::task::spawn_blocking(move || peer.attest());
         let workload = attested
             .await
             .map_err(|lost| Status::internal(lost.to_string()))?
             .map_err(|refused| Status::permission_denied(refused.to_string()))?;
-        let ids = held(&self.shared.state).ids_of(&workload);
-        if ids.is_empty() {
+        let entries = held(&self.shared.state).entries_of(&workload);
+        if entries.is_empty() {
             tracing::info!(pid = workload.pid, path = %workload.path.display(), "not a workload");
             return Err(Status::permission_denied("no identity issued"));
         }
-        Ok(ids)
+        Ok(entries)
     }
 }
 
@@ -122,18 +122,18 @@ struct Push<M> {
     stands: Option<Duration>,
 }
 
-type Make<M> = fn(&Shared, &State, &[String]) -> Result<Push<M>, AuthorityError>;
+type Make<M> = fn(&Shared, &State, &[Entry]) -> Result<Push<M>, AuthorityError>;
 
 fn x509_svids(
-    shared: &Shared,
+    _: &Shared,
     state: &State,
-    ids: &[String],
+    entries: &[Entry],
 ) -> Result<Push<proto::X509SvidResponse>, AuthorityError> {
     let mut message = proto::X509SvidResponse::default();
-    for id in ids {
-        let svid = state.issue_x509(id)?;
+    for entry in entries {
+        let svid = state.issue_x509(&entry.id, entry.dns.as_deref())?;
         message.svids.push(proto::X509Svid {
-            spiffe_id: id.clone(),
+            spiffe_id: entry.id.clone(),
             x509_svid: svid.certificate,
             x509_svid_key: svid.key,
             bundle: state.x509_bundle(),
@@ -141,7 +141,6 @@ fn x509_svids(
         });
     }
     message.federated_bundles = foreign(state, |bundle| bundle.x509.clone());
-    tracing::debug!(trust_domain = shared.trust_domain, ?ids, "X.509-SVIDs issued");
     Ok(Push { message, stands: Some(state.x509_ttl / 2) })
 }
 
@@ -149,7 +148,7 @@ fn x509_svids(
 fn x509_bundles(
     shared: &Shared,
     state: &State,
-    _: &[String],
+    _: &[Entry],
 ) -> Result<Push<proto::X509BundlesResponse>, AuthorityError> {
     let mut bundles = foreign(state, |bundle| bundle.x509.clone());
     bundles.insert(shared.id(), state.x509_bundle());
@@ -160,7 +159,7 @@ fn x509_bundles(
 fn jwt_bundles(
     shared: &Shared,
     state: &State,
-    _: &[String],
+    _: &[Entry],
 ) -> Result<Push<proto::JwtBundlesResponse>, AuthorityError> {
     let mut bundles = foreign(state, |bundle| bundle.jwks.clone().into_bytes());
     bundles.insert(shared.id(), state.jwks().into_bytes());
@@ -197,8 +196,8 @@ where
 }
 
 async fn next<M>(api: &Api, make: Make<M>) -> Result<Push<M>, Status> {
-    let ids = api.ids().await?;
-    make(&api.shared, &held(&api.shared.state), &ids).map_err(|failed| internal(&failed))
+    let entries = api.entries().await?;
+    make(&api.shared, &held(&api.shared.state), &entries).map_err(|failed| internal(&failed))
 }
 
 /// Sends until the caller goes or is no workload any more.
@@ -248,19 +247,19 @@ impl UnaryService<proto::JwtSvidRequest> for FetchJwtSvid {
             if asked.audience.is_empty() || asked.audience.iter().any(String::is_empty) {
                 return Err(Status::invalid_argument("an audience is required"));
             }
-            let mut ids = api.ids().await?;
+            let mut entries = api.entries().await?;
             if !asked.spiffe_id.is_empty() {
-                ids.retain(|id| *id == asked.spiffe_id);
+                entries.retain(|entry| entry.id == asked.spiffe_id);
             }
-            if ids.is_empty() {
+            if entries.is_empty() {
                 return Err(Status::permission_denied("this workload does not have the id asked for"));
             }
             let state = held(&api.shared.state);
-            let issue = |id: String| {
-                let svid = state.issue_jwt(&id, &asked.audience)?;
-                Ok(proto::JwtSvid { spiffe_id: id, svid, hint: String::new() })
+            let issue = |entry: Entry| {
+                let svid = state.issue_jwt(&entry.id, &asked.audience)?;
+                Ok(proto::JwtSvid { spiffe_id: entry.id, svid, hint: String::new() })
             };
-            let svids: Result<_, AuthorityError> = ids.into_iter().map(issue).collect();
+            let svids: Result<_, AuthorityError> = entries.into_iter().map(issue).collect();
             Ok(Response::new(proto::JwtSvidResponse { svids: svids.map_err(|failed| internal(&failed))? }))
         })
     }
@@ -280,7 +279,7 @@ impl UnaryService<proto::ValidateJwtSvidRequest> for ValidateJwtSvid {
             if asked.audience.is_empty() {
                 return Err(Status::invalid_argument("an audience is required"));
             }
-            api.ids().await?;
+            api.entries().await?;
             let claims = validated(&api.shared, &asked).ok_or_else(|| {
                 Status::invalid_argument("the token is not a valid JWT-SVID for this audience")
             })?;
