@@ -2,7 +2,10 @@ use postern_tests::parts;
 use postern_tests::real::OpenBao;
 use postern_tests::real::openbao::{JwtKeys, JwtRole};
 use postern_tests::real::spire::{Options, Spire};
+use postern_tests::{folder, process};
 use serde_json::json;
+use std::time::{Duration, Instant};
+use std::{fs, thread};
 
 #[test]
 fn the_agent_serves_a_caller_by_its_path_and_refuses_another() {
@@ -58,4 +61,47 @@ fn openbao_lets_a_jwt_svid_of_spire_in() {
 
     assert_eq!(let_in.status, 200, "{}", let_in.body);
     assert_eq!(refused.status, 400, "{}", refused.body);
+}
+
+#[test]
+fn an_svid_of_twenty_seconds_is_replaced_long_before_its_end() {
+    if !parts::present("an_svid_of_twenty_seconds_is_replaced_long_before_its_end", Spire::PROGRAMS) {
+        return;
+    }
+    let mut spire = Spire::start(&Options { x509_ttl: Duration::from_secs(20), ..Options::default() });
+    let caller = spire.client_at("caller");
+    spire.entry("/short", &[&format!("unix:path:{}", caller.display())]);
+    let svid = || fs::read_to_string(spire.fetch_x509(&caller).unwrap().certificate).unwrap();
+
+    let first = svid();
+    let since = Instant::now();
+    while svid() == first {
+        assert!(since.elapsed() < Duration::from_secs(15), "not replaced");
+        thread::sleep(Duration::from_millis(200));
+    }
+}
+
+#[test]
+fn the_agent_tells_callers_apart_by_uid() {
+    if !parts::present("the_agent_tells_callers_apart_by_uid", Spire::PROGRAMS) {
+        return;
+    }
+    if !folder::we_are_root() {
+        parts::not_run(
+            "the_agent_tells_callers_apart_by_uid",
+            "only root can start a caller with another uid",
+        );
+        return;
+    }
+    let mut spire = Spire::start(&Options::default());
+    let caller = spire.client_at("caller");
+    spire.entry("/root", &["unix:uid:0"]);
+
+    let ours = process::told_by(&mut spire.fetch(&caller, "x509"));
+    let mut theirs = spire.fetch(&caller, "x509");
+    folder::not_as_root(&mut theirs);
+    let theirs = process::told_by(&mut theirs);
+
+    assert!(ours.unwrap().contains("spiffe://example.org/root"));
+    assert!(theirs.unwrap_err().contains("PermissionDenied"));
 }

@@ -137,6 +137,14 @@ impl Spire {
         found.map(str::to_owned).ok_or_else(|| format!("no JWT-SVID in {told}"))
     }
 
+    /// The command with which the client at `caller` fetches an SVID (`x509` or `jwt`), to run as somebody else.
+    #[must_use]
+    pub fn fetch(&self, caller: &Path, kind: &str) -> Command {
+        let mut fetch = Command::new(caller);
+        fetch.args(["api", "fetch", kind, "-timeout", "5s", "-socketPath"]).arg(self.socket());
+        fetch
+    }
+
     /// The keys that sign JWT-SVIDs, as a JWKS.
     #[must_use]
     pub fn jwks(&self) -> Value {
@@ -177,12 +185,6 @@ impl Spire {
     /// The agent process.
     pub fn agent(&mut self) -> &mut Process {
         &mut self.agent
-    }
-
-    fn fetch(&self, caller: &Path, kind: &str) -> Command {
-        let mut fetch = Command::new(caller);
-        fetch.args(["api", "fetch", kind, "-timeout", "5s", "-socketPath"]).arg(self.socket());
-        fetch
     }
 }
 
