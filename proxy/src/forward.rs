@@ -1,27 +1,211 @@
 //! The upstream: how it is reached, how it proves itself, which connections are kept.
+//!
+//! One set of [`Upstreams`] per worker. Nothing here knows who asks or what was granted: whoever
+//! holds an [`Upstream`] was given it by the gate. No redirect is followed; every wait has a deadline.
 
+mod connect;
+mod pool;
+pub mod splice;
+mod tls;
+mod upload;
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::model::UpstreamName;
+use http::Request;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+pub use pool::{Answer, Lent, Local};
+pub use upload::{Source, Upload};
+
+use crate::config::{self, Login};
+use crate::fault::{Code, Coded, codes};
+use crate::identify::Identities;
+use crate::model::{Fingerprint, UpstreamName};
+use connect::Connector;
+use pool::Pool;
+
+/// What bytes flow over: a socket, TLS on a socket, or in tests anything else.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
 
 /// A worker's upstreams, by name.
-pub struct Upstreams {}
+pub struct Upstreams {
+    by_name: HashMap<UpstreamName, Rc<Upstream>>,
+}
 
 impl Upstreams {
+    /// Builds all of them; fails where TLS material cannot be read.
+    pub fn build(
+        configured: &BTreeMap<UpstreamName, Arc<config::Upstream>>,
+        identities: &Identities,
+    ) -> Result<Self, ForwardError> {
+        let built = configured.iter().map(|(name, upstream)| {
+            let connector = Connector::new(Arc::clone(upstream), identities)?;
+            let pool = Rc::new(Pool::new(upstream));
+            Ok((name.clone(), Rc::new(Upstream { config: Arc::clone(upstream), connector, pool })))
+        });
+        Ok(Self { by_name: built.collect::<Result<_, ForwardError>>()? })
+    }
+
     /// The upstream of that name.
     #[must_use]
-    pub fn of(&self, _name: &UpstreamName) -> Option<Rc<Upstream>> {
-        unimplemented!("being written")
+    pub fn of(&self, name: &UpstreamName) -> Option<Rc<Upstream>> {
+        self.by_name.get(name).cloned()
     }
 }
 
 /// One old system, as one worker reaches it.
-pub struct Upstream {}
+pub struct Upstream {
+    config: Arc<config::Upstream>,
+    connector: Connector,
+    pool: Rc<Pool>,
+}
 
 impl Upstream {
     /// Its configured name.
     #[must_use]
     pub fn name(&self) -> &UpstreamName {
-        unimplemented!("being written")
+        &self.config.name
+    }
+
+    /// How it wants to be logged in to.
+    #[must_use]
+    pub fn login(&self) -> Option<&Login> {
+        self.config.login.as_ref()
+    }
+
+    /// Whether HTTP/2 is spoken to it.
+    #[must_use]
+    pub fn http2(&self) -> bool {
+        self.config.http2
+    }
+
+    /// Whether its responses are searched for the injected secret.
+    #[must_use]
+    pub fn scrub(&self) -> bool {
+        self.config.scrub
+    }
+
+    /// Sends one request on a connection that only `lease` has used, and waits for the head of the
+    /// response. It is sent a second time only if a kept connection was gone before it was written.
+    pub async fn send(
+        &self,
+        lease: Option<Fingerprint>,
+        request: Request<Upload>,
+    ) -> Result<Answer, ForwardError> {
+        let mut request = request;
+        loop {
+            let line = self.pool.line(lease, &self.connector).await?;
+            let reused = line.reused();
+            match line.answer(request, self.config.timeouts.response).await {
+                Err((_, Some(unwritten))) if reused => request = *unwritten,
+                Err((error, _)) => return Err(error),
+                Ok(answer) => return Ok(answer),
+            }
+        }
+    }
+
+    /// A connection of its own, for what is not HTTP.
+    pub async fn connect(&self) -> Result<Box<dyn Stream>, ForwardError> {
+        let place = self.pool.place().await?;
+        let stream = self.connector.connect().await?;
+        Ok(Box::new(connect::Placed::new(stream, place)))
+    }
+}
+
+/// Why an upstream could not be reached or did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ForwardError {
+    /// Its TLS material could not be used.
+    #[error("{file}: {reason}")]
+    Material {
+        /// Which file.
+        file: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It does not listen, or its name does not resolve.
+    #[error("upstream {upstream} cannot be reached")]
+    Unreachable {
+        /// Which one.
+        upstream: UpstreamName,
+        /// The system's word.
+        source: io::Error,
+    },
+    /// Its certificate does not hold.
+    #[error("upstream {upstream} did not prove itself")]
+    Unproven {
+        /// Which one.
+        upstream: UpstreamName,
+        /// What rustls says.
+        source: io::Error,
+    },
+    /// It did not answer in time.
+    #[error("the upstream took longer than {limit:?} to {what}")]
+    Late {
+        /// `connect` or `answer`.
+        what: &'static str,
+        /// The deadline.
+        limit: Duration,
+    },
+    /// All connections were in use for as long as a request may wait for one.
+    #[error("all {most} connections are in use")]
+    Busy {
+        /// How many there may be.
+        most: usize,
+    },
+    /// It broke off or did not speak HTTP.
+    #[error("the upstream broke off")]
+    BrokeOff(#[source] hyper::Error),
+    /// It spoke HTTP that does not answer the request: a switch of protocols nobody asked for.
+    #[error("the upstream answered with status {status}, which nobody asked for")]
+    NotAsked {
+        /// The status.
+        status: u16,
+    },
+    /// The connection broke while bytes were copied.
+    #[error("a connection broke")]
+    Broken(#[source] io::Error),
+    /// The caller's body broke off or was malformed.
+    #[error("the caller's body broke off")]
+    BodyBrokeOff(#[source] hyper::Error),
+    /// A body stood still.
+    #[error("nothing moved for {idle:?}")]
+    Stalled {
+        /// The limit.
+        idle: Duration,
+    },
+    /// The request goes out again on another connection; this one's copy is over.
+    #[error("the request is sent again elsewhere")]
+    Superseded,
+    /// What bounded the response has ended.
+    #[error("the response was cut: {}", code.summary)]
+    Cut {
+        /// Why.
+        code: &'static Code,
+    },
+}
+
+impl Coded for ForwardError {
+    fn code(&self) -> &'static Code {
+        match self {
+            Self::Material { .. } => codes::CONFIG_REFUSED,
+            Self::Unreachable { .. } => codes::UPSTREAM_UNREACHABLE,
+            Self::Unproven { .. } => codes::UPSTREAM_UNPROVEN,
+            Self::Late { .. } => codes::UPSTREAM_TIMEOUT,
+            Self::Busy { .. } => codes::UPSTREAM_BUSY,
+            Self::BrokeOff(_) | Self::NotAsked { .. } | Self::Broken(_) | Self::Superseded => {
+                codes::UPSTREAM_BROKE_OFF
+            }
+            Self::BodyBrokeOff(_) => codes::BODY_BROKE_OFF,
+            Self::Stalled { .. } => codes::BODY_STALLED,
+            Self::Cut { code } => code,
+        }
     }
 }

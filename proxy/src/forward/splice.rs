@@ -1,0 +1,69 @@
+//! Two connections become one: bytes are copied both ways until both sides are done.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use super::ForwardError;
+
+/// How much is copied at a time, and so the memory that one direction takes.
+const PIECE: usize = 16 * 1024;
+
+/// Bytes copied so far; shared, so that they can be read when the copying is cut.
+#[derive(Debug, Default)]
+pub struct Tally {
+    /// From the caller.
+    pub received: Cell<u64>,
+    /// To the caller.
+    pub sent: Cell<u64>,
+}
+
+/// Copies both ways. When one side has no more to say, the other is told (half-close) and goes on;
+/// it is over when both have, when one breaks, or when nothing moved either way for `idle`.
+pub async fn splice<A, B>(caller: A, upstream: B, idle: Duration, tally: &Tally) -> Result<(), ForwardError>
+where
+    A: AsyncRead + AsyncWrite + Unpin,
+    B: AsyncRead + AsyncWrite + Unpin,
+{
+    let (mut from_caller, mut to_caller) = tokio::io::split(caller);
+    let (mut from_upstream, mut to_upstream) = tokio::io::split(upstream);
+    let both = async {
+        tokio::try_join!(
+            copy(&mut from_caller, &mut to_upstream, &tally.received),
+            copy(&mut from_upstream, &mut to_caller, &tally.sent),
+        )
+    };
+    tokio::select! {
+        done = both => done.map(|_| ()).map_err(ForwardError::Broken),
+        () = stillness(idle, tally) => Err(ForwardError::Stalled { idle }),
+    }
+}
+
+async fn copy<R, W>(from: &mut R, to: &mut W, moved: &Cell<u64>) -> std::io::Result<()>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let mut piece = vec![0; PIECE];
+    loop {
+        let read = from.read(&mut piece).await?;
+        let Some(data) = piece.get(..read).filter(|data| !data.is_empty()) else { break };
+        to.write_all(data).await?;
+        to.flush().await?;
+        moved.set(moved.get() + read as u64);
+    }
+    to.shutdown().await
+}
+
+/// Resolves when nothing moved for `idle`, or a little longer.
+async fn stillness(idle: Duration, tally: &Tally) {
+    let tick = idle / 4;
+    let total = || (tally.received.get(), tally.sent.get());
+    let (mut seen, mut still) = (total(), 0);
+    while still < 4 {
+        tokio::time::sleep(tick).await;
+        still = if total() == seen { still + 1 } else { 0 };
+        seen = total();
+    }
+}

@@ -1,0 +1,233 @@
+//! A request's body on its way to the upstream: counted, never still for too long, and kept as far
+//! as it may have to be sent a second time.
+
+use std::cell::{Cell, RefCell};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::Sleep;
+
+use super::ForwardError;
+
+/// How much of a body is kept so that it can be sent again.
+const REPLAY: usize = 64 * 1024;
+
+/// The caller's body, of which one [`Upload`] after another may be made.
+pub struct Source {
+    body: RefCell<Reading>,
+    received: Rc<Cell<u64>>,
+    idle: Duration,
+}
+
+struct Reading {
+    incoming: Incoming,
+    /// What was read first: what a second upload begins with.
+    kept: Vec<Bytes>,
+    kept_bytes: usize,
+    keeping: bool,
+    /// Which upload may go on reading; earlier ones are over.
+    turn: u32,
+    ended: bool,
+    trouble: Option<ForwardError>,
+    nap: Option<Pin<Box<Sleep>>>,
+}
+
+/// A body as it is sent. An upload that was followed by another of the same source fails.
+pub struct Upload {
+    source: Option<Rc<Source>>,
+    turn: u32,
+    at: usize,
+    sent: u64,
+    whole: Option<u64>,
+}
+
+impl Source {
+    /// Reads `incoming`; it may stand still for `idle`, and its beginning is kept if `keeping`.
+    #[must_use]
+    pub fn new(incoming: Incoming, idle: Duration, keeping: bool) -> Self {
+        let ended = incoming.is_end_stream();
+        let body = Reading {
+            incoming,
+            kept: Vec::new(),
+            kept_bytes: 0,
+            keeping,
+            turn: 0,
+            ended,
+            trouble: None,
+            nap: None,
+        };
+        Self { body: RefCell::new(body), received: Rc::new(Cell::new(0)), idle }
+    }
+
+    /// The body, from its beginning; `None` if its beginning is gone. Ends the upload before.
+    #[must_use]
+    pub fn upload(self: &Rc<Self>) -> Option<Upload> {
+        let mut body = self.body.borrow_mut();
+        if body.kept_bytes as u64 != self.received.get() {
+            return None;
+        }
+        body.turn += 1;
+        let rest = body.incoming.size_hint().exact();
+        let whole =
+            if body.ended { Some(self.received.get()) } else { rest.map(|rest| rest + self.received.get()) };
+        Some(Upload { source: Some(Rc::clone(self)), turn: body.turn, at: 0, sent: 0, whole })
+    }
+
+    /// Reads up to `limit` bytes ahead of the first upload, which begins with them. `None`: there are more.
+    pub async fn peek(&self, limit: usize) -> Result<Option<Vec<u8>>, ForwardError> {
+        if self.body.borrow().incoming.size_hint().lower() > limit as u64 {
+            return Ok(None);
+        }
+        loop {
+            let read =
+                std::future::poll_fn(|cx| self.body.borrow_mut().poll_read(cx, self)).await.transpose()?;
+            let mut body = self.body.borrow_mut();
+            match read {
+                None => return Ok(Some(body.kept.concat())),
+                Some(data) => body.hold(data),
+            }
+            if self.received.get() > limit as u64 {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Bytes read from the caller so far.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.received.get()
+    }
+
+    /// Whether there is no body at all.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        self.body.borrow().ended && self.received.get() == 0
+    }
+
+    /// What went wrong with the caller's side of it, if that is what broke the upload.
+    #[must_use]
+    pub fn trouble(&self) -> Option<ForwardError> {
+        self.body.borrow_mut().trouble.take()
+    }
+
+    /// It will not be sent again.
+    pub fn settle(&self) {
+        self.body.borrow_mut().keeping = false;
+    }
+}
+
+impl Reading {
+    /// The next piece; trailers are not passed on, for policy did not see them.
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        source: &Source,
+    ) -> Poll<Option<Result<Bytes, ForwardError>>> {
+        while !self.ended {
+            let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
+                return self.poll_stall(cx, source.idle).map(Some);
+            };
+            self.nap = None;
+            match frame {
+                None => self.ended = true,
+                Some(Err(error)) => {
+                    self.ended = true;
+                    return Poll::Ready(Some(Err(ForwardError::BodyBrokeOff(error))));
+                }
+                Some(Ok(frame)) => {
+                    let Ok(data) = frame.into_data() else { continue };
+                    source.received.set(source.received.get() + data.len() as u64);
+                    return Poll::Ready(Some(Ok(data)));
+                }
+            }
+        }
+        Poll::Ready(None)
+    }
+
+    fn hold(&mut self, data: Bytes) {
+        self.kept_bytes += data.len();
+        self.kept.push(data);
+    }
+
+    /// Passes what was just read on, and keeps it too while that is asked for and there is room.
+    fn pass(&mut self, data: Bytes) -> Bytes {
+        self.keeping &= self.kept_bytes + data.len() <= REPLAY;
+        if self.keeping {
+            self.hold(data.clone());
+        }
+        data
+    }
+
+    fn poll_stall(&mut self, cx: &mut Context<'_>, idle: Duration) -> Poll<Result<Bytes, ForwardError>> {
+        let nap = self.nap.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
+        ready!(nap.as_mut().poll(cx));
+        self.ended = true;
+        Poll::Ready(Err(ForwardError::Stalled { idle }))
+    }
+}
+
+impl Upload {
+    /// No body.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { source: None, turn: 0, at: 0, sent: 0, whole: Some(0) }
+    }
+
+    /// Counts what was read for it.
+    pub(super) fn progress(&self) -> Option<Rc<Cell<u64>>> {
+        self.source.as_ref().map(|source| Rc::clone(&source.received))
+    }
+}
+
+impl Body for Upload {
+    type Data = Bytes;
+    type Error = ForwardError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ForwardError>>> {
+        let Some(source) = self.source.clone() else { return Poll::Ready(None) };
+        let mut body = source.body.borrow_mut();
+        if body.turn != self.turn {
+            return Poll::Ready(Some(Err(ForwardError::Superseded)));
+        }
+        let next = match body.kept.get(self.at) {
+            Some(kept) => Some(Ok(kept.clone())),
+            None => ready!(body.poll_read(cx, &source)).map(|read| read.map(|data| body.pass(data))),
+        };
+        Poll::Ready(match next {
+            Some(Ok(data)) => {
+                self.at += 1;
+                self.sent += data.len() as u64;
+                if !body.keeping && self.at >= body.kept.len() {
+                    body.kept.clear();
+                    body.kept_bytes = 0;
+                    self.at = 0;
+                }
+                Some(Ok(Frame::data(data)))
+            }
+            Some(Err(error)) => {
+                body.trouble = Some(error);
+                Some(Err(ForwardError::Superseded))
+            }
+            None => None,
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let Some(source) = &self.source else { return true };
+        let body = source.body.borrow();
+        body.turn == self.turn && body.ended && self.at >= body.kept.len()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.whole
+            .map_or_else(SizeHint::default, |whole| SizeHint::with_exact(whole.saturating_sub(self.sent)))
+    }
+}
