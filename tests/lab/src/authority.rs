@@ -20,6 +20,7 @@ use issue::{Ca, JwtKey};
 
 mod attest;
 mod issue;
+mod mend;
 mod proto;
 mod workload_api;
 

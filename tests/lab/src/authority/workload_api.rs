@@ -1,6 +1,8 @@
 //! The Workload API's five methods over gRPC, each caller attested anew at each call and each push.
 
-use std::{collections::HashMap, convert::Infallible, os::unix::net, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap, convert::Infallible, future::pending, os::unix::net, sync::Arc, time::Duration,
+};
 
 use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -16,8 +18,11 @@ use tonic::{
 };
 use tonic_prost::ProstCodec;
 
-use super::{AuthorityError, Entry, Shared, State, attest::Peer, proto};
+use super::{AuthorityError, Entry, Shared, State, attest::Peer, mend, proto};
 use crate::{held, jwt, part::ACCEPT_PAUSE};
+
+/// Bytes between the socket and HTTP/2.
+const PIPE: usize = 16 * 1024;
 
 pub(super) async fn serve(listener: net::UnixListener, shared: Arc<Shared>) {
     let listener = match UnixListener::from_std(listener) {
@@ -43,9 +48,22 @@ async fn connection(socket: UnixStream, api: Api) {
         let api = api.clone();
         async move { Ok::<_, Infallible>(api.route(request).await) }
     });
-    let served = http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(socket), service);
-    if let Err(error) = served.await {
-        tracing::debug!(%error, "a Workload API connection ended");
+    let (incoming, outgoing) = socket.into_split();
+    let (mended, to_mended) = tokio::io::simplex(PIPE);
+    let socket = TokioIo::new(tokio::io::join(mended, outgoing));
+    let served = http2::Builder::new(TokioExecutor::new()).serve_connection(socket, service);
+    let passed = async {
+        if let Err(error) = mend::pass(incoming, to_mended).await {
+            tracing::debug!(%error, "a Workload API connection's inward half ended");
+        }
+        // The other half goes on until it is done.
+        pending::<()>().await;
+    };
+    tokio::select! {
+        served = served => if let Err(error) = served {
+            tracing::debug!(%error, "a Workload API connection ended");
+        },
+        () = passed => {}
     }
 }
 

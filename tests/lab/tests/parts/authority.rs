@@ -9,6 +9,7 @@ use std::{
 use postern_lab::{Authority, authority::Entry};
 use spiffe::{JwtSvid, TrustDomain, WorkloadApiClient, WorkloadApiError, X509Context};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_stream::StreamExt;
 
 use super::{PATIENCE, caller, own_program};
@@ -221,4 +222,40 @@ fn a_copy_is_known_by_its_path_and_digest_and_one_changed_byte_refuses_it() {
     );
     assert!(!altered.status.success() && String::from_utf8_lossy(&altered.stderr).contains("no identity"));
     assert!(restored.status.success());
+}
+
+#[tokio::test]
+async fn a_client_that_names_the_socket_as_its_authority_is_answered() {
+    let site = Site::new();
+    let mut socket = tokio::net::UnixStream::connect(site.folder.path().join("agent.sock")).await.unwrap();
+    let literal = |name: &str, value: &str| {
+        let length = |text: &str| u8::try_from(text.len()).unwrap();
+        [&[0, length(name)], name.as_bytes(), &[length(value)], value.as_bytes()].concat()
+    };
+    // `:method: POST` and `:scheme: http` by index, the rest spelt out as grpc-core does.
+    let mut block = vec![0x83, 0x86];
+    block.extend(literal(":path", "/SpiffeWorkloadAPI/FetchX509SVID"));
+    block.extend(literal(":authority", "run%2Fagent.sock"));
+    block.extend(literal("content-type", "application/grpc"));
+    block.extend(literal("te", "trailers"));
+    let mut sent = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    sent.extend([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+    sent.extend([0, 0, u8::try_from(block.len()).unwrap(), 1, 5, 0, 0, 0, 1]);
+    sent.extend(block);
+    socket.write_all(&sent).await.unwrap();
+
+    // Frames of stream 0 aside, the first must be HEADERS (1) and not RST_STREAM (3).
+    let first = async {
+        loop {
+            let mut head = [0; 9];
+            socket.read_exact(&mut head).await.unwrap();
+            let length = usize::from(head[1]) << 8 | usize::from(head[2]);
+            socket.read_exact(&mut vec![0; length]).await.unwrap();
+            if head[8] == 1 {
+                return head[3];
+            }
+        }
+    };
+
+    assert_eq!(tokio::time::timeout(PATIENCE, first).await.expect("an answer"), 1);
 }
