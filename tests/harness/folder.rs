@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
-/// Debian's `nobody` and `nogroup`.
-const NOBODY: u32 = 65534;
+/// Debian's `nobody` and `nogroup`: whoever [`not_as_root`] runs as.
+pub const NOBODY: u32 = 65534;
 
 /// A short-lived folder that others may walk through, but not list or write.
 #[must_use]

@@ -1,6 +1,8 @@
 use postern_tests::parts;
+use postern_tests::process::told_by;
 use postern_tests::real::{OpenBao, Postgres, openbao::ROOT_TOKEN};
 use serde_json::{Value, json};
+use std::process::Command;
 
 #[test]
 fn a_lease_makes_an_account_and_its_revocation_ends_it() {
@@ -43,4 +45,24 @@ fn what_openbao_holds_survives_a_seal_and_a_kill() {
 
     assert_eq!(sealed.status, 503);
     assert_eq!(bao.read("secret/data/app")["data"]["data"]["password"], "kept");
+}
+
+#[test]
+fn openbao_proves_itself_by_tls_too() {
+    if !parts::present("openbao_proves_itself_by_tls_too", &[OpenBao::PROGRAMS, &["curl"]].concat()) {
+        return;
+    }
+    let bao = OpenBao::start();
+    let health = format!("{}/v1/sys/health", bao.tls_url());
+    let ask = || {
+        let mut curl = Command::new(parts::program("curl"));
+        curl.args(["--silent", "--show-error", "--fail", "--max-time", "10", &health]);
+        curl
+    };
+
+    let trusting = told_by(ask().arg("--cacert").arg(bao.roots()));
+    let stranger = told_by(&mut ask());
+
+    assert!(trusting.unwrap().contains("\"sealed\":false"));
+    assert!(stranger.unwrap_err().contains("certificate"));
 }

@@ -1,6 +1,7 @@
 //! A real OpenBao with its storage in a temporary folder, so that it can be sealed, killed and started again with
 //! every lease and token it had.
 
+use crate::certificates::Authority;
 use crate::folder;
 use crate::parts::program;
 use crate::plain_http::{self, Answer};
@@ -10,7 +11,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -23,6 +24,8 @@ pub const ROOT_TOKEN: &str = "root-for-this-test";
 pub struct OpenBao {
     process: Process,
     port: u16,
+    tls_port: u16,
+    roots: PathBuf,
     unseal_key: String,
     folder: TempDir,
 }
@@ -61,14 +64,20 @@ impl OpenBao {
     #[must_use]
     pub fn start() -> Self {
         let folder = folder::open_to_walk();
-        let (port, cluster) = (free_port(), free_port());
+        let [port, tls_port, cluster] = [(); 3].map(|()| free_port());
+        let files = Authority::new().server(folder.path(), &["localhost", "127.0.0.1"]);
         let data = folder.path().join("data");
         fs::create_dir(&data).expect("its folder can be made");
         let config = json!({
             "storage": {"raft": {"path": data, "node_id": "only",
                                  "performance_multiplier": "1"}},
-            "listener": {"tcp": {"address": format!("127.0.0.1:{port}"), "tls_disable": true,
-                                 "cluster_address": format!("127.0.0.1:{cluster}")}},
+            "listener": [
+                {"tcp": {"address": format!("127.0.0.1:{port}"), "tls_disable": true,
+                         "cluster_address": format!("127.0.0.1:{cluster}")}},
+                {"tcp": {"address": format!("127.0.0.1:{tls_port}"),
+                         "cluster_address": format!("127.0.0.1:{}", free_port()),
+                         "tls_cert_file": files.certificate, "tls_key_file": files.key}},
+            ],
             "api_addr": format!("http://127.0.0.1:{port}"),
             "cluster_addr": format!("https://127.0.0.1:{cluster}"),
             "log_level": "info",
@@ -76,7 +85,8 @@ impl OpenBao {
         fs::write(folder.path().join("bao.json"), config.to_string())
             .expect("its configuration can be written");
         let process = launch(folder.path());
-        let mut started = Self { process, port, unseal_key: String::new(), folder };
+        let mut started =
+            Self { process, port, tls_port, roots: files.roots, unseal_key: String::new(), folder };
         started.wait_for_health(&[501]);
         started.initialise();
         started
@@ -86,6 +96,18 @@ impl OpenBao {
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address())
+    }
+
+    /// Its address for clients that want TLS: `https://localhost:PORT`, proven under [`OpenBao::roots`].
+    #[must_use]
+    pub fn tls_url(&self) -> String {
+        format!("https://localhost:{}", self.tls_port)
+    }
+
+    /// The authority behind [`OpenBao::tls_url`], PEM.
+    #[must_use]
+    pub fn roots(&self) -> &Path {
+        &self.roots
     }
 
     /// Its address.
