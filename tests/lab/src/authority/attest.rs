@@ -117,3 +117,43 @@ fn digest(mut file: File) -> io::Result<Digest> {
     sha256.copy_from_slice(context.finish().as_ref());
     Ok(sha256)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use rustix::process::Pid;
+
+    use super::*;
+
+    #[test]
+    fn a_process_is_read_while_it_lives_and_not_after() {
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+        let peer = Peer { pidfd: pidfd_open(pid, PidfdFlags::empty()).unwrap(), uid: 7 };
+        // Until the child has become `sleep` it is still ourselves.
+        let sleep = loop {
+            let workload = peer.attest().unwrap();
+            if workload.path != std::env::current_exe().unwrap() {
+                break workload;
+            }
+        };
+        assert_eq!((sleep.pid, sleep.uid), (child.id(), 7));
+        assert_eq!(sleep.sha256, digest_of(&sleep.path).unwrap());
+
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        assert!(matches!(peer.attest(), Err(AttestError::Exited)));
+    }
+
+    #[test]
+    fn the_peer_of_a_socket_is_the_process_that_connected_it() {
+        let (here, _there) = std::os::unix::net::UnixStream::pair().unwrap();
+
+        let workload = Peer::of(&here).unwrap().attest().unwrap();
+
+        assert_eq!(workload.pid, std::process::id());
+        assert_eq!(workload.path, std::env::current_exe().unwrap());
+    }
+}
