@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_stream::StreamExt;
 
-use super::{PATIENCE, caller, own_program};
+use super::{PATIENCE, caller_program, own_program};
 
 const ID: &str = "spiffe://lab.example/test";
 
@@ -40,11 +40,15 @@ impl Site {
     }
 
     fn run(&self, program: &Path) -> Output {
-        Command::new(program)
-            .arg("caller")
-            .env("SPIFFE_ENDPOINT_SOCKET", self.authority.endpoint())
-            .output()
-            .unwrap()
+        let mut command = Command::new(program);
+        command.arg("caller").env("SPIFFE_ENDPOINT_SOCKET", self.authority.endpoint());
+        loop {
+            match command.output() {
+                // A program just written, its descriptor still held by what another test is starting.
+                Err(busy) if busy.kind() == std::io::ErrorKind::ExecutableFileBusy => {}
+                output => return output.unwrap(),
+            }
+        }
     }
 }
 
@@ -206,14 +210,14 @@ async fn a_federated_bundle_comes_and_goes_with_the_federation() {
 fn a_copy_is_known_by_its_path_and_digest_and_one_changed_byte_refuses_it() {
     let site = Site::without_entries();
     let program = site.folder.path().join("billing");
-    fs::copy(caller(), &program).unwrap();
+    fs::copy(caller_program(), &program).unwrap();
     site.authority.admit(Entry::for_program("spiffe://lab.example/billing", &program).unwrap());
 
     let known = site.run(&program);
-    let elsewhere = site.run(caller());
+    let elsewhere = site.run(caller_program());
     fs::OpenOptions::new().append(true).open(&program).unwrap().write_all(b"!").unwrap();
     let altered = site.run(&program);
-    fs::copy(caller(), &program).unwrap();
+    fs::copy(caller_program(), &program).unwrap();
     let restored = site.run(&program);
 
     assert_eq!(String::from_utf8_lossy(&known.stdout), "spiffe://lab.example/billing\n");

@@ -8,6 +8,7 @@
 )]
 
 mod authority;
+mod caller;
 mod legacy;
 mod vault;
 
@@ -32,7 +33,7 @@ fn own_program() -> PathBuf {
 }
 
 /// The program that runs as a caller.
-fn caller() -> &'static Path {
+fn caller_program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_postern-lab"))
 }
 
