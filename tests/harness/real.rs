@@ -3,6 +3,7 @@
 pub mod callers;
 pub mod envoy;
 pub mod ghostunnel;
+pub mod ledger;
 pub mod nginx;
 pub mod openbao;
 pub mod postgres;
@@ -10,6 +11,7 @@ pub mod spire;
 
 pub use envoy::Envoy;
 pub use ghostunnel::Ghostunnel;
+pub use ledger::Ledger;
 pub use nginx::Nginx;
 pub use openbao::OpenBao;
 pub use postgres::Postgres;

@@ -1,6 +1,7 @@
 //! Each real part really starts, and shows one fact that the other tests rest on.
 
 mod callers;
+mod ledger;
 mod openbao;
 mod peers;
 mod postgres;

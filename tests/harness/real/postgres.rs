@@ -3,6 +3,7 @@
 use crate::folder;
 use crate::parts::program;
 use crate::process::{Process, READY, free_port, told_by};
+use crate::real::ledger::DATABASE;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -148,5 +149,9 @@ impl Programs {
             .arg(data);
         folder::not_as_root(init.current_dir(data));
         told_by(&mut init).expect("initdb makes a cluster");
+        let rules = data.join("pg_hba.conf");
+        let usual = fs::read_to_string(&rules).expect("initdb writes the rules of login");
+        let ours = format!("host {DATABASE} all 127.0.0.1/32 password\n{usual}");
+        fs::write(&rules, ours).expect("the rules of login can be written");
     }
 }

@@ -108,3 +108,41 @@ fn publish(part: &Part, building: &Path, folder: &Path) -> Result<(), InstallErr
 fn clear(folder: &Path) -> Result<(), InstallError> {
     if folder.exists() { fs::remove_dir_all(folder).map_err(at(folder)) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parts::named;
+
+    fn scratch(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("xtask-{}-{name}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        folder
+    }
+
+    #[test]
+    fn a_part_without_its_program_is_not_published() {
+        let (cache, part) = (scratch("absent"), named("openbao").unwrap());
+        let building = cache.join("building");
+        fs::create_dir(&building).unwrap();
+
+        let error = publish(part, &building, &part.folder(&cache)).unwrap_err();
+
+        assert!(matches!(error, InstallError::Absent { .. }));
+        assert!(!part.is_installed(&cache) && !part.folder(&cache).exists());
+        fs::remove_dir_all(cache).unwrap();
+    }
+
+    #[test]
+    fn a_part_that_is_there_is_not_fetched_again() {
+        let (cache, part) = (scratch("there"), named("spire").unwrap());
+        for (_, below) in part.programs {
+            let program = part.folder(&cache).join(below);
+            fs::create_dir_all(program.parent().unwrap()).unwrap();
+            fs::write(program, "").unwrap();
+        }
+
+        assert_eq!(install(part, &cache).unwrap(), Installed::Before);
+        fs::remove_dir_all(cache).unwrap();
+    }
+}
