@@ -4,11 +4,32 @@
 //! only out of verified bytes. Our own SVIDs and the trust bundles come from a source that runs
 //! on the control thread and publishes them whole.
 
+mod bundle;
+mod certificate;
+mod error;
+mod handshake;
+mod json;
+mod jwk;
+mod jwt;
 mod peer;
+mod source;
+mod svid;
+mod tls;
+mod upstream;
+mod verifier;
+mod watch;
 
+pub use bundle::{Anchors, RefusedAnchor, TrustBundles};
+pub use certificate::SvidError;
+pub use error::{FileProblem, IdentifyError};
+pub use handshake::{Alpn, Handshaker, Identified};
+pub use jwt::{TokenError, TokenVerifier, agree};
 pub use peer::{Peer, Proof};
+pub use source::{OwnTokens, Source, SourceChange, SourceEvent};
+pub use svid::{OwnSvid, OwnSvids};
+pub use upstream::{server_name, upstream_tls};
+pub use watch::{Ending, Watch};
 
-use crate::fault::{Code, Coded, codes};
 use crate::live::Live;
 
 /// The reading ends of what an identity source publishes.
@@ -18,36 +39,4 @@ pub struct Identities {
     pub svids: Live<OwnSvids>,
     /// The trust bundles we hold, per trust domain.
     pub bundles: Live<TrustBundles>,
-}
-
-/// Every X.509-SVID that was issued to us.
-#[derive(Debug, Default)]
-pub struct OwnSvids {}
-
-impl OwnSvids {
-    /// Our own SPIFFE ID: that of the first SVID the Workload API lists.
-    #[must_use]
-    pub const fn default_id(&self) -> Option<&crate::model::SpiffeId> {
-        None
-    }
-}
-
-/// Trust bundles by trust domain.
-#[derive(Debug, Default)]
-pub struct TrustBundles {}
-
-/// Why a caller was not identified.
-#[derive(Debug, thiserror::Error)]
-pub enum IdentifyError {
-    /// Nothing was presented.
-    #[error("no client certificate")]
-    NoCertificate,
-}
-
-impl Coded for IdentifyError {
-    fn code(&self) -> &'static Code {
-        match self {
-            Self::NoCertificate => codes::NO_CLIENT_CERTIFICATE,
-        }
-    }
 }

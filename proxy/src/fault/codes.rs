@@ -66,6 +66,14 @@ codes! {
         "the anchor that vouched for this connection was removed; the caller needs an SVID of a current one";
     TLS_FAILED = "PST-ID-016", Identify, Caller, 400, "the TLS handshake failed",
         "the listener speaks TLS 1.3 only; see the log line for the alert";
+    IDENTITY_FILE = "PST-ID-017", Identify, Operator, 503, "an identity file could not be used",
+        "the log line names the file and what is wrong with it; what was read before still holds";
+    SOURCE_UNREACHABLE = "PST-ID-018", Identify, Operator, 503, "the Workload API does not answer",
+        "check that the agent runs and that this sidecar may open its socket; what was received before still holds";
+    SOURCE_DENIED = "PST-ID-019", Identify, Operator, 503, "the Workload API issues this sidecar no identity",
+        "register this sidecar: its SVIDs and bundles were withdrawn until an identity is issued again";
+    SOURCE_MALFORMED = "PST-ID-020", Identify, Operator, 503, "the identity source sent something unusable",
+        "the log line has the reason; what was received before still holds";
 
     NO_ROUTE = "PST-AZ-001", Authorize, Caller, 404, "no route of this listener fits the request",
         "compare host and path with the listener's routes";

@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use rustls_pki_types::CertificateDer;
+
 use crate::clock::Expiry;
 use crate::model::SpiffeId;
 use crate::record::CallerFacts;
@@ -12,6 +14,8 @@ pub struct Peer {
     pub(super) expires: Expiry,
     pub(super) expires_at: u64,
     pub(super) generation: u64,
+    /// Leaf first, to be verified again when its bundle changes; empty for a token.
+    pub(super) chain: Arc<[CertificateDer<'static>]>,
 }
 
 /// What proves an identity.

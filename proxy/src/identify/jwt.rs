@@ -1,0 +1,312 @@
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
+
+use aws_lc_rs::digest;
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
+use serde_json::{Map, Value};
+
+use crate::clock::{Expiry, Moment, SharedClock};
+use crate::config::Callers;
+use crate::fault::{Code, Coded, codes};
+use crate::live::{Live, Versioned};
+use crate::model::{SpiffeId, SpiffeIdError};
+
+use super::bundle::TrustBundles;
+use super::certificate::{SvidError, listed};
+use super::error::IdentifyError;
+use super::jwk::Algorithm;
+use super::peer::{Peer, Proof};
+use super::{Identities, json};
+
+/// Longer than any JWT-SVID is.
+const MAX_TOKEN: usize = 16 * 1024;
+/// How far a token's beginning may lie ahead of our clock. Its end is never stretched.
+const LEEWAY: u64 = 10;
+/// Tokens that one worker remembers to have verified.
+const MAX_REMEMBERED: usize = 1024;
+
+/// Why a token is not a JWT-SVID, or not one that is accepted here.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// It is longer than 16 KiB.
+    #[error("{0} bytes long")]
+    TooLong(usize),
+    /// It is not three parts of unpadded base64url, the first two of them JSON objects that name nothing twice.
+    #[error("not a compact JWS")]
+    NotCompact,
+    /// Its algorithm is missing or none of the nine (JWT-SVID 2.1).
+    #[error("its algorithm is not accepted")]
+    Algorithm,
+    /// Its type is neither absent nor `JWT` nor `JOSE` (JWT-SVID 2.3).
+    #[error("its type is not accepted")]
+    Type,
+    /// Its header holds more than alg, kid and typ (JWT-SVID 2).
+    #[error("its header holds something that no JWT-SVID has")]
+    Header,
+    /// Its header does not say which key signed it.
+    #[error("its header names no key")]
+    NoKeyId,
+    /// A claim is missing or of the wrong kind.
+    #[error("its claim '{0}' is missing or of the wrong kind")]
+    Claim(&'static str),
+    /// Its subject is not a SPIFFE ID (JWT-SVID 3.1).
+    #[error("its subject is not a SPIFFE ID: {0}")]
+    NotAnId(#[from] SpiffeIdError),
+    /// Its subject names a trust domain, not a workload.
+    #[error("its subject names a trust domain, not a workload")]
+    NamesNoWorkload,
+    /// Its subject's trust domain is not listed.
+    #[error("trust domain '{0}' is not listed")]
+    NotListed(String),
+    /// It is not for our audience alone.
+    #[error("it is not for this audience alone")]
+    Audience,
+    /// It has ended.
+    #[error("it ended at {0} (Unix seconds)")]
+    Ended(u64),
+    /// It has not begun.
+    #[error("it begins at {0} (Unix seconds)")]
+    NotYet(u64),
+    /// It lives longer than is accepted.
+    #[error("it lives for {0} seconds")]
+    TooLongLived(u64),
+    /// We hold no JWT bundle of its trust domain.
+    #[error("no JWT bundle is held for trust domain '{0}'")]
+    NoBundle(String),
+    /// No key of its trust domain has the id that it names.
+    #[error("its trust domain has no key '{0}'")]
+    UnknownKey(String),
+    /// The signature is not that key's, or the algorithm does not fit the key.
+    #[error("its signature does not verify")]
+    Signature,
+}
+
+impl Coded for TokenError {
+    fn code(&self) -> &'static Code {
+        match self {
+            Self::NotListed(_) => codes::TRUST_DOMAIN_NOT_LISTED,
+            Self::Audience => codes::TOKEN_AUDIENCE,
+            Self::Ended(_) | Self::NotYet(_) | Self::TooLongLived(_) => codes::TOKEN_EXPIRED,
+            Self::NoBundle(_) => codes::NO_BUNDLE,
+            Self::UnknownKey(_) | Self::Signature => codes::TOKEN_UNTRUSTED,
+            _ => codes::TOKEN_MALFORMED,
+        }
+    }
+}
+
+/// Verifies the JWT-SVIDs of one listener's callers (JWT-SVID 4 and 5). One per worker; it
+/// remembers what it verified until the token ends or a bundle changes.
+pub struct TokenVerifier {
+    callers: Callers,
+    bundles: Live<TrustBundles>,
+    clock: SharedClock,
+    remembered: RefCell<Remembered>,
+}
+
+/// Verified tokens by their SHA-256, under one generation of the bundles.
+#[derive(Default)]
+struct Remembered {
+    generation: u64,
+    peers: HashMap<[u8; 32], Arc<Peer>>,
+}
+
+impl TokenVerifier {
+    /// For the callers of one listener.
+    #[must_use]
+    pub fn new(callers: &Callers, identities: &Identities, clock: SharedClock) -> Self {
+        let remembered = RefCell::default();
+        Self { callers: callers.clone(), bundles: identities.bundles.clone(), clock, remembered }
+    }
+
+    /// Who the bearer of `token` is. The token is the credential alone, without `Bearer`.
+    pub fn verify(&self, token: &str) -> Result<Arc<Peer>, IdentifyError> {
+        if token.len() > MAX_TOKEN {
+            return Err(TokenError::TooLong(token.len()).into());
+        }
+        let now = self.clock.now();
+        let bundles = self.bundles.load();
+        let key = sha256(token.as_bytes());
+        let mut remembered = self.remembered.borrow_mut();
+        if let Some(peer) = remembered.recall(&key, bundles.generation, now) {
+            return Ok(peer);
+        }
+        let peer = Arc::new(self.identify(token, &bundles, now)?);
+        remembered.keep(key, &peer, now);
+        Ok(peer)
+    }
+
+    fn identify(
+        &self,
+        token: &str,
+        bundles: &Versioned<TrustBundles>,
+        now: Moment,
+    ) -> Result<Peer, TokenError> {
+        let token = Token::parse(token)?;
+        let audience = self.callers.audience.as_deref().filter(|ours| token.is_for(ours));
+        let audience = audience.ok_or(TokenError::Audience)?;
+        token.check_life(self.callers.max_token_life, now.unix_seconds())?;
+        let domain = token.id.trust_domain();
+        listed(&self.callers.trust, &token.id)
+            .map_err(|_: SvidError| TokenError::NotListed(domain.to_owned()))?;
+        if !bundles.value.holds_jwt(domain) {
+            return Err(TokenError::NoBundle(domain.to_owned()));
+        }
+        let key = bundles.value.jwt_key(domain, token.kid());
+        let key = key.ok_or_else(|| TokenError::UnknownKey(token.kid().to_owned()))?;
+        if !key.verifies(token.algorithm, token.signed, &token.signature) {
+            return Err(TokenError::Signature);
+        }
+        Ok(Peer {
+            proof: Proof::Jwt { key: Arc::clone(&key.kid), audience: audience.into() },
+            expires: Expiry::at_wall(now, UNIX_EPOCH + Duration::from_secs(token.ends)),
+            expires_at: token.ends,
+            generation: bundles.generation,
+            chain: Arc::new([]),
+            id: token.id,
+        })
+    }
+}
+
+impl std::fmt::Debug for TokenVerifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenVerifier").field("callers", &self.callers).finish_non_exhaustive()
+    }
+}
+
+impl Remembered {
+    fn recall(&mut self, key: &[u8; 32], generation: u64, now: Moment) -> Option<Arc<Peer>> {
+        if self.generation != generation {
+            self.peers.clear();
+            self.generation = generation;
+        }
+        self.peers.get(key).filter(|peer| !peer.expires.has_passed(now)).map(Arc::clone)
+    }
+
+    fn keep(&mut self, key: [u8; 32], peer: &Arc<Peer>, now: Moment) {
+        if self.peers.len() >= MAX_REMEMBERED {
+            self.peers.retain(|_, peer| !peer.expires.has_passed(now));
+        }
+        // Full of living ones: begin again, at the cost of a few verifications.
+        if self.peers.len() >= MAX_REMEMBERED {
+            self.peers.clear();
+        }
+        self.peers.insert(key, Arc::clone(peer));
+    }
+}
+
+/// Where a certificate and a token may both be presented: whoever is there must be one and the same.
+/// The answer is the certificate's, bounded by the token's end too.
+pub fn agree(certificate: Option<&Arc<Peer>>, token: Option<Arc<Peer>>) -> Result<Arc<Peer>, IdentifyError> {
+    match (certificate, token) {
+        (Some(certificate), None) => Ok(Arc::clone(certificate)),
+        (None, Some(token)) => Ok(token),
+        (None, None) => Err(IdentifyError::NoToken),
+        (Some(certificate), Some(token)) if certificate.id != token.id => {
+            Err(IdentifyError::Differ { certificate: certificate.id.clone(), token: token.id.clone() })
+        }
+        (Some(certificate), Some(token)) if token.expires_at >= certificate.expires_at => {
+            Ok(Arc::clone(certificate))
+        }
+        (Some(certificate), Some(token)) => Ok(Arc::new(Peer {
+            expires: certificate.expires.earlier(token.expires),
+            expires_at: token.expires_at,
+            ..Peer::clone(certificate)
+        })),
+    }
+}
+
+/// A well-formed JWT-SVID whose signature nobody has looked at yet.
+struct Token<'a> {
+    algorithm: Algorithm,
+    header: Map<String, Value>,
+    claims: Map<String, Value>,
+    id: SpiffeId,
+    ends: u64,
+    signed: &'a [u8],
+    signature: Vec<u8>,
+}
+
+impl<'a> Token<'a> {
+    fn parse(token: &'a str) -> Result<Self, TokenError> {
+        let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::NotCompact)?;
+        let (header, claims) = signed.split_once('.').ok_or(TokenError::NotCompact)?;
+        let header = part(header)?;
+        let algorithm = check_header(&header)?;
+        let claims = part(claims)?;
+        let signature = BASE64URL.decode(signature).map_err(|_| TokenError::NotCompact)?;
+        let id: SpiffeId =
+            claims.get("sub").and_then(Value::as_str).ok_or(TokenError::Claim("sub"))?.parse()?;
+        if !id.names_a_workload() {
+            return Err(TokenError::NamesNoWorkload);
+        }
+        let ends = seconds(&claims, "exp")?.ok_or(TokenError::Claim("exp"))?;
+        Ok(Self { algorithm, header, claims, id, ends, signed: signed.as_bytes(), signature })
+    }
+
+    fn kid(&self) -> &str {
+        self.header.get("kid").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Whether `aud` is exactly ours, as a string or as a list of one.
+    fn is_for(&self, ours: &str) -> bool {
+        match self.claims.get("aud") {
+            Some(Value::String(one)) => one == ours,
+            Some(Value::Array(all)) => matches!(&all[..], [one] if one == ours),
+            _ => false,
+        }
+    }
+
+    fn check_life(&self, longest: Duration, now: u64) -> Result<(), TokenError> {
+        if self.ends <= now {
+            return Err(TokenError::Ended(self.ends));
+        }
+        let begins = seconds(&self.claims, "nbf")?.unwrap_or(0);
+        let issued = seconds(&self.claims, "iat")?;
+        if let Some(ahead) = [Some(begins), issued].into_iter().flatten().find(|at| *at > now + LEEWAY) {
+            return Err(TokenError::NotYet(ahead));
+        }
+        let life = self.ends - issued.unwrap_or(now).min(now);
+        if life > longest.as_secs() { Err(TokenError::TooLongLived(life)) } else { Ok(()) }
+    }
+}
+
+fn part(text: &str) -> Result<Map<String, Value>, TokenError> {
+    let bytes = BASE64URL.decode(text).map_err(|_| TokenError::NotCompact)?;
+    json::object(&bytes).ok_or(TokenError::NotCompact)
+}
+
+/// Exactly alg, kid and typ: nothing that points at a key, changes the encoding or demands to be understood.
+fn check_header(header: &Map<String, Value>) -> Result<Algorithm, TokenError> {
+    let algorithm = header.get("alg").and_then(Value::as_str).and_then(Algorithm::named);
+    let algorithm = algorithm.ok_or(TokenError::Algorithm)?;
+    if header.get("typ").is_some_and(|typ| typ != "JWT" && typ != "JOSE") {
+        return Err(TokenError::Type);
+    }
+    if header.keys().any(|name| !matches!(name.as_str(), "alg" | "kid" | "typ")) {
+        return Err(TokenError::Header);
+    }
+    match header.get("kid").and_then(Value::as_str) {
+        Some(kid) if !kid.is_empty() => Ok(algorithm),
+        _ => Err(TokenError::NoKeyId),
+    }
+}
+
+/// A claim in Unix seconds, fractions cut off.
+fn seconds(claims: &Map<String, Value>, name: &'static str) -> Result<Option<u64>, TokenError> {
+    let Some(value) = claims.get(name) else { return Ok(None) };
+    let whole = value.as_u64().or_else(|| {
+        let number = value.as_f64()?;
+        Duration::try_from_secs_f64(number.max(0.0)).ok().map(|since| since.as_secs())
+    });
+    // The year 9999 ends here: nothing lives longer.
+    whole.filter(|at| *at <= 253_402_300_799).map(Some).ok_or(TokenError::Claim(name))
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut key = [0; 32];
+    key.iter_mut().zip(digest::digest(&digest::SHA256, bytes).as_ref()).for_each(|(to, from)| *to = *from);
+    key
+}
