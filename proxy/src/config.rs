@@ -1,5 +1,27 @@
 //! The configuration, fully parsed. Holding a [`Config`] means that it is valid: every name
 //! resolves, every unit is a type, every default has been filled in.
+//!
+//! [`load`] goes from the text to a tree with places, compares that with the shape of [`draft`], and
+//! resolves it; every problem is reported at once. The keys, with their defaults, are in
+//! `docs/reference/config.md`.
+
+pub mod draft;
+mod later;
+mod load;
+mod nearest;
+mod problem;
+mod resolve;
+mod rules;
+mod shape;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod units;
+
+pub use load::load;
+pub use problem::{ConfigErrors, Problem, Wrong};
+pub use rules::Rule;
+pub use units::UnitError;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -206,7 +228,7 @@ pub enum UpstreamProof {
     Roots(PathBuf),
     /// It is an X.509-SVID with exactly this id.
     SpiffeId(SpiffeId),
-    /// SHA-256 of its public key (SubjectPublicKeyInfo), whoever signed it.
+    /// SHA-256 of its public key (`SubjectPublicKeyInfo`), whoever signed it.
     Pin([u8; 32]),
 }
 

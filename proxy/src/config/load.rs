@@ -1,0 +1,69 @@
+//! Reads the file: its text, its tree, its shape, its meaning. Each step needs the one before; within a step all
+//! problems are collected.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::Config;
+use super::draft::{self, Draft};
+use super::problem::{ConfigErrors, Problem, Problems, Wrong};
+use super::resolve::{Surroundings, resolve};
+use super::shape;
+use super::tree::{self, Node, Place};
+
+/// The largest file that is read, in bytes.
+const MAX_SIZE: u64 = 1 << 20;
+
+/// Reads, parses and resolves the configuration. Without `identity.workload_api` the environment variable
+/// `SPIFFE_ENDPOINT_SOCKET` is asked; `SSL_CERT_FILE` moves the roots of vaults that name none.
+pub fn load(file: &Path) -> Result<Config, ConfigErrors> {
+    let text = read(file).map_err(|wrong| of_file(file, wrong))?;
+    let around = Surroundings {
+        file: file.to_owned(),
+        endpoint: std::env::var("SPIFFE_ENDPOINT_SOCKET").ok().filter(|value| !value.is_empty()),
+        roots: std::env::var_os("SSL_CERT_FILE").map(PathBuf::from),
+    };
+    parse(&text, &around)
+}
+
+fn read(file: &Path) -> Result<String, Wrong> {
+    let mut text = String::new();
+    let opened = File::open(file).map_err(Wrong::Unreadable)?;
+    opened.take(MAX_SIZE + 1).read_to_string(&mut text).map_err(Wrong::Unreadable)?;
+    if text.len() as u64 > MAX_SIZE { Err(Wrong::TooLarge) } else { Ok(text) }
+}
+
+/// Parses and resolves the text of a configuration.
+pub(super) fn parse(text: &str, around: &Surroundings) -> Result<Config, ConfigErrors> {
+    let file = &around.file;
+    let tree = Node::parse(text).map_err(|error| of_yaml(file, text, &error))?;
+    let mut problems = Problems::default();
+    shape::compare(&tree, draft::schema().as_value(), &mut problems);
+    if !problems.is_empty() {
+        return Err(problems.report(file, text, &tree));
+    }
+    // The shape was compared already: what serde still refuses is refused by its own words.
+    let draft: Draft = serde_saphyr::from_str_with_options(text, tree::options())
+        .map_err(|error| of_yaml(file, text, &error))?;
+    match resolve(&draft, around, &mut problems) {
+        Some(config) if problems.is_empty() => Ok(config),
+        _ => Err(problems.report(file, text, &tree)),
+    }
+}
+
+fn of_file(file: &Path, wrong: Wrong) -> ConfigErrors {
+    ConfigErrors { file: file.to_owned(), problems: vec![Problem::of_file(wrong)] }
+}
+
+fn of_yaml(file: &Path, text: &str, error: &serde_saphyr::Error) -> ConfigErrors {
+    let error = error.without_snippet();
+    let wrong = Wrong::Yaml(error.to_string());
+    match error.location() {
+        Some(location) => {
+            let problem = Problem::at(String::new(), Place::from(location), wrong, text);
+            ConfigErrors { file: file.to_owned(), problems: vec![problem] }
+        }
+        None => of_file(file, wrong),
+    }
+}
