@@ -5,6 +5,7 @@ pub mod envoy;
 pub mod ghostunnel;
 pub mod ledger;
 pub mod nginx;
+pub mod old_services;
 pub mod openbao;
 pub mod postgres;
 pub mod spire;

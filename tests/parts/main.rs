@@ -2,6 +2,7 @@
 
 mod callers;
 mod ledger;
+mod old_services;
 mod openbao;
 mod peers;
 mod postgres;

@@ -12,17 +12,17 @@ fn nginx_speaks_only_the_tls_it_is_told_to_and_asks_for_an_svid() {
     }
     let mut spire = Spire::start(&Options::default());
     let caller = spire.client_at("caller");
-    spire.entry("/caller", &[&format!("unix:path:{}", caller.display())]);
+    spire.entry_named("/caller", &[&format!("unix:path:{}", caller.display())], &["caller.example"]);
     let svid = spire.fetch_x509(&caller).unwrap();
     let (certificate, key) = (svid.certificate.clone(), svid.key.clone());
     let tls = Tls { certificate, key, versions: "TLSv1.2", client_authorities: Some(svid.bundle.clone()) };
-    let nginx = Nginx::start(Some(&tls), "location / { return 200 $ssl_protocol; }");
+    let nginx = Nginx::start(Some(&tls), "location / { return 200 '$ssl_protocol $ssl_client_s_dn'; }");
     let url = format!("https://{}/", nginx.address());
 
     let old = process::told_by(curl(&svid).arg(&url)).unwrap();
     let new = process::told_by(curl(&svid).args(["--tlsv1.3", &url]));
 
-    assert_eq!(old, "TLSv1.2");
+    assert!(old.starts_with("TLSv1.2 ") && old.contains("CN=caller.example"), "{old}");
     assert!(new.is_err());
     assert_eq!(nginx.access_log().lines().count(), 1);
 }

@@ -3,6 +3,7 @@
 use crate::parts::program;
 use crate::process::told_by;
 use crate::real::spire::SvidFiles;
+use serde_json::Value;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -29,6 +30,23 @@ pub fn python() -> Command {
 /// Runs a Python script with arguments (`sys.argv[1:]`) and gives what it prints.
 pub fn python_says(script: &str, arguments: &[&str]) -> Result<String, String> {
     told_by(python().args(["-c", script]).args(arguments))
+}
+
+/// Calls every method of a [`old_services::grpc`](super::old_services::grpc) with grpcio and gives what came. The
+/// argument's members stand at the head of `python/grpc_caller.py`. grpcio insists on a name in the server's
+/// certificate.
+pub fn grpc(asked: &Value) -> Result<Value, String> {
+    json_of(&python_says(include_str!("python/grpc_caller.py"), &[&asked.to_string()])?)
+}
+
+/// Speaks to a [`old_services::websocket`](super::old_services::websocket) and gives what came. The argument's
+/// members stand at the head of `python/websocket_caller.py`.
+pub fn websocket(asked: &Value) -> Result<Value, String> {
+    json_of(&python_says(include_str!("python/websocket_caller.py"), &[&asked.to_string()])?)
+}
+
+fn json_of(text: &str) -> Result<Value, String> {
+    serde_json::from_str(text).map_err(|error| format!("{error}: {text}"))
 }
 
 /// What `promtool check metrics` has against a metrics page; nothing when it is clean.

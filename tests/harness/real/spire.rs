@@ -92,9 +92,16 @@ impl Spire {
     /// Registers a workload, such as `("/batch", &["unix:uid:0", "unix:path:/tmp/x/caller"])`, waits until the agent
     /// serves it, and gives the entry's id.
     pub fn entry(&mut self, path: &str, selectors: &[&str]) -> String {
+        self.entry_named(path, selectors, &[])
+    }
+
+    /// The same for a workload whose SVID has DNS names too, the first also as its subject's CN: some clients and
+    /// OpenBao's login by certificate insist on one.
+    pub fn entry_named(&mut self, path: &str, selectors: &[&str], names: &[&str]) -> String {
         let (id, parent) = (self.id(path), self.id("/agent"));
         let mut words = vec!["entry", "create", "-spiffeID", &id, "-parentID", &parent, "-output", "json"];
         words.extend(selectors.iter().flat_map(|selector| ["-selector", selector]));
+        words.extend(names.iter().flat_map(|name| ["-dns", name]));
         let told = ask_server(self.folder.path(), &words);
         let entry = told["results"][0]["entry"]["id"].as_str();
         let entry = entry.unwrap_or_else(|| panic!("no entry was made: {told}")).to_owned();
