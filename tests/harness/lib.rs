@@ -13,3 +13,4 @@ pub mod parts;
 pub mod plain_http;
 pub mod process;
 pub mod real;
+pub mod suites;

@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long anything local may take to be ready before a test gives up.
-pub const READY: Duration = Duration::from_secs(30);
+pub const READY: Duration = Duration::from_mins(1);
 
 /// A running program in a process group of its own. Dropped: the whole group is killed and reaped.
 #[derive(Debug)]
