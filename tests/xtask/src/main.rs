@@ -6,7 +6,9 @@ mod parts_verb;
 mod test;
 
 use std::env;
-use std::process::ExitCode;
+use std::error::Error;
+use std::process::{Command, ExitCode};
+use xtask::run;
 
 const HELP: &str = "\
 The project's own commands.
@@ -20,8 +22,8 @@ The project's own commands.
 
 The parts lie in POSTERN_PARTS, or ~/.cache/postern/parts, by name and version; what is there is not fetched
 again. They come from Go modules, Python wheels and Debian packages, so Go, a C compiler, Python with pip and apt
-are needed once. POSTERN_SUITES names the folder of the outside test suites; without it their cases are not run,
-and the test command says so.
+are needed once. POSTERN_SUITES names the folder of the outside test suites; a test that needs it and has it not is
+among what was NOT RUN.
 ";
 
 fn main() -> ExitCode {
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         "check" => check::everything(),
         "test" => test::everything(&rest),
         "parts" => parts_verb::install(&rest),
+        "bench" => bench(&rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(())
@@ -48,4 +51,10 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs the measurements, optimised; `words` go to them.
+fn bench(words: &[String]) -> Result<(), Box<dyn Error>> {
+    let measure = ["run", "--quiet", "--release", "--package", "postern-benches", "--"];
+    Ok(run::shown_to_the_reader(Command::new("cargo").args(measure).args(words))?)
 }
