@@ -1,12 +1,14 @@
 //! Sources to a policy that can be asked: parsed under a watchdog, passed through the gate, prepared once.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
-use regorus::{Engine, Value};
+use regorus::{Engine, PolicyLengthConfig, Value};
 
 use crate::builtins;
+use crate::document::Document;
 use crate::evaluate::Evaluator;
 use crate::gate;
 use crate::input::LeafSet;
@@ -15,8 +17,12 @@ use crate::sources::{DataFile, Sources};
 
 /// Longest time for parsing and checking one policy; past it the policy is refused and its thread abandoned.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Stack of that thread: the parser and the gate recurse with the text.
-const STACK: usize = 64 * 1024 * 1024;
+/// Longest line the engine takes; the gate's limit is the same, with a place in its message.
+const COLUMNS: NonZeroU32 = NonZeroU32::new(gate::text::COLUMNS).unwrap();
+/// Most values in the data of one file.
+const MAX_DATA_VALUES: usize = 2_000_000;
+/// Stack of that thread, of which only what is used is taken: what is refused for its depth is also dropped there.
+const STACK: usize = 256 * 1024 * 1024;
 
 /// A checked and prepared policy: immutable, shared by all workers.
 pub struct PolicySet {
@@ -102,7 +108,12 @@ pub(crate) fn load(sources: &Sources, entrypoint: Option<&str>) -> Result<Prepar
 
 fn load_here(sources: &Sources, entrypoint: Option<&str>) -> Result<Prepared, LoadError> {
     let mut problems = Vec::new();
+    gate::before_parsing(sources, &mut problems);
+    if !problems.is_empty() {
+        return Err(LoadError { problems });
+    }
     let mut engine = Engine::new();
+    engine.set_policy_length_config(PolicyLengthConfig { max_col: COLUMNS, ..PolicyLengthConfig::default() });
     engine.set_strict_builtin_errors(true);
     engine.set_gather_prints(true);
     for module in &sources.modules {
@@ -116,9 +127,7 @@ fn load_here(sources: &Sources, entrypoint: Option<&str>) -> Result<Prepared, Lo
         }
     }
     let modules = engine.get_modules().clone();
-    if let Some(entrypoint) = entrypoint {
-        gate::entrypoint::check(&modules, entrypoint, &mut problems);
-    }
+    let leaves = gate::after_parsing(&modules, entrypoint, &mut problems);
     if !problems.is_empty() {
         return Err(LoadError { problems });
     }
@@ -126,7 +135,7 @@ fn load_here(sources: &Sources, entrypoint: Option<&str>) -> Result<Prepared, Lo
         let text = error.to_string();
         LoadError { problems: vec![parse_problem("", "", &text)] }
     })?;
-    Ok(Prepared { engine, leaves: LeafSet::Whole })
+    Ok(Prepared { engine, leaves })
 }
 
 /// Installs our builtins and makes the engine analyse all modules, without evaluating any rule.
@@ -138,7 +147,8 @@ fn prepare(engine: &mut Engine) -> anyhow::Result<()> {
 
 fn add_data(engine: &mut Engine, file: &DataFile) -> Result<(), Box<Problem>> {
     let problem = |why: String| Box::new(Problem::of(&file.name, "data", why, ""));
-    let document = crate::document::Document::json(&file.text).map_err(|error| problem(error.to_string()))?;
+    let document =
+        Document::bounded_json(&file.text, MAX_DATA_VALUES).map_err(|error| problem(error.to_string()))?;
     let mut value = document.into_value();
     for member in file.path.iter().rev() {
         let mut object = regorus::value::Object::new();
@@ -156,10 +166,18 @@ fn parse_problem(name: &str, text: &str, message: &str) -> Problem {
     let line = numbers.next().and_then(|line| line.parse().ok());
     let file = numbers.next().unwrap_or(name);
     let why = message.rsplit("error: ").next().unwrap_or(message).trim();
-    let problem =
-        Problem::of(file, "rego", format!("does not compile: {why}"), "Rego v1, as the message says");
-    match (line, column) {
-        (Some(line), Some(column)) => problem.at(line, column, text),
-        _ => problem,
+    let place = line.zip(column);
+    let here = place.and_then(|(line, column)| character(text, line, column));
+    // The parser knows no interpolation, and says so in fewer words.
+    let instead = if here == Some('$') { "sprintf(\"…\", […])" } else { "Rego v1, as the message says" };
+    let problem = Problem::of(file, "rego", format!("does not compile: {why}"), instead);
+    match place {
+        Some((line, column)) => problem.at(line, column, text),
+        None => problem,
     }
+}
+
+fn character(text: &str, line: u32, column: u32) -> Option<char> {
+    let index = |number: u32| usize::try_from(number).ok()?.checked_sub(1);
+    text.lines().nth(index(line)?)?.chars().nth(index(column)?)
 }

@@ -50,8 +50,8 @@ pub enum DocumentError {
     /// Nested deeper than [`MAX_DEPTH`].
     #[error("nested deeper than {MAX_DEPTH}")]
     TooDeep,
-    /// More than [`MAX_VALUES`] values.
-    #[error("more than {MAX_VALUES} values")]
+    /// More values than are let in.
+    #[error("too many values")]
     TooMany,
 }
 
@@ -121,19 +121,23 @@ impl Document {
 
     /// JSON from outside: a request body, a recorded document. Bounded in depth and number of values.
     pub fn json(text: &str) -> Result<Self, DocumentError> {
+        Self::bounded_json(text, MAX_VALUES)
+    }
+
+    /// The same with another limit: a policy's own data may be larger than what a request brings.
+    pub(crate) fn bounded_json(text: &str, most: usize) -> Result<Self, DocumentError> {
         // Depth is known before a parser recurses into it.
         if nesting(text.as_bytes()) > usize::from(MAX_DEPTH) {
             return Err(DocumentError::TooDeep);
         }
         let value: serde_json::Value =
             serde_json::from_str(text).map_err(|error| DocumentError::Malformed(error.to_string()))?;
-        Self::from_json(&value)
+        build(&value, 0, &mut { most })
     }
 
     /// The same, from JSON that is already parsed.
     pub fn from_json(value: &serde_json::Value) -> Result<Self, DocumentError> {
-        let mut values = 0;
-        build(value, 0, &mut values)
+        build(value, 0, &mut { MAX_VALUES })
     }
 
     /// How deep lists and objects stand in one another; a scalar has depth 0.
@@ -164,11 +168,8 @@ impl Document {
     }
 }
 
-fn build(value: &serde_json::Value, depth: u8, values: &mut usize) -> Result<Document, DocumentError> {
-    *values += 1;
-    if *values > MAX_VALUES {
-        return Err(DocumentError::TooMany);
-    }
+fn build(value: &serde_json::Value, depth: u8, left: &mut usize) -> Result<Document, DocumentError> {
+    *left = left.checked_sub(1).ok_or(DocumentError::TooMany)?;
     if depth > MAX_DEPTH {
         return Err(DocumentError::TooDeep);
     }
@@ -178,13 +179,13 @@ fn build(value: &serde_json::Value, depth: u8, values: &mut usize) -> Result<Doc
         serde_json::Value::String(text) => Document::text(text),
         serde_json::Value::Number(number) => Document { value: number_value(number), depth: 0 },
         serde_json::Value::Array(items) => {
-            let items: Result<Vec<_>, _> = items.iter().map(|item| build(item, depth + 1, values)).collect();
+            let items: Result<Vec<_>, _> = items.iter().map(|item| build(item, depth + 1, left)).collect();
             Document::list(items?)
         }
         serde_json::Value::Object(members) => {
             let members: Result<Vec<_>, _> = members
                 .iter()
-                .map(|(name, item)| Ok((name.as_str(), build(item, depth + 1, values)?)))
+                .map(|(name, item)| Ok((name.as_str(), build(item, depth + 1, left)?)))
                 .collect();
             Document::map(members?)
         }

@@ -60,6 +60,11 @@ impl fmt::Debug for Evaluator {
     }
 }
 
+/// Sets the engine's own fuse.
+pub(crate) fn arm(engine: &mut Engine, fuse: Duration) {
+    engine.set_execution_timer_config(ExecutionTimerConfig { limit: fuse, check_interval: CHECK_EVERY });
+}
+
 /// Runs one evaluation and judges how it went, in the order of what weighs most: a cap that was hit counts even
 /// where the engine swallowed the error, and a late answer is none.
 pub(crate) fn fenced<T>(

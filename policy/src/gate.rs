@@ -1,3 +1,42 @@
 //! What a policy may not contain, checked over its whole text before anything is evaluated.
+//!
+//! The engine reports an unknown function when a call of it is reached, answers some constructs with silence, and
+//! runs as deep as the text says. A policy that would meet any of this is refused when it is loaded.
 
-pub(crate) mod entrypoint;
+mod calls;
+mod depth;
+mod entrypoint;
+mod names;
+pub(crate) mod text;
+mod walk;
+
+use regorus::unstable::{Module, Ref};
+
+use crate::input::LeafSet;
+use crate::problem::Problem;
+use crate::sources::Sources;
+
+/// What must hold before the engine's parser may see the text: its time grows with the nesting of brackets.
+pub(crate) fn before_parsing(sources: &Sources, problems: &mut Vec<Problem>) {
+    for module in &sources.modules {
+        text::check(&module.name, &module.text, problems);
+    }
+}
+
+/// What must hold of the parsed modules. Gives the leaves of the input that they read.
+pub(crate) fn after_parsing(
+    modules: &[Ref<Module>],
+    entrypoint: Option<&str>,
+    problems: &mut Vec<Problem>,
+) -> LeafSet {
+    if let Some(entrypoint) = entrypoint {
+        entrypoint::check(modules, entrypoint, problems);
+    }
+    let names = names::Names::of(modules);
+    let mut leaves = LeafSet::Only(std::collections::BTreeSet::new());
+    for module in modules {
+        calls::check(module, &names, &mut leaves, problems);
+    }
+    depth::check(modules, &names, problems);
+    leaves
+}

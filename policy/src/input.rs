@@ -154,7 +154,6 @@ impl LeafSet {
     }
 
     /// Adds what a reference with these constant members below `input` can read.
-    #[cfg_attr(not(test), expect(dead_code, reason = "until the gate walks the rules"))]
     pub(crate) fn add(&mut self, members: &[&str]) {
         let Self::Only(leaves) = self else { return };
         if members.is_empty() {

@@ -22,6 +22,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod ask;
 mod builtins;
 mod compile;
 mod document;
@@ -33,6 +34,7 @@ mod problem;
 mod sources;
 mod verdict;
 
+pub use ask::{AskError, Question, ask};
 pub use compile::PolicySet;
 pub use document::{Document, DocumentError, Key, MAX_DEPTH, MAX_VALUES};
 pub use input::{Facts, Leaf, LeafId, LeafSet, Recorded};

@@ -2,6 +2,7 @@
 
 use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead};
 
+use super::names::{head_name, path};
 use crate::problem::Problem;
 
 const DEFAULT: &str = "`default NAME := false` in the entrypoint's package";
@@ -67,12 +68,6 @@ pub(crate) fn check(modules: &[Ref<Module>], entrypoint: &str, problems: &mut Ve
     }
 }
 
-fn head_name(head: &RuleHead) -> &Ref<Expr> {
-    match head {
-        RuleHead::Compr { refr, .. } | RuleHead::Set { refr, .. } | RuleHead::Func { refr, .. } => refr,
-    }
-}
-
 /// `false`, or an object literal whose `allow` is `false`.
 fn refuses(value: &Expr) -> bool {
     match value {
@@ -82,32 +77,5 @@ fn refuses(value: &Expr) -> bool {
                 && matches!(value.as_ref(), Expr::Bool { value, .. } if *value == regorus::Value::Bool(false))
         }),
         _ => false,
-    }
-}
-
-/// The members of a constant reference such as `a.b["c"]`; none when a member is computed.
-pub(crate) fn path(refr: &Expr) -> Option<Vec<String>> {
-    let mut members = Vec::new();
-    let mut rest = refr;
-    loop {
-        match rest {
-            Expr::Var { value, .. } => {
-                members.push(value.as_string().ok()?.to_string());
-                members.reverse();
-                return Some(members);
-            }
-            Expr::RefDot { refr, field, .. } => {
-                members.push(field.1.as_string().ok()?.to_string());
-                rest = refr;
-            }
-            Expr::RefBrack { refr, index, .. } => {
-                let (Expr::String { value, .. } | Expr::RawString { value, .. }) = index.as_ref() else {
-                    return None;
-                };
-                members.push(value.as_string().ok()?.to_string());
-                rest = refr;
-            }
-            _ => return None,
-        }
     }
 }

@@ -1,0 +1,283 @@
+//! `sprintf`: the engine takes any width, and gives nothing for verbs it does not know.
+//!
+//! The verbs of Go's `fmt` that OPA's arguments can have. What Go would answer with a `%!` note is an error.
+
+use std::iter::Peekable;
+use std::str::Chars;
+
+use regorus::Value;
+
+use super::{Fail, text, weigh};
+
+/// Largest width and precision.
+const WIDTH: usize = 1_024;
+/// Most bytes that come out.
+const MOST: usize = 256 * 1024;
+const LIMIT: Fail = Fail::Limit("at most 256 KiB of text");
+
+/// How one verb wants its argument written.
+#[derive(Clone, Copy)]
+struct Verb {
+    /// What stands before a number that is not negative.
+    plus: &'static str,
+    fill: Fill,
+    width: usize,
+    precision: Option<usize>,
+}
+
+/// What is put where, up to the width.
+#[derive(Clone, Copy, PartialEq)]
+enum Fill {
+    BlanksBefore,
+    BlanksAfter,
+    Zeros,
+}
+
+/// `sprintf(format, arguments)`.
+pub(super) fn sprintf(args: &[Value]) -> Result<Value, Fail> {
+    let [format, values] = args else { return Err(Fail::Argument("takes a format and a list")) };
+    weigh::deep(args)?;
+    let mut values = values.as_array().map_err(|_| Fail::Argument("takes a list of arguments"))?.iter();
+    let mut rest = text(format)?.chars().peekable();
+    let mut out = String::new();
+    while let Some(c) = rest.next() {
+        if c != '%' {
+            out.push(c);
+        } else if rest.next_if_eq(&'%').is_some() {
+            out.push('%');
+        } else {
+            let verb = Verb::parse(&mut rest)?;
+            let letter = rest.next().ok_or(Fail::Argument("format ends inside a verb"))?;
+            let value = values.next().ok_or(Fail::Argument("has fewer arguments than verbs"))?;
+            out.push_str(&verb.write(letter, value)?);
+        }
+        if out.len() > MOST {
+            return Err(LIMIT);
+        }
+    }
+    if values.next().is_some() {
+        return Err(Fail::Argument("has more arguments than verbs"));
+    }
+    weigh::pay(out.len())?;
+    Ok(Value::from(out))
+}
+
+impl Verb {
+    fn parse(rest: &mut Peekable<Chars<'_>>) -> Result<Self, Fail> {
+        let mut verb = Self { plus: "", fill: Fill::BlanksBefore, width: 0, precision: None };
+        while let Some(flag) = rest.next_if(|c| "-+ 0".contains(*c)) {
+            match (flag, verb) {
+                ('-', _) => verb.fill = Fill::BlanksAfter,
+                ('+', _) => verb.plus = "+",
+                (' ', Self { plus: "", .. }) => verb.plus = " ",
+                ('0', Self { fill: Fill::BlanksBefore, .. }) => verb.fill = Fill::Zeros,
+                _ => {}
+            }
+        }
+        verb.width = number(rest)?.unwrap_or(0);
+        if rest.next_if_eq(&'.').is_some() {
+            verb.precision = Some(number(rest)?.unwrap_or(0));
+        }
+        Ok(verb)
+    }
+
+    fn write(self, letter: char, value: &Value) -> Result<String, Fail> {
+        match (letter, value) {
+            ('v' | 's', Value::Number(_)) | ('d', _) if self.precision.is_some() => {
+                Err(Fail::Argument("takes no precision for whole numbers"))
+            }
+            ('v' | 's', Value::Number(number)) => Ok(self.number(&number.format_decimal())),
+            ('v' | 's', _) => Ok(self.pad(&self.cut(&shown(value)))),
+            ('q', Value::String(text)) => Ok(self.pad(&quoted(&self.cut(text)))),
+            ('x', Value::String(text)) => Ok(self.pad(&hex(text, false))),
+            ('X', Value::String(text)) => Ok(self.pad(&hex(text, true))),
+            ('d' | 'b' | 'o' | 'O' | 'x' | 'X', Value::Number(number)) if number.is_integer() => Ok(self
+                .number(&match letter {
+                    'd' => number.format_decimal(),
+                    'b' => signed(number.is_positive(), &number.abs().format_bin(), ""),
+                    'o' => signed(number.is_positive(), &number.abs().format_octal(), ""),
+                    'O' => signed(number.is_positive(), &number.abs().format_octal(), "0o"),
+                    'x' => signed(number.is_positive(), &number.abs().format_hex(), ""),
+                    _ => signed(number.is_positive(), &number.abs().format_big_hex(), ""),
+                })),
+            ('f' | 'F', Value::Number(_)) => {
+                Ok(self.number(&format!("{:.*}", self.precision.unwrap_or(6), float(value)?)))
+            }
+            ('e' | 'E', Value::Number(_)) => {
+                let written = exponent(&format!("{:.*e}", self.precision.unwrap_or(6), float(value)?));
+                Ok(self.number(&if letter == 'E' { written.to_uppercase() } else { written }))
+            }
+            ('c', Value::Number(number)) => {
+                let code = number.as_u64().and_then(|code| u32::try_from(code).ok()).and_then(char::from_u32);
+                let shown = code.ok_or(Fail::Argument("takes a character's number for %c"))?;
+                Ok(self.pad(shown.encode_utf8(&mut [0; 4])))
+            }
+            _ => Err(Fail::Argument(
+                "has a verb that does not fit its argument: use %v, %s, %q, %d, %x, %f or %e",
+            )),
+        }
+    }
+
+    /// The first characters, as many as the precision says.
+    fn cut(self, text: &str) -> String {
+        text.chars().take(self.precision.unwrap_or(usize::MAX)).collect()
+    }
+
+    fn pad(self, text: &str) -> String {
+        let missing = self.width.saturating_sub(text.chars().count());
+        match self.fill {
+            Fill::BlanksBefore => " ".repeat(missing) + text,
+            Fill::BlanksAfter => text.to_owned() + &" ".repeat(missing),
+            Fill::Zeros => "0".repeat(missing) + text,
+        }
+    }
+
+    /// Sign first, then zeros, as many as the width asks for.
+    fn number(self, written: &str) -> String {
+        let (sign, digits) = match written.strip_prefix('-') {
+            Some(digits) => ("-", digits),
+            None => (self.plus, written),
+        };
+        if self.fill == Fill::Zeros {
+            let missing = self.width.saturating_sub(sign.len() + digits.len());
+            return format!("{sign}{}{digits}", "0".repeat(missing));
+        }
+        self.pad(&format!("{sign}{digits}"))
+    }
+}
+
+fn number(rest: &mut Peekable<Chars<'_>>) -> Result<Option<usize>, Fail> {
+    let mut number = None;
+    while let Some(digit) = rest.peek().and_then(|c| c.to_digit(10)) {
+        rest.next();
+        let next = number.unwrap_or(0) * 10 + usize::try_from(digit).unwrap_or(0);
+        if next > WIDTH {
+            return Err(Fail::Limit("a width and a precision of at most 1024"));
+        }
+        number = Some(next);
+    }
+    Ok(number)
+}
+
+fn float(value: &Value) -> Result<f64, Fail> {
+    value.as_f64().map_err(|_| Fail::Argument("takes numbers that fit a float for %f and %e"))
+}
+
+fn signed(positive: bool, digits: &str, prefix: &str) -> String {
+    if positive { format!("{prefix}{digits}") } else { format!("-{prefix}{digits}") }
+}
+
+/// Rust writes `1.5e0` where Go writes `1.5e+00`.
+fn exponent(written: &str) -> String {
+    let Some((digits, power)) = written.split_once('e') else { return written.to_owned() };
+    let (sign, power) = power.strip_prefix('-').map_or(('+', power), |power| ('-', power));
+    format!("{digits}e{sign}{power:0>2}")
+}
+
+fn hex(text: &str, upper: bool) -> String {
+    let digits = text.bytes().flat_map(|byte| [byte >> 4, byte & 15]);
+    let hex: String = digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect();
+    if upper { hex.to_uppercase() } else { hex }
+}
+
+/// Text as it is; everything else as Rego writes it.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.to_string(),
+        _ => rego(value),
+    }
+}
+
+fn rego(value: &Value) -> String {
+    let joined = |parts: Vec<String>| parts.join(", ");
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Number(number) => number.format_decimal(),
+        Value::String(text) => quoted(text),
+        Value::Array(items) => format!("[{}]", joined(items.iter().map(rego).collect())),
+        Value::Set(items) if items.is_empty() => "set()".to_owned(),
+        Value::Set(items) => format!("{{{}}}", joined(items.iter_sorted().map(rego).collect())),
+        Value::Object(members) => {
+            let pairs = members.iter_sorted().map(|(name, value)| format!("{}: {}", rego(name), rego(value)));
+            format!("{{{}}}", joined(pairs.collect()))
+        }
+        Value::Undefined => "undefined".to_owned(),
+    }
+}
+
+/// In double quotes, as Go and Rego write text.
+fn quoted(text: &str) -> String {
+    let mut out = String::from('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if c.is_control() => {
+                out.push_str(if c.is_ascii() { "\\x" } else { "\\u00" });
+                let code = u32::from(c);
+                out.extend(
+                    [code >> 4, code & 15].into_iter().filter_map(|digit| char::from_digit(digit, 16)),
+                );
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builtins::turn;
+
+    fn printed(format: &str, values: &str) -> Result<Value, Fail> {
+        turn::begin(None);
+        sprintf(&[format.into(), Value::from_json_str(values).unwrap()])
+    }
+
+    #[test]
+    fn verbs_flags_and_widths_print_as_in_go() {
+        for (format, values, want) in [
+            ("%s is %d of %v", r#"["a", 3, [1, "b", null]]"#, r#"a is 3 of [1, "b", null]"#),
+            ("%5d|%-5d|%05d|%+d|% d", "[3, 3, -3, 3, 3]", "    3|3    |-0003|+3| 3"),
+            ("%6s|%-6s|%.2s", r#"["ab", "ab", "abc"]"#, "    ab|ab    |ab"),
+            ("%x %X %o %O %b", "[255, 255, 8, 8, 5]", "ff FF 10 0o10 101"),
+            ("%x %q", r#"["abc", "a\"b\n"]"#, r#"616263 "a\"b\n""#),
+            ("%f %.2f %6.1f %e", "[1.5, 3.14159, 2.25, 1500]", "1.500000 3.14    2.2 1.500000e+03"),
+            ("%c%%", "[233]", "é%"),
+            (
+                "%v %v",
+                r#"[{"b": 1, "a": true}, 18446744073709551615]"#,
+                "{\"a\": true, \"b\": 1} 18446744073709551615",
+            ),
+        ] {
+            assert_eq!(printed(format, values), Ok(Value::from(want)), "{format}");
+        }
+    }
+
+    #[test]
+    fn what_go_would_mark_as_wrong_is_an_error() {
+        for (format, values) in [
+            ("%d", r#"["a"]"#),
+            ("%t", "[true]"),
+            ("%", "[]"),
+            ("%d", "[]"),
+            ("a", "[1]"),
+            ("%d", "[1.5]"),
+            ("%*d", "[1, 2]"),
+        ] {
+            assert!(matches!(printed(format, values), Err(Fail::Argument(_))), "{format}");
+        }
+    }
+
+    #[test]
+    fn a_huge_width_hits_the_cap() {
+        for format in ["%100000000d", "%.100000000f", "%99999999999999999999d"] {
+            assert!(matches!(printed(format, "[1]"), Err(Fail::Limit(_))), "{format}");
+        }
+    }
+}

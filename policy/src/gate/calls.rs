@@ -1,0 +1,98 @@
+//! Every call: the engine must have what is called, and answer it rightly. On the way, what is read of the input.
+
+use regorus::unstable::{Module, Span, WithModifier};
+
+use super::names::{self, Names};
+use super::walk::{self, Seen};
+use crate::builtins::{self, By};
+use crate::input::LeafSet;
+use crate::problem::Problem;
+
+const WALK: &str = "walk(x, [path, value]) as a statement of its own";
+
+/// Checks the calls of one module and notes the leaves it reads.
+pub(super) fn check(module: &Module, names: &Names, leaves: &mut LeafSet, problems: &mut Vec<Problem>) {
+    for import in &module.imports {
+        read(&names::constant(&import.refr), leaves);
+    }
+    for rule in &module.policy {
+        walk::rule(rule, &mut |seen| match seen {
+            Seen::Call { span, fcn, params, alone } => {
+                let Some(called) = names::path(fcn) else {
+                    problems.push(at(span, span.text(), "calls what is not a name", "the function's name"));
+                    return;
+                };
+                if let Some((why, instead)) = wrong(module, names, &called, params, alone) {
+                    problems.push(at(span, &called.join("."), &why, &instead));
+                }
+                if called == ["time", "now_ns"] {
+                    leaves.add(&["now"]);
+                }
+            }
+            Seen::With(with) => {
+                if let Some(problem) = wrong_with(with) {
+                    problems.push(problem);
+                }
+            }
+            Seen::Ref(refr) => read(&names::constant(refr), leaves),
+            Seen::Binds(_) => {}
+        });
+    }
+}
+
+fn read(path: &[String], leaves: &mut LeafSet) {
+    if let Some(("input", rest)) = path.split_first().map(|(root, rest)| (root.as_str(), rest)) {
+        let members: Vec<&str> = rest.iter().map(String::as_str).collect();
+        leaves.add(&members);
+    }
+}
+
+/// Why a call will not do, and what to write instead.
+fn wrong(
+    module: &Module,
+    names: &Names,
+    called: &[String],
+    params: usize,
+    alone: bool,
+) -> Option<(String, String)> {
+    let name = called.join(".");
+    if let Some((_, arities)) = names.function(module, called) {
+        // One more takes the value of the function.
+        let fits = arities.iter().all(|arity| params == *arity || params == arity + 1);
+        return (!fits).then(|| (format!("takes {arities:?} arguments, not {params}"), String::new()));
+    }
+    if name == "print" {
+        return None;
+    }
+    let Some((by, arity)) = builtins::known(&name) else {
+        let why = "is neither a function of this policy nor a builtin of the engine";
+        return Some((why.to_owned(), builtins::instead(&name).unwrap_or_default().to_owned()));
+    };
+    if let By::Refused(instead) = by {
+        return Some(("is not let through".to_owned(), instead.to_owned()));
+    }
+    if name == "walk" && !(alone && params == 2) {
+        return Some(("has no value in this place, in silence".to_owned(), WALK.to_owned()));
+    }
+    let arity = usize::from(arity);
+    if params != arity && params != arity + 1 {
+        return Some((format!("takes {arity} arguments, not {params}"), String::new()));
+    }
+    None
+}
+
+/// `with` may replace input and data; a replaced builtin belongs into tests, and the engine replaces only some.
+fn wrong_with(with: &WithModifier) -> Option<Problem> {
+    let target = names::constant(&with.refr);
+    if matches!(target.first().map(String::as_str), Some("input" | "data")) {
+        return None;
+    }
+    Some(at(&with.span, &target.join("."), "is replaced by `with`", "`with input…` or `with data…`"))
+}
+
+fn at(span: &Span, construct: &str, why: &str, instead: &str) -> Problem {
+    // A call that goes over many lines is named by its first.
+    let construct = construct.lines().next().unwrap_or_default();
+    let text = span.source.get_contents();
+    Problem::of(span.source.get_path(), construct, why, instead).at(span.line, span.col, text)
+}

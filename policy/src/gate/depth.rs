@@ -1,0 +1,109 @@
+//! How deep an evaluation can go: the engine recurses with the text, and a worker's stack has an end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use regorus::unstable::{Module, Ref};
+
+use super::names::{self, Names, Path};
+use super::walk::{self, Seen};
+use crate::problem::Problem;
+
+/// Deepest nesting of expressions along any chain of rules that read or call one another. A level takes the engine
+/// up to a kilobyte of stack.
+const DEPTH: usize = 600;
+/// What a rule counts beside its expressions.
+const RULE: usize = 4;
+
+/// One name with what stands in all its definitions.
+#[derive(Default)]
+struct Node {
+    depth: usize,
+    reads: BTreeSet<Path>,
+    place: Option<(String, u32, u32, String)>,
+}
+
+/// Refuses rules that read themselves, and chains that go too deep.
+pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Vec<Problem>) {
+    let nodes = nodes(modules, names);
+    let mut search = Search { nodes: &nodes, depths: BTreeMap::new(), open: Vec::new(), cycle: None };
+    for path in nodes.keys() {
+        let depth = search.depth(path);
+        let (construct, why, instead) = if let Some(cycle) = search.cycle.take() {
+            let why = format!("reads itself: {}", cycle.join(" → "));
+            (path.join("."), why, "rules that end: OPA refuses this too")
+        } else if depth > DEPTH {
+            let why = format!("goes {depth} deep, more than {DEPTH}");
+            (path.join("."), why, "shorter chains of expressions and rules")
+        } else {
+            continue;
+        };
+        let problem = Problem::of("", &construct, why, instead);
+        problems.push(match nodes.get(path).and_then(|node| node.place.clone()) {
+            Some((file, line, column, text)) => Problem { file, ..problem }.at(line, column, &text),
+            None => problem,
+        });
+        // The chains above repeat it.
+        return;
+    }
+}
+
+fn nodes(modules: &[Ref<Module>], names: &Names) -> BTreeMap<Path, Node> {
+    let mut nodes: BTreeMap<Path, Node> = BTreeMap::new();
+    for module in modules {
+        let package = names::package(module);
+        for rule in &module.policy {
+            let (mut reads, mut calls, mut bound) = (Vec::new(), Vec::new(), BTreeSet::new());
+            let depth = walk::rule(rule, &mut |seen| match seen {
+                Seen::Ref(refr) => reads.push(names::constant(refr)),
+                Seen::Call { fcn, .. } => calls.push(names::constant(fcn)),
+                Seen::Binds(name) => {
+                    bound.insert(name);
+                }
+                Seen::With(_) => {}
+            });
+            let node = nodes.entry(names::rule_path(&package, rule)).or_default();
+            node.depth = node.depth.max(depth + RULE);
+            let span = rule.span();
+            let source = &span.source;
+            node.place.get_or_insert_with(|| {
+                (source.get_path().clone(), span.line, span.col, source.get_contents().clone())
+            });
+            let local = |path: &&Path| path.first().is_some_and(|first| bound.contains(first));
+            for path in reads.iter().filter(|path| !path.is_empty() && !local(path)) {
+                node.reads.extend(names.read_by(&names::resolve(module, path)).into_iter().cloned());
+            }
+            node.reads
+                .extend(calls.iter().filter_map(|path| names.function(module, path)).map(|(path, _)| path));
+        }
+    }
+    nodes
+}
+
+struct Search<'a> {
+    nodes: &'a BTreeMap<Path, Node>,
+    depths: BTreeMap<&'a Path, usize>,
+    open: Vec<&'a Path>,
+    cycle: Option<Vec<String>>,
+}
+
+impl<'a> Search<'a> {
+    /// The depth of a name with all it reads; notes the first cycle it meets.
+    fn depth(&mut self, path: &'a Path) -> usize {
+        if let Some(known) = self.depths.get(path) {
+            return *known;
+        }
+        if let Some(begin) = self.open.iter().position(|open| *open == path) {
+            let cycle = self.open.iter().skip(begin).chain([&path]);
+            self.cycle.get_or_insert(cycle.map(|path| path.join(".")).collect());
+            return 0;
+        }
+        let Some(node) = self.nodes.get(path) else { return 0 };
+        self.open.push(path);
+        let below = node.reads.iter().filter_map(|read| self.nodes.get_key_value(read));
+        let below = below.map(|(read, _)| self.depth(read)).max().unwrap_or(0);
+        self.open.pop();
+        let depth = node.depth + below;
+        self.depths.insert(path, depth);
+        depth
+    }
+}

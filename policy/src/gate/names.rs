@@ -1,0 +1,144 @@
+//! What the modules define, and what a name in one of them means.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead};
+
+/// A full name in parts, `["data", "postern", "decision"]`.
+pub(crate) type Path = Vec<String>;
+
+/// All rules and functions of all modules.
+#[derive(Default)]
+pub(crate) struct Names {
+    /// Functions, and how many arguments their definitions take.
+    functions: BTreeMap<Path, BTreeSet<usize>>,
+    /// Rules and functions, in order, so that all below a name stand together.
+    pub(crate) rules: BTreeSet<Path>,
+}
+
+impl Names {
+    pub(crate) fn of(modules: &[Ref<Module>]) -> Self {
+        let mut names = Self::default();
+        for module in modules {
+            let package = package(module);
+            for rule in &module.policy {
+                let full = rule_path(&package, rule);
+                if let Some(arity) = arity(rule) {
+                    names.functions.entry(full.clone()).or_default().insert(arity);
+                }
+                names.rules.insert(full);
+            }
+        }
+        names
+    }
+
+    /// The function that a call in this module means, with its numbers of arguments; looked up as the engine does.
+    pub(crate) fn function(&self, module: &Module, called: &[String]) -> Option<(Path, &BTreeSet<usize>)> {
+        let candidates =
+            [through_imports(module, called), Some(called.to_vec()), Some(below_package(module, called))];
+        candidates.into_iter().flatten().find_map(|path| {
+            let arities = self.functions.get(&path)?;
+            Some((path, arities))
+        })
+    }
+
+    /// All rules that a reference may read: those above it, itself, and those below it.
+    pub(crate) fn read_by<'a>(&'a self, path: &[String]) -> Vec<&'a Path> {
+        let above = (1..path.len()).filter_map(|end| self.rules.get(path.get(..end)?));
+        let below = self.rules.range(path.to_vec()..).take_while(|rule| rule.starts_with(path));
+        above.chain(below).collect()
+    }
+}
+
+/// `["data", …]` of a module's package.
+pub(crate) fn package(module: &Module) -> Path {
+    let mut full = vec!["data".to_owned()];
+    full.extend(path(&module.package.refr).unwrap_or_default());
+    full
+}
+
+/// The full name of a rule, up to the first computed member of its head.
+pub(crate) fn rule_path(package: &[String], rule: &Rule) -> Path {
+    let refr = match rule {
+        Rule::Spec { head, .. } => head_name(head),
+        Rule::Default { refr, .. } => refr,
+    };
+    package.iter().cloned().chain(constant(refr)).collect()
+}
+
+pub(crate) fn head_name(head: &RuleHead) -> &Ref<Expr> {
+    match head {
+        RuleHead::Compr { refr, .. } | RuleHead::Set { refr, .. } | RuleHead::Func { refr, .. } => refr,
+    }
+}
+
+fn arity(rule: &Rule) -> Option<usize> {
+    match rule {
+        Rule::Spec { head: RuleHead::Func { args, .. }, .. } => Some(args.len()),
+        Rule::Default { args, .. } if !args.is_empty() => Some(args.len()),
+        _ => None,
+    }
+}
+
+/// What a reference in this module means in full: `input…` and `data…` as they are, an import by what it imports,
+/// anything else below the package.
+pub(crate) fn resolve(module: &Module, refr: &[String]) -> Path {
+    match refr.first().map(String::as_str) {
+        Some("input" | "data") => refr.to_vec(),
+        _ => through_imports(module, refr).unwrap_or_else(|| below_package(module, refr)),
+    }
+}
+
+fn below_package(module: &Module, name: &[String]) -> Path {
+    package(module).into_iter().chain(name.iter().cloned()).collect()
+}
+
+fn through_imports(module: &Module, name: &[String]) -> Option<Path> {
+    let (first, rest) = name.split_first()?;
+    module.imports.iter().find_map(|import| {
+        let target = path(&import.refr)?;
+        let alias = import.r#as.as_ref().map(|alias| alias.text().to_owned());
+        let alias = alias.or_else(|| target.last().cloned())?;
+        let means = matches!(target.first().map(String::as_str), Some("data" | "input")) && alias == *first;
+        means.then(|| target.iter().chain(rest).cloned().collect())
+    })
+}
+
+/// The members of a constant reference such as `a.b["c"]`; none when a member is computed.
+pub(crate) fn path(refr: &Expr) -> Option<Path> {
+    let members = members(refr)?;
+    members.iter().cloned().collect()
+}
+
+/// The members of a reference up to the first computed one.
+pub(crate) fn constant(refr: &Expr) -> Path {
+    members(refr).into_iter().flatten().map_while(|member| member).collect()
+}
+
+/// All members in order, none for a computed one; none at all when it does not begin with a name.
+fn members(refr: &Expr) -> Option<Vec<Option<String>>> {
+    let text = |value: &regorus::Value| value.as_string().ok().map(ToString::to_string);
+    let mut members = Vec::new();
+    let mut rest = refr;
+    loop {
+        match rest {
+            Expr::Var { value, .. } => {
+                members.push(text(value));
+                members.reverse();
+                return Some(members);
+            }
+            Expr::RefDot { refr, field, .. } => {
+                members.push(text(&field.1));
+                rest = refr;
+            }
+            Expr::RefBrack { refr, index, .. } => {
+                members.push(match index.as_ref() {
+                    Expr::String { value, .. } | Expr::RawString { value, .. } => text(value),
+                    _ => None,
+                });
+                rest = refr;
+            }
+            _ => return None,
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Goes over every expression of a rule. The matches are exhaustive: a node that a newer engine brings does not
+//! compile until it is thought of.
+
+use regorus::unstable::{
+    AssignOp, Expr, Literal, LiteralStmt, Query, Ref, Rule, RuleHead, Span, WithModifier,
+};
+
+/// Deeper than this nothing is looked at: the depth alone is reason enough to refuse.
+const GIVE_UP: usize = 2_000;
+
+/// What the walk meets.
+pub(crate) enum Seen<'a> {
+    /// A reference, the longest form of it: `input.a.b`, not also `input.a`.
+    Ref(&'a Expr),
+    /// A call; `alone` when it is a statement of its own.
+    Call { span: &'a Span, fcn: &'a Expr, params: usize, alone: bool },
+    /// A `with`.
+    With(&'a WithModifier),
+    /// A name that the rule binds.
+    Binds(String),
+}
+
+/// Walks one rule; gives how deep its expressions and queries stand in one another.
+pub(crate) fn rule<'a>(rule: &'a Rule, visit: &mut dyn FnMut(Seen<'a>)) -> usize {
+    let mut walk = Walk { visit, depth: 0, deepest: 0 };
+    match rule {
+        Rule::Spec { span: _, head, bodies } => {
+            walk.head(head);
+            for body in bodies {
+                if let Some(assign) = &body.assign {
+                    walk.expr(&assign.value, false);
+                }
+                walk.query(&body.query);
+            }
+            // Each `else` is tried inside the one before.
+            walk.deepest += bodies.len();
+        }
+        Rule::Default { span: _, refr, args, op: _, value } => {
+            walk.head_ref(refr);
+            walk.patterns(args);
+            walk.expr(value, false);
+        }
+    }
+    walk.deepest
+}
+
+struct Walk<'a, 'v> {
+    visit: &'v mut dyn FnMut(Seen<'a>),
+    depth: usize,
+    deepest: usize,
+}
+
+impl<'a> Walk<'a, '_> {
+    fn head(&mut self, head: &'a RuleHead) {
+        match head {
+            RuleHead::Compr { span: _, refr, assign } => {
+                self.head_ref(refr);
+                if let Some(assign) = assign {
+                    self.expr(&assign.value, false);
+                }
+            }
+            RuleHead::Set { span: _, refr, key } => {
+                self.head_ref(refr);
+                if let Some(key) = key {
+                    self.expr(key, false);
+                }
+            }
+            RuleHead::Func { span: _, refr, args, assign } => {
+                self.head_ref(refr);
+                self.patterns(args);
+                if let Some(assign) = assign {
+                    self.expr(&assign.value, false);
+                }
+            }
+        }
+    }
+
+    /// The head's own name is no reference, the keys in its brackets may be.
+    fn head_ref(&mut self, refr: &'a Expr) {
+        match refr {
+            Expr::RefDot { refr, .. } => self.head_ref(refr),
+            Expr::RefBrack { refr, index, .. } => {
+                self.head_ref(refr);
+                self.expr(index, false);
+            }
+            _ => {}
+        }
+    }
+
+    fn query(&mut self, query: &'a Ref<Query>) {
+        self.deeper(|walk| query.stmts.iter().for_each(|stmt| walk.statement(stmt)));
+    }
+
+    fn statement(&mut self, stmt: &'a LiteralStmt) {
+        for with in &stmt.with_mods {
+            (self.visit)(Seen::With(with));
+            self.expr(&with.r#as, false);
+        }
+        match &stmt.literal {
+            Literal::SomeVars { span: _, vars } => vars.iter().for_each(|var| self.bind(var)),
+            Literal::SomeIn { span: _, key, value, collection } => {
+                self.patterns(key.as_slice());
+                self.pattern(value);
+                self.expr(collection, false);
+            }
+            Literal::Expr { span: _, expr } => self.expr(expr, true),
+            Literal::NotExpr { span: _, expr } => self.expr(expr, false),
+            Literal::Every { span: _, key, value, domain, query } => {
+                if let Some(key) = key {
+                    self.bind(key);
+                }
+                self.bind(value);
+                self.expr(domain, false);
+                self.query(query);
+            }
+        }
+    }
+
+    fn bind(&mut self, name: &Span) {
+        (self.visit)(Seen::Binds(name.text().to_owned()));
+    }
+
+    /// What is written to: its variables are bound, the rest is read.
+    fn pattern(&mut self, expr: &'a Ref<Expr>) {
+        self.deeper(|walk| match expr.as_ref() {
+            Expr::Var { span, .. } => walk.bind(span),
+            Expr::Array { items, .. } => walk.patterns(items),
+            Expr::Object { fields, .. } => fields.iter().for_each(|(_, key, value)| {
+                walk.expr(key, false);
+                walk.pattern(value);
+            }),
+            _ => walk.expr(expr, false),
+        });
+    }
+
+    fn patterns(&mut self, patterns: &'a [Ref<Expr>]) {
+        for pattern in patterns {
+            self.pattern(pattern);
+        }
+    }
+
+    fn exprs(&mut self, exprs: &'a [Ref<Expr>]) {
+        for expr in exprs {
+            self.expr(expr, false);
+        }
+    }
+
+    fn expr(&mut self, expr: &'a Ref<Expr>, alone: bool) {
+        self.deeper(|walk| walk.node(expr, alone));
+    }
+
+    fn node(&mut self, expr: &'a Ref<Expr>, alone: bool) {
+        match expr.as_ref() {
+            Expr::String { .. }
+            | Expr::RawString { .. }
+            | Expr::Number { .. }
+            | Expr::Bool { .. }
+            | Expr::Null { .. } => {}
+            Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } => {
+                (self.visit)(Seen::Ref(expr));
+                self.indexes(expr);
+            }
+            Expr::Array { items, .. } | Expr::Set { items, .. } => {
+                self.exprs(items);
+            }
+            Expr::Object { fields, .. } => fields.iter().for_each(|(_, key, value)| {
+                self.expr(key, false);
+                self.expr(value, false);
+            }),
+            Expr::ArrayCompr { term, query, .. } | Expr::SetCompr { term, query, .. } => {
+                self.query(query);
+                self.expr(term, false);
+            }
+            Expr::ObjectCompr { key, value, query, .. } => {
+                self.query(query);
+                self.expr(key, false);
+                self.expr(value, false);
+            }
+            Expr::Call { span, fcn, params, .. } => {
+                (self.visit)(Seen::Call { span, fcn, params: params.len(), alone });
+                self.exprs(params);
+            }
+            Expr::UnaryExpr { expr, .. } => self.expr(expr, false),
+            Expr::BinExpr { lhs, rhs, .. }
+            | Expr::BoolExpr { lhs, rhs, .. }
+            | Expr::ArithExpr { lhs, rhs, .. }
+            | Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. } => {
+                self.expr(lhs, false);
+                self.expr(rhs, false);
+            }
+            Expr::AssignExpr { op: AssignOp::ColEq, lhs, rhs, .. } => {
+                self.pattern(lhs);
+                self.expr(rhs, false);
+            }
+            Expr::Membership { key, value, collection, .. } => {
+                self.exprs(key.as_slice());
+                self.expr(value, false);
+                self.expr(collection, false);
+            }
+        }
+    }
+
+    /// The computed members of a reference, and what it begins with when that is no name.
+    fn indexes(&mut self, expr: &'a Ref<Expr>) {
+        let mut rest = expr;
+        loop {
+            match rest.as_ref() {
+                Expr::RefDot { refr, .. } => rest = refr,
+                Expr::RefBrack { refr, index, .. } => {
+                    self.expr(index, false);
+                    rest = refr;
+                }
+                Expr::Var { .. } => return,
+                _ => return self.expr(rest, false),
+            }
+            // The engine evaluates a reference from its beginning, one call inside the other.
+            self.depth += 1;
+            self.deepest = self.deepest.max(self.depth);
+        }
+    }
+
+    fn deeper(&mut self, inside: impl FnOnce(&mut Self)) {
+        let depth = self.depth;
+        self.depth += 1;
+        self.deepest = self.deepest.max(self.depth);
+        if self.depth < GIVE_UP {
+            inside(self);
+        }
+        self.depth = depth;
+    }
+}

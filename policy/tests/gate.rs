@@ -1,0 +1,211 @@
+//! What may not be loaded is refused with its place, its name and what to write instead.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking, its helpers too")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use postern_policy::{Judge, LeafId, LeafSet, PolicySet, Problem, Recorded, Sources, Verdict};
+
+fn load(body: &str, others: &[(&str, &str)]) -> Result<PolicySet, Vec<Problem>> {
+    let main = format!("package postern\nimport rego.v1\n\n{body}\ndefault decision := false");
+    let modules = std::iter::once(("main.rego", main.as_str())).chain(others.iter().copied());
+    let sources = Sources::from_modules(modules, []);
+    PolicySet::compile(&sources, "data.postern.decision", Duration::from_millis(20))
+        .map_err(|error| error.problems)
+}
+
+#[track_caller]
+fn refused(body: &str, line: u32, construct: &str) -> Problem {
+    let problems = load(body, &[]).err().unwrap_or_else(|| panic!("loaded: {body}"));
+    let problem = problems.first().unwrap().clone();
+    assert_eq!((problem.line, problem.construct.as_str()), (line, construct), "{problem}");
+    problem
+}
+
+#[test]
+fn a_call_of_what_the_engine_lacks_is_found_wherever_it_hides() {
+    for body in [
+        "decision if crypto.sha256(\"a\") == \"b\"",
+        "x := [y | y := [z | z := {crypto.sha256(\"a\")}]]",
+        "x := {\"a\": 1 | not crypto.sha256(\"a\")}",
+        "decision if false else := crypto.sha256(\"a\")",
+        "f(x) := y if { every z in [1] { y := {crypto.sha256(z): 1} } }",
+        "x if input.a with input.b as crypto.sha256(\"a\")",
+        "x contains crypto.sha256(\"a\")",
+        "x[crypto.sha256(\"a\")] := 1",
+        "x if some y in input[crypto.sha256(\"a\")]",
+        "x if -1 < abs(crypto.sha256(\"a\"))",
+        "x if crypto.sha256(\"a\", y)",
+    ] {
+        refused(body, 4, "crypto.sha256");
+    }
+}
+
+#[test]
+fn a_stub_or_an_unbounded_builtin_names_what_to_write_instead() {
+    for name in ["http.send", "opa.runtime", "uuid.rfc4122", "graph.reachable_paths", "json.match_schema"] {
+        let problem = refused(&format!("x if {name}(input.a)"), 4, name);
+        assert!(!problem.instead.is_empty());
+    }
+}
+
+#[test]
+fn functions_are_found_across_packages_and_imports() {
+    let lib = (
+        "lib.rego",
+        "package lib.net\nimport rego.v1\ninside(ip) if startswith(ip, \"10.\")\ndefault f(_) := 1",
+    );
+    for body in [
+        "import data.lib.net\ndecision if net.inside(input.ip)",
+        "import data.lib.net as n\ndecision if n.inside(input.ip)",
+        "import data.lib.net.inside\ndecision if inside(input.ip)",
+        "decision if data.lib.net.inside(input.ip)",
+        "decision if data.lib.net.f(input.ip) == 1",
+        "g(x) := x\ndecision if g(input.ip)",
+    ] {
+        load(body, &[lib]).unwrap_or_else(|problems| panic!("{body}: {problems:?}"));
+    }
+    assert!(load("decision if net.inside(input.ip)", &[lib]).is_err());
+    assert!(load("decision if data.lib.net.outside(input.ip)", &[lib]).is_err());
+    assert!(load("decision if data.lib.net.inside(1, 2, 3)", &[lib]).is_err());
+}
+
+#[test]
+fn what_the_engine_answers_with_silence_is_refused() {
+    refused("x if [p, v] := walk(input)", 4, "walk");
+    refused("x if [p, v] = walk(input)", 4, "walk");
+    refused("x := count(walk(input))", 4, "walk");
+    load("x contains v if walk(input, [_, v])", &[]).unwrap();
+    refused("x if count([1]) == 1 with count as 2", 4, "count");
+    load("x if input.a with input.a as 1", &[]).unwrap();
+}
+
+#[test]
+fn nesting_is_refused_before_the_parser_sees_it() {
+    let problem = refused(&format!("x := {}1{}", "[".repeat(200), "]".repeat(200)), 4, "[ {");
+    assert_eq!(problem.column, 16);
+}
+
+#[test]
+fn recursion_is_refused_with_its_circle() {
+    let problem = refused("f(x) := f(x - 1)\ng if f(1)", 4, "data.postern.f");
+    assert!(problem.why.contains("data.postern.f → data.postern.f"));
+    refused("a if b\nb if not c\nc if data.postern.a", 4, "data.postern.a");
+    refused("f(x) := r if x\nr := f(1)", 4, "data.postern.f");
+    refused("t if data.postern[input.k]", 4, "data.postern.t");
+    // A variable of its own may have a rule's name.
+    load("path := p if { p := input.path; valid(p) }\nvalid(path) if path != \"\"", &[]).unwrap();
+}
+
+#[test]
+fn chains_that_would_exhaust_a_stack_are_refused() {
+    let sum = format!("x := 0{}", "\n + 1".repeat(5_000));
+    refused(&sum, 4, "data.postern.x");
+    let calls: Vec<_> = (0..1_000).map(|n| format!("f{n}(x) := f{}(x)", n + 1)).collect();
+    assert!(load(&format!("{}\nf1000(x) := x", calls.join("\n")), &[]).is_err());
+    let rules: Vec<_> = (0..1_000).map(|n| format!("r{n} := r{}", n + 1)).collect();
+    assert!(load(&format!("{}\nr1000 := 1", rules.join("\n")), &[]).is_err());
+}
+
+#[test]
+fn the_deepest_that_loads_is_answered_on_half_a_workers_stack() {
+    type Kind = (&'static str, fn(usize) -> String);
+    let kinds: &[Kind] = &[
+        ("sum", |n| format!("x := 0{}", "\n + 1".repeat(n))),
+        ("else", |n| format!("x := 0 if false{}", "\nelse := 1 if input.a".repeat(n))),
+        ("calls", |n| chain(n, |i, next| format!("f{i}(v) := f{next}(v)"), "f{n}(v) := v\nx := f0(1)")),
+        ("comprehensions", |n| {
+            chain(
+                n,
+                |i, next| format!("f{i}(v) := [y | some z in [v]; y := f{next}(z)][0]"),
+                "f{n}(v) := v\nx := f0(1)",
+            )
+        }),
+        ("every", |n| {
+            chain(
+                n,
+                |i, next| format!("f{i}(v) if {{ every z in [v] {{ every w in [z] {{ f{next}(w) }} }} }}"),
+                "f{n}(v) := v\nx := f0(1)",
+            )
+        }),
+        ("with", |n| {
+            chain(n, |i, next| format!("r{i} if r{next} with input.a as {i}"), "r{n} := 1\nx := r0")
+        }),
+        ("sets", |n| {
+            chain(n, |i, next| format!("r{i} contains y if some y in r{next}"), "r{n} contains 1\nx := r0")
+        }),
+        ("objects", |n| {
+            chain(n, |i, next| format!("r{i}[k] := v if some k, v in r{next}"), "r{n}[1] := 1\nx := r0")
+        }),
+    ];
+    for (name, text) in kinds {
+        let loads = |n: usize| load(&format!("{}\ndecision if x == x", text(n)), &[]).ok();
+        let (mut loaded, mut refused) = (4, 1_000);
+        while refused - loaded > 1 {
+            let middle = usize::midpoint(loaded, refused);
+            if loads(middle).is_some() { loaded = middle } else { refused = middle }
+        }
+        let mut judge = Judge::new(Arc::new(loads(loaded).unwrap()));
+        let judge = move || judge.judge(&Recorded::parse("{}").unwrap());
+        let verdict =
+            std::thread::Builder::new().stack_size(1024 * 1024).spawn(judge).unwrap().join().unwrap();
+        let undefined = *name == "else";
+        assert!(undefined || matches!(verdict, Verdict::Allow(_)), "{name} of {loaded}: {verdict:?}");
+    }
+}
+
+fn chain(n: usize, link: fn(usize, usize) -> String, end: &str) -> String {
+    let links: Vec<_> = (0..n).map(|i| link(i, i + 1)).collect();
+    format!("{}\n{}", links.join("\n"), end.replace("{n}", &n.to_string()))
+}
+
+#[test]
+fn a_sum_of_a_quarter_million_terms_is_refused_without_harm() {
+    let terms = "+1".repeat(4_000);
+    let sum = vec![format!("0{terms}"); 60].join("\n+");
+    refused(&format!("x := {sum}"), 4, "data.postern.x");
+}
+
+#[test]
+fn every_problem_is_told_at_once() {
+    let problems = load("x if http.send({})\ny if nope(1)\nz := walk(1)", &[("b.rego", "package b\nx if {")])
+        .unwrap_err();
+    let places: Vec<_> = problems.iter().map(|p| (p.file.as_str(), p.line)).collect();
+    assert_eq!(places, [("b.rego", 2), ("main.rego", 4), ("main.rego", 5), ("main.rego", 6)]);
+}
+
+#[test]
+fn the_leaves_that_a_policy_reads_are_known() {
+    let leaves = |body: &str| load(body, &[]).unwrap().leaves().clone();
+    let only = |ids: &[LeafId]| LeafSet::Only(ids.iter().copied().collect());
+    assert_eq!(leaves("decision if input.caller.id == \"a\""), only(&[LeafId::CallerId]));
+    assert_eq!(
+        leaves(
+            "import input.caller as c\ndecision if { c.kind; input.request.headers[\"x-a\"][_] == \"1\"; time.now_ns() > 1 }"
+        ),
+        only(&[
+            LeafId::CallerId,
+            LeafId::CallerKind,
+            LeafId::CallerTrustDomain,
+            LeafId::CallerPath,
+            LeafId::CallerProof,
+            LeafId::CallerExpiresAt,
+            LeafId::CallerX509,
+            LeafId::CallerJwt,
+            LeafId::CallerProcess,
+            LeafId::CallerActors,
+            LeafId::RequestHeaders,
+            LeafId::Now,
+        ])
+    );
+    assert_eq!(leaves("decision if input[input.k]"), LeafSet::Whole);
+    assert_eq!(leaves("decision if { x := input; x.now }"), LeafSet::Whole);
+    assert!(leaves("decision if input.request[_] == 1").reads(LeafId::RequestPath));
+}
+
+#[test]
+fn string_interpolation_is_refused_by_name() {
+    let problem = refused("x := $\"a {input.now}\"", 4, "rego");
+    assert!(problem.instead.contains("sprintf"), "{problem}");
+}
