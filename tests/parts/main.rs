@@ -2,6 +2,7 @@
 
 mod callers;
 mod ledger;
+mod load;
 mod old_services;
 mod openbao;
 mod peers;
