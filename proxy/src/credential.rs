@@ -4,10 +4,24 @@
 //! A worker holds what it was given and checks the end on both clocks at each use; a miss asks
 //! the keeper by message. No lease is used before it is journalled, and none past its end.
 
+mod figures;
+mod journal;
+mod keeper;
 mod lease;
+mod pace;
+mod source;
+mod vault;
+mod worker;
 
+pub use figures::{Figures, Reading};
+pub use journal::{JournalError, JournalOpenError};
+pub use keeper::{Drained, Keeper, KeeperError, Setup};
 pub use lease::{Access, Lease, Material, Term};
+pub use source::FileError;
+pub use vault::{OwnSvid, SvidError, VaultError};
+pub use worker::Credentials;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::fault::{Code, Coded, codes};
@@ -30,52 +44,78 @@ pub struct Want<'a> {
     pub until: Option<u64>,
 }
 
-/// Why no credential could be had.
+/// Why no credential could be had. Cheap to clone: one failed fetch answers all who waited for it.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum CredentialError {
+    /// The vault gave none.
+    #[error("from the vault")]
+    Vault(#[source] Arc<VaultError>),
+    /// The file gave none.
+    #[error("from the file")]
+    File(#[source] Arc<FileError>),
+    /// It could not be journalled, and so is not used.
+    #[error("before its use")]
+    Journal(#[source] JournalError),
+    /// `most` are held already.
+    #[error("{0} leases are held already")]
+    TooMany(usize),
+    /// Nobody may take a further access: so many are open.
+    #[error("{0} accesses are open already")]
+    TooManyAccesses(usize),
+    /// What was given out ended before it could be used.
+    #[error("the lease ended before it could be used")]
+    Ended,
+    /// The source gives nothing as young as the decision demands.
+    #[error("nothing as young as the decision's max_age could be had")]
+    TooOld,
     /// The decision's `until` has passed.
     #[error("the decision's until has passed")]
     AccessOver,
+    /// The upstream refused it, and no other may be fetched yet, or there is no other.
+    #[error("the upstream refused the credential, and there is no other yet")]
+    Refused,
+    /// `only_to` does not list the upstream.
+    #[error("only_to does not list the upstream {0}")]
+    NotForUpstream(UpstreamName),
+    /// The configuration has no such credential.
+    #[error("no credential {0} is configured")]
+    Unknown(CredentialName),
+    /// The keeper did not answer in time; what it fetches is there for the next request.
+    #[error("no answer from the keeper within {0:?}")]
+    Late(Duration),
+    /// We are shutting down.
+    #[error("leases are being returned")]
+    Draining,
     /// The passage holds no credential that could be replaced.
     #[error("there is no credential to replace")]
     NoneToReplace,
 }
 
-impl Coded for CredentialError {
-    fn code(&self) -> &'static Code {
-        match self {
-            Self::AccessOver => codes::ACCESS_OVER,
-            Self::NoneToReplace => codes::CREDENTIAL_REFUSED,
-        }
+impl CredentialError {
+    fn vault(error: VaultError) -> Self {
+        Self::Vault(Arc::new(error))
+    }
+
+    fn file(error: FileError) -> Self {
+        Self::File(Arc::new(error))
     }
 }
 
-/// A worker's side: what it was given, and the way to the keeper.
-pub struct Credentials {}
-
-impl Credentials {
-    /// What policy may know of the credentials that a route permits, for this caller.
-    #[must_use]
-    pub fn facts(
-        &self,
-        _caller: &SpiffeId,
-        _listener: &ListenerName,
-        _names: &[CredentialName],
-    ) -> Vec<crate::model::CredentialFacts> {
-        unimplemented!("being written")
-    }
-
-    /// A live access for what is wanted; asks the keeper when this worker holds none.
-    pub async fn access(&self, _want: Want<'_>) -> Result<std::sync::Arc<Access>, CredentialError> {
-        unimplemented!("being written")
-    }
-
-    /// The upstream refused this one: a fresh lease, at most one forced fetch per credential in 30 s whoever asks.
-    pub async fn replace(
-        &self,
-        _refused: &Access,
-        _want: Want<'_>,
-    ) -> Result<std::sync::Arc<Access>, CredentialError> {
-        unimplemented!("being written")
+impl Coded for CredentialError {
+    fn code(&self) -> &'static Code {
+        match self {
+            Self::Vault(error) => error.code(),
+            Self::File(_) => codes::SOURCE_FILE,
+            Self::Journal(_) => codes::JOURNAL_FAILED,
+            Self::TooMany(_) | Self::TooManyAccesses(_) => codes::TOO_MANY_LEASES,
+            Self::Ended => codes::LEASE_ENDED,
+            Self::TooOld => codes::LEASE_TOO_OLD,
+            Self::AccessOver => codes::ACCESS_OVER,
+            Self::Refused | Self::NoneToReplace => codes::CREDENTIAL_REFUSED,
+            Self::NotForUpstream(_) => codes::LEASE_NOT_FOR_UPSTREAM,
+            Self::Unknown(_) => codes::CREDENTIAL_NOT_PERMITTED,
+            Self::Late(_) => codes::CREDENTIAL_TIMEOUT,
+            Self::Draining => codes::DRAINING,
+        }
     }
 }

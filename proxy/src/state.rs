@@ -1,1 +1,155 @@
-//! Placeholder.
+//! The `state:` directory: what must survive a crash. One instance owns it at a time, nobody else
+//! may look into it.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FlockOperation;
+
+use crate::model::Secret;
+
+/// Bytes of a key.
+pub const KEY_BYTES: usize = 32;
+
+/// The directory, locked for as long as this value lives.
+#[derive(Debug)]
+pub struct State {
+    root: PathBuf,
+    _lock: File,
+}
+
+/// Why the directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    /// The system refused.
+    #[error("{}", path.display())]
+    Io {
+        /// What it concerned.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
+    /// Another instance runs on the same directory.
+    #[error("{} is in use by another instance", .0.display())]
+    InUse(PathBuf),
+    /// A key is not what was written there once.
+    #[error("{} is not a key of {KEY_BYTES} bytes", .0.display())]
+    Key(PathBuf),
+}
+
+impl State {
+    /// Makes the directory if it is missing, closes it to others, and locks it.
+    pub fn open(root: &Path) -> Result<Self, StateError> {
+        let io = |cause| StateError::Io { path: root.to_owned(), cause };
+        DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(io)?;
+        let mode = fs::metadata(root).map_err(io)?.permissions().mode();
+        if mode & 0o077 != 0 {
+            fs::set_permissions(root, fs::Permissions::from_mode(0o700)).map_err(io)?;
+        }
+        let path = root.join("lock");
+        let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
+        let lock = lock.map_err(|cause| StateError::Io { path: path.clone(), cause })?;
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self { root: root.to_owned(), _lock: lock }),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(StateError::InUse(root.to_owned())),
+            Err(errno) => Err(StateError::Io { path, cause: errno.into() }),
+        }
+    }
+
+    /// A file's path inside.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    /// The key of that name; made at first, for the owner's eyes only.
+    pub fn key(&self, name: &str) -> Result<Secret<Vec<u8>>, StateError> {
+        let path = self.path(name);
+        match read_at_most(&path, KEY_BYTES as u64) {
+            Ok(key) if key.expose().len() == KEY_BYTES => Ok(key),
+            Ok(_) => Err(StateError::Key(path)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.make_key(path),
+            Err(cause) => Err(StateError::Io { path, cause }),
+        }
+    }
+
+    fn make_key(&self, path: PathBuf) -> Result<Secret<Vec<u8>>, StateError> {
+        let mut key = vec![0; KEY_BYTES];
+        let filled = aws_lc_rs::rand::fill(&mut key).map_err(|_| io::Error::other("no random bytes"));
+        let key = Secret::new(key);
+        // Whole or not at all: a key cut short by a crash would make the journal unreadable.
+        match filled.and_then(|()| write_whole(&self.root, &path, key.expose())) {
+            Ok(()) => Ok(key),
+            Err(cause) => Err(StateError::Io { path, cause }),
+        }
+    }
+}
+
+/// Replaces a file by these bytes so that a crash leaves the old or the new, for the owner's eyes only.
+pub fn write_whole(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let beside = path.with_extension("new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)?;
+    File::open(folder)?.sync_all()
+}
+
+/// Reads a small file whole; one that is larger is an error. The bytes are wiped when dropped.
+pub async fn read_bounded(path: &Path, limit: u64) -> io::Result<Secret<Vec<u8>>> {
+    let path = path.to_owned();
+    tokio::task::spawn_blocking(move || read_at_most(&path, limit)).await.map_err(io::Error::other)?
+}
+
+fn read_at_most(path: &Path, limit: u64) -> io::Result<Secret<Vec<u8>>> {
+    let file = File::open(path)?;
+    // Room from the start, so that no growing copy is left behind unwiped.
+    let mut bytes = Vec::with_capacity(usize::try_from(limit).unwrap_or(0) + 1);
+    let read = file.take(limit + 1).read_to_end(&mut bytes);
+    let bytes = Secret::new(bytes);
+    if read? as u64 > limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_directory_belongs_to_one_instance_and_to_nobody_elses_eyes() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path().join("state");
+        let state = State::open(&root).unwrap();
+
+        assert!(matches!(State::open(&root), Err(StateError::InUse(_))));
+        assert_eq!(fs::metadata(&root).unwrap().permissions().mode() & 0o777, 0o700);
+        drop(state);
+        assert!(State::open(&root).is_ok());
+    }
+
+    #[test]
+    fn a_key_is_made_once_and_kept() {
+        let root = tempfile::tempdir().unwrap();
+        let state = State::open(root.path()).unwrap();
+
+        let first = state.key("journal.key").unwrap();
+
+        assert_eq!(first.expose(), state.key("journal.key").unwrap().expose());
+        assert_ne!(first.expose(), &vec![0; KEY_BYTES]);
+        assert_eq!(fs::metadata(state.path("journal.key")).unwrap().permissions().mode() & 0o777, 0o600);
+        fs::write(state.path("journal.key"), b"short").unwrap();
+        assert!(matches!(state.key("journal.key"), Err(StateError::Key(_))));
+    }
+
+    #[tokio::test]
+    async fn a_file_larger_than_allowed_is_not_read() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("f");
+        fs::write(&path, [b'x'; 11]).unwrap();
+
+        assert_eq!(read_bounded(&path, 10).await.unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        assert_eq!(read_bounded(&path, 11).await.unwrap().expose().len(), 11);
+    }
+}

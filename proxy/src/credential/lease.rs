@@ -1,6 +1,6 @@
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, UNIX_EPOCH};
 
 use tokio::sync::watch;
@@ -23,6 +23,8 @@ pub struct Lease {
     pub fingerprint: Fingerprint,
     /// When it ends.
     pub term: Term,
+    /// How many callers have used it so far.
+    pub callers: AtomicU32,
 }
 
 /// What is put into the protocol.
@@ -44,6 +46,7 @@ pub struct Term {
     wall_ms: AtomicU64,
     boot_ms: AtomicU64,
     over: AtomicBool,
+    retired: AtomicBool,
     ended: watch::Sender<bool>,
 }
 
@@ -60,6 +63,9 @@ pub struct Access {
     pub lease: Arc<Lease>,
     /// Requests served so far.
     pub requests: AtomicU64,
+    /// When it ends by the latest decision, Unix seconds; zero: with its lease.
+    pub until: AtomicU64,
+    ended: AtomicBool,
 }
 
 impl Term {
@@ -71,6 +77,7 @@ impl Term {
             wall_ms: AtomicU64::new(wall),
             boot_ms: AtomicU64::new(boot),
             over: AtomicBool::new(false),
+            retired: AtomicBool::new(false),
             ended: watch::channel(false).0,
         }
     }
@@ -103,6 +110,17 @@ impl Term {
         !self.over.load(Ordering::Acquire) && !self.expiry().has_passed(now)
     }
 
+    /// A later lease has taken its place: what is under way may go on to its end, nothing new begins with it.
+    pub fn retire(&self) {
+        self.retired.store(true, Ordering::Release);
+    }
+
+    /// Whether a new request may be given it at `now`.
+    #[must_use]
+    pub fn serves(&self, now: Moment) -> bool {
+        !self.retired.load(Ordering::Acquire) && self.holds(now)
+    }
+
     /// Waits until the keeper ended it. The clocks are the waiter's own business.
     pub async fn ended(&self) {
         let mut watching = self.ended.subscribe();
@@ -115,6 +133,70 @@ fn millis(expiry: Expiry) -> (u64, u64) {
     let wall = expiry.wall.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
     let boot = expiry.boot.since_boot().as_millis();
     (u64::try_from(wall).unwrap_or(u64::MAX), u64::try_from(boot).unwrap_or(u64::MAX))
+}
+
+impl Lease {
+    /// How long ago it was issued.
+    #[must_use]
+    pub const fn age(&self, now: Moment) -> Duration {
+        now.boot.since(self.issued.boot)
+    }
+
+    /// Whether it is young enough for a decision that sets `max_age`.
+    #[must_use]
+    pub fn is_within(&self, max_age: Option<Duration>, now: Moment) -> bool {
+        max_age.is_none_or(|most| self.age(now) <= most)
+    }
+}
+
+impl Material {
+    /// Whether the other would be put in just the same.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Token(one), Self::Token(another)) => one.expose() == another.expose(),
+            (
+                Self::Password { username: name, password: word },
+                Self::Password { username: other_name, password: other_word },
+            ) => name == other_name && word.expose() == other_word.expose(),
+            _ => false,
+        }
+    }
+}
+
+impl Access {
+    /// The first use of `lease` by `caller` at `upstream`.
+    #[must_use]
+    pub fn new(caller: SpiffeId, upstream: UpstreamName, lease: Arc<Lease>, until: Option<u64>) -> Self {
+        let until = AtomicU64::new(until.unwrap_or_default());
+        Self {
+            id: AccessId::random(),
+            caller,
+            upstream,
+            lease,
+            requests: AtomicU64::new(0),
+            until,
+            ended: AtomicBool::new(false),
+        }
+    }
+
+    /// The keeper has ended it: no new request begins under it, though its lease may serve others.
+    pub fn end(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+
+    /// Whether a new request may begin under it at `now`.
+    #[must_use]
+    pub fn serves(&self, now: Moment) -> bool {
+        !self.ended.load(Ordering::Acquire) && self.lease.term.serves(now)
+    }
+
+    /// Whether the latest decision's `until` has passed.
+    #[must_use]
+    pub fn is_over(&self, unix_seconds: u64) -> bool {
+        let until = self.until.load(Ordering::Relaxed);
+        until != 0 && unix_seconds >= until
+    }
 }
 
 impl fmt::Debug for Lease {

@@ -1,0 +1,125 @@
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+
+use super::{Line, Standing, stand};
+use crate::state::{State, write_whole};
+
+/// A journal larger than this was not written by us.
+const MAX_BYTES: u64 = 64 << 20;
+/// Lines that may be superfluous before the file is rewritten.
+const SLACK: usize = 1024;
+/// Ties a sealed line to this use.
+const PURPOSE: &[u8] = b"postern lease journal 1";
+
+/// The file on disk: sealed lines, appended and synced, rewritten when most of them are superfluous.
+pub(super) struct JournalFile {
+    folder: PathBuf,
+    path: PathBuf,
+    file: File,
+    key: RandomizedNonceKey,
+    /// Up to here everything is whole.
+    length: u64,
+    lines: usize,
+}
+
+impl JournalFile {
+    /// Reads what stands, then rewrites the file so that it holds nothing else.
+    pub(super) fn open(state: &State, key: &[u8]) -> io::Result<(Self, Standing)> {
+        let key = RandomizedNonceKey::new(&AES_256_GCM, key).map_err(|_| io::Error::other("not a key"))?;
+        let path = state.path("leases.journal");
+        let folder = state.path("");
+        let mut sealed = String::new();
+        match File::open(&path) {
+            Ok(file) => drop(file.take(MAX_BYTES).read_to_string(&mut sealed)?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let standing = read_standing(&key, &sealed);
+        write_whole(&folder, &path, sealed_lines(&key, standing.values())?.as_bytes())?;
+        let (file, length) = reopen(&path)?;
+        let lines = standing.len();
+        Ok((Self { folder, path, file, key, length, lines }, standing))
+    }
+
+    /// Appends and syncs; all of it or, as far as any later reader is concerned, nothing.
+    pub(super) fn append<'a>(&mut self, lines: impl Iterator<Item = &'a Line> + Clone) -> io::Result<()> {
+        let count = lines.clone().count();
+        let text = sealed_lines(&self.key, lines)?;
+        let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_data());
+        if let Err(error) = written {
+            // What a failed write left half done is cut off, so that the next line begins on a line of its own.
+            self.file.set_len(self.length)?;
+            self.file.seek(SeekFrom::Start(self.length))?;
+            return Err(error);
+        }
+        self.length += text.len() as u64;
+        self.lines += count;
+        Ok(())
+    }
+
+    /// Rewrites the file when most of it is about what has ended.
+    pub(super) fn compact_if_worthwhile(&mut self, standing: &Standing) -> io::Result<()> {
+        if self.lines < 2 * standing.len() + SLACK {
+            return Ok(());
+        }
+        write_whole(&self.folder, &self.path, sealed_lines(&self.key, standing.values())?.as_bytes())?;
+        (self.file, self.length) = reopen(&self.path)?;
+        self.lines = standing.len();
+        Ok(())
+    }
+}
+
+fn reopen(path: &PathBuf) -> io::Result<(File, u64)> {
+    let mut file = OpenOptions::new().write(true).mode(0o600).open(path)?;
+    let length = file.seek(SeekFrom::End(0))?;
+    Ok((file, length))
+}
+
+fn read_standing(key: &RandomizedNonceKey, sealed: &str) -> Standing {
+    let mut standing = Standing::new();
+    let mut unreadable = 0usize;
+    // What follows the last line break was torn by a crash before anybody relied on it.
+    let whole = sealed.rfind('\n').map_or("", |end| sealed.get(..end).unwrap_or_default());
+    for line in whole.lines() {
+        match unseal(key, line) {
+            Some(line) => stand(&mut standing, line),
+            None => unreadable += 1,
+        }
+    }
+    if unreadable > 0 {
+        tracing::error!(
+            unreadable,
+            "lines of the lease journal cannot be read: what they named ends with its vault token"
+        );
+    }
+    standing
+}
+
+fn sealed_lines<'a>(key: &RandomizedNonceKey, lines: impl Iterator<Item = &'a Line>) -> io::Result<String> {
+    let mut text = String::new();
+    for line in lines {
+        let mut sealed = serde_json::to_vec(line)?;
+        let nonce = key
+            .seal_in_place_append_tag(Aad::from(PURPOSE), &mut sealed)
+            .map_err(|_| io::Error::other("a line could not be sealed"))?;
+        let mut whole = nonce.as_ref().to_vec();
+        whole.append(&mut sealed);
+        STANDARD_NO_PAD.encode_string(&whole, &mut text);
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+fn unseal(key: &RandomizedNonceKey, line: &str) -> Option<Line> {
+    let mut whole = STANDARD_NO_PAD.decode(line).ok()?;
+    let (nonce, sealed) = whole.split_at_mut_checked(NONCE_LEN)?;
+    let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+    let plain = key.open_in_place(nonce, Aad::from(PURPOSE), sealed).ok()?;
+    serde_json::from_slice(plain).ok()
+}
