@@ -86,12 +86,6 @@ impl Upstream {
         self.config.http2
     }
 
-    /// `https`, or `http` where it is spoken to in clear text.
-    #[must_use]
-    pub fn scheme(&self) -> &'static str {
-        if self.config.tls.is_some() { "https" } else { "http" }
-    }
-
     /// Whether its responses are searched for the injected secret.
     #[must_use]
     pub fn scrub(&self) -> bool {

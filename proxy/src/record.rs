@@ -15,5 +15,5 @@ pub use entry::{
     Outcome, RefusedConnection, Reload, RequestEntry, RequestFacts, SessionEnded, SessionOpened,
     UpstreamFacts,
 };
-pub use recorder::{Opening, RecordError, Recorder, Records};
+pub use recorder::{Opening, RecordError, Recorder, Records, SinkState};
 pub use trace::TraceContext;

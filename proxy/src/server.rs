@@ -1,1 +1,339 @@
-//! Placeholder.
+//! Builds every part from the configuration: the workers, and the control thread that owns all that lasts.
+//!
+//! The only module that sees all layers.
+
+mod connection;
+mod phase;
+mod reload;
+mod worker;
+
+use phase::{CUT_GRACE, PhaseSetter};
+pub use phase::{Phase, Phases};
+pub use worker::WorkerError;
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::LocalSet;
+
+use crate::accept::{self, BindError};
+use crate::admin::{self, AdminError, Status};
+use crate::authorize::LoadedPolicy;
+use crate::authorize::load::{self, PolicyError};
+use crate::clock::{SharedClock, SystemClock};
+use crate::config::{Config, TlsVersion, UpstreamProof, UpstreamTls};
+use crate::credential::{Keeper, KeeperError, OwnSvid, Setup};
+use crate::identify::{self, IdentifyError, Identities, OwnTokens, Source, SourceChange, SourceEvent};
+use crate::live::{Live, live};
+use crate::model::VaultName;
+use crate::record::metrics::{Metrics, MetricsError};
+use crate::record::writer::{QUEUE, Writer, WriterError};
+use crate::record::{Entry, Records, Reload, SinkState};
+use crate::state::{State, StateError};
+
+/// Why this process could not start, or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The state directory cannot be used, or another instance has it.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Records cannot be kept: then nothing is served.
+    #[error(transparent)]
+    Records(#[from] WriterError),
+    /// The policy was refused at start.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// A listener cannot listen.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The keeper could not start.
+    #[error(transparent)]
+    Credential(#[from] KeeperError),
+    /// A vault's TLS material cannot be used.
+    #[error(transparent)]
+    Identify(#[from] IdentifyError),
+    /// The admin doors cannot be opened.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
+    /// A worker could not start.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+    /// A worker ended by a fault of ours.
+    #[error("a worker ended unexpectedly")]
+    WorkerPanicked,
+    /// Metrics could not be set up.
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+    /// The runtime, a thread or a signal could not be set up.
+    #[error("the process could not be set up")]
+    Setup(#[from] io::Error),
+}
+
+/// What a worker is given: reading ends and messages, nothing that it could change.
+#[derive(Clone)]
+pub struct Parts {
+    /// What serves.
+    pub config: Arc<Config>,
+    /// Its generation.
+    pub generation: u64,
+    /// Time.
+    pub clock: SharedClock,
+    /// Who we are and whom we trust.
+    pub identities: Identities,
+    /// What judges.
+    pub policy: Live<LoadedPolicy>,
+    /// The way to the keeper.
+    pub keeper: Keeper,
+    /// Where records are opened.
+    pub records: Records,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Where we are in our life.
+    pub phases: Phases,
+}
+
+/// Serves until told to stop, drains, and ends what it held.
+pub fn run(config: Config) -> Result<(), ServerError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    LocalSet::new().block_on(&runtime, control(Arc::new(config)))
+}
+
+/// The control thread, from start to end.
+async fn control(config: Arc<Config>) -> Result<(), ServerError> {
+    let mut stop = Stop::listen()?;
+    let clock: SharedClock = Arc::new(SystemClock);
+    let metrics = Arc::new(Metrics::new()?);
+    let state = State::open(&config.state)?;
+    let (records, writer) = records(&config, &state, &metrics, &clock)?;
+    let (finish_writing, finish) = oneshot::channel();
+    let writer = tokio::task::spawn_local(writer.run(finish));
+    let (source, identities, changes) = Source::new(&config.identity, Arc::clone(&clock));
+    let tokens = source.tokens();
+    let first = load::load(&config.policy)?;
+    let (publisher, policy) = live(first, clock.now().wall);
+    let keeper = Keeper::spawn(Setup {
+        credentials: &config.credentials,
+        vaults: &config.vaults,
+        vault_tls: &vault_tls(&config, &identities, &clock)?,
+        own_svid: own_svid(tokens),
+        state: &state,
+        records: records.clone(),
+        clock: Arc::clone(&clock),
+    })?;
+    let (set_phase, phases) = phase::phases();
+    let parts = Parts {
+        generation: 1,
+        identities: identities.clone(),
+        policy: policy.clone(),
+        keeper: keeper.clone(),
+        records: records.clone(),
+        metrics: Arc::clone(&metrics),
+        phases: phases.clone(),
+        clock: Arc::clone(&clock),
+        config: Arc::clone(&config),
+    };
+    let status = Rc::new(Status {
+        config: Arc::clone(&config),
+        generation: 1,
+        identities,
+        policy,
+        metrics,
+        phases,
+        clock: Arc::clone(&clock),
+        started: Cell::new(false),
+    });
+    tokio::task::spawn_local(source.run());
+    tokio::task::spawn_local(record_changes(changes, records.clone(), Arc::clone(&clock)));
+    let reload = reload::PolicyReload { config: config.policy.clone(), publisher, records, clock };
+    let reload = tokio::task::spawn_local(reload.run());
+    admin::serve(&config.admin, Rc::clone(&status)).await?;
+    let mut workers = Workers::start(&parts)?;
+    drop(parts);
+    status.started.set(true);
+    tell_service_manager(&[sd_notify::NotifyState::Ready]);
+    let failed = tokio::select! {
+        () = stop.told() => None,
+        failed = workers.one_ended() => Some(failed),
+    };
+    tell_service_manager(&[sd_notify::NotifyState::Stopping]);
+    reload.abort();
+    tracing::info!("draining");
+    workers.drain(&set_phase, config.drain).await;
+    let drained = keeper.end_all(config.drain).await;
+    tracing::info!(leases = drained.held, unproven = drained.unproven, "drained");
+    drop(finish_writing);
+    if let Err(panic) = writer.await {
+        tracing::error!(%panic, "the record writer ended by a fault");
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+/// The opening end of records and the writer that drains it.
+fn records(
+    config: &Config,
+    state: &State,
+    metrics: &Arc<Metrics>,
+    clock: &SharedClock,
+) -> Result<(Records, Writer), WriterError> {
+    let (queue, drained) = mpsc::channel(QUEUE);
+    let sink = Arc::new(SinkState::default());
+    let records = Records::new(queue, Arc::clone(&sink), config.records.when_full, Arc::clone(clock));
+    let writer = Writer::open(
+        &config.records,
+        state.path("records.sequence"),
+        drained,
+        sink,
+        Arc::clone(metrics),
+        Arc::clone(clock),
+    )?;
+    Ok((records, writer))
+}
+
+/// How each vault proves itself before it is given anything.
+fn vault_tls(
+    config: &Config,
+    identities: &Identities,
+    clock: &SharedClock,
+) -> Result<BTreeMap<VaultName, Arc<rustls::ClientConfig>>, IdentifyError> {
+    let mut configs = BTreeMap::new();
+    for (name, vault) in config.vaults.iter().filter(|(_, vault)| vault.tls) {
+        let proof = match (&vault.spiffe_id, &vault.roots) {
+            (Some(id), _) => UpstreamProof::SpiffeId(id.clone()),
+            (None, Some(roots)) => UpstreamProof::Roots(roots.clone()),
+            (None, None) => continue,
+        };
+        let tls = UpstreamTls { proof, server_name: None, min: TlsVersion::V12, present_svid: false };
+        configs.insert(name.clone(), Arc::new(identify::upstream_tls(&tls, identities, Arc::clone(clock))?));
+    }
+    Ok(configs)
+}
+
+/// The keeper's way to JWT-SVIDs of our own.
+fn own_svid(tokens: OwnTokens) -> OwnSvid {
+    Rc::new(move |audience| {
+        let tokens = tokens.clone();
+        Box::pin(async move { tokens.token(&audience).await.map_err(Into::into) })
+    })
+}
+
+/// What the identity source does leaves a record each.
+async fn record_changes(mut changes: mpsc::Receiver<SourceEvent>, records: Records, clock: SharedClock) {
+    let mut generation = 0;
+    while let Some(event) = changes.recv().await {
+        generation = event.generation.unwrap_or(generation);
+        let what = match event.what {
+            SourceChange::Svids => "svid",
+            SourceChange::Bundles | SourceChange::AnchorRefused => "bundle",
+            SourceChange::Withdrawn
+            | SourceChange::Failing
+            | SourceChange::Recovered
+            | SourceChange::GivenUp => "identity",
+        };
+        tracing::info!(what, generation, code = event.code.map(|code| code.id), "{}", event.detail);
+        let code = event.code.map(|code| code.id);
+        let at = clock.now().wall;
+        let change = Reload {
+            at,
+            what,
+            accepted: code.is_none(),
+            generation,
+            revision: None,
+            code,
+            detail: event.detail,
+        };
+        records.write(Entry::Reload(change)).await;
+    }
+}
+
+/// The worker threads.
+struct Workers {
+    threads: Vec<JoinHandle<()>>,
+    ended: mpsc::Receiver<Result<(), WorkerError>>,
+}
+
+impl Workers {
+    /// Binds every socket first, so that nothing starts if one cannot be had.
+    fn start(parts: &Parts) -> Result<Self, ServerError> {
+        let count = parts.config.workers.get();
+        let mut bound: Vec<Vec<worker::Bound>> = Vec::with_capacity(count);
+        for _ in 0..count {
+            let sockets = parts.config.listeners.values();
+            bound.push(
+                sockets
+                    .map(|listener| Ok((Arc::clone(listener), accept::bind(listener)?)))
+                    .collect::<Result<_, BindError>>()?,
+            );
+        }
+        let (tell, ended) = mpsc::channel(count);
+        let mut threads = Vec::with_capacity(count);
+        for (number, sockets) in bound.into_iter().enumerate() {
+            let (parts, tell) = (parts.clone(), tell.clone());
+            let work = move || {
+                let done = worker::run(sockets, parts);
+                // The control thread may have stopped listening: then it is ending anyway.
+                drop(tell.try_send(done));
+            };
+            threads.push(std::thread::Builder::new().name(format!("worker-{number}")).spawn(work)?);
+        }
+        Ok(Self { threads, ended })
+    }
+
+    /// Resolves when a worker ended although nobody told it to.
+    async fn one_ended(&mut self) -> ServerError {
+        match self.ended.recv().await {
+            Some(Err(error)) => error.into(),
+            Some(Ok(())) | None => ServerError::WorkerPanicked,
+        }
+    }
+
+    /// No new connection; what is open may finish until the deadline, then it is cut.
+    async fn drain(mut self, phase: &PhaseSetter, deadline: Duration) {
+        phase.send_replace(Phase::Draining);
+        let all_ended = async { while self.ended.recv().await.is_some() {} };
+        tokio::pin!(all_ended);
+        if tokio::time::timeout(deadline, &mut all_ended).await.is_err() {
+            phase.send_replace(Phase::Cut);
+            if tokio::time::timeout(CUT_GRACE * 2, all_ended).await.is_err() {
+                tracing::error!("a worker did not end in time");
+                return;
+            }
+        }
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("a worker ended by a fault");
+            }
+        }
+    }
+}
+
+/// What tells this process to stop.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn listen() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn told(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+fn tell_service_manager(what: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(what) {
+        tracing::warn!(%error, "the service manager could not be told");
+    }
+}

@@ -47,32 +47,30 @@ pub struct Upload {
 }
 
 impl Source {
-    /// Reads `incoming`, if there is anything to read; it may stand still for `idle`, and its beginning is kept if `keeping`.
+    /// Reads `incoming`; it may stand still for `idle`, and its beginning is kept if `keeping`.
     #[must_use]
-    pub fn of(incoming: Incoming, idle: Duration, keeping: bool) -> Option<Rc<Self>> {
-        if incoming.is_end_stream() {
-            return None;
-        }
+    pub fn new(incoming: Incoming, idle: Duration, keeping: bool) -> Self {
+        let ended = incoming.is_end_stream();
         let body = Reading {
             incoming,
             kept: Vec::new(),
             kept_bytes: 0,
             keeping,
             turn: 0,
-            ended: false,
+            ended,
             trouble: None,
             nap: None,
         };
-        Some(Rc::new(Self { body: RefCell::new(body), received: Rc::new(Cell::new(0)), idle }))
+        Self { body: RefCell::new(body), received: Rc::new(Cell::new(0)), idle }
     }
 
     /// The body, from its beginning; `None` if its beginning is gone. Ends the upload before.
     #[must_use]
     pub fn upload(self: &Rc<Self>) -> Option<Upload> {
-        if !self.can_be_sent_again() {
+        let mut body = self.body.borrow_mut();
+        if body.kept_bytes as u64 != self.received.get() {
             return None;
         }
-        let mut body = self.body.borrow_mut();
         body.turn += 1;
         let rest = body.incoming.size_hint().exact();
         let whole =
@@ -105,10 +103,10 @@ impl Source {
         self.received.get()
     }
 
-    /// Whether all that was read is still there.
+    /// Whether there is no body at all.
     #[must_use]
-    pub fn can_be_sent_again(&self) -> bool {
-        self.body.borrow().kept_bytes as u64 == self.received.get()
+    pub fn is_absent(&self) -> bool {
+        self.body.borrow().ended && self.received.get() == 0
     }
 
     /// What went wrong with the caller's side of it, if that is what broke the upload.

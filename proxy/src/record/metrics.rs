@@ -133,7 +133,10 @@ impl Metrics {
                 self.accesses_open.with_label_values(&[opened.credential.as_str()]).inc()
             }
             Entry::AccessEnded(ended) => {
-                self.accesses_open.with_label_values(&[ended.credential.as_str()]).dec();
+                // One that a crash left behind was opened by a process whose gauge is gone.
+                if ended.reason != "crash" {
+                    self.accesses_open.with_label_values(&[ended.credential.as_str()]).dec();
+                }
                 self.accesses_ended.with_label_values(&[ended.credential.as_str(), ended.reason]).inc();
             }
             Entry::SessionOpened(_) => self.sessions_open.inc(),

@@ -7,12 +7,12 @@
 mod sequence;
 mod sink;
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::entry::{Entry, Gap};
 use super::metrics::Metrics;
@@ -62,14 +62,14 @@ impl Writer {
     /// Opens the file and goes on with the sequence; what a kill may have lost becomes a `gap` record.
     pub fn open(
         records: &config::Records,
-        state_directory: &Path,
+        sequence: PathBuf,
         queue: mpsc::Receiver<Entry>,
         state: Arc<SinkState>,
         metrics: Arc<Metrics>,
         clock: SharedClock,
     ) -> Result<Self, WriterError> {
         let sink = Sink::open(records.file.as_deref())?;
-        let (sequence, interrupted) = Sequence::go_on(state_directory, sink.last_number())?;
+        let (sequence, interrupted) = Sequence::go_on(sequence, sink.last_number())?;
         let mut writer =
             Self { queue, state, metrics, sequence, sink, clock, lines: Vec::with_capacity(1 << 16) };
         if let Some(before) = interrupted {
@@ -85,11 +85,20 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Writes until every sender is gone, then marks the end as clean.
-    pub async fn run(mut self) {
+    /// Writes until `finish` is told or dropped and the queue is empty, then marks the end as clean.
+    pub async fn run(mut self, finish: oneshot::Receiver<()>) {
         let mut batch = Vec::with_capacity(BATCH);
+        tokio::pin!(finish);
+        let mut finishing = false;
         loop {
-            let taken = self.queue.recv_many(&mut batch, BATCH).await;
+            let taken = tokio::select! {
+                taken = self.queue.recv_many(&mut batch, BATCH) => taken,
+                _ = &mut finish, if !finishing => {
+                    self.queue.close();
+                    finishing = true;
+                    continue;
+                }
+            };
             self.note_losses();
             for entry in batch.drain(..) {
                 self.metrics.count(&entry);

@@ -43,10 +43,9 @@ pub(super) struct Interrupted {
 impl Sequence {
     /// Goes on after what was reserved before; `written` is the last number found in the file.
     pub(super) fn go_on(
-        state: &Path,
+        file: PathBuf,
         written: Option<u64>,
     ) -> Result<(Self, Option<Interrupted>), SequenceError> {
-        let file = state.join("records.sequence");
         let before = read(&file).map_err(|source| error(&file, source))?;
         let boot = RecordId::random().text().chars().skip(2).take(4).collect::<String>();
         let reserved = before.as_ref().map_or(0, |kept| kept.reserved);
@@ -118,12 +117,12 @@ mod tests {
     #[test]
     fn a_clean_end_leaves_no_gap() {
         let state = tempfile::tempdir().unwrap();
-        let (mut first, interrupted) = Sequence::go_on(state.path(), None).unwrap();
+        let (mut first, interrupted) = Sequence::go_on(state.path().join("sequence"), None).unwrap();
         assert!(interrupted.is_none());
         assert_eq!((first.next().unwrap(), first.next().unwrap()), (1, 2));
         first.close().unwrap();
 
-        let (mut second, interrupted) = Sequence::go_on(state.path(), Some(2)).unwrap();
+        let (mut second, interrupted) = Sequence::go_on(state.path().join("sequence"), Some(2)).unwrap();
         assert!(interrupted.is_none());
         assert_eq!(second.next().unwrap(), 3);
         assert_ne!(first.boot(), second.boot());
@@ -132,13 +131,13 @@ mod tests {
     #[test]
     fn a_kill_leaves_a_gap_of_at_most_what_was_reserved() {
         let state = tempfile::tempdir().unwrap();
-        let (mut first, _) = Sequence::go_on(state.path(), None).unwrap();
+        let (mut first, _) = Sequence::go_on(state.path().join("sequence"), None).unwrap();
         for _ in 0..300 {
             first.next().unwrap();
         }
         drop(first);
 
-        let (mut second, interrupted) = Sequence::go_on(state.path(), Some(299)).unwrap();
+        let (mut second, interrupted) = Sequence::go_on(state.path().join("sequence"), Some(299)).unwrap();
         let gap = interrupted.unwrap();
         assert_eq!((gap.last, gap.missing_at_most), (299, 512 - 299));
         assert_eq!(second.next().unwrap(), 513);

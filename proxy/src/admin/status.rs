@@ -1,0 +1,143 @@
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::authorize::LoadedPolicy;
+use crate::clock::SharedClock;
+use crate::config::Config;
+use crate::identify::Identities;
+use crate::live::{Live, Versioned};
+use crate::record::metrics::Metrics;
+use crate::server::{Phase, Phases};
+
+/// What health is judged from: the live values, with their ages. Staleness is a state, not a log line.
+pub struct Status {
+    /// What serves.
+    pub config: Arc<Config>,
+    /// Its generation.
+    pub generation: u64,
+    /// Our SVIDs and trust bundles.
+    pub identities: Identities,
+    /// The policy that judges.
+    pub policy: Live<LoadedPolicy>,
+    /// Everything that is counted.
+    pub metrics: Arc<Metrics>,
+    /// Whether we are draining.
+    pub phases: Phases,
+    /// Where ages are measured from.
+    pub clock: SharedClock,
+    /// Set once every listener listens.
+    pub started: Cell<bool>,
+}
+
+/// The answer of `/ready`.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Whether a request would be served now.
+    pub ready: bool,
+    /// What is missing, each with the code that a request would be refused with.
+    pub missing: Vec<Missing>,
+    /// Each live value.
+    pub values: BTreeMap<&'static str, Value>,
+}
+
+/// Something without which no request is served.
+#[derive(Debug, Serialize)]
+pub struct Missing {
+    what: &'static str,
+    code: &'static str,
+    hint: &'static str,
+}
+
+/// A live value as health shows it.
+#[derive(Debug, Serialize)]
+pub struct Value {
+    /// How often it was replaced.
+    pub generation: u64,
+    /// Seconds since it was.
+    pub age_s: u64,
+    /// Its revision or identity, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub what: Option<String>,
+    /// Seconds until it ends by itself, where it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ends_in_s: Option<u64>,
+}
+
+impl Status {
+    pub(super) fn has_started(&self) -> bool {
+        self.started.get()
+    }
+
+    /// Whether a request would be served now, and why not.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        use crate::fault::codes;
+        let svids = self.identities.svids.load();
+        let bundles = self.identities.bundles.load();
+        let policy = self.policy.load();
+        let now = self.clock.now();
+        let ends = svids.value.expires_at().map(|end| end.saturating_sub(now.unix_seconds()));
+        let mut missing = Vec::new();
+        let mut lack = |what, code: &'static crate::fault::Code| {
+            missing.push(Missing { what, code: code.id, hint: code.hint });
+        };
+        if !self.started.get() {
+            lack("listeners", codes::NOT_READY);
+        }
+        if self.phases.now() != Phase::Serving {
+            lack("serving", codes::DRAINING);
+        }
+        if ends.is_none_or(|left| left == 0) {
+            lack("svid", codes::NO_OWN_SVID);
+        }
+        if bundles.value.anchors().next().is_none() {
+            lack("bundles", codes::NO_BUNDLE);
+        }
+        let revision = policy.value.revisions.values().next().cloned();
+        let id = svids.value.default_id().map(ToString::to_string);
+        let values = BTreeMap::from([
+            ("svid", Value { what: id, ends_in_s: ends, ..self.value(&svids) }),
+            ("bundles", self.value(&bundles)),
+            ("policy", Value { what: revision, ..self.value(&policy) }),
+        ]);
+        Report { ready: missing.is_empty(), missing, values }
+    }
+
+    /// Metrics as Prometheus scrapes them, ages as of now.
+    #[must_use]
+    pub fn exposition(&self) -> Vec<u8> {
+        for (what, value) in self.report().values {
+            self.metrics.generation.with_label_values(&[what]).set(signed(value.generation));
+            self.metrics.age.with_label_values(&[what]).set(signed(value.age_s));
+        }
+        self.metrics.generation.with_label_values(&["config"]).set(signed(self.generation));
+        self.metrics.exposition()
+    }
+
+    /// What is configured and what serves, without any secret.
+    #[must_use]
+    pub fn state(&self) -> serde_json::Value {
+        let listeners: BTreeMap<_, _> = self.config.listeners.values().map(|listener| {
+            let routes: Vec<_> = listener.routes.iter().map(|route| {
+                serde_json::json!({
+                    "route": route.name, "host": route.host, "path": format!("/{}", route.segments.join("/")),
+                    "upstream": route.upstream.name, "credentials": route.credentials,
+                })
+            }).collect();
+            (listener.name.to_string(), serde_json::json!({ "bind": listener.bind, "protocol": listener.protocol, "routes": routes }))
+        }).collect();
+        serde_json::json!({ "health": self.report(), "listeners": listeners, "config": { "file": self.config.file, "generation": self.generation } })
+    }
+
+    fn value<T>(&self, live: &Versioned<T>) -> Value {
+        let age = self.clock.now().wall.duration_since(live.since).unwrap_or_default();
+        Value { generation: live.generation, age_s: age.as_secs(), what: None, ends_in_s: None }
+    }
+}
+
+fn signed(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
