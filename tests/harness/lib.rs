@@ -9,7 +9,6 @@
 
 pub mod certificates;
 pub mod folder;
-pub mod load;
 pub mod parts;
 pub mod plain_http;
 pub mod process;

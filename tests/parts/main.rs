@@ -2,7 +2,6 @@
 
 mod callers;
 mod ledger;
-mod load;
 mod old_services;
 mod openbao;
 mod peers;

@@ -36,6 +36,8 @@ pub struct Seen {
     pub refused: u64,
     /// Accounts that were let in.
     pub users: BTreeSet<String>,
+    /// Every credential that arrived, in its order: what must be found nowhere else.
+    pub credentials: Vec<(String, String)>,
 }
 
 #[derive(Debug)]
@@ -104,7 +106,7 @@ fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
         let bytes = head.drain(&mut input)?;
         let credential = head.credential.as_ref();
         let user = credential.and_then(|(user, password)| log_in(shared.postgres, user, password).ok());
-        shared.note(user.as_deref());
+        shared.note(credential, user.as_deref());
         let (status, body) = match user {
             Some(user) => {
                 let told = json!({"user": user, "method": head.method, "path": head.path, "bytes": bytes});
@@ -123,8 +125,9 @@ fn serve(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
 }
 
 impl Shared {
-    fn note(&self, user: Option<&str>) {
+    fn note(&self, credential: Option<&(String, String)>, user: Option<&str>) {
         let mut seen = self.seen.lock().expect("no thread panicked with it");
+        seen.credentials.extend(credential.cloned());
         match user {
             Some(user) => {
                 seen.served += 1;
