@@ -6,6 +6,7 @@
 //! to everybody who waited and remembered for a second, so that an outage makes no storm; leases
 //! that are good stay good until their own end.
 
+mod done;
 mod end;
 mod fetch;
 mod held;
@@ -214,6 +215,3 @@ impl Posted {
         self.leases.get(&Holder::of(self.lease_per, caller, listener))
     }
 }
-
-#[cfg(test)]
-mod tests;

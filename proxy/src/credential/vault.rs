@@ -40,7 +40,7 @@ use crate::model::VaultName;
 /// The longest a vault in trouble is left alone between two attempts of ours.
 const LONGEST_REST: Duration = Duration::from_secs(5);
 /// The longest a login is renewed; after that our identity is proven anew.
-const LONGEST_LOGIN: Duration = Duration::from_secs(3600);
+const LONGEST_LOGIN: Duration = Duration::from_hours(1);
 /// How often a login is looked after, at least: the calendar may have been set.
 const TEND_EVERY: Duration = Duration::from_secs(2);
 

@@ -75,12 +75,13 @@ impl Credentials {
         if want.until.is_some_and(|until| unix_seconds(now.wall) >= until) {
             return Err(CredentialError::AccessOver);
         }
-        if let Some(access) = self.known.borrow().find(&want) {
-            if access.serves(now) && access.lease.is_within(want.max_age, now) {
-                // Requests of one access may differ in this; the latest decision counts.
-                access.until.store(want.until.unwrap_or_default(), Ordering::Relaxed);
-                return Ok(access);
-            }
+        let known = self.known.borrow().find(&want);
+        if let Some(access) =
+            known.filter(|access| access.serves(now) && access.lease.is_within(want.max_age, now))
+        {
+            // Requests of one access may differ in this; the latest decision counts.
+            access.until.store(want.until.unwrap_or_default(), Ordering::Relaxed);
+            return Ok(access);
         }
         self.ask(want, None).await
     }
@@ -125,16 +126,15 @@ impl Known {
         let callers = self.accesses.entry(want.name.clone()).or_default();
         let remembered = callers.entry(want.caller.clone()).or_default();
         let access = Arc::downgrade(access);
-        match remembered.iter_mut().find(|one| one.fits(want)) {
-            Some(one) => one.access = access,
-            None => {
-                remembered.push(Remembered {
-                    listener: want.listener.clone(),
-                    upstream: want.upstream.clone(),
-                    access,
-                });
-                self.count += 1;
-            }
+        if let Some(one) = remembered.iter_mut().find(|one| one.fits(want)) {
+            one.access = access;
+        } else {
+            remembered.push(Remembered {
+                listener: want.listener.clone(),
+                upstream: want.upstream.clone(),
+                access,
+            });
+            self.count += 1;
         }
     }
 

@@ -25,7 +25,7 @@ async fn what_was_not_struck_out_stands_after_a_crash() {
 
     // The first journal is still open, as it would be at a kill.
     let (_again, mut left) = Journal::open(&state).unwrap();
-    left.sort_by_key(|line| line.key());
+    left.sort_by_key(Line::key);
     assert_eq!(left, [lease("h:2"), lease("h:3")]);
 }
 

@@ -58,13 +58,9 @@ impl References {
     /// A keyed hash of the lease id; of random bytes where there is none, for a secret is not to be hashed into records.
     fn of(&self, grip: Option<&Grip>) -> LeaseRef {
         let mut random = [0u8; 16];
-        let tag = match grip {
-            Some(grip) => hmac::sign(&self.key, grip.lease_id.expose().as_bytes()),
-            None => {
-                let _filled = aws_lc_rs::rand::fill(&mut random);
-                hmac::sign(&self.key, &random)
-            }
-        };
+        let _filled = aws_lc_rs::rand::fill(&mut random);
+        let named = grip.map_or(random.as_slice(), |grip| grip.lease_id.expose().as_bytes());
+        let tag = hmac::sign(&self.key, named);
         let mut text = String::from("h:");
         for byte in tag.as_ref().iter().take(6) {
             let _infallible = write!(text, "{byte:02x}");

@@ -14,6 +14,9 @@ use crate::credential::vault::Grip;
 use crate::credential::{Access, CredentialError, Lease};
 use crate::model::{CredentialName, Fingerprint, SpiffeId, UpstreamName};
 
+/// An upstream's refusals force one fetch per credential in this time, whoever asks.
+const FORCE_EVERY: Duration = Duration::from_secs(30);
+
 /// Where a lease belongs.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct Place {
@@ -116,6 +119,26 @@ impl Slot {
     /// The failure that is still to be answered.
     pub(super) fn resting(&self, now: BootTime) -> Option<&CredentialError> {
         self.failed.as_ref().filter(|(until, _)| now < *until).map(|(_, error)| error)
+    }
+
+    /// Why a fetch would be for this waiter; `None` where the upstream's refusal forces none.
+    pub(super) fn reason_to_fetch(
+        &self,
+        waiter: &Waiter,
+        forced: &mut Option<BootTime>,
+        now: BootTime,
+    ) -> Option<Fetching> {
+        let serving = self.current.as_ref().map(|held| held.lease.fingerprint);
+        let refused = match waiter.refused {
+            // Only the lease that serves can force anything, and only if no fetch is under way that it may wait for.
+            Some(refused) if serving == Some(refused) && self.fetching.is_none() => refused,
+            _ => return Some(Fetching::Due),
+        };
+        if forced.is_some_and(|last| now.since(last) < FORCE_EVERY) {
+            return None;
+        }
+        *forced = Some(now);
+        Some(Fetching::Instead(refused))
     }
 
     pub(super) fn is_empty(&self, now: BootTime) -> bool {

@@ -95,9 +95,10 @@ fn reference_of(line: &Line) -> Option<String> {
 
 async fn record_ends(accesses: Option<Vec<Line>>, proof: &'static str, tools: &Tools) {
     for line in accesses.into_iter().flatten() {
-        match ended(&line, proof, tools) {
-            Some(entry) => tools.records.write(entry).await,
-            None => tracing::error!("an access in the journal cannot be read"),
+        if let Some(entry) = ended(&line, proof, tools) {
+            tools.records.write(entry).await;
+        } else {
+            tracing::error!("an access in the journal cannot be read");
         }
         tools.journal.strike(line.key().into_iter().collect());
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -11,24 +11,18 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use super::end::{self, Ending};
-use super::fetch::{self, Done, Fetched};
+use super::fetch::{self, Done};
 use super::held::{Fetching, Held, Kept, Opened, Place, Slot, Waiter};
 use super::{Board, Drained, Holder, KeeperError, Message, Posted, Tools};
-use crate::clock::{Expiry, unix_seconds};
+use crate::clock::unix_seconds;
 use crate::config;
-use crate::credential::vault::{Vault, VaultError};
-use crate::credential::{Access, CredentialError, Lease, Term, pace, source};
+use crate::credential::vault::Vault;
+use crate::credential::{Access, CredentialError, source};
 use crate::live::Publisher;
 use crate::model::{AccessId, CredentialName, Fingerprint, VaultName};
 
 /// How often the keeper looks around while it holds anything. Ends are kept by whoever uses a lease, not by this.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// An upstream's refusals force one fetch per credential in this time, whoever asks.
-const FORCE_EVERY: Duration = Duration::from_secs(30);
-/// How long a failed fetch answers those who ask again.
-const FAILURE_KEPT: Duration = Duration::from_secs(1);
-/// The longest pause before a lease that nears its end is tried again.
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// How many may wait for one fetch.
 const MAX_WAITERS: usize = 1024;
 /// How many accesses may be open, over all credentials.
@@ -46,13 +40,13 @@ pub(super) struct Keeping {
     tending: JoinSet<()>,
     inbox: mpsc::Receiver<Message>,
     board: Publisher<Board>,
-    board_is_stale: bool,
+    pub(super) board_is_stale: bool,
     /// Set when endings must not wait for proofs any more.
     hurry: watch::Sender<bool>,
     /// Accesses whose lease ended while they were being opened, with the reason.
-    orphans: HashMap<AccessId, &'static str>,
-    issued: u64,
-    draining: bool,
+    pub(super) orphans: HashMap<AccessId, &'static str>,
+    pub(super) issued: u64,
+    pub(super) draining: bool,
 }
 
 impl Keeping {
@@ -167,7 +161,7 @@ impl Keeping {
     }
 
     /// Gives the slot's lease to somebody whom it suits, under an access that is journalled and recorded first.
-    fn hand_out(&mut self, place: &Place, waiter: Waiter) {
+    pub(super) fn hand_out(&mut self, place: &Place, waiter: Waiter) {
         let open: usize = self.accesses();
         let (now, tools) = (self.tools.clock.boot(), self.tools.clone());
         let Some(held) = self.slot(place).and_then(|slot| slot.current.as_mut()) else { return };
@@ -199,136 +193,6 @@ impl Keeping {
         self.tasks.spawn_local(fetch::open(place.clone(), access, tools));
     }
 
-    fn finish(&mut self, done: Result<Done, tokio::task::JoinError>) {
-        match done {
-            Ok(Done::Fetched { place, result }) => self.fetched(&place, result),
-            Ok(Done::Renewed { place, fingerprint, asked, result }) => {
-                let granted = result.map(|granted| granted.map(|life| Expiry::after(asked, life)));
-                self.renewed(&place, fingerprint, granted);
-            }
-            Ok(Done::Opened { place, access, result }) => self.opened(&place, &access, result),
-            Err(error) => tracing::error!(%error, "a task of the keeper failed"),
-        }
-    }
-
-    fn fetched(&mut self, place: &Place, result: Result<Fetched, CredentialError>) {
-        let now = self.tools.clock.now();
-        let Some(slot) = self.slot(place) else { return };
-        let why = slot.fetching.take();
-        match result {
-            Ok(fetched) => self.install(place, fetched, why),
-            Err(error) => {
-                slot.failures = slot.failures.saturating_add(1);
-                slot.failed = Some((now.boot.plus(pace::around(FAILURE_KEPT)), error.clone()));
-                let pause = pace::after_failures(slot.failures, LONGEST_PAUSE);
-                if let Some(held) = &mut slot.current {
-                    held.refresh_at = now.boot.plus(pause);
-                }
-                slot.waiters.drain(..).for_each(|waiter| waiter.refuse(error.clone()));
-                let told: &dyn std::error::Error = &error;
-                tracing::warn!(credential = %place.name, error = told, "a credential could not be fetched");
-            }
-        }
-    }
-
-    /// A new lease takes its place; the one before goes, at once or when nothing uses it any more.
-    fn install(&mut self, place: &Place, fetched: Fetched, why: Option<Fetching>) {
-        let now = self.tools.clock.now();
-        self.issued += 1;
-        let fingerprint = Fingerprint(self.issued);
-        self.board_is_stale = true;
-        let draining = self.draining;
-        let Some(slot) = self.slot(place) else { return };
-        slot.failures = 0;
-        slot.failed = None;
-        let confirmed = slot.current.as_mut().is_some_and(|held| held.confirm(&fetched));
-        let mut over = Vec::new();
-        if !confirmed {
-            let before = slot.current.replace(Held::new(place, fetched, fingerprint));
-            if let Some(before) = before {
-                let refused = why == Some(Fetching::Instead(before.lease.fingerprint));
-                let reason = if refused { "refused_by_upstream" } else { "source_changed" };
-                let goes_now = refused || before.grip.is_none();
-                before.lease.term.retire();
-                let ending = if goes_now { Some(before) } else { slot.retired.replace(before) };
-                over.extend(ending.map(|held| (held, if goes_now { reason } else { "revoked" })));
-            }
-        }
-        let waiters: Vec<_> = slot.waiters.drain(..).collect();
-        for (held, reason) in over {
-            self.end_held(held, reason);
-        }
-        if draining {
-            return self.end(place, fingerprint, "drained");
-        }
-        for waiter in waiters {
-            let suits = self
-                .slot(place)
-                .and_then(|slot| slot.current.as_ref())
-                .is_some_and(|held| held.suits(&waiter, now));
-            match suits {
-                // Whoever has stopped waiting opens no access.
-                true if waiter.answer.is_closed() => {}
-                true => self.hand_out(place, waiter),
-                false if waiter.refused.is_some() => waiter.refuse(CredentialError::Refused),
-                false => waiter.refuse(CredentialError::TooOld),
-            }
-        }
-    }
-
-    fn renewed(
-        &mut self,
-        place: &Place,
-        fingerprint: Fingerprint,
-        result: Result<Option<Expiry>, VaultError>,
-    ) {
-        let now = self.tools.clock.now();
-        let Some(held) = self.slot(place).and_then(|slot| slot.find(fingerprint)) else { return };
-        held.renewing = false;
-        let enough = match result {
-            Ok(None) => return self.end(place, fingerprint, "revoked"),
-            Ok(Some(end)) => {
-                held.failures = 0;
-                held.end = end;
-                held.lease.term.prolong(held.effective_end());
-                held.refresh_at = now.boot.plus(pace::ahead(end.left(now)));
-                end.left(now) >= held.life / 2
-            }
-            Err(error) => {
-                held.failures = held.failures.saturating_add(1);
-                held.refresh_at = now.boot.plus(pace::after_failures(held.failures, LONGEST_PAUSE));
-                let told: &dyn std::error::Error = &error;
-                tracing::warn!(credential = %place.name, error = told, "a lease could not be renewed");
-                error.is_outage()
-            }
-        };
-        if !enough {
-            self.start_fetch(place, Fetching::Due);
-        }
-    }
-
-    fn opened(&mut self, place: &Place, access: &Arc<Access>, result: Result<(), CredentialError>) {
-        let key = (access.caller.clone(), access.upstream.clone());
-        let held = self.slot(place).and_then(|slot| slot.find(access.lease.fingerprint));
-        if let (Some(held), Err(error)) = (held, &result) {
-            if let Some(opened) = held.accesses.remove(&key) {
-                opened.waiting.into_iter().flatten().for_each(|answer| reply(answer, Err(error.clone())));
-            }
-            return;
-        }
-        if let Some(reason) = self.orphans.remove(&access.id) {
-            if result.is_ok() {
-                self.endings.spawn_local(end::end_access(Arc::clone(access), reason, self.tools.clone()));
-            }
-            return;
-        }
-        let held = self.slot(place).and_then(|slot| slot.find(access.lease.fingerprint));
-        if let Some(opened) = held.and_then(|held| held.accesses.get_mut(&key)) {
-            let waiting = opened.waiting.take();
-            waiting.into_iter().flatten().for_each(|answer| reply(answer, Ok(Arc::clone(access))));
-        }
-    }
-
     /// Ends a lease: from now on nobody injects it.
     pub(super) fn end(&mut self, place: &Place, fingerprint: Fingerprint, reason: &'static str) {
         if let Some(held) = self.slot(place).and_then(|slot| slot.take(fingerprint)) {
@@ -336,7 +200,7 @@ impl Keeping {
         }
     }
 
-    fn end_held(&mut self, mut held: Held, reason: &'static str) {
+    pub(super) fn end_held(&mut self, mut held: Held, reason: &'static str) {
         held.lease.term.end();
         self.board_is_stale = true;
         let mut accesses = Vec::new();
@@ -370,7 +234,7 @@ impl Keeping {
         }
         self.post();
         let leave = LEAVE_WAIT.min(within / 4);
-        if tokio::time::timeout(within - leave, self.settle(&mut drained)).await.is_err() {
+        if tokio::time::timeout(within.saturating_sub(leave), self.settle(&mut drained)).await.is_err() {
             self.hurry.send_replace(true);
             if tokio::time::timeout(leave, self.settle(&mut drained)).await.is_err() {
                 tracing::warn!("some ends could not be recorded before the drain's deadline");
@@ -433,79 +297,13 @@ impl Keeping {
     }
 }
 
-impl Slot {
-    /// Why a fetch would be for this waiter; `None` where the upstream's refusal forces none.
-    fn reason_to_fetch(
-        &self,
-        waiter: &Waiter,
-        forced: &mut Option<crate::clock::BootTime>,
-        now: crate::clock::BootTime,
-    ) -> Option<Fetching> {
-        let serving = self.current.as_ref().map(|held| held.lease.fingerprint);
-        let refused = match waiter.refused {
-            // Only the lease that serves can force anything, and only if no fetch is under way that it may wait for.
-            Some(refused) if serving == Some(refused) && self.fetching.is_none() => refused,
-            _ => return Some(Fetching::Due),
-        };
-        if forced.is_some_and(|last| now.since(last) < FORCE_EVERY) {
-            return None;
-        }
-        *forced = Some(now);
-        Some(Fetching::Instead(refused))
-    }
-}
-
-impl Held {
-    fn new(place: &Place, fetched: Fetched, fingerprint: Fingerprint) -> Self {
-        let Fetched { issue, asked, reference } = fetched;
-        let end = Expiry::after(asked, issue.life);
-        let grip = issue.grip.map(Rc::new);
-        let login = grip.as_ref().and_then(|grip| grip.session.ends());
-        let term = Term::until(login.map_or(end, |login| end.earlier(login)));
-        let lease = Lease {
-            name: place.name.clone(),
-            material: issue.material,
-            issued: asked,
-            reference,
-            fingerprint,
-            term,
-            callers: AtomicU32::new(0),
-        };
-        Self {
-            lease: Arc::new(lease),
-            grip,
-            life: issue.life,
-            end,
-            refresh_at: asked.boot.plus(issue.refresh),
-            renewing: false,
-            failures: 0,
-            must_follow: false,
-            used_at: asked.boot,
-            accesses: HashMap::new(),
-        }
-    }
-
-    /// A source without leases gave the same again: the one we hold goes on.
-    fn confirm(&mut self, fetched: &Fetched) -> bool {
-        let issue = &fetched.issue;
-        let same =
-            self.grip.is_none() && issue.grip.is_none() && self.lease.material.is_same_as(&issue.material);
-        if same {
-            self.end = Expiry::after(fetched.asked, issue.life);
-            self.refresh_at = fetched.asked.boot.plus(issue.refresh);
-            self.lease.term.prolong(self.end);
-        }
-        same
-    }
-}
-
 impl Waiter {
-    fn refuse(self, error: CredentialError) {
+    pub(super) fn refuse(self, error: CredentialError) {
         reply(self.answer, Err(error));
     }
 }
 
 /// Whoever asked may have stopped waiting.
-fn reply(answer: super::Answer, with: Result<Arc<Access>, CredentialError>) {
+pub(super) fn reply(answer: super::Answer, with: Result<Arc<Access>, CredentialError>) {
     let _heard = answer.send(with);
 }

@@ -14,7 +14,7 @@ use crate::state::read_bounded;
 /// The largest file that is read.
 const MAX_FILE: u64 = 64 * 1024;
 /// How long its content is trusted after it was last seen there.
-const LIFE: Duration = Duration::from_secs(60);
+const LIFE: Duration = Duration::from_mins(1);
 /// How often it is looked at.
 const REFRESH: Duration = Duration::from_secs(1);
 

@@ -7,11 +7,11 @@ use crate::credential::vault::{Data, Grip, Vault, VaultError};
 use crate::credential::{CredentialError, pace};
 
 /// How long a secret without any end of its own is trusted after it was read: in an outage it goes on for so long.
-const STATIC_LIFE: Duration = Duration::from_secs(300);
+const STATIC_LIFE: Duration = Duration::from_mins(5);
 /// How often such a secret is read again.
-const STATIC_REFRESH: Duration = Duration::from_secs(60);
+const STATIC_REFRESH: Duration = Duration::from_mins(1);
 /// A lease longer than this is taken for this: what we do not come back to is not kept.
-const LONGEST: Duration = Duration::from_secs(30 * 24 * 3600);
+const LONGEST: Duration = Duration::from_hours(30 * 24);
 
 /// One constant path of a vault: kv version 1 and 2, the database engine's dynamic and static
 /// accounts, and any other path that answers with `username` and `password`, or `token`.
@@ -34,7 +34,7 @@ impl FromVault {
             session,
             renewable: envelope.renewable,
         });
-        let data = envelope.data.map(|data| match data.data {
+        let data = envelope.data.map(|data| match data.inner {
             Some(inner) => *inner,
             None => data,
         });

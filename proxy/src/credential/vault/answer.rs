@@ -41,7 +41,8 @@ pub(crate) struct Data {
     #[serde(deserialize_with = "secret")]
     pub(crate) token: Option<Secret<String>>,
     pub(crate) ttl: Option<u64>,
-    pub(crate) data: Option<Box<Data>>,
+    #[serde(rename = "data")]
+    pub(crate) inner: Option<Box<Data>>,
     pub(crate) accessor: Option<String>,
     pub(crate) renewable: Option<bool>,
 }

@@ -31,7 +31,7 @@ const MAX_IN_FLIGHT: usize = 16;
 /// Connections that are kept.
 const MAX_KEPT: usize = 4;
 /// The longest a vault's Retry-After is taken at its word.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(60);
+const MAX_RETRY_AFTER: Duration = Duration::from_mins(1);
 
 /// One call.
 pub(super) struct Call<'a> {

@@ -134,9 +134,8 @@ impl Coded for VaultError {
             E::Denied(_) => codes::VAULT_DENIED,
             E::Missing(_) | E::Path(_) => codes::CREDENTIAL_MISSING,
             E::Refused { .. } | E::TooLarge(_) | E::Answer(_) => codes::VAULT_ANSWER,
-            E::NoSvid(_) | E::TokenFile { .. } => codes::VAULT_LOGIN,
             E::Login(cause) if cause.is_outage() => cause.code(),
-            E::Login(_) => codes::VAULT_LOGIN,
+            E::Login(_) | E::NoSvid(_) | E::TokenFile { .. } => codes::VAULT_LOGIN,
             E::Journal(_) => codes::JOURNAL_FAILED,
             E::Resting(cause) => cause.code(),
         }

@@ -20,7 +20,7 @@ use crate::model::Secret;
 /// The longest token that is read from a file.
 const MAX_TOKEN: u64 = 16 * 1024;
 /// A token that lives longer than this is not what a sidecar should be given.
-const LONG: Duration = Duration::from_secs(3600);
+const LONG: Duration = Duration::from_hours(1);
 
 /// Gives a JWT-SVID of our own for an audience.
 pub type OwnSvid = Rc<dyn Fn(String) -> LocalBoxFuture<'static, Result<Secret<String>, SvidError>>>;
