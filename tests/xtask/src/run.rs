@@ -79,9 +79,7 @@ fn hint_for(program: &str) -> &'static str {
     match program {
         "go" => "install Go 1.25 or newer and a C compiler (SPIRE's SQLite is C)",
         "python3" => "install Python 3.11 or newer with pip (Debian: python3-pip python3-venv)",
-        "apt-get" | "dpkg" => {
-            "this part comes from Debian's packages; on another system put its program on PATH"
-        }
+        "apt-get" | "dpkg" => "this part comes from Debian's packages, so it needs Debian or Ubuntu",
         "cargo" => "install Rust with rustup",
         _ => "put it on PATH",
     }

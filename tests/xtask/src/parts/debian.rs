@@ -11,10 +11,14 @@ pub(super) fn unpack(packages: &[&str], version: &str, folder: &Path) -> Result<
     for package in packages {
         // The star: Debian's revision after the upstream version.
         let wanted = format!("{package}={version}*");
-        if let Err(RunError::Failed { .. }) = download(&wanted, folder) {
-            // Perhaps this machine has no package lists yet.
-            run::output(Command::new("apt-get").args(["update", "--quiet"]))?;
-            download(&wanted, folder)?;
+        match download(&wanted, folder) {
+            Ok(_) => {}
+            Err(RunError::Failed { .. }) => {
+                // Perhaps this machine has no package lists yet.
+                run::output(Command::new("apt-get").args(["update", "--quiet"]))?;
+                download(&wanted, folder)?;
+            }
+            Err(missing) => return Err(missing.into()),
         }
     }
     let listed = fs::read_dir(folder).map_err(at(folder))?;
