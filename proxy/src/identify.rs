@@ -10,7 +10,10 @@ mod error;
 mod handshake;
 mod json;
 mod jwk;
+mod jws;
 mod jwt;
+#[cfg(test)]
+pub(crate) mod mint;
 mod peer;
 mod source;
 mod svid;

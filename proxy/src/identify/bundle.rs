@@ -56,6 +56,24 @@ pub(super) struct VerifiedSvid {
     pub(super) ends: u64,
 }
 
+/// What is asked of a path.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) trust_domain: &'a str,
+    pub(super) purpose: Purpose,
+    /// Unix seconds.
+    pub(super) now: u64,
+}
+
+/// A path that was found.
+#[derive(Debug)]
+pub(super) struct Path {
+    /// The anchor's key id.
+    anchor: Arc<str>,
+    /// The earliest end of its issuers, Unix seconds.
+    ends: u64,
+}
+
 impl TrustBundles {
     pub(super) const fn new(
         x509: BTreeMap<TrustDomain, Arc<Anchors>>,
@@ -100,13 +118,14 @@ impl TrustBundles {
             return Err(SvidError::TooMany(chain.len()));
         }
         let leaf = Leaf::read(end)?;
+        let id = leaf.id()?;
         leaf.serve(purpose)?;
-        let anchors = self
-            .x509
-            .get(leaf.id.trust_domain())
-            .ok_or_else(|| SvidError::NoBundle(leaf.id.trust_domain().to_owned()))?;
+        let domain = id.trust_domain();
+        let anchors = self.x509.get(domain).ok_or_else(|| SvidError::NoBundle(domain.to_owned()))?;
         leaf.validity.hold(now)?;
-        anchors.verify(leaf, end, rest, purpose, now)
+        let path = anchors.verify(end, rest, Asked { trust_domain: domain, purpose, now })?;
+        let ends = path.ends.min(leaf.validity.to);
+        Ok(VerifiedSvid { serial: leaf.serial, anchor: path.anchor, ends, id })
     }
 }
 
@@ -135,23 +154,21 @@ impl Anchors {
         (anchors, refused)
     }
 
-    fn verify(
+    /// Builds a path from `end` to one of these anchors, each certificate of it held to our own rules.
+    pub(super) fn verify(
         &self,
-        leaf: Leaf,
         end: &CertificateDer<'_>,
         rest: &[CertificateDer<'_>],
-        purpose: Purpose,
-        now: u64,
-    ) -> Result<VerifiedSvid, SvidError> {
+        asked: Asked<'_>,
+    ) -> Result<Path, SvidError> {
         let end = EndEntityCert::try_from(end).map_err(SvidError::Untrusted)?;
-        let at = UnixTime::since_unix_epoch(Duration::from_secs(now));
+        let at = UnixTime::since_unix_epoch(Duration::from_secs(asked.now));
         let algorithms = super::tls::provider().signature_verification_algorithms.all;
-        // Each candidate path is held to our own rules; the first reason is kept for the record.
-        let reason = RefCell::new(None);
-        let ends = RefCell::new(leaf.validity.to);
-        let inspect = |path: &VerifiedPath<'_>| match self.ends(path, leaf.id.trust_domain(), now) {
-            Ok(earliest) => {
-                *ends.borrow_mut() = earliest.min(leaf.validity.to);
+        // Of the candidates that fail our own rules, the first one's reason is kept for the record.
+        let (found, reason) = (RefCell::new(None), RefCell::new(None));
+        let inspect = |path: &VerifiedPath<'_>| match self.inspect(path, asked) {
+            Ok(path) => {
+                found.replace(Some(path));
                 Ok(())
             }
             Err(why) => {
@@ -159,32 +176,28 @@ impl Anchors {
                 Err(webpki::Error::UnknownIssuer)
             }
         };
-        let verified =
-            end.verify_for_usage(algorithms, &self.trust, rest, at, usage(purpose), None, Some(&inspect));
-        let path =
-            verified.map_err(|error| reason.borrow_mut().take().unwrap_or(SvidError::Untrusted(error)))?;
-        let anchor =
-            self.facts_of(path.anchor()).ok_or(SvidError::Untrusted(webpki::Error::UnknownIssuer))?;
-        let anchor = Arc::clone(&anchor.key_id);
-        Ok(VerifiedSvid { id: leaf.id, serial: leaf.serial, anchor, ends: ends.into_inner() })
+        let usage = usage(asked.purpose);
+        match end.verify_for_usage(algorithms, &self.trust, rest, at, usage, None, Some(&inspect)) {
+            Ok(_) => found.take().ok_or(SvidError::Untrusted(webpki::Error::UnknownIssuer)),
+            Err(error) => Err(reason.take().unwrap_or(SvidError::Untrusted(error))),
+        }
     }
 
-    /// When the first of the path's issuers ends, if all of them may issue now.
-    fn ends(&self, path: &VerifiedPath<'_>, trust_domain: &str, now: u64) -> Result<u64, SvidError> {
-        let anchor = self.facts_of(path.anchor()).ok_or(SvidError::NotX509)?;
-        anchor.validity.hold(now)?;
+    fn inspect(&self, path: &VerifiedPath<'_>, asked: Asked<'_>) -> Result<Path, SvidError> {
+        let unknown = SvidError::Untrusted(webpki::Error::UnknownIssuer);
+        let anchor = self.facts_of(path.anchor()).ok_or(unknown)?;
+        anchor.validity.hold(asked.now)?;
         let mut ends = anchor.validity.to;
         for certificate in path.intermediate_certificates() {
-            let issuer = Issuer::read(certificate.der().as_ref(), trust_domain)?;
+            let issuer = Issuer::read(certificate.der().as_ref(), asked.trust_domain)?;
             ends = ends.min(issuer.validity.to);
         }
-        Ok(ends)
+        Ok(Path { anchor: Arc::clone(&anchor.key_id), ends })
     }
 
     fn facts_of(&self, anchor: &TrustAnchor<'_>) -> Option<&Anchor> {
-        let at = self.trust.iter().position(|held| {
-            held.subject == anchor.subject && held.subject_public_key_info == anchor.subject_public_key_info
-        })?;
+        // By place, not by content: an authority may stand here twice with one key and two lives.
+        let at = self.trust.iter().position(|held| std::ptr::eq(held, anchor))?;
         self.facts.get(at)
     }
 }
@@ -218,3 +231,6 @@ const fn usage(purpose: Purpose) -> KeyUsage {
         Purpose::Server => KeyUsage::server_auth(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -158,7 +158,7 @@ impl Validity {
 /// A certificate that may be an identity, as far as it alone can say (X509-SVID 5.2).
 #[derive(Debug)]
 pub(super) struct Leaf {
-    pub(super) id: SpiffeId,
+    id: Result<SpiffeId, SvidError>,
     /// Hexadecimal.
     pub(super) serial: Arc<str>,
     pub(super) validity: Validity,
@@ -170,7 +170,6 @@ impl Leaf {
     pub(super) fn read(der: &[u8]) -> Result<Self, SvidError> {
         let certificate = parse(der)?;
         let extensions = Extensions::of(&certificate)?;
-        let id = extensions.workload_id()?;
         if certificate.subject().as_raw().len() <= EMPTY_NAME && !extensions.names_critical {
             return Err(SvidError::NamesNotCritical);
         }
@@ -188,12 +187,17 @@ impl Leaf {
         }
         accept_key(certificate.public_key())?;
         Ok(Self {
-            id,
+            id: extensions.workload_id(),
             serial: serial(&certificate)?,
             validity: validity(&certificate)?,
             client: extensions.purposes.is_none_or(|eku| eku.client_auth),
             server: extensions.purposes.is_none_or(|eku| eku.server_auth),
         })
+    }
+
+    /// Whom it names. A certificate of no workload may well be in order otherwise.
+    pub(super) fn id(&self) -> Result<SpiffeId, SvidError> {
+        self.id.clone()
     }
 
     pub(super) const fn serve(&self, purpose: Purpose) -> Result<(), SvidError> {

@@ -166,3 +166,6 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, IdentifyError> {
     }
     Ok(bytes)
 }
+
+#[cfg(test)]
+mod tests;

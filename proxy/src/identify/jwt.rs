@@ -4,8 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use aws_lc_rs::digest;
-use base64::Engine;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
 use serde_json::{Map, Value};
 
 use crate::clock::{Expiry, Moment, SharedClock};
@@ -17,12 +15,10 @@ use crate::model::{SpiffeId, SpiffeIdError};
 use super::bundle::TrustBundles;
 use super::certificate::{SvidError, listed};
 use super::error::IdentifyError;
-use super::jwk::Algorithm;
+use super::jws::{MAX_TOKEN, Signed};
 use super::peer::{Peer, Proof};
 use super::{Identities, json};
 
-/// Longer than any JWT-SVID is.
-const MAX_TOKEN: usize = 16 * 1024;
 /// How far a token's beginning may lie ahead of our clock. Its end is never stretched.
 const LEEWAY: u64 = 10;
 /// Tokens that one worker remembers to have verified.
@@ -154,11 +150,9 @@ impl TokenVerifier {
         if !bundles.value.holds_jwt(domain) {
             return Err(TokenError::NoBundle(domain.to_owned()));
         }
-        let key = bundles.value.jwt_key(domain, token.kid());
-        let key = key.ok_or_else(|| TokenError::UnknownKey(token.kid().to_owned()))?;
-        if !key.verifies(token.algorithm, token.signed, &token.signature) {
-            return Err(TokenError::Signature);
-        }
+        let key = bundles.value.jwt_key(domain, token.signed.kid());
+        let key = key.ok_or_else(|| TokenError::UnknownKey(token.signed.kid().to_owned()))?;
+        token.signed.check(key)?;
         Ok(Peer {
             proof: Proof::Jwt { key: Arc::clone(&key.kid), audience: audience.into() },
             expires: Expiry::at_wall(now, UNIX_EPOCH + Duration::from_secs(token.ends)),
@@ -220,34 +214,23 @@ pub fn agree(certificate: Option<&Arc<Peer>>, token: Option<Arc<Peer>>) -> Resul
 
 /// A well-formed JWT-SVID whose signature nobody has looked at yet.
 struct Token<'a> {
-    algorithm: Algorithm,
-    header: Map<String, Value>,
+    signed: Signed<'a>,
     claims: Map<String, Value>,
     id: SpiffeId,
     ends: u64,
-    signed: &'a [u8],
-    signature: Vec<u8>,
 }
 
 impl<'a> Token<'a> {
     fn parse(token: &'a str) -> Result<Self, TokenError> {
-        let (signed, signature) = token.rsplit_once('.').ok_or(TokenError::NotCompact)?;
-        let (header, claims) = signed.split_once('.').ok_or(TokenError::NotCompact)?;
-        let header = part(header)?;
-        let algorithm = check_header(&header)?;
-        let claims = part(claims)?;
-        let signature = BASE64URL.decode(signature).map_err(|_| TokenError::NotCompact)?;
+        let signed = Signed::parse(token)?;
+        let claims = json::object(&signed.payload).ok_or(TokenError::NotCompact)?;
         let id: SpiffeId =
             claims.get("sub").and_then(Value::as_str).ok_or(TokenError::Claim("sub"))?.parse()?;
         if !id.names_a_workload() {
             return Err(TokenError::NamesNoWorkload);
         }
         let ends = seconds(&claims, "exp")?.ok_or(TokenError::Claim("exp"))?;
-        Ok(Self { algorithm, header, claims, id, ends, signed: signed.as_bytes(), signature })
-    }
-
-    fn kid(&self) -> &str {
-        self.header.get("kid").and_then(Value::as_str).unwrap_or_default()
+        Ok(Self { signed, claims, id, ends })
     }
 
     /// Whether `aud` is exactly ours, as a string or as a list of one.
@@ -273,27 +256,6 @@ impl<'a> Token<'a> {
     }
 }
 
-fn part(text: &str) -> Result<Map<String, Value>, TokenError> {
-    let bytes = BASE64URL.decode(text).map_err(|_| TokenError::NotCompact)?;
-    json::object(&bytes).ok_or(TokenError::NotCompact)
-}
-
-/// Exactly alg, kid and typ: nothing that points at a key, changes the encoding or demands to be understood.
-fn check_header(header: &Map<String, Value>) -> Result<Algorithm, TokenError> {
-    let algorithm = header.get("alg").and_then(Value::as_str).and_then(Algorithm::named);
-    let algorithm = algorithm.ok_or(TokenError::Algorithm)?;
-    if header.get("typ").is_some_and(|typ| typ != "JWT" && typ != "JOSE") {
-        return Err(TokenError::Type);
-    }
-    if header.keys().any(|name| !matches!(name.as_str(), "alg" | "kid" | "typ")) {
-        return Err(TokenError::Header);
-    }
-    match header.get("kid").and_then(Value::as_str) {
-        Some(kid) if !kid.is_empty() => Ok(algorithm),
-        _ => Err(TokenError::NoKeyId),
-    }
-}
-
 /// A claim in Unix seconds, fractions cut off.
 fn seconds(claims: &Map<String, Value>, name: &'static str) -> Result<Option<u64>, TokenError> {
     let Some(value) = claims.get(name) else { return Ok(None) };
@@ -310,3 +272,6 @@ fn sha256(bytes: &[u8]) -> [u8; 32] {
     key.iter_mut().zip(digest::digest(&digest::SHA256, bytes).as_ref()).for_each(|(to, from)| *to = *from);
     key
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,7 +72,13 @@ impl OwnSvid {
     ) -> Result<Self, UnfitSvid> {
         let leaf = Leaf::read(chain.first().ok_or(SvidError::NotX509)?)?;
         let key = Arc::new(CertifiedKey::from_der(chain, key, provider())?);
-        Ok(Self { id: leaf.id, ends: leaf.validity.to, key })
+        Ok(Self { id: leaf.id()?, ends: leaf.validity.to, key })
+    }
+
+    /// For a test that plays a hostile caller.
+    #[cfg(test)]
+    pub(super) fn unchecked(id: &str, key: CertifiedKey) -> Self {
+        Self { id: id.parse().unwrap(), ends: u64::MAX, key: Arc::new(key) }
     }
 
     pub(super) const fn id(&self) -> &SpiffeId {

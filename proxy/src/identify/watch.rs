@@ -128,3 +128,6 @@ fn jittered() -> f64 {
     let [byte] = random;
     0.85 + 0.10 * f64::from(byte) / 255.0
 }
+
+#[cfg(test)]
+mod tests;
