@@ -17,6 +17,8 @@ The project's own commands.
   cargo x test [FILTER…]   the parts below, then every test; ends with the list of what was NOT RUN
                            FILTER and what follows go to `cargo test --workspace`, so
                            `cargo x test a_denied` runs the tests whose name has that
+  cargo x bench            what a request, a handshake and a connection cost beside a floor and nginx, in five
+                           minutes, into benches/RESULTS.md
   cargo x parts [NAME…]    install the real servers and callers the tests use (all, or those named)
   cargo x help             this
 
@@ -53,8 +55,12 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs the measurements, optimised; `words` go to them.
+/// Builds, optimised, and measures; `words` go to the measurements.
 fn bench(words: &[String]) -> Result<(), Box<dyn Error>> {
+    parts_verb::install(&["nginx".to_owned()])?;
+    let build = ["build", "--release", "--package", "postern", "--package", "postern-benches"];
+    run::shown_to_the_reader(Command::new("cargo").args(build))?;
     let measure = ["run", "--quiet", "--release", "--package", "postern-benches", "--"];
-    Ok(run::shown_to_the_reader(Command::new("cargo").args(measure).args(words))?)
+    let results = ["--results", "benches/RESULTS.md"];
+    Ok(run::shown_to_the_reader(Command::new("cargo").args(measure).args(results).args(words))?)
 }
