@@ -11,7 +11,6 @@ mod upload;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,9 +21,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 pub use pool::{Answer, Lent, Local};
 pub use upload::{Source, Upload};
 
+use crate::clock::SharedClock;
 use crate::config::{self, Login};
 use crate::fault::{Code, Coded, codes};
-use crate::identify::Identities;
+use crate::identify::{IdentifyError, Identities};
 use crate::model::{Fingerprint, UpstreamName};
 use connect::Connector;
 use pool::Pool;
@@ -44,9 +44,10 @@ impl Upstreams {
     pub fn build(
         configured: &BTreeMap<UpstreamName, Arc<config::Upstream>>,
         identities: &Identities,
+        clock: &SharedClock,
     ) -> Result<Self, ForwardError> {
         let built = configured.iter().map(|(name, upstream)| {
-            let connector = Connector::new(Arc::clone(upstream), identities)?;
+            let connector = Connector::new(Arc::clone(upstream), identities, clock)?;
             let pool = Rc::new(Pool::new(upstream));
             Ok((name.clone(), Rc::new(Upstream { config: Arc::clone(upstream), connector, pool })))
         });
@@ -86,6 +87,12 @@ impl Upstream {
         self.config.http2
     }
 
+    /// `https`, or `http` where it is spoken to in clear text.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        if self.config.tls.is_some() { "https" } else { "http" }
+    }
+
     /// Whether its responses are searched for the injected secret.
     #[must_use]
     pub fn scrub(&self) -> bool {
@@ -122,13 +129,13 @@ impl Upstream {
 /// Why an upstream could not be reached or did not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ForwardError {
-    /// Its TLS material could not be used.
-    #[error("{file}: {reason}")]
-    Material {
-        /// Which file.
-        file: PathBuf,
-        /// What is wrong with it.
-        reason: String,
+    /// Its `tls:` could not be put to use.
+    #[error("upstream {upstream}: its tls settings cannot be used")]
+    Tls {
+        /// Which one.
+        upstream: UpstreamName,
+        /// What is wrong with them.
+        source: IdentifyError,
     },
     /// It does not listen, or its name does not resolve.
     #[error("upstream {upstream} cannot be reached")]
@@ -195,7 +202,7 @@ pub enum ForwardError {
 impl Coded for ForwardError {
     fn code(&self) -> &'static Code {
         match self {
-            Self::Material { .. } => codes::CONFIG_REFUSED,
+            Self::Tls { .. } => codes::CONFIG_REFUSED,
             Self::Unreachable { .. } => codes::UPSTREAM_UNREACHABLE,
             Self::Unproven { .. } => codes::UPSTREAM_UNPROVEN,
             Self::Late { .. } => codes::UPSTREAM_TIMEOUT,

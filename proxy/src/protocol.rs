@@ -6,6 +6,7 @@
 
 mod ending;
 pub mod http;
+mod session;
 pub mod tcp;
 
 use std::net::SocketAddr;

@@ -85,6 +85,12 @@ codes! {
         "one Content-Length or Transfer-Encoding: chunked alone";
     HEADER_REFUSED = "PST-AZ-005", Authorize, Caller, 400, "a header is not acceptable",
         "duplicate security headers, values that are not UTF-8 and unknown expectations are refused";
+    EXPECTATION_REFUSED = "PST-AZ-006", Authorize, Caller, 417, "this expectation cannot be met",
+        "only `Expect: 100-continue` is known";
+    BODY_TOO_LARGE = "PST-AZ-007", Authorize, Caller, 413, "the body is longer than this route reads",
+        "raise body.inspect of the route, or let its policy decide on `too_large` bodies";
+    BODY_MALFORMED = "PST-AZ-008", Authorize, Caller, 400, "the body is not the JSON that this route reads",
+        "plain JSON in UTF-8, declared by its content type, no member named twice; or let the route's policy decide";
     POLICY_DENIED = "PST-AZ-010", Authorize, Caller, 403, "policy denied the request",
         "run `postern explain RECORD` to see the deciding rule";
     POLICY_UNDEFINED = "PST-AZ-011", Authorize, Operator, 403, "policy gave no answer",

@@ -10,6 +10,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsConnector;
 
 use super::{ForwardError, Stream, tls};
+use crate::clock::SharedClock;
 use crate::config::{self, UpstreamAddress};
 use crate::identify::Identities;
 
@@ -23,9 +24,12 @@ impl Connector {
     pub(super) fn new(
         upstream: Arc<config::Upstream>,
         identities: &Identities,
+        clock: &SharedClock,
     ) -> Result<Self, ForwardError> {
-        let tls =
-            upstream.tls.as_ref().map(|wanted| tls::connector(&upstream, wanted, identities)).transpose()?;
+        let tls = upstream.tls.as_ref().map(|wanted| tls::connector(&upstream, wanted, identities, clock));
+        let tls = tls
+            .transpose()
+            .map_err(|source| ForwardError::Tls { upstream: upstream.name.clone(), source })?;
         Ok(Self { upstream, tls })
     }
 

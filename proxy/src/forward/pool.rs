@@ -22,7 +22,7 @@ use crate::model::Fingerprint;
 /// How long a request waits for a connection when all are in use.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// A kept connection is not used again when it is older: upstreams move, and their certificates end.
-const LIFETIME: Duration = Duration::from_secs(600);
+const LIFETIME: Duration = Duration::from_mins(10);
 /// How long a connection may take from its response's end until it is fit for the next request.
 const SETTLE: Duration = Duration::from_secs(1);
 

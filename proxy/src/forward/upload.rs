@@ -47,30 +47,32 @@ pub struct Upload {
 }
 
 impl Source {
-    /// Reads `incoming`; it may stand still for `idle`, and its beginning is kept if `keeping`.
+    /// Reads `incoming`, if there is anything to read; it may stand still for `idle`, and its beginning is kept if `keeping`.
     #[must_use]
-    pub fn new(incoming: Incoming, idle: Duration, keeping: bool) -> Self {
-        let ended = incoming.is_end_stream();
+    pub fn of(incoming: Incoming, idle: Duration, keeping: bool) -> Option<Rc<Self>> {
+        if incoming.is_end_stream() {
+            return None;
+        }
         let body = Reading {
             incoming,
             kept: Vec::new(),
             kept_bytes: 0,
             keeping,
             turn: 0,
-            ended,
+            ended: false,
             trouble: None,
             nap: None,
         };
-        Self { body: RefCell::new(body), received: Rc::new(Cell::new(0)), idle }
+        Some(Rc::new(Self { body: RefCell::new(body), received: Rc::new(Cell::new(0)), idle }))
     }
 
     /// The body, from its beginning; `None` if its beginning is gone. Ends the upload before.
     #[must_use]
     pub fn upload(self: &Rc<Self>) -> Option<Upload> {
-        let mut body = self.body.borrow_mut();
-        if body.kept_bytes as u64 != self.received.get() {
+        if !self.can_be_sent_again() {
             return None;
         }
+        let mut body = self.body.borrow_mut();
         body.turn += 1;
         let rest = body.incoming.size_hint().exact();
         let whole =
@@ -103,10 +105,10 @@ impl Source {
         self.received.get()
     }
 
-    /// Whether there is no body at all.
+    /// Whether all that was read is still there.
     #[must_use]
-    pub fn is_absent(&self) -> bool {
-        self.body.borrow().ended && self.received.get() == 0
+    pub fn can_be_sent_again(&self) -> bool {
+        self.body.borrow().kept_bytes as u64 == self.received.get()
     }
 
     /// What went wrong with the caller's side of it, if that is what broke the upload.

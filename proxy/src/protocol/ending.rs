@@ -61,7 +61,7 @@ impl Ending {
     /// Resolves once no new request may begin. Never, if the [`Ender`] is dropped before.
     pub async fn soon(&mut self) {
         if self.0.wait_for(|end| *end != End::Open).await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::entry::{Bytes, Entry, Generations, Outcome, RequestEntry, RequestFacts};
 use crate::clock::{BootTime, SharedClock};
 use crate::config::WhenFull;
-use crate::fault::{Code, Coded, Fault, codes};
+use crate::fault::{Code, Coded, Fault, Owner, Stage, codes};
 use crate::model::{Direction, ListenerName, Mode, RecordId};
 
 /// Why a record could not be opened. The request is refused: what cannot be recorded is not done.
@@ -162,6 +162,17 @@ impl Recorder {
     pub fn failed(self, fault: &Fault) {
         tell(fault, self.id());
         self.close(Outcome::Failed, Some(fault.code()));
+    }
+
+    /// Closes it as the code says: what was stopped before it was let through, or by what the caller
+    /// did, was refused; what broke after that has failed.
+    pub fn stopped(self, fault: &Fault) {
+        let before = matches!(fault.code().stage, Stage::Accept | Stage::Identify | Stage::Authorize);
+        if before || fault.code().owner == Owner::Caller {
+            self.refused(fault);
+        } else {
+            self.failed(fault);
+        }
     }
 
     /// Closes it as told.

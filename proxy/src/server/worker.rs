@@ -88,7 +88,7 @@ impl Crew {
             Surroundings { identities: parts.identities.clone(), labels: parts.config.labels.clone() };
         let authorizer = Authorizer::new(parts.policy.clone(), surroundings, Arc::clone(&parts.clock));
         let credentials = Credentials::new(&parts.keeper, Arc::clone(&parts.clock));
-        let upstreams = Upstreams::build(&parts.config.upstreams, &parts.identities)?;
+        let upstreams = Upstreams::build(&parts.config.upstreams, &parts.identities, &parts.clock)?;
         let gate = Rc::new(Gate::new(authorizer, credentials, upstreams, Arc::clone(&parts.clock)));
         Ok(Self { parts, gate, open: Cell::new(0), empty: Notify::new(), flood: RefCell::default() })
     }

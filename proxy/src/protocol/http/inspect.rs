@@ -1,0 +1,181 @@
+//! Reads a JSON body so that policy sees it; the bytes go on as they came. A body that two parsers
+//! could read differently is malformed: what policy judged would not be what the old system does.
+
+use std::fmt;
+
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
+
+use crate::authorize::BodyFacts;
+use crate::config::BodyInspection;
+use crate::fault::{Code, Fault, codes};
+use crate::forward::Source;
+
+/// What is known of a body.
+#[derive(Debug)]
+pub(super) enum Inspected {
+    /// The route does not look.
+    Not,
+    /// There is none.
+    Absent,
+    /// JSON, and its length.
+    Parsed(usize, Value),
+    /// Longer than the route looks.
+    TooLarge,
+    /// Not JSON, or not in one way.
+    Malformed,
+}
+
+impl Inspected {
+    /// Reads as far as the route looks.
+    pub(super) async fn read(
+        wanted: Option<BodyInspection>,
+        headers: &HeaderMap,
+        source: Option<&Source>,
+    ) -> Result<Self, Fault> {
+        let Some(wanted) = wanted else { return Ok(Self::Not) };
+        let Some(source) = source else { return Ok(Self::Absent) };
+        if !is_json(headers) {
+            return tolerated(Self::Malformed, codes::BODY_MALFORMED, wanted);
+        }
+        let Some(text) = source.peek(wanted.limit).await? else {
+            return tolerated(Self::TooLarge, codes::BODY_TOO_LARGE, wanted);
+        };
+        match serde_json::from_slice::<Strict>(&text) {
+            _ if text.is_empty() => Ok(Self::Absent),
+            Ok(Strict(value)) => Ok(Self::Parsed(text.len(), value)),
+            Err(_) => tolerated(Self::Malformed, codes::BODY_MALFORMED, wanted),
+        }
+    }
+
+    /// As policy sees it.
+    pub(super) const fn facts(&self) -> BodyFacts<'_> {
+        match self {
+            Self::Not => BodyFacts::NotInspected,
+            Self::Absent => BodyFacts::Absent,
+            Self::Parsed(bytes, value) => BodyFacts::Parsed { bytes: *bytes, value },
+            Self::TooLarge => BodyFacts::TooLarge,
+            Self::Malformed => BodyFacts::Malformed,
+        }
+    }
+}
+
+fn tolerated(body: Inspected, code: &'static Code, wanted: BodyInspection) -> Result<Inspected, Fault> {
+    if wanted.tolerate { Ok(body) } else { Err(Fault::of(code)) }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind =
+        headers.get(CONTENT_TYPE).and_then(|kind: &HeaderValue| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    (kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json")))
+        && !headers.contains_key(CONTENT_ENCODING)
+}
+
+/// A JSON value in which no object names a member twice.
+struct Strict(Value);
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Reader.deserialize(from).map(Self)
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Reader;
+
+impl<'de> DeserializeSeed<'de> for Reader {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Value, D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Reader {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = list.next_element_seed(self)? {
+            values.push(value);
+        }
+        Ok(Value::Array(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Value, A::Error> {
+        let mut members = Map::new();
+        while let Some(name) = object.next_key::<String>()? {
+            let value = object.next_value_seed(self)?;
+            if members.insert(name, value).is_some() {
+                return Err(A::Error::custom("a member is named twice"));
+            }
+        }
+        Ok(Value::Object(members))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_reads_in_one_way_only() {
+        let read = |text: &str| serde_json::from_str::<Strict>(text).map(|strict| strict.0);
+        let text = r#"{"a": [1, -2, 2.5, "x", null, true], "b": {"a": {}}}"#;
+        assert_eq!(read(text).unwrap(), serde_json::from_str::<Value>(text).unwrap());
+        for bad in
+            [r#"{"a": 1, "a": 2}"#, r#"{"b": [{"a": 1, "\u0061": 2}]}"#, "{} {}", "{", "", "\u{feff}{}"]
+        {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+        assert!(read(&"[".repeat(200)).is_err());
+    }
+
+    #[test]
+    fn only_plain_json_is_read() {
+        let headers = |kind: &str, coded: bool| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_str(kind).unwrap());
+            if coded {
+                headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            }
+            headers
+        };
+        assert!(is_json(&headers("application/json; charset=utf-8", false)));
+        assert!(is_json(&headers("application/vnd.x+json", false)));
+        assert!(!is_json(&headers("application/json", true)));
+        assert!(!is_json(&headers("text/plain", false)));
+    }
+}

@@ -1,0 +1,113 @@
+//! Says no in the words of HTTP: the code, its summary, the record's name, and what policy wants
+//! said; nothing of ours. gRPC callers are answered in theirs.
+
+use bytes::Bytes;
+use http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
+use http::{Response, StatusCode};
+use serde::Serialize;
+
+use super::relay::Reply;
+use crate::authorize;
+use crate::fault::Code;
+use crate::gate::Refusal;
+use crate::model::RecordId;
+
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+
+/// How the caller wants to be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// A problem document (RFC 9457).
+    Problem,
+    /// `grpc-status` alone, as gRPC has it for a call without an answer.
+    Grpc,
+}
+
+impl Manner {
+    /// As the request's content type says.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        let kind = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+        if kind.starts_with(b"application/grpc") { Self::Grpc } else { Self::Problem }
+    }
+}
+
+#[derive(Serialize)]
+struct Problem<'a> {
+    title: &'a str,
+    status: u16,
+    code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<RecordId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+}
+
+/// Closes the record and answers the caller.
+pub(super) fn refuse(refusal: Refusal, manner: Manner) -> Response<Reply> {
+    let Refusal { fault, reply, recorder } = refusal;
+    let response = answer(fault.code(), recorder.id(), reply.unwrap_or_default(), manner);
+    recorder.stopped(&fault);
+    response
+}
+
+/// The answer that says why not.
+pub(super) fn answer(
+    code: &Code,
+    record: Option<RecordId>,
+    reply: authorize::Reply,
+    manner: Manner,
+) -> Response<Reply> {
+    let status = reply.status.unwrap_or(code.status);
+    let mut response = match manner {
+        Manner::Problem => problem(code, status, record, reply.body.as_deref()),
+        Manner::Grpc => grpc(code, record),
+    };
+    for (name, value) in reply.headers {
+        response.headers_mut().append(name, value);
+    }
+    response
+}
+
+fn problem(code: &Code, status: u16, record: Option<RecordId>, detail: Option<&str>) -> Response<Reply> {
+    let problem = Problem { title: code.summary, status, code: code.id, record, detail };
+    let body = serde_json::to_vec(&problem).unwrap_or_default();
+    let mut response = Response::new(Reply::Whole(Some(Bytes::from(body))));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    match status {
+        401 => headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"postern\"")),
+        405 => {
+            headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"))
+        }
+        _ => None,
+    };
+    response
+}
+
+fn grpc(code: &Code, record: Option<RecordId>) -> Response<Reply> {
+    let mut response = Response::new(Reply::Whole(None));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    headers.insert(GRPC_STATUS, HeaderValue::from_static(grpc_status(code.status)));
+    let record = record.map(|record| record.text()).unwrap_or_default();
+    let message = format!("{} ({} {record})", code.summary, code.id);
+    if let Ok(message) = HeaderValue::try_from(message) {
+        headers.insert(GRPC_MESSAGE, message);
+    }
+    response
+}
+
+/// The status of gRPC that says what this one of HTTP says.
+const fn grpc_status(status: u16) -> &'static str {
+    match status {
+        400 | 413 | 417 | 431 => "3",
+        401 => "16",
+        403 => "7",
+        404 | 405 => "12",
+        408 | 504 => "4",
+        502 | 503 => "14",
+        _ => "13",
+    }
+}
