@@ -1,1 +1,214 @@
-//! Placeholder.
+//! The verbs of the command line. Each says what is to be printed and how to exit; `main` does both.
+
+mod check;
+mod exit;
+mod explain;
+mod healthcheck;
+mod reference;
+mod run;
+mod schema;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use exit::Exit;
+
+/// What a verb has to say, and how the process ends.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// How the process ends.
+    pub exit: Exit,
+    /// For standard output: what was asked for.
+    pub out: String,
+    /// For standard error: what went wrong.
+    pub err: String,
+}
+
+impl Outcome {
+    const fn said(out: String) -> Self {
+        Self { exit: Exit::Done, out, err: String::new() }
+    }
+
+    const fn failed(exit: Exit, err: String) -> Self {
+        Self { exit, out: String::new(), err }
+    }
+}
+
+/// Identity proxy sidecar: a caller's SVID opens a service that knows only passwords.
+///
+/// Postern accepts a connection, identifies the caller by its SPIFFE identity, asks your policy, leases a short-lived
+/// credential from your vault, puts it into the old protocol, forwards, and records all of it.
+#[derive(Debug, Parser)]
+#[command(name = "postern", version, max_term_width = 100, after_long_help = exit::table())]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Serve until told to stop, drain, and return every lease
+    #[command(after_long_help = "Examples:\n  \
+        postern run --config /etc/postern/postern.yaml\n  \
+        SPIFFE_ENDPOINT_SOCKET=unix:///run/spire/agent.sock postern run --config postern.yaml\n  \
+        POSTERN_LOG=debug postern run --config postern.yaml --log json\n\n\
+        SIGTERM and SIGINT drain and stop. The policy folder is watched. Logs go to standard error; records go\n\
+        where `records.file` says, or to standard output.")]
+    Run {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// How log lines are written
+        #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+        log: LogFormat,
+    },
+    /// Say everything that is wrong, all at once, without serving
+    #[command(
+        after_long_help = "Looks at: the configuration; the files it names; the policy; the state folder; \
+        the addresses.\nThe exit code is that of the first of these that is wrong.\n\n\
+        Example:\n  postern check --config postern.yaml && systemctl restart postern"
+    )]
+    Check {
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Print the JSON Schema of the configuration
+    #[command(
+        after_long_help = "For editors and pipelines. Example:\n  postern schema > postern.schema.json\n\n\
+        and as the first line of the configuration:\n  # yaml-language-server: $schema=postern.schema.json"
+    )]
+    Schema,
+    /// Explain one record: what was asked, what decided, which lease, how it ended, who has to act
+    #[command(after_long_help = "Examples:\n  \
+        postern explain r-7q2m4d1x9z0k --config postern.yaml\n  \
+        postern explain r-7q2m4d1x9z0k --records /var/log/postern/records.jsonl\n  \
+        postern explain PST-CR-003\n\n\
+        The id stands in the record and in the body of a refusal. A code alone is explained without records.")]
+    Explain {
+        /// The record's id, like r-7q2m4d1x9z0k, or a code, like PST-CR-003
+        #[arg(value_name = "RECORD")]
+        what: String,
+        /// The file of records; without it, `records.file` of the configuration
+        #[arg(long, value_name = "FILE")]
+        records: Option<PathBuf>,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Ask a running Postern whether it is well
+    #[command(
+        after_long_help = "Exits with 0 if it is and with 1 if not, as probes of containers want it. Examples:\n  \
+        postern healthcheck --config postern.yaml\n  \
+        postern healthcheck started --admin unix:/run/postern/admin.sock\n  \
+        postern healthcheck live --admin 127.0.0.1:9464"
+    )]
+    Healthcheck {
+        /// What is asked
+        #[arg(value_enum, default_value_t = Probe::Ready)]
+        probe: Probe,
+        /// Where it is asked: `unix:/path` or `ip:port`; without it, `admin` of the configuration
+        #[arg(long, value_name = "ADDRESS")]
+        admin: Option<String>,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Print a page of the reference
+    #[command(hide = true)]
+    Reference {
+        /// Which page
+        #[arg(value_enum)]
+        page: reference::Page,
+    },
+}
+
+#[derive(Debug, Args)]
+struct ConfigFile {
+    /// The configuration
+    #[arg(long, value_name = "FILE", default_value = "/etc/postern/postern.yaml")]
+    config: PathBuf,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    /// For people
+    Text,
+    /// For machines
+    Json,
+}
+
+/// What is asked of a running Postern.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Probe {
+    /// Every listener listens
+    Started,
+    /// The process answers
+    Live,
+    /// A request would be served now
+    Ready,
+}
+
+/// Runs the verb that the arguments name; the first argument is the program.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => return Outcome::failed(Exit::Usage, error.render().to_string()),
+        Err(help) => return Outcome::said(help.render().to_string()),
+    };
+    match cli.verb {
+        Verb::Run { config, log } => run::run(&config.config, log),
+        Verb::Check { config } => check::check(&config.config),
+        Verb::Schema => schema::schema(),
+        Verb::Explain { what, records, config } => {
+            explain::explain(&what, records.as_deref(), &config.config)
+        }
+        Verb::Healthcheck { probe, admin, config } => {
+            healthcheck::healthcheck(probe, admin.as_deref(), &config.config)
+        }
+        Verb::Reference { page } => Outcome::said(page.text()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn postern(arguments: &[&str]) -> Outcome {
+        main(["postern"].iter().chain(arguments).map(OsString::from))
+    }
+
+    #[test]
+    fn help_shows_every_exit_code_and_nothing_that_is_not_built() {
+        let help = postern(&["--help"]);
+        assert_eq!(help.exit, Exit::Done);
+        for exit in Exit::ALL {
+            assert!(help.out.contains(exit.meaning()), "{exit:?}");
+        }
+        for later in ["revoke", "intercept", "drill", "reference"] {
+            assert!(!help.out.contains(later), "{later}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_verb_is_a_usage_error_on_standard_error() {
+        let outcome = postern(&["rum"]);
+        assert_eq!((outcome.exit, outcome.out.as_str()), (Exit::Usage, ""));
+        assert!(outcome.err.contains("run"), "{}", outcome.err);
+    }
+
+    #[test]
+    fn the_schema_is_json_and_names_the_keys() {
+        let outcome = postern(&["schema"]);
+        let schema: serde_json::Value = serde_json::from_str(&outcome.out).unwrap();
+        assert!(schema["properties"]["listeners"].is_object());
+    }
+
+    #[test]
+    fn a_refused_configuration_has_its_exit_code_in_run_and_check() {
+        for verb in ["run", "check"] {
+            let outcome = postern(&[verb, "--config", "/nonexistent.yaml"]);
+            assert_eq!(outcome.exit, Exit::Configuration, "{verb}");
+            assert!(outcome.err.contains("/nonexistent.yaml"), "{}", outcome.err);
+        }
+    }
+}

@@ -10,6 +10,7 @@ mod later;
 mod load;
 mod nearest;
 mod problem;
+pub mod reference;
 mod resolve;
 mod rules;
 mod shape;

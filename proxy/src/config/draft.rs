@@ -84,8 +84,8 @@ pub struct Policy {
     /// The rule whose value is the decision.
     #[serde(default = "entrypoint")]
     pub entrypoint: String,
-    /// Folders of `.rego`, `.json` and `.yaml` files, by name. They are watched; what does not compile is refused and
-    /// the old policy serves on.
+    /// One folder of `*.rego` and `data.json` files, under the name that records give with its revision. It is
+    /// watched; what does not compile is refused and the old policy serves on.
     pub bundles: BTreeMap<String, Bundle>,
     /// How long one decision may take, 1ms to 1s; a later answer is a denial.
     #[serde(default = "fuse")]

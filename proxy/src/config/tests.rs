@@ -121,7 +121,7 @@ fn all_problems_are_reported_at_once_with_their_places() {
     let said = errors.to_string();
     let lines: Vec<_> = errors.problems.iter().map(|problem| problem.line.unwrap()).collect();
     assert_eq!(lines, [1, 3, 4, 5, 7, 7], "{said}");
-    assert!(said.contains("/etc/postern/postern.yaml:5:51: policy.fuse: `20` is not a duration"), "{said}");
+    assert!(said.contains("/etc/postern/postern.yaml:5:49: policy.fuse: `20` is not a duration"), "{said}");
     assert!(said.contains("no upstream is called `b`"), "{said}");
     assert!(said.contains("6 problems"), "{said}");
 }
@@ -217,7 +217,8 @@ fn values_must_go_together() {
         &["fits exactly the requests"],
     );
     refused("trust: [example.org]", "trust: []", &["identity.trust: at least one entry"]);
-    refused("main: { path: ./policy }", "", &["policy.bundles: at least one entry"]);
+    refused("main: { path: ./policy }", "", &["policy.bundles: exactly one bundle"]);
+    refused("path: ./policy }", "path: ./policy }, b: { path: c }", &["this policy has 2"]);
     let second = "listeners:\n  second: { bind: '0.0.0.0:9443', protocol: http, routes: { all: { upstream: app, credentials: [app] } } }";
     refused("listeners:", second, &["the listener `front` has this address too"]);
 }

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks to its reader")]
 
 mod check;
+mod docs;
 mod parts_verb;
 mod test;
 
@@ -20,6 +21,7 @@ The project's own commands.
   cargo x bench            what a request, a handshake and a connection cost beside a floor and nginx, in five
                            minutes, into benches/RESULTS.md
   cargo x parts [NAME…]    install the real servers and callers the tests use (all, or those named)
+  cargo x docs             the generated pages under proxy/docs/reference, anew
   cargo x help             this
 
 The parts lie in POSTERN_PARTS, or ~/.cache/postern/parts, by name and version; what is there is not fetched
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         "check" => check::everything(),
         "test" => test::everything(&rest),
         "parts" => parts_verb::install(&rest),
+        "docs" => docs::everything(),
         "bench" => bench(&rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");

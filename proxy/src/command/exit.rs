@@ -1,0 +1,78 @@
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+/// How the process ends: one table for `--help`, the reference and whoever starts this program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// `healthcheck` alone: container runtimes and probes read 1 as that.
+    Unhealthy = 1,
+    /// The arguments cannot be understood.
+    Usage = 2,
+    /// The configuration, or a file that it names.
+    Configuration = 3,
+    /// The policy.
+    Policy = 4,
+    /// Something around us.
+    CannotStart = 5,
+    /// Something of ours, while serving.
+    Failed = 6,
+    /// `explain` alone.
+    NotFound = 7,
+}
+
+impl Exit {
+    /// Every one.
+    pub const ALL: [Self; 8] = [
+        Self::Done,
+        Self::Unhealthy,
+        Self::Usage,
+        Self::Configuration,
+        Self::Policy,
+        Self::CannotStart,
+        Self::Failed,
+        Self::NotFound,
+    ];
+
+    /// What it says.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Done => "done; `run`: told to stop, drained, leases returned",
+            Self::Unhealthy => "`healthcheck`: not well, or no answer",
+            Self::Usage => "the arguments cannot be understood",
+            Self::Configuration => "the configuration is refused, or a file it names cannot be used",
+            Self::Policy => "the policy is refused",
+            Self::CannotStart => "cannot start: state folder, records, an address, an identity source",
+            Self::Failed => "a fault of Postern's own ended it: start it again and report it",
+            Self::NotFound => "`explain`: no such record",
+        }
+    }
+
+    /// Whether starting it again unchanged may help.
+    #[must_use]
+    pub const fn again(self) -> bool {
+        matches!(self, Self::CannotStart | Self::Failed | Self::Unhealthy)
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        (exit as u8).into()
+    }
+}
+
+/// The table as `--help` shows it.
+pub(super) fn table() -> String {
+    let mut table = String::from("Exit codes:\n");
+    for exit in Exit::ALL {
+        // Writing to a `String` cannot fail.
+        let _written = writeln!(table, "  {}  {}", exit as u8, exit.meaning());
+    }
+    table.push_str(
+        "\nStart with:\n  postern check --config postern.yaml\n  postern run --config postern.yaml\n",
+    );
+    table
+}

@@ -1,0 +1,58 @@
+use std::error::Error;
+use std::path::Path;
+
+use tracing_subscriber::EnvFilter;
+
+use super::{Exit, LogFormat, Outcome};
+use crate::config;
+use crate::server::{self, ServerError};
+
+/// Serves; returns when the process is to end.
+pub(super) fn run(file: &Path, log: LogFormat) -> Outcome {
+    let config = match config::load(file) {
+        Ok(config) => config,
+        Err(errors) => return Outcome::failed(Exit::Configuration, format!("{errors}\n")),
+    };
+    start_logging(log);
+    match server::run(config) {
+        Ok(()) => Outcome::said(String::new()),
+        Err(error) => Outcome::failed(exit_of(&error), format!("postern: {}\n", causes(&error))),
+    }
+}
+
+/// Log lines go to standard error: standard output may carry records.
+fn start_logging(format: LogFormat) {
+    let filter = EnvFilter::try_from_env("POSTERN_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match format {
+        LogFormat::Text => lines.with_ansi(false).try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    };
+    if let Err(error) = started {
+        tracing::warn!(%error, "logging was set up already");
+    }
+}
+
+const fn exit_of(error: &ServerError) -> Exit {
+    match error {
+        ServerError::Policy(_) => Exit::Policy,
+        ServerError::Worker(_) | ServerError::WorkerPanicked => Exit::Failed,
+        _ => Exit::CannotStart,
+    }
+}
+
+/// An error and what caused it, in one line.
+pub(super) fn causes(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let said = cause.to_string();
+        // An error that shows its cause itself is not shown twice.
+        if !line.ends_with(&said) {
+            line.push_str(": ");
+            line.push_str(&said);
+        }
+        next = cause.source();
+    }
+    line
+}
