@@ -42,13 +42,14 @@ impl Read {
 /// been rewritten yet, is told once and left until the files change again.
 pub(super) async fn follow(files: &IdentitySource, out: &RefCell<Output>) {
     let mut last: Option<Read> = None;
+    let mut last_was_good = false;
     let mut failing = false;
     loop {
         let taken = match read_all(files).await {
-            Ok(now) if last.as_ref().is_some_and(|last| last.equals(&now)) => None,
+            Ok(now) if last.as_ref().is_some_and(|last| last.equals(&now)) => last_was_good.then_some(Ok(())),
             Ok(now) => {
                 let taken = take(files, &now, &mut out.borrow_mut());
-                last = Some(now);
+                (last, last_was_good) = (Some(now), taken.is_ok());
                 Some(taken)
             }
             Err(error) => Some(Err(error)),

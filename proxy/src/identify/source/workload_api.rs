@@ -88,10 +88,13 @@ impl Attempt<'_> {
         loop {
             match stream.next().await {
                 None => return Stopped::Ended,
-                Some(Ok(context)) => match take_context(&context, &mut self.out.borrow_mut()) {
-                    Ok(()) => self.succeeded(),
-                    Err(error) => self.out.borrow().tell_failure(SourceChange::Failing, &error),
-                },
+                Some(Ok(context)) => {
+                    let taken = take_context(&context, &mut self.out.borrow_mut());
+                    match taken {
+                        Ok(()) => self.succeeded(),
+                        Err(error) => self.out.borrow().tell_failure(SourceChange::Failing, &error),
+                    }
+                }
                 Some(Err(error)) if ends_stream(&error) => return Stopped::Failed(error.into()),
                 // One bad message: what was held before holds on (Workload API 4.5).
                 Some(Err(error)) => self.out.borrow().tell_failure(SourceChange::Failing, &error.into()),
