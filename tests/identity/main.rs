@@ -32,8 +32,8 @@ async fn watching(from: IdentitySource, trust: &[&str], test: impl AsyncFnOnce(W
     let (source, identities, told) = Source::new(&Identity { source: from, trust }, Arc::new(SystemClock));
     let tokens = source.tokens();
     tokio::select! {
-        () = source.run() => panic!("a source runs for ever"),
-        () = test(Watched { identities, tokens, told }) => {}
+        () = Box::pin(source.run()) => panic!("a source runs for ever"),
+        () = Box::pin(test(Watched { identities, tokens, told })) => {}
     }
 }
 
