@@ -6,6 +6,8 @@ use std::time::Duration;
 use postern_tests::estate::{CLERK, Estate, GUEST, Plan};
 use postern_tests::parts;
 
+mod canary;
+mod crash;
 mod lease;
 mod policy;
 mod rotation;
