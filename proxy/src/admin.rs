@@ -3,7 +3,7 @@
 
 mod status;
 
-pub use status::{Status, Value};
+pub use status::{Standing, Status, Value};
 
 use std::convert::Infallible;
 use std::io;

@@ -36,7 +36,7 @@ use crate::model::{
 };
 
 /// Everything that `postern run` was told.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Config {
     /// The file it was read from.
     pub file: PathBuf,
@@ -67,7 +67,7 @@ pub struct Config {
 }
 
 /// Who we are and whom we trust.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     /// Where SVIDs and bundles come from.
     pub source: IdentitySource,
@@ -76,7 +76,7 @@ pub struct Identity {
 }
 
 /// Where SVIDs and bundles come from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdentitySource {
     /// A SPIFFE Workload API: `unix:///path` or `tcp://ip:port`.
     WorkloadApi(String),
@@ -96,7 +96,7 @@ pub enum IdentitySource {
 }
 
 /// A Vault or OpenBao server.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Vault {
     /// The configured name.
     pub name: VaultName,
@@ -119,7 +119,7 @@ pub struct Vault {
 }
 
 /// How we log in to a vault.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum VaultLogin {
     /// `auth/MOUNT/login` with a JWT-SVID of ours.
     Jwt {
@@ -135,7 +135,7 @@ pub enum VaultLogin {
 }
 
 /// A named source and lifetime; never how it is put in.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Credential {
     /// The configured name.
     pub name: CredentialName,
@@ -152,7 +152,7 @@ pub struct Credential {
 }
 
 /// Where a credential comes from.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum CredentialSource {
     /// A path of a vault, read as it stands: a constant, never built from caller data.
     Vault {
@@ -175,7 +175,7 @@ pub enum LeasePer {
 }
 
 /// The old system.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Upstream {
     /// The configured name.
     pub name: UpstreamName,
@@ -210,7 +210,7 @@ pub enum UpstreamAddress {
 }
 
 /// How an upstream proves itself before any credential is sent.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct UpstreamTls {
     /// What must hold of its certificate.
     pub proof: UpstreamProof,
@@ -223,7 +223,7 @@ pub struct UpstreamTls {
 }
 
 /// What must hold of an upstream's certificate.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum UpstreamProof {
     /// It chains to these roots (PEM file) and is valid for the server name.
     Roots(PathBuf),
@@ -254,7 +254,7 @@ pub enum Login {
 }
 
 /// Deadlines towards an upstream.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UpstreamTimeouts {
     /// Until it is connected and proven.
     pub connect: Duration,
@@ -265,7 +265,7 @@ pub struct UpstreamTimeouts {
 }
 
 /// Where policy comes from and how long it may think.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// `data.postern.decision` by default.
     pub entrypoint: String,
@@ -276,7 +276,7 @@ pub struct Policy {
 }
 
 /// Where callers arrive.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Listener {
     /// The configured name.
     pub name: ListenerName,
@@ -299,7 +299,7 @@ pub struct Listener {
 }
 
 /// What a listener presents to callers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListenerCertificate {
     /// Our own X.509-SVID.
     Svid,
@@ -313,7 +313,7 @@ pub enum ListenerCertificate {
 }
 
 /// Who may call and how they prove it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Callers {
     /// Any one of these suffices; where several are presented they must name the same id.
     pub any_of: Vec<ProofKind>,
@@ -335,7 +335,7 @@ pub enum ProofKind {
 }
 
 /// A listener's host and whole leading path segments, to one upstream.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Route {
     /// The configured name.
     pub name: RouteName,
@@ -364,7 +364,7 @@ pub enum EncodedSlash {
 }
 
 /// How much of a body policy sees.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BodyInspection {
     /// Larger bodies are `too_large`.
     pub limit: usize,
@@ -373,7 +373,7 @@ pub struct BodyInspection {
 }
 
 /// What one listener bears, over all workers where it counts, per connection where it times.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Open connections, per worker.
     pub connections: usize,
@@ -396,7 +396,7 @@ pub struct Limits {
 }
 
 /// Where records go.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Records {
     /// JSON lines are appended here; none: standard output.
     pub file: Option<PathBuf>,
@@ -414,12 +414,30 @@ pub enum WhenFull {
 }
 
 /// For operators.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Admin {
     /// Unix socket with health, metrics and state.
     pub socket: Option<PathBuf>,
     /// Loopback address for health and metrics alone.
     pub metrics: Option<SocketAddr>,
+}
+
+impl Config {
+    /// The sections in which `next` differs although they cannot be replaced while running:
+    /// leases, records and identity outlive a reload.
+    #[must_use]
+    pub fn needs_restart_for(&self, next: &Self) -> Vec<&'static str> {
+        let fixed = [
+            ("state", self.state == next.state),
+            ("workers", self.workers == next.workers),
+            ("identity", self.identity == next.identity),
+            ("vaults", self.vaults == next.vaults),
+            ("credentials", self.credentials == next.credentials),
+            ("records", self.records == next.records),
+            ("admin", self.admin == next.admin),
+        ];
+        fixed.into_iter().filter(|(_, same)| !same).map(|(section, _)| section).collect()
+    }
 }
 
 impl Listener {

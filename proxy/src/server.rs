@@ -5,26 +5,28 @@
 mod connection;
 mod phase;
 mod reload;
+mod watch;
 mod worker;
+mod workers;
 
-use phase::{CUT_GRACE, PhaseSetter};
-pub use phase::{Phase, Phases};
 pub use worker::WorkerError;
+
+use reload::Reloader;
+use watch::Watch;
+use workers::Workers;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::thread::JoinHandle;
-use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 
-use crate::accept::{self, BindError};
-use crate::admin::{self, AdminError, Status};
+use crate::accept::BindError;
+use crate::admin::{self, AdminError, Standing, Status};
 use crate::authorize::LoadedPolicy;
 use crate::authorize::load::{self, PolicyError};
 use crate::clock::{SharedClock, SystemClock};
@@ -76,27 +78,22 @@ pub enum ServerError {
     Setup(#[from] io::Error),
 }
 
-/// What a worker is given: reading ends and messages, nothing that it could change.
+/// What every worker is given, whatever the configuration: reading ends and messages, nothing
+/// that it could change.
 #[derive(Clone)]
-pub struct Parts {
-    /// What serves.
-    pub config: Arc<Config>,
-    /// Its generation.
-    pub generation: u64,
+struct Parts {
     /// Time.
-    pub clock: SharedClock,
+    clock: SharedClock,
     /// Who we are and whom we trust.
-    pub identities: Identities,
+    identities: Identities,
     /// What judges.
-    pub policy: Live<LoadedPolicy>,
+    policy: Live<LoadedPolicy>,
     /// The way to the keeper.
-    pub keeper: Keeper,
+    keeper: Keeper,
     /// Where records are opened.
-    pub records: Records,
+    records: Records,
     /// What is counted.
-    pub metrics: Arc<Metrics>,
-    /// Where we are in our life.
-    pub phases: Phases,
+    metrics: Arc<Metrics>,
 }
 
 /// Serves until told to stop, drains, and ends what it held.
@@ -115,58 +112,51 @@ async fn control(config: Arc<Config>) -> Result<(), ServerError> {
     let (finish_writing, finish) = oneshot::channel();
     let writer = tokio::task::spawn_local(writer.run(finish));
     let (source, identities, changes) = Source::new(&config.identity, Arc::clone(&clock));
-    let tokens = source.tokens();
-    let first = load::load(&config.policy)?;
-    let (publisher, policy) = live(first, clock.now().wall);
+    let (policies, policy) = live(load::load(&config.policy)?, clock.now().wall);
     let keeper = Keeper::spawn(Setup {
         credentials: &config.credentials,
         vaults: &config.vaults,
         vault_tls: &vault_tls(&config, &identities, &clock)?,
-        own_svid: own_svid(tokens),
+        own_svid: own_svid(source.tokens()),
         state: &state,
         records: records.clone(),
         clock: Arc::clone(&clock),
     })?;
-    let (set_phase, phases) = phase::phases();
-    let parts = Parts {
-        generation: 1,
-        identities: identities.clone(),
-        policy: policy.clone(),
-        keeper: keeper.clone(),
-        records: records.clone(),
-        metrics: Arc::clone(&metrics),
-        phases: phases.clone(),
-        clock: Arc::clone(&clock),
-        config: Arc::clone(&config),
-    };
-    let status = Rc::new(Status {
-        config: Arc::clone(&config),
-        generation: 1,
-        identities,
-        policy,
-        metrics,
-        phases,
-        clock: Arc::clone(&clock),
-        started: Cell::new(false),
-    });
     tokio::task::spawn_local(source.run());
     tokio::task::spawn_local(record_changes(changes, records.clone(), Arc::clone(&clock)));
-    let reload = reload::PolicyReload { config: config.policy.clone(), publisher, records, clock };
-    let reload = tokio::task::spawn_local(reload.run());
+    let (configs, serving) = live(Arc::clone(&config), clock.now().wall);
+    let status = Rc::new(Status {
+        config: serving,
+        identities: identities.clone(),
+        policy: policy.clone(),
+        metrics: Arc::clone(&metrics),
+        keeper: keeper.clone(),
+        clock: Arc::clone(&clock),
+        standing: Cell::new(Standing::Starting),
+    });
     admin::serve(&config.admin, Rc::clone(&status)).await?;
-    let mut workers = Workers::start(&parts)?;
-    drop(parts);
-    status.started.set(true);
+    let parts = Parts { identities, policy, keeper: keeper.clone(), records, metrics, clock };
+    let workers = Workers::start(&config, 1, &parts, None)?;
+    let mut reloader = Reloader { configs, policies, workers, parts };
+    status.standing.set(Standing::Serving);
     tell_service_manager(&[sd_notify::NotifyState::Ready]);
-    let failed = tokio::select! {
-        () = stop.told() => None,
-        failed = workers.one_ended() => Some(failed),
+    let mut watch = Watch::over(&config);
+    let failed = loop {
+        tokio::select! {
+            () = stop.told() => break None,
+            failed = reloader.workers.one_ended() => break Some(failed),
+            changed = watch.changed() => {
+                let serving = reloader.reload(changed).await;
+                watch.follow(&serving);
+            },
+        }
     };
+    status.standing.set(Standing::Draining);
     tell_service_manager(&[sd_notify::NotifyState::Stopping]);
-    reload.abort();
     tracing::info!("draining");
-    workers.drain(&set_phase, config.drain).await;
-    let drained = keeper.end_all(config.drain).await;
+    let within = reloader.configs.current().value.drain;
+    reloader.workers.drain(within).await;
+    let drained = keeper.end_all(within).await;
     tracing::info!(leases = drained.held, unproven = drained.unproven, "drained");
     drop(finish_writing);
     if let Err(panic) = writer.await {
@@ -249,67 +239,6 @@ async fn record_changes(mut changes: mpsc::Receiver<SourceEvent>, records: Recor
             detail: event.detail,
         };
         records.write(Entry::Reload(change)).await;
-    }
-}
-
-/// The worker threads.
-struct Workers {
-    threads: Vec<JoinHandle<()>>,
-    ended: mpsc::Receiver<Result<(), WorkerError>>,
-}
-
-impl Workers {
-    /// Binds every socket first, so that nothing starts if one cannot be had.
-    fn start(parts: &Parts) -> Result<Self, ServerError> {
-        let count = parts.config.workers.get();
-        let mut bound: Vec<Vec<worker::Bound>> = Vec::with_capacity(count);
-        for _ in 0..count {
-            let sockets = parts.config.listeners.values();
-            bound.push(
-                sockets
-                    .map(|listener| Ok((Arc::clone(listener), accept::bind(listener)?)))
-                    .collect::<Result<_, BindError>>()?,
-            );
-        }
-        let (tell, ended) = mpsc::channel(count);
-        let mut threads = Vec::with_capacity(count);
-        for (number, sockets) in bound.into_iter().enumerate() {
-            let (parts, tell) = (parts.clone(), tell.clone());
-            let work = move || {
-                let done = worker::run(sockets, parts);
-                // The control thread may have stopped listening: then it is ending anyway.
-                drop(tell.try_send(done));
-            };
-            threads.push(std::thread::Builder::new().name(format!("worker-{number}")).spawn(work)?);
-        }
-        Ok(Self { threads, ended })
-    }
-
-    /// Resolves when a worker ended although nobody told it to.
-    async fn one_ended(&mut self) -> ServerError {
-        match self.ended.recv().await {
-            Some(Err(error)) => error.into(),
-            Some(Ok(())) | None => ServerError::WorkerPanicked,
-        }
-    }
-
-    /// No new connection; what is open may finish until the deadline, then it is cut.
-    async fn drain(mut self, phase: &PhaseSetter, deadline: Duration) {
-        phase.send_replace(Phase::Draining);
-        let all_ended = async { while self.ended.recv().await.is_some() {} };
-        tokio::pin!(all_ended);
-        if tokio::time::timeout(deadline, &mut all_ended).await.is_err() {
-            phase.send_replace(Phase::Cut);
-            if tokio::time::timeout(CUT_GRACE * 2, all_ended).await.is_err() {
-                tracing::error!("a worker did not end in time");
-                return;
-            }
-        }
-        for thread in self.threads {
-            if thread.join().is_err() {
-                tracing::error!("a worker ended by a fault");
-            }
-        }
     }
 }
 

@@ -7,29 +7,38 @@ use serde::Serialize;
 use crate::authorize::LoadedPolicy;
 use crate::clock::SharedClock;
 use crate::config::Config;
+use crate::credential::Keeper;
 use crate::identify::Identities;
 use crate::live::{Live, Versioned};
 use crate::record::metrics::Metrics;
-use crate::server::{Phase, Phases};
 
 /// What health is judged from: the live values, with their ages. Staleness is a state, not a log line.
 pub struct Status {
     /// What serves.
-    pub config: Arc<Config>,
-    /// Its generation.
-    pub generation: u64,
+    pub config: Live<Arc<Config>>,
     /// Our SVIDs and trust bundles.
     pub identities: Identities,
     /// The policy that judges.
     pub policy: Live<LoadedPolicy>,
     /// Everything that is counted.
     pub metrics: Arc<Metrics>,
-    /// Whether we are draining.
-    pub phases: Phases,
+    /// What is leased.
+    pub keeper: Keeper,
     /// Where ages are measured from.
     pub clock: SharedClock,
-    /// Set once every listener listens.
-    pub started: Cell<bool>,
+    /// Where this process is in its life.
+    pub standing: Cell<Standing>,
+}
+
+/// Where this process is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Not every listener listens yet.
+    Starting,
+    /// Every listener listens.
+    Serving,
+    /// No new connection is taken.
+    Draining,
 }
 
 /// The answer of `/ready`.
@@ -68,7 +77,7 @@ pub struct Value {
 
 impl Status {
     pub(super) fn has_started(&self) -> bool {
-        self.started.get()
+        self.standing.get() != Standing::Starting
     }
 
     /// Whether a request would be served now, and why not.
@@ -84,10 +93,10 @@ impl Status {
         let mut lack = |what, code: &'static crate::fault::Code| {
             missing.push(Missing { what, code: code.id, hint: code.hint });
         };
-        if !self.started.get() {
+        if self.standing.get() == Standing::Starting {
             lack("listeners", codes::NOT_READY);
         }
-        if self.phases.now() != Phase::Serving {
+        if self.standing.get() == Standing::Draining {
             lack("serving", codes::DRAINING);
         }
         if ends.is_none_or(|left| left == 0) {
@@ -101,6 +110,7 @@ impl Status {
         let values = BTreeMap::from([
             ("svid", Value { what: id, ends_in_s: ends, ..self.value(&svids) }),
             ("bundles", self.value(&bundles)),
+            ("config", self.value(&self.config.load())),
             ("policy", Value { what: revision, ..self.value(&policy) }),
         ]);
         Report { ready: missing.is_empty(), missing, values }
@@ -113,14 +123,14 @@ impl Status {
             self.metrics.generation.with_label_values(&[what]).set(signed(value.generation));
             self.metrics.age.with_label_values(&[what]).set(signed(value.age_s));
         }
-        self.metrics.generation.with_label_values(&["config"]).set(signed(self.generation));
         self.metrics.exposition()
     }
 
     /// What is configured and what serves, without any secret.
     #[must_use]
     pub fn state(&self) -> serde_json::Value {
-        let listeners: BTreeMap<_, _> = self.config.listeners.values().map(|listener| {
+        let config = &self.config.load().value;
+        let listeners: BTreeMap<_, _> = config.listeners.values().map(|listener| {
             let routes: Vec<_> = listener.routes.iter().map(|route| {
                 serde_json::json!({
                     "route": route.name, "host": route.host, "path": format!("/{}", route.segments.join("/")),
@@ -129,7 +139,7 @@ impl Status {
             }).collect();
             (listener.name.to_string(), serde_json::json!({ "bind": listener.bind, "protocol": listener.protocol, "routes": routes }))
         }).collect();
-        serde_json::json!({ "health": self.report(), "listeners": listeners, "config": { "file": self.config.file, "generation": self.generation } })
+        serde_json::json!({ "health": self.report(), "listeners": listeners, "file": config.file })
     }
 
     fn value<T>(&self, live: &Versioned<T>) -> Value {

@@ -6,14 +6,12 @@ use std::sync::Arc;
 
 use tokio::net::TcpStream;
 
-use super::Parts;
 use super::phase::{Phase, Phases};
 use super::worker::{Crew, WorkerError};
 use crate::clock::SharedClock;
 use crate::config;
 use crate::config::ProofKind;
 use crate::fault::{Fault, codes};
-use crate::gate::Gate;
 use crate::identify::{self, Ending, Handshaker, Identified, Identities, Peer, TokenVerifier, Watch};
 use crate::protocol::{self, Alpn, Connection, Ender, Kind};
 
@@ -28,11 +26,8 @@ pub(super) struct Site {
 }
 
 impl Site {
-    pub(super) fn new(
-        listener: &Arc<config::Listener>,
-        gate: &Rc<Gate>,
-        parts: &Parts,
-    ) -> Result<Self, WorkerError> {
+    pub(super) fn new(listener: &Arc<config::Listener>, crew: &Crew) -> Result<Self, WorkerError> {
+        let parts = &crew.errand.parts;
         let kind =
             protocol::kind(&listener.protocol).ok_or_else(|| WorkerError::Protocol(listener.name.clone()))?;
         let handshaker = Handshaker::new(listener, &parts.identities, Arc::clone(&parts.clock))?;
@@ -42,11 +37,11 @@ impl Site {
             Rc::new(move |token: &str| verifier.verify(token).map_err(Fault::from))
         });
         let dialect = protocol::Site {
-            gate: Rc::clone(gate),
+            gate: Rc::clone(&crew.gate),
             records: parts.records.clone(),
             tokens,
             clock: Arc::clone(&parts.clock),
-            generation: parts.generation,
+            generation: crew.errand.generation,
         };
         Ok(Self {
             listener: Arc::clone(listener),
@@ -61,7 +56,7 @@ impl Site {
 
 /// From handshake to close. `handshaking` is given back as soon as the handshake is over.
 pub(super) async fn serve<H>(crew: &Crew, site: &Site, stream: TcpStream, from: SocketAddr, handshaking: H) {
-    let mut phases = crew.parts.phases.clone();
+    let mut phases = crew.errand.phases.clone();
     let handshake = tokio::select! {
         done = site.handshaker.handshake(stream) => done,
         () = phases.reached(Phase::Cut) => {

@@ -4,7 +4,7 @@ use tokio::sync::watch;
 
 /// Where this process is in its life. Workers and the control thread hold one each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub(super) enum Phase {
     /// Requests are served.
     Serving,
     /// No new connection, no new request; what is open may finish.
@@ -18,7 +18,7 @@ pub(super) type PhaseSetter = watch::Sender<Phase>;
 
 /// Where we are.
 #[derive(Clone)]
-pub struct Phases(watch::Receiver<Phase>);
+pub(super) struct Phases(watch::Receiver<Phase>);
 
 /// How long a worker may take to close what was cut.
 pub(super) const CUT_GRACE: Duration = Duration::from_secs(1);
@@ -29,14 +29,8 @@ pub(super) fn phases() -> (PhaseSetter, Phases) {
 }
 
 impl Phases {
-    /// Where we are now.
-    #[must_use]
-    pub fn now(&self) -> Phase {
-        *self.0.borrow()
-    }
-
     /// Waits until it is at least `phase`. A control thread that is gone counts as `Cut`.
-    pub async fn reached(&mut self, phase: Phase) {
+    pub(super) async fn reached(&mut self, phase: Phase) {
         let reached = |now: &Phase| match phase {
             Phase::Serving => true,
             Phase::Draining => *now != Phase::Serving,

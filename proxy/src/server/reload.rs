@@ -1,152 +1,133 @@
-//! Follows the policy folder and the signal. A bad policy changes nothing but a metric and a record.
+//! Replaces the policy or the whole configuration while requests run. What does not pass changes
+//! nothing but a metric and a record.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
-
+use super::watch::Changed;
+use super::workers::Workers;
+use super::{Parts, ServerError};
 use crate::authorize::LoadedPolicy;
 use crate::authorize::load::{self, PolicyError};
-use crate::clock::SharedClock;
-use crate::config;
-use crate::fault::codes;
+use crate::config::{self, Config, ConfigErrors};
+use crate::fault::{Code, codes};
 use crate::live::Publisher;
-use crate::record::{Entry, Records, Reload};
+use crate::record::{Entry, Reload};
 
-/// How often the folder is looked at: names, sizes and times, not contents.
-const LOOK: Duration = Duration::from_millis(500);
-/// The folder may hold at most so many entries; more are not looked at, and the load refuses them.
-const MOST: usize = 10_000;
-/// And so many folders one inside the other: links may go round.
-const DEEPEST: usize = 16;
-
-/// What a folder looked like: enough to see that something changed, through symbolic links too.
-type Look = BTreeMap<PathBuf, (u64, Option<SystemTime>)>;
-
-/// Replaces the policy whenever its folder changes or SIGHUP comes.
-pub(super) struct PolicyReload {
-    pub(super) config: config::Policy,
-    pub(super) publisher: Publisher<LoadedPolicy>,
-    pub(super) records: Records,
-    pub(super) clock: SharedClock,
+/// Owns what a reload replaces.
+pub(super) struct Reloader {
+    pub(super) configs: Publisher<Arc<Config>>,
+    pub(super) policies: Publisher<LoadedPolicy>,
+    pub(super) workers: Workers,
+    pub(super) parts: Parts,
 }
 
-impl PolicyReload {
-    /// Runs until its task is dropped.
-    pub(super) async fn run(mut self) {
-        let mut hangup = signal(SignalKind::hangup())
-            .inspect_err(|error| tracing::error!(%error, "SIGHUP cannot be heard: file changes alone reload the policy"))
-            .ok();
-        let mut seen = self.look();
-        loop {
-            tokio::select! {
-                () = told(&mut hangup) => self.reload().await,
-                () = tokio::time::sleep(LOOK) => {
-                    let now = self.look();
-                    if now != seen {
-                        seen = self.settled(now).await;
-                        self.reload().await;
-                    }
+/// Why a new configuration does not serve.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
+    #[error("these sections cannot be replaced while running, restart for them: {}", .0.join(", "))]
+    NeedsRestart(Vec<&'static str>),
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    #[error(transparent)]
+    Start(#[from] ServerError),
+    #[error("loading it ended by a fault of ours")]
+    Fault(#[from] tokio::task::JoinError),
+}
+
+impl Reloader {
+    /// Tries what changed, records how that went, and gives the configuration that serves then.
+    pub(super) async fn reload(&mut self, changed: Changed) -> Arc<Config> {
+        if changed.config {
+            match self.replace_config().await {
+                Ok(true) => self.accepted("config", self.configs.current().generation, None).await,
+                Ok(false) => {}
+                Err(refused) => self.refused("config", codes::CONFIG_REFUSED, &refused).await,
+            }
+        }
+        if changed.policy {
+            let config = Arc::clone(&self.configs.current().value);
+            match self.replace_policy(&config).await {
+                Ok(true) => {
+                    let policy = self.policies.current();
+                    let revision = policy.value.revisions.values().next().cloned();
+                    self.accepted("policy", policy.generation, revision).await;
                 }
+                Ok(false) => {}
+                Err(refused) => self.refused("policy", codes::POLICY_REFUSED, &refused).await,
             }
         }
+        Arc::clone(&self.configs.current().value)
     }
 
-    /// Waits until two looks agree, so that a half-written folder is not judged; at most for ten looks.
-    async fn settled(&self, mut last: Look) -> Look {
-        for _ in 0..10 {
-            tokio::time::sleep(LOOK / 4).await;
-            let now = self.look();
-            if now == last {
-                break;
-            }
-            last = now;
+    /// New workers listen before the old ones stop; those finish what is open, within the drain's deadline.
+    /// False where nothing is different.
+    async fn replace_config(&mut self) -> Result<bool, Refused> {
+        let serving = Arc::clone(&self.configs.current().value);
+        let file = serving.file.clone();
+        // Reading and compiling may take long; the control thread has leases to renew meanwhile.
+        let next = Arc::new(tokio::task::spawn_blocking(move || config::load(&file)).await??);
+        if *next == *serving {
+            return Ok(false);
         }
-        last
+        let fixed = serving.needs_restart_for(&next);
+        if !fixed.is_empty() {
+            return Err(Refused::NeedsRestart(fixed));
+        }
+        let policy = if next.policy == serving.policy { None } else { Some(compile(&next.policy).await?) };
+        let generation = self.configs.current().generation + 1;
+        let workers = Workers::start(&next, generation, &self.parts, Some(&self.workers))?;
+        let now = self.parts.clock.now().wall;
+        if let Some(policy) = policy {
+            self.policies.publish(policy, now);
+        }
+        let before = std::mem::replace(&mut self.workers, workers);
+        self.configs.publish(next, now);
+        tokio::task::spawn_local(before.drain(serving.drain));
+        Ok(true)
     }
 
-    async fn reload(&mut self) {
-        let config = self.config.clone();
-        // Compiling may take long; the control thread has leases to renew meanwhile.
-        let loaded = tokio::task::spawn_blocking(move || load::load(&config)).await;
-        let outcome = match loaded {
-            Ok(Ok(policy)) => self.accept(policy),
-            Ok(Err(error)) => Some(self.refuse(&error)),
-            Err(panic) => Some(self.refuse_because(panic.to_string())),
+    /// False where the folder says what serves already.
+    async fn replace_policy(&mut self, config: &Config) -> Result<bool, Refused> {
+        let policy = compile(&config.policy).await?;
+        if policy.revisions == self.policies.current().value.revisions {
+            return Ok(false);
+        }
+        self.policies.publish(policy, self.parts.clock.now().wall);
+        Ok(true)
+    }
+
+    async fn accepted(&self, what: &'static str, generation: u64, revision: Option<String>) {
+        tracing::info!(what, generation, revision, "replaced");
+        self.record(what, generation, revision, None, String::new()).await;
+    }
+
+    async fn refused(&self, what: &'static str, code: &'static Code, refused: &Refused) {
+        let generation = match what {
+            "config" => self.configs.current().generation,
+            _ => self.policies.current().generation,
         };
-        if let Some(reload) = outcome {
-            self.records.write(Entry::Reload(reload)).await;
-        }
+        tracing::error!(what, code = code.id, generation, "refused, the old one serves on:\n{refused}");
+        self.record(what, generation, None, Some(code.id), refused.to_string()).await;
     }
 
-    /// Publishes it, unless it is what serves already.
-    fn accept(&mut self, policy: LoadedPolicy) -> Option<Reload> {
-        if policy.revisions == self.publisher.current().value.revisions {
-            return None;
-        }
-        let now = self.clock.now().wall;
-        let revision = policy.revisions.values().next().cloned();
-        let generation = self.publisher.publish(policy, now);
-        tracing::info!(generation, revision, "policy replaced");
-        Some(Reload {
-            at: now,
-            what: "policy",
-            accepted: true,
-            generation,
-            revision,
-            code: None,
-            detail: String::new(),
-        })
-    }
-
-    fn refuse(&self, error: &PolicyError) -> Reload {
-        self.refuse_because(error.to_string())
-    }
-
-    fn refuse_because(&self, detail: String) -> Reload {
-        let generation = self.publisher.current().generation;
-        tracing::error!(
-            code = codes::POLICY_REFUSED.id,
-            generation,
-            "policy refused, the old one serves on:\n{detail}"
-        );
-        let at = self.clock.now().wall;
-        let code = Some(codes::POLICY_REFUSED.id);
-        Reload { at, what: "policy", accepted: false, generation, revision: None, code, detail }
-    }
-
-    fn look(&self) -> Look {
-        let mut look = Look::new();
-        for folder in self.config.bundles.values() {
-            look_into(folder, DEEPEST, &mut look);
-        }
-        look
+    async fn record(
+        &self,
+        what: &'static str,
+        generation: u64,
+        revision: Option<String>,
+        code: Option<&'static str>,
+        detail: String,
+    ) {
+        let at = self.parts.clock.now().wall;
+        let reload = Reload { at, what, accepted: code.is_none(), generation, revision, code, detail };
+        self.parts.records.write(Entry::Reload(reload)).await;
     }
 }
 
-/// The next SIGHUP; never, where signals cannot be heard.
-async fn told(hangup: &mut Option<Signal>) {
-    match hangup {
-        Some(hangup) => {
-            hangup.recv().await;
-        }
-        None => std::future::pending().await,
-    }
-}
-
-fn look_into(folder: &Path, deeper: usize, look: &mut Look) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        if look.len() >= MOST || deeper == 0 {
-            return;
-        }
-        // Follows links: Kubernetes swaps a whole folder by one.
-        let Ok(found) = std::fs::metadata(entry.path()) else { continue };
-        if found.is_dir() {
-            look_into(&entry.path(), deeper - 1, look);
-        } else {
-            look.insert(entry.path(), (found.len(), found.modified().ok()));
-        }
-    }
+/// Reads and compiles on another thread.
+async fn compile(policy: &config::Policy) -> Result<LoadedPolicy, Refused> {
+    let policy = policy.clone();
+    Ok(tokio::task::spawn_blocking(move || load::load(&policy)).await??)
 }

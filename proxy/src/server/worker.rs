@@ -14,7 +14,7 @@ use tokio::task::LocalSet;
 
 use super::Parts;
 use super::connection::{self, Site};
-use super::phase::{CUT_GRACE, Phase};
+use super::phase::{CUT_GRACE, Phase, Phases};
 use crate::accept::{Accepted, Door};
 use crate::authorize::{Authorizer, Surroundings};
 use crate::config;
@@ -31,6 +31,15 @@ const GATHER: Duration = Duration::from_secs(1);
 
 /// A listener and the socket this worker bound for it.
 pub(super) type Bound = (Arc<config::Listener>, std::net::TcpListener);
+
+/// What one worker is sent to do.
+pub(super) struct Errand {
+    pub(super) config: Arc<config::Config>,
+    /// The configuration's generation.
+    pub(super) generation: u64,
+    pub(super) parts: Parts,
+    pub(super) phases: Phases,
+}
 
 /// Why a worker could not start.
 #[derive(Debug, thiserror::Error)]
@@ -50,21 +59,21 @@ pub enum WorkerError {
 }
 
 /// Serves until drained. Runs on a thread of its own.
-pub(super) fn run(bound: Vec<Bound>, parts: Parts) -> Result<(), WorkerError> {
+pub(super) fn run(bound: Vec<Bound>, errand: Errand) -> Result<(), WorkerError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, serve(bound, parts))
+    LocalSet::new().block_on(&runtime, serve(bound, errand))
 }
 
-async fn serve(bound: Vec<Bound>, parts: Parts) -> Result<(), WorkerError> {
-    let crew = Rc::new(Crew::new(parts)?);
+async fn serve(bound: Vec<Bound>, errand: Errand) -> Result<(), WorkerError> {
+    let crew = Rc::new(Crew::new(errand)?);
     let mut doors = Vec::new();
     for (listener, socket) in bound {
-        let site = Rc::new(Site::new(&listener, &crew.gate, &crew.parts)?);
+        let site = Rc::new(Site::new(&listener, &crew)?);
         let door = Door::new(listener, socket)?;
         doors.push(tokio::task::spawn_local(attend(Rc::clone(&crew), door, site)));
     }
     tokio::task::spawn_local(gather(Rc::clone(&crew)));
-    crew.parts.phases.clone().reached(Phase::Draining).await;
+    crew.errand.phases.clone().reached(Phase::Draining).await;
     for door in doors {
         door.abort();
     }
@@ -74,8 +83,8 @@ async fn serve(bound: Vec<Bound>, parts: Parts) -> Result<(), WorkerError> {
 
 /// What everything on this worker shares.
 pub(super) struct Crew {
-    pub(super) parts: Parts,
-    gate: Rc<Gate>,
+    pub(super) errand: Errand,
+    pub(super) gate: Rc<Gate>,
     open: Cell<usize>,
     empty: Notify,
     /// Refusals for a limit since the last look, by listener and code: a flood becomes one record a second.
@@ -83,14 +92,15 @@ pub(super) struct Crew {
 }
 
 impl Crew {
-    fn new(parts: Parts) -> Result<Self, WorkerError> {
+    fn new(errand: Errand) -> Result<Self, WorkerError> {
+        let Errand { config, parts, .. } = &errand;
         let surroundings =
-            Surroundings { identities: parts.identities.clone(), labels: parts.config.labels.clone() };
+            Surroundings { identities: parts.identities.clone(), labels: config.labels.clone() };
         let authorizer = Authorizer::new(parts.policy.clone(), surroundings, Arc::clone(&parts.clock));
         let credentials = Credentials::new(&parts.keeper, Arc::clone(&parts.clock));
-        let upstreams = Upstreams::build(&parts.config.upstreams, &parts.identities, &parts.clock)?;
+        let upstreams = Upstreams::build(&config.upstreams, &parts.identities, &parts.clock)?;
         let gate = Rc::new(Gate::new(authorizer, credentials, upstreams, Arc::clone(&parts.clock)));
-        Ok(Self { parts, gate, open: Cell::new(0), empty: Notify::new(), flood: RefCell::default() })
+        Ok(Self { errand, gate, open: Cell::new(0), empty: Notify::new(), flood: RefCell::default() })
     }
 
     /// Records what never became a request.
@@ -101,8 +111,8 @@ impl Crew {
         caller: Option<&Peer>,
         fault: &Fault,
     ) {
-        self.parts.records.write_now(Entry::Refused(RefusedConnection {
-            at: self.parts.clock.now().wall,
+        self.errand.parts.records.write_now(Entry::Refused(RefusedConnection {
+            at: self.errand.parts.clock.now().wall,
             id: RecordId::random(),
             listener: listener.name.clone(),
             peer: Some(from.to_string()),
@@ -115,7 +125,7 @@ impl Crew {
 
     /// Waits until no connection is open, or the cut and its grace have passed.
     async fn emptied(&self) {
-        let mut phases = self.parts.phases.clone();
+        let mut phases = self.errand.phases.clone();
         let cut = async {
             phases.reached(Phase::Cut).await;
             tokio::time::sleep(CUT_GRACE).await;
@@ -149,8 +159,8 @@ impl Drop for Open {
 
 async fn attend(crew: Rc<Crew>, door: Door, site: Rc<Site>) {
     let labels = [door.listener.name.as_str()];
-    let open = crew.parts.metrics.connections.with_label_values(&labels);
-    let handshakes = crew.parts.metrics.handshakes.with_label_values(&labels);
+    let open = crew.errand.parts.metrics.connections.with_label_values(&labels);
+    let handshakes = crew.errand.parts.metrics.handshakes.with_label_values(&labels);
     loop {
         match door.accept().await {
             Ok(Accepted { stream, from, place, handshake }) => {
@@ -190,8 +200,8 @@ async fn gather(crew: Rc<Crew>) {
     loop {
         tokio::time::sleep(GATHER).await;
         for ((listener, code), count) in std::mem::take(&mut *crew.flood.borrow_mut()) {
-            crew.parts.records.write_now(Entry::Refused(RefusedConnection {
-                at: crew.parts.clock.now().wall,
+            crew.errand.parts.records.write_now(Entry::Refused(RefusedConnection {
+                at: crew.errand.parts.clock.now().wall,
                 id: RecordId::random(),
                 listener,
                 peer: None,

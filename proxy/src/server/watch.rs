@@ -1,0 +1,130 @@
+//! Tells when the configuration's file or the policy's folder changed, or SIGHUP came.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::config::Config;
+
+/// How often files are looked at: names, sizes and times, not contents.
+const LOOK: Duration = Duration::from_millis(500);
+/// The folder may hold at most so many entries; more are not looked at, and the load refuses them.
+const MOST: usize = 10_000;
+/// And so many folders one inside the other: links may go round.
+const DEEPEST: usize = 16;
+
+/// What may have changed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Changed {
+    pub(super) config: bool,
+    pub(super) policy: bool,
+}
+
+/// What files looked like: enough to see that something changed, through symbolic links too.
+type Look = BTreeMap<PathBuf, (u64, Option<SystemTime>)>;
+
+/// Looks at the files that the configuration names.
+pub(super) struct Watch {
+    file: PathBuf,
+    folders: Vec<PathBuf>,
+    config: Look,
+    policy: Look,
+    hangup: Option<Signal>,
+}
+
+impl Watch {
+    pub(super) fn over(config: &Config) -> Self {
+        let hangup = signal(SignalKind::hangup())
+            .inspect_err(|error| tracing::error!(%error, "SIGHUP cannot be heard: file changes alone reload"))
+            .ok();
+        let folders = config.policy.bundles.values().cloned().collect();
+        let mut watch =
+            Self { file: config.file.clone(), folders, config: Look::new(), policy: Look::new(), hangup };
+        (watch.config, watch.policy) = watch.look();
+        watch
+    }
+
+    /// Goes on with the folders of the configuration that serves now.
+    pub(super) fn follow(&mut self, config: &Config) {
+        let folders: Vec<_> = config.policy.bundles.values().cloned().collect();
+        if folders != self.folders {
+            self.folders = folders;
+            self.policy = self.look().1;
+        }
+    }
+
+    /// The next change, once two looks agree on it; SIGHUP counts as a change of everything. Safe to drop.
+    pub(super) async fn changed(&mut self) -> Changed {
+        loop {
+            tokio::select! {
+                () = told(&mut self.hangup) => return Changed { config: true, policy: true },
+                () = tokio::time::sleep(LOOK) => {}
+            }
+            let now = self.look();
+            if now == (self.config.clone(), self.policy.clone()) {
+                continue;
+            }
+            let (config, policy) = self.settled(now).await;
+            let changed = Changed { config: config != self.config, policy: policy != self.policy };
+            (self.config, self.policy) = (config, policy);
+            return changed;
+        }
+    }
+
+    /// Waits until two looks agree, so that a half-written folder is not judged; at most for ten looks.
+    async fn settled(&self, mut last: (Look, Look)) -> (Look, Look) {
+        for _ in 0..10 {
+            tokio::time::sleep(LOOK / 4).await;
+            let now = self.look();
+            if now == last {
+                break;
+            }
+            last = now;
+        }
+        last
+    }
+
+    fn look(&self) -> (Look, Look) {
+        let mut policy = Look::new();
+        for folder in &self.folders {
+            look_into(folder, DEEPEST, &mut policy);
+        }
+        let mut config = Look::new();
+        note(&self.file, &mut config);
+        (config, policy)
+    }
+}
+
+/// The next SIGHUP; never, where signals cannot be heard.
+async fn told(hangup: &mut Option<Signal>) {
+    match hangup {
+        Some(hangup) => {
+            hangup.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+fn look_into(folder: &Path, deeper: usize, look: &mut Look) {
+    let Ok(entries) = std::fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        if look.len() >= MOST || deeper == 0 {
+            return;
+        }
+        let path = entry.path();
+        if path.is_dir() {
+            look_into(&path, deeper - 1, look);
+        } else {
+            note(&path, look);
+        }
+    }
+}
+
+/// Follows links: Kubernetes swaps a whole folder by one.
+fn note(path: &Path, look: &mut Look) {
+    if let Ok(found) = std::fs::metadata(path) {
+        look.insert(path.to_owned(), (found.len(), found.modified().ok()));
+    }
+}
