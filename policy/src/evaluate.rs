@@ -113,3 +113,36 @@ impl Stopwatch {
         self.0.elapsed()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FUSE: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn a_panic_inside_is_a_cause_and_goes_no_further() {
+        let outcome = fenced(FUSE, None, || -> anyhow::Result<()> { panic!("as the engine may") });
+        assert_eq!(outcome, Err(Cause::Panic));
+    }
+
+    #[test]
+    fn an_answer_after_the_fuse_is_late_although_it_is_an_answer() {
+        let fuse = Duration::from_millis(1);
+        let outcome = fenced(fuse, None, || {
+            std::thread::sleep(fuse * 2);
+            Ok(true)
+        });
+        assert_eq!(outcome, Err(Cause::Late { fuse }));
+    }
+
+    #[test]
+    fn a_cap_that_was_hit_counts_although_the_engine_went_on() {
+        let outcome = fenced(FUSE, None, || {
+            turn::exceed("sprintf", "a width");
+            Ok(true)
+        });
+        assert_eq!(outcome, Err(Cause::Oversize { builtin: "sprintf", limit: "a width" }));
+        assert_eq!(fenced(FUSE, None, || Ok(true)), Ok(true));
+    }
+}

@@ -77,6 +77,27 @@ fn a_runaway_loop_is_stopped_by_the_fuse() {
 }
 
 #[test]
+fn what_one_call_could_cost_is_refused_by_the_builtins_name_and_at_once() {
+    for (builtin, call) in [
+        ("net.cidr_expand", "net.cidr_expand(\"10.0.0.0/8\")"),
+        ("sprintf", "sprintf(\"%100000000d\", [input.now])"),
+        ("numbers.range", "numbers.range(1, 5000000)"),
+        ("strings.count", "strings.count(input.caller.id, \"\")"),
+    ] {
+        for body in
+            [format!("decision := true if {call}"), format!("bad if {call}\ndecision := true if not bad")]
+        {
+            let Verdict::Deny(refusal) = judge(&body).judge(&request()) else { panic!("allowed: {body}") };
+            assert!(
+                matches!(refusal.cause, Cause::Oversize { builtin: name, .. } if name == builtin),
+                "{refusal:?}"
+            );
+            assert!(refusal.us < 100_000, "{builtin}: {} us", refusal.us);
+        }
+    }
+}
+
+#[test]
 fn a_judge_goes_on_after_a_refusal_of_any_kind() {
     let mut judge = judge(
         r#"decision := true if input.now == 1

@@ -11,7 +11,7 @@ const INDENTED: usize = 2_000;
 /// Most operations of one patch.
 const OPERATIONS: usize = 64;
 /// Most values a patched document may grow to.
-const GROWN: usize = 50_000;
+const GROWN: usize = 100_000;
 
 /// Lets through a small value, or one with a short indent.
 pub(super) fn small_indent(args: &[Value]) -> Result<(), Fail> {

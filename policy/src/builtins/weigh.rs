@@ -8,15 +8,17 @@ use super::{Fail, turn};
 const LINEAR: usize = 256 * 1024;
 /// Most values for builtins that go into nested values. Shared parts count each time they are met, since such a
 /// builtin meets them each time too.
-const VALUES: usize = 20_000;
+const VALUES: usize = 50_000;
+/// Most bytes of text in nested values.
+const DEEP: usize = 1024 * 1024;
 /// What one member of a collection counts.
 const MEMBER: usize = 8;
 /// Most steps for builtins that compare everything in one argument with everything in another.
-const STEPS: usize = 4_000_000;
+const STEPS: usize = 1_000_000;
 
 const LINEAR_LIMIT: &str = "at most 256 KiB of text or 32768 members";
-const DEEP_LIMIT: &str = "at most 20000 nested values and 256 KiB of text";
-const STEPS_LIMIT: &str = "at most 4000000 comparisons";
+const DEEP_LIMIT: &str = "at most 50000 nested values and 1 MiB of text";
+const STEPS_LIMIT: &str = "at most 1000000 comparisons";
 pub(super) const PURSE_LIMIT: &str = "8 MiB for all builtins of one decision together";
 
 /// For builtins that pass once over text or over the members of a collection.
@@ -79,7 +81,7 @@ fn descend(value: &Value, left: &mut usize, bytes: &mut usize) -> Option<()> {
     match value {
         Value::String(text) => {
             *bytes = bytes.saturating_add(text.len());
-            if *bytes > LINEAR {
+            if *bytes > DEEP {
                 return None;
             }
         }

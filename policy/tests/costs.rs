@@ -1,0 +1,124 @@
+//! The engine's fuse cannot stop one call of a builtin: the dearest call that its cap lets through must end in time.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use postern_policy::{Judge, PolicySet, Recorded, Sources, Verdict};
+
+/// What one decision may take, in microseconds; the engine is compiled with little optimisation here.
+const PROMISE: u64 = 100_000;
+
+/// Calls just below their caps, over the input of [`request`].
+const CALLS: &[&str] = &[
+    "array.concat(input.members, input.members)",
+    "[1 | walk(input.nested, [_, _])]",
+    "base64.decode(input.text)",
+    "base64url.encode(input.text)",
+    "bits.lsh(1, 1024)",
+    "concat(input.kilobyte, input.texts)",
+    "contains(input.text, input.half)",
+    "glob.match(input.stars, [], input.two)",
+    "glob.match(\"{a*,a*,a*,a*,a*,a*,a*,a*}{a*,a*,a*,a*,a*,a*,a*,a*}b\", [], input.eight)",
+    "glob.quote_meta(input.text)",
+    "graph.reachable(input.graph, [\"0\"])",
+    "hex.encode(input.text)",
+    "indexof(input.text, input.half)",
+    "indexof_n(input.eight, input.small)",
+    "intersection({{1, 2}, {2}})",
+    "json.filter({\"a\": input.nested}, [\"a/1\", \"a/2\"])",
+    "json.is_valid(input.list)",
+    "json.marshal(input.nested)",
+    "json.marshal_with_options(input.pairs, {\"pretty\": true, \"indent\": \"                \"})",
+    "json.patch(input.pairs_object, [{\"op\": \"copy\", \"from\": \"/a\", \"path\": \"/b\"}])",
+    "json.patch({\"a\": input.nested}, [o | some i in numbers.range(1, 64); o := {\"op\": \"add\", \"path\": \"/a/0\", \"value\": i}])",
+    "json.remove({\"a\": input.nested}, [\"a/1\", \"a/2\"])",
+    "json.unmarshal(input.list)",
+    "lower(input.text)",
+    "max(input.members)",
+    "net.cidr_expand(\"10.0.0.0/20\")",
+    "net.cidr_expand(\"::/116\")",
+    "numbers.range(1, 10000)",
+    "numbers.range_step(1, 100000000, 10001)",
+    "object.filter(input.wide, object.keys(input.wide))",
+    "object.keys(input.wide)",
+    "object.remove(input.wide, object.keys(input.wide))",
+    "object.subset(input.wide, input.wide)",
+    "object.union(input.wide, input.wide)",
+    "product(numbers.range(1000000000000, 1000000000499))",
+    "regex.find_all_string_submatch_n(\"()()()()()()()()()()()()()()()()\", input.two, -1)",
+    "regex.find_n(\"a.*[^a]|a\", input.two, -1)",
+    "regex.find_n(\"(a|aa|aaa)*b|a\", input.two, -1)",
+    "regex.match(\"(a*)*(a*)*(a*)*(a*)*(a*)*b\", input.eight)",
+    "regex.match(\"(a|b|ab)*(a|c|ac){1,60}(a|d|ad)*a[ab]{400}c\", input.eight)",
+    "regex.match(\"[ab]*a[ab]{300}[ab]{300}c\", input.eight)",
+    "regex.match(\"(a?){300}a{300}c\", input.eight)",
+    "regex.replace(input.two, \"a?\", \"$0$0$0$0$0$0$0$0\")",
+    "regex.replace(input.two, \"a.*[^a]|a\", \"b\")",
+    "regex.split(\"a.*[^a]|a\", input.two)",
+    "replace(input.kilobyte, \"a\", input.kilobyte)",
+    "sort(input.members)",
+    "split(input.ten, \"\")",
+    "sprintf(\"%v\", [input.nested])",
+    "sprintf(\"%1024d\", [1])",
+    "sprintf(\"%.1024f\", [1.5])",
+    "strings.any_prefix_match(input.few, input.few)",
+    "strings.count(input.text, \"a\")",
+    "strings.replace_n({\"b\": \"c\", \"c\": \"d\", \"d\": \"e\", \"e\": \"f\", \"f\": \"g\", \"g\": \"h\"}, input.eighth)",
+    "strings.replace_n({\"a\": input.kilobyte}, input.half_kilobyte)",
+    "strings.reverse(input.text)",
+    "substring(input.text, 1, -1)",
+    "sum(input.members)",
+    "time.format([1e18, \"UTC\", input.text])",
+    "to_number(input.digits)",
+    "trim(input.text, \"bcdefghijklmnopqrstuvwxyza\")",
+    "units.parse(\"1e99\")",
+    "upper(input.text)",
+    "urlquery.decode_object(input.query)",
+    "urlquery.encode(input.text)",
+];
+
+/// Text and collections as large as the caps let through.
+fn request() -> Recorded {
+    let a = |bytes: usize| "a".repeat(bytes);
+    let members: Vec<u32> = (0..12_000).rev().collect();
+    let texts: Vec<String> = (0..700).map(|n| format!("{}{n}", a(20))).collect();
+    let wide: serde_json::Map<String, serde_json::Value> =
+        (0..6_000).map(|n| (format!("k{n}"), n.into())).collect();
+    let graph: serde_json::Map<String, serde_json::Value> =
+        (0..100).map(|n| (n.to_string(), (0..100).map(|m: u32| m.to_string()).collect())).collect();
+    let nested: Vec<Vec<u32>> = (0..480).map(|_| (0..100).collect()).collect();
+    let pairs: Vec<u32> = (0..1_900).collect();
+    let document = serde_json::json!({
+        "text": a(200 * 1024), "half": a(50 * 1024), "eighth": a(150_000), "ten": a(9_999), "eight": a(8 * 1024), "two": a(2 * 1024), "small": a(900),
+        "kilobyte": a(1_000), "half_kilobyte": a(500), "stars": "*a".repeat(240), "digits": "9".repeat(300),
+        "list": format!("[{}1]", "1,".repeat(100_000)), "query": "a=b&".repeat(50_000),
+        "members": members, "texts": texts, "few": texts.iter().take(350).collect::<Vec<_>>(), "wide": wide, "graph": graph, "nested": nested, "pairs": pairs,
+        "pairs_object": {"a": pairs},
+    });
+    Recorded::parse(&document.to_string()).unwrap()
+}
+
+#[test]
+fn the_dearest_call_that_is_let_through_ends_in_time() {
+    let request = request();
+    let mut dear = Vec::new();
+    for call in CALLS {
+        let text = format!("package a\ndefault x := false\nx if {{ y := {call}; is_string(type_name(y)) }}");
+        let sources = Sources::from_modules([("a.rego", text.as_str())], []);
+        let policy = PolicySet::compile(&sources, "data.a.x", Duration::from_secs(10)).unwrap();
+        let mut judge = Judge::new(Arc::new(policy));
+        // The best of three: what is asked is the cost of the call, not of what else the machine does.
+        let took = |_| match judge.judge(&request) {
+            Verdict::Allow(allowance) => (allowance.us, String::new()),
+            Verdict::Deny(refusal) => (refusal.us, refusal.cause.to_string()),
+        };
+        let (us, outcome) = (0..3).map(took).min().unwrap();
+        println!("{us:>8} us  {call}  {outcome}");
+        if us > PROMISE {
+            dear.push((call, us));
+        }
+    }
+    assert_eq!(dear, [], "microseconds of calls that take longer than a decision may");
+}
