@@ -12,7 +12,8 @@ mod glob;
 mod index;
 mod json;
 mod numbers;
-mod regex;
+mod pattern;
+pub(crate) mod regex;
 mod replace;
 mod split;
 mod sprintf;
@@ -125,13 +126,13 @@ const TABLE: &[(&str, By)] = &[
     ("opa.runtime", By::Refused(NO_SERVER)),
     ("product", By::Guard(numbers::small_product)),
     ("rand.intn", By::Refused(NO_RANDOM)),
-    ("regex.find_all_string_submatch_n", By::Guard(regex::short_search)),
-    ("regex.find_n", By::Guard(regex::short_search)),
-    ("regex.is_valid", By::Guard(regex::short_pattern)),
-    ("regex.match", By::Guard(regex::short_match)),
-    ("regex.replace", By::Guard(regex::short_replace)),
-    ("regex.split", By::Guard(regex::short_search)),
-    ("regex.template_match", By::Refused("regex.match with the whole pattern: the engine fails on short values")),
+    ("regex.find_all_string_submatch_n", By::Ours(regex::find_all)),
+    ("regex.find_n", By::Ours(regex::find)),
+    ("regex.is_valid", By::Ours(regex::is_valid)),
+    ("regex.match", By::Ours(regex::is_match)),
+    ("regex.replace", By::Ours(regex::replace)),
+    ("regex.split", By::Ours(regex::split)),
+    ("regex.template_match", By::Ours(regex::template_match)),
     ("replace", By::Ours(replace::replace)),
     ("round", By::Engine),
     ("semver.compare", By::Guard(weigh::linear)),
@@ -176,10 +177,25 @@ const TABLE: &[(&str, By)] = &[
     ("urlquery.encode_object", By::Guard(weigh::deep)),
     ("uuid.parse", By::Engine),
     ("uuid.rfc4122", By::Refused(NO_RANDOM)),
-    ("walk", By::Guard(weigh::deep)),
+    ("walk", By::Guard(weigh::walked)),
     ("yaml.is_valid", By::Refused("json.is_valid")),
     ("yaml.marshal", By::Refused("json.marshal")),
     ("yaml.unmarshal", By::Refused("json.unmarshal")),
+];
+
+/// Builtins of OPA that the engine lacks, by how their names begin.
+#[rustfmt::skip]
+const LACKING: &[(&str, &str)] = &[
+    ("array.flatten", "a comprehension: [x | some part in parts; some x in part]"),
+    ("crypto.", "a value that is prepared in the data"),
+    ("graphql.", "regex.match or split on the text of the query"),
+    ("io.jwt.", "input.caller.jwt: Postern verifies a token before it asks"),
+    ("net.cidr_", "net.cidr_contains, once for each network"),
+    ("net.lookup_ip_addr", "input.context.peer.ip: a decision does not wait for the network"),
+    ("providers.aws.", "a credential of the route: Postern puts it in"),
+    ("regex.globs_match", "glob.match of both against the same text"),
+    ("rego.", "the name of the rule, as `rule` of the decision"),
+    ("strings.render_template", "sprintf"),
 ];
 
 /// What is done with a builtin of this name, and how many arguments it takes; none when the engine or the table
@@ -190,11 +206,12 @@ pub(crate) fn known(name: &str) -> Option<(By, u8)> {
 }
 
 /// What to write instead of a builtin that the engine lacks, where we know.
-pub(crate) fn instead(name: &str) -> Option<&'static str> {
-    TABLE.iter().find(|(known, _)| *known == name).and_then(|(_, by)| match by {
-        By::Refused(instead) => Some(*instead),
-        _ => None,
-    })
+pub(crate) fn instead(name: &str) -> &'static str {
+    if let Some((_, By::Refused(instead))) = TABLE.iter().find(|(known, _)| *known == name) {
+        return instead;
+    }
+    let lacking = LACKING.iter().find(|(beginning, _)| name.starts_with(beginning));
+    lacking.map_or("", |(_, instead)| instead)
 }
 
 /// Puts guards and our own builtins in the place of the engine's.

@@ -118,7 +118,7 @@ fn load_here(sources: &Sources, entrypoint: Option<&str>) -> Result<Prepared, Lo
     engine.set_gather_prints(true);
     for module in &sources.modules {
         if let Err(error) = engine.add_policy(module.name.clone(), module.text.clone()) {
-            problems.push(parse_problem(&module.name, &module.text, &error.to_string()));
+            problems.push(engines_problem(sources, &module.name, &error.to_string()));
         }
     }
     for file in &sources.data {
@@ -127,14 +127,12 @@ fn load_here(sources: &Sources, entrypoint: Option<&str>) -> Result<Prepared, Lo
         }
     }
     let modules = engine.get_modules().clone();
-    let leaves = gate::after_parsing(&modules, entrypoint, &mut problems);
+    let leaves = gate::after_parsing(&modules, &engine.get_data(), entrypoint, &mut problems);
     if !problems.is_empty() {
         return Err(LoadError { problems });
     }
-    prepare(&mut engine).map_err(|error| {
-        let text = error.to_string();
-        LoadError { problems: vec![parse_problem("", "", &text)] }
-    })?;
+    prepare(&mut engine)
+        .map_err(|error| LoadError { problems: vec![engines_problem(sources, "", &error.to_string())] })?;
     Ok(Prepared { engine, leaves })
 }
 
@@ -159,12 +157,14 @@ fn add_data(engine: &mut Engine, file: &DataFile) -> Result<(), Box<Problem>> {
 }
 
 /// The engine says where in its message: `--> file:line:column`, and what after `error:`.
-fn parse_problem(name: &str, text: &str, message: &str) -> Problem {
+fn engines_problem(sources: &Sources, name: &str, message: &str) -> Problem {
     let place = message.split("--> ").nth(1).and_then(|rest| rest.lines().next()).unwrap_or_default();
     let mut numbers = place.rsplitn(3, ':');
     let column = numbers.next().and_then(|column| column.parse().ok());
     let line = numbers.next().and_then(|line| line.parse().ok());
     let file = numbers.next().unwrap_or(name);
+    let module = sources.modules.iter().find(|module| module.name == file);
+    let text = module.map_or("", |module| module.text.as_str());
     let why = message.rsplit("error: ").next().unwrap_or(message).trim();
     let place = line.zip(column);
     let here = place.and_then(|(line, column)| character(text, line, column));

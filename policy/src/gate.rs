@@ -7,9 +7,11 @@ mod calls;
 mod depth;
 mod entrypoint;
 mod names;
+mod shadows;
 pub(crate) mod text;
 mod walk;
 
+use regorus::Value;
 use regorus::unstable::{Module, Ref};
 
 use crate::input::LeafSet;
@@ -26,6 +28,7 @@ pub(crate) fn before_parsing(sources: &Sources, problems: &mut Vec<Problem>) {
 /// What must hold of the parsed modules. Gives the leaves of the input that they read.
 pub(crate) fn after_parsing(
     modules: &[Ref<Module>],
+    data: &Value,
     entrypoint: Option<&str>,
     problems: &mut Vec<Problem>,
 ) -> LeafSet {
@@ -33,6 +36,7 @@ pub(crate) fn after_parsing(
         entrypoint::check(modules, entrypoint, problems);
     }
     let names = names::Names::of(modules);
+    shadows::check(data, &names, problems);
     let mut leaves = LeafSet::Only(std::collections::BTreeSet::new());
     for module in modules {
         calls::check(module, &names, &mut leaves, problems);

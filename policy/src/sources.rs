@@ -19,6 +19,10 @@ const MAX_MODULE: u64 = 1024 * 1024;
 pub struct Sources {
     pub(crate) modules: Vec<Module>,
     pub(crate) data: Vec<DataFile>,
+    /// What the bundle calls itself.
+    manifest: Option<String>,
+    /// Whether data was added to what the bundle holds.
+    added: bool,
     revision: String,
 }
 
@@ -35,6 +39,13 @@ pub(crate) struct DataFile {
     pub(crate) name: String,
     pub(crate) path: Vec<String>,
     pub(crate) text: String,
+}
+
+impl DataFile {
+    fn new(path: &str, text: &str) -> Self {
+        let path: Vec<String> = path.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
+        Self { name: label(&path, "data.json"), path, text: text.to_owned() }
+    }
 }
 
 /// Why a policy folder could not be read.
@@ -100,7 +111,8 @@ impl Sources {
         if sources.modules.is_empty() {
             return Err(SourceError::Empty { path: path.to_owned() });
         }
-        sources.settle(read_manifest(&path.join(".manifest"))?);
+        sources.manifest = read_manifest(&path.join(".manifest"))?;
+        sources.settle();
         Ok(sources)
     }
 
@@ -112,15 +124,19 @@ impl Sources {
         data: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Self {
         let modules = modules.into_iter().map(|(name, text)| Module { name: name.into(), text: text.into() });
-        let data = data.into_iter().map(|(path, text)| {
-            let path: Vec<String> =
-                path.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
-            let name = label(&path, "data.json");
-            DataFile { name, path, text: text.to_owned() }
-        });
-        let mut sources = Self { modules: modules.collect(), data: data.collect(), revision: String::new() };
-        sources.settle(None);
+        let data = data.into_iter().map(|(path, text)| DataFile::new(path, text));
+        let mut sources = Self { modules: modules.collect(), data: data.collect(), ..Self::default() };
+        sources.settle();
         sources
+    }
+
+    /// Adds a data document, `context/freeze` for `data.context.freeze`; the revision names it too.
+    #[must_use]
+    pub fn with_data(mut self, path: &str, json: &str) -> Self {
+        self.data.push(DataFile::new(path, json));
+        self.added = true;
+        self.settle();
+        self
     }
 
     /// Names this policy in records: the manifest's revision, or the first 12 hex digits of a SHA-256.
@@ -172,10 +188,14 @@ impl Sources {
     }
 
     /// Orders the files, so that the folder's own order changes nothing, and fixes the revision.
-    fn settle(&mut self, revision: Option<String>) {
+    fn settle(&mut self) {
         self.modules.sort_by(|a, b| a.name.cmp(&b.name));
         self.data.sort_by(|a, b| a.name.cmp(&b.name));
-        self.revision = revision.unwrap_or_else(|| self.digest());
+        self.revision = match &self.manifest {
+            None => self.digest(),
+            Some(revision) if self.added => format!("{revision}+{}", self.digest()),
+            Some(revision) => revision.clone(),
+        };
     }
 
     fn digest(&self) -> String {
@@ -284,6 +304,19 @@ mod tests {
         let folder =
             folder(&[("a.rego", "package a"), (".manifest", r#"{"revision": "r42", "roots": [""]}"#)]);
         assert_eq!(Sources::read_folder(folder.path()).unwrap().revision(), "r42");
+    }
+
+    #[test]
+    fn data_that_is_added_changes_the_revision_but_not_the_bundles_name() {
+        let folder = folder(&[("a.rego", "package a"), (".manifest", r#"{"revision": "r42"}"#)]);
+        let bundle = Sources::read_folder(folder.path()).unwrap();
+
+        let one = bundle.clone().with_data("context/freeze", "true");
+        let other = bundle.with_data("context/freeze", "false");
+
+        assert!(one.revision().starts_with("r42+") && other.revision().starts_with("r42+"));
+        assert_ne!(one.revision(), other.revision());
+        assert_eq!(one.data[0].path, ["context", "freeze"]);
     }
 
     #[test]

@@ -82,6 +82,31 @@ fn what_the_engine_answers_with_silence_is_refused() {
 }
 
 #[test]
+fn a_constant_pattern_that_is_none_is_refused_and_one_that_is_works() {
+    let problem = refused("x if regex.match(`[`, input.a)", 4, "regex.match");
+    assert!(problem.why.contains("brackets"), "{problem}");
+    refused("x := regex.replace(input.a, `(?x)a`, ``)", 4, "regex.replace");
+    load("x if regex.match(`^\\d+\\b(?i)[[:alpha:]]\\pL$`, input.a)", &[]).unwrap();
+}
+
+#[test]
+fn data_in_a_rules_place_is_refused() {
+    let main = "package postern\ndefault decision := false";
+    for (path, json) in [("postern", r#"{"decision": true}"#), ("", r#"{"postern": 1}"#)] {
+        let sources = Sources::from_modules([("main.rego", main)], [(path, json)]);
+        let error =
+            PolicySet::compile(&sources, "data.postern.decision", Duration::from_secs(1)).unwrap_err();
+        assert!(error.to_string().contains("is data"), "{error}");
+    }
+}
+
+#[test]
+fn what_the_engine_finds_unsafe_has_its_place_too() {
+    let problem = refused("x if y > 1", 4, "rego");
+    assert_eq!((problem.file.as_str(), problem.excerpt.as_str()), ("main.rego", "x if y > 1"), "{problem}");
+}
+
+#[test]
 fn nesting_is_refused_before_the_parser_sees_it() {
     let problem = refused(&format!("x := {}1{}", "[".repeat(200), "]".repeat(200)), 4, "[ {");
     assert_eq!(problem.column, 16);

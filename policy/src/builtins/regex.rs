@@ -1,13 +1,12 @@
-//! `regex.*`: the engine bounds what a pattern compiles to; we bound the text it runs over.
+//! `regex.*`: our own, for the dialect (see [`super::pattern`]) and for the caps.
 //!
 //! One match costs pattern times text. Finding all of them can cost the square of the text, so those take less.
 
 use regorus::Value;
 
+use super::pattern::compiled;
 use super::{Fail, text, weigh};
 
-/// Longest pattern, in bytes.
-const PATTERN: usize = 1_024;
 /// Longest text of one match, in bytes.
 const MATCH: usize = 8 * 1024;
 /// Longest text in which all matches are looked for, in bytes.
@@ -15,49 +14,187 @@ const SEARCH: usize = 2 * 1024;
 /// Most bytes that a replacement makes.
 const REPLACED: usize = 1024 * 1024;
 
-const PATTERN_LIMIT: &str = "a pattern of at most 1024 bytes";
+/// Whether a constant pattern of one of these builtins would fail every call; with what is wrong with it.
+pub(crate) fn wrong_constant(name: &str, arguments: &[Option<&str>]) -> Option<String> {
+    let at = match name {
+        "regex.match" | "regex.find_n" | "regex.find_all_string_submatch_n" | "regex.split" => 0,
+        "regex.replace" => 1,
+        _ => return None,
+    };
+    let pattern = arguments.get(at).copied().flatten()?;
+    compiled(pattern).err().map(|fail| fail.to_string())
+}
 
 /// `regex.match(pattern, text)`.
-pub(super) fn short_match(args: &[Value]) -> Result<(), Fail> {
+pub(super) fn is_match(args: &[Value]) -> Result<Value, Fail> {
     let [pattern, value] = args else { return Err(Fail::Argument("takes a pattern and a text")) };
-    short(pattern, PATTERN, PATTERN_LIMIT)?;
-    short(value, MATCH, "a text of at most 8192 bytes")
+    let pattern = compiled(text(pattern)?)?;
+    Ok(Value::Bool(pattern.is_match(short(value, MATCH, "a text of at most 8192 bytes")?)))
 }
 
 /// `regex.is_valid(pattern)`; what is not text is not valid, not an error.
-pub(super) fn short_pattern(args: &[Value]) -> Result<(), Fail> {
-    match args {
-        [Value::String(pattern)] if pattern.len() > PATTERN => Err(Fail::Limit(PATTERN_LIMIT)),
-        _ => Ok(()),
+pub(super) fn is_valid(args: &[Value]) -> Result<Value, Fail> {
+    let [Value::String(pattern)] = args else { return Ok(Value::Bool(false)) };
+    match compiled(pattern) {
+        Ok(_) => Ok(Value::Bool(true)),
+        Err(Fail::Argument(_)) => Ok(Value::Bool(false)),
+        Err(limit) => Err(limit),
     }
 }
 
-/// `regex.split(pattern, text)`, `regex.find_n(pattern, text, n)` and its sibling.
-pub(super) fn short_search(args: &[Value]) -> Result<(), Fail> {
-    let [pattern, value, ..] = args else { return Err(Fail::Argument("takes a pattern and a text")) };
-    search(pattern, value)
+/// `regex.find_n(pattern, text, n)`: the first `n` matches, all when it is negative.
+pub(super) fn find(args: &[Value]) -> Result<Value, Fail> {
+    let [pattern, value, most] = args else { return Err(Fail::Argument("takes pattern, text, number")) };
+    let (pattern, value) = (compiled(text(pattern)?)?, searched(value)?);
+    let found = pattern.find_iter(value).take(number(most)?).map(|found| Value::from(found.as_str()));
+    Ok(Value::from(found.collect::<Vec<_>>()))
 }
 
-/// `regex.replace(text, pattern, replacement)`: the replacement may name what was matched, and more than once.
-pub(super) fn short_replace(args: &[Value]) -> Result<(), Fail> {
+/// `regex.find_all_string_submatch_n(pattern, text, n)`: each with its groups.
+pub(super) fn find_all(args: &[Value]) -> Result<Value, Fail> {
+    let [pattern, value, most] = args else { return Err(Fail::Argument("takes pattern, text, number")) };
+    let (pattern, value) = (compiled(text(pattern)?)?, searched(value)?);
+    weigh::pay(pattern.captures_len().saturating_mul(value.len() + 1))?;
+    let groups = |found: regex::Captures<'_>| {
+        let groups = found.iter().map(|group| Value::from(group.map_or("", |group| group.as_str())));
+        Value::from(groups.collect::<Vec<_>>())
+    };
+    Ok(Value::from(pattern.captures_iter(value).take(number(most)?).map(groups).collect::<Vec<_>>()))
+}
+
+/// `regex.replace(text, pattern, replacement)`, where `$1` and `${name}` stand for what was matched.
+pub(super) fn replace(args: &[Value]) -> Result<Value, Fail> {
     let [value, pattern, replacement] = args else { return Err(Fail::Argument("takes three texts")) };
-    search(pattern, value)?;
-    let (value, replacement) = (text(value)?, text(replacement)?);
-    let names = replacement.matches('$').count();
-    let most = (value.len() + 1)
-        .saturating_mul(replacement.len())
-        .saturating_add((value.len() + 1).saturating_mul(names + 1));
+    let (value, pattern, replacement) = (searched(value)?, compiled(text(pattern)?)?, text(replacement)?);
+    // Every match may bring the whole replacement, and every name in it what was matched.
+    let names = replacement.matches('$').count() + 1;
+    let most = (value.len() + 1).saturating_mul(replacement.len().saturating_add(names));
     if most > REPLACED {
         return Err(Fail::Limit("a replacement that makes at most 1 MiB"));
     }
-    weigh::pay(most)
+    weigh::pay(most)?;
+    Ok(Value::from(pattern.replace_all(value, replacement).as_ref()))
 }
 
-fn search(pattern: &Value, value: &Value) -> Result<(), Fail> {
-    short(pattern, PATTERN, PATTERN_LIMIT)?;
+/// `regex.split(pattern, text)`: what stands between the matches. As in Go, an empty match at either end of the
+/// text splits nothing off.
+pub(super) fn split(args: &[Value]) -> Result<Value, Fail> {
+    let [pattern, value] = args else { return Err(Fail::Argument("takes a pattern and a text")) };
+    let (source, value) = (text(pattern)?, searched(value)?);
+    let pattern = compiled(source)?;
+    let mut parts = Vec::new();
+    let (mut begin, mut last) = (0, 0);
+    for found in pattern.find_iter(value) {
+        last = found.start();
+        if found.end() > 0 {
+            parts.push(Value::from(value.get(begin..last).unwrap_or_default()));
+        }
+        begin = found.end();
+    }
+    if last != value.len() || (value.is_empty() && !source.is_empty()) {
+        parts.push(Value::from(value.get(begin..).unwrap_or_default()));
+    }
+    Ok(Value::from(parts))
+}
+
+/// `regex.template_match(template, text, "{", "}")`: the template's text stands for itself, what is between the
+/// delimiters is a pattern, and the whole text must match.
+pub(super) fn template_match(args: &[Value]) -> Result<Value, Fail> {
+    let [template, value, open, close] = args else { return Err(Fail::Argument("takes four texts")) };
+    let value = short(value, MATCH, "a text of at most 8192 bytes")?;
+    let (mut pattern, mut literal, mut inner, mut depth) =
+        ("^".to_owned(), String::new(), String::new(), 0_usize);
+    let (open, close) = (character(open)?, character(close)?);
+    for c in text(template)?.chars() {
+        let outside = depth == 0;
+        if c == open {
+            depth += 1;
+        } else if c == close {
+            depth = depth.checked_sub(1).ok_or(UNBALANCED)?;
+        }
+        match (outside, depth) {
+            (true, 0) => literal.push(c),
+            (true, _) => pattern += &regex::escape(&std::mem::take(&mut literal)),
+            (false, 0) => pattern.extend(["(?:", &std::mem::take(&mut inner), ")"]),
+            (false, _) => inner.push(c),
+        }
+    }
+    if depth > 0 {
+        return Err(UNBALANCED);
+    }
+    pattern += &regex::escape(&literal);
+    Ok(Value::Bool(compiled(&(pattern + "$"))?.is_match(value)))
+}
+
+const UNBALANCED: Fail = Fail::Argument("takes a template with as many opening as closing delimiters");
+
+fn character(value: &Value) -> Result<char, Fail> {
+    let mut chars = text(value)?.chars();
+    match (chars.next(), chars.next()) {
+        (Some(c), None) => Ok(c),
+        _ => Err(Fail::Argument("takes delimiters of one character")),
+    }
+}
+
+/// How many; a negative number means all.
+fn number(value: &Value) -> Result<usize, Fail> {
+    let number = value.as_i64().map_err(|_| Fail::Argument("takes a whole number"))?;
+    Ok(usize::try_from(number).unwrap_or(usize::MAX))
+}
+
+fn searched(value: &Value) -> Result<&str, Fail> {
     short(value, SEARCH, "a text of at most 2048 bytes")
 }
 
-fn short(value: &Value, most: usize, limit: &'static str) -> Result<(), Fail> {
-    if text(value)?.len() > most { Err(Fail::Limit(limit)) } else { Ok(()) }
+fn short<'a>(value: &'a Value, most: usize, limit: &'static str) -> Result<&'a str, Fail> {
+    let text = text(value)?;
+    if text.len() > most { Err(Fail::Limit(limit)) } else { Ok(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builtins::turn;
+
+    fn list(items: &[&str]) -> Value {
+        Value::from(items.iter().map(|item| Value::from(*item)).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_text_is_split_as_go_splits_it() {
+        for (pattern, text, want) in [
+            (",", "a,b,", &["a", "b", ""][..]),
+            ("", "abc", &["a", "b", "c"]),
+            ("", "", &[]),
+            (",", "", &[""]),
+            ("z*", "baz", &["b", "a", ""]),
+            ("^", "ab", &["ab"]),
+        ] {
+            assert_eq!(split(&[pattern.into(), text.into()]), Ok(list(want)), "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn matches_groups_and_replacements_come_out() {
+        turn::begin(None);
+        assert_eq!(find(&["a.".into(), "abacad".into(), 2_i64.into()]), Ok(list(&["ab", "ac"])));
+        assert_eq!(find(&["a.".into(), "abacad".into(), (-1_i64).into()]), Ok(list(&["ab", "ac", "ad"])));
+        let groups = find_all(&["(a)(x)?".into(), "ab".into(), (-1_i64).into()]);
+        assert_eq!(groups, Ok(Value::from(vec![list(&["a", "a", ""])])));
+        assert_eq!(replace(&["abc".into(), "(b)".into(), "<${1}>".into()]), Ok(Value::from("a<b>c")));
+        assert_eq!(is_valid(&["[".into()]), Ok(Value::Bool(false)));
+    }
+
+    #[test]
+    fn a_template_matches_the_whole_text_and_no_less() {
+        let matched = |template: &str, text: &str| {
+            template_match(&[template.into(), text.into(), "{".into(), "}".into()])
+        };
+        assert_eq!(matched("urn:{[a-z]{2}}:x.y", "urn:ab:x.y"), Ok(Value::Bool(true)));
+        assert_eq!(matched("urn:{.*}", "a"), Ok(Value::Bool(false)));
+        assert_eq!(matched("a{b|c}d", "acd"), Ok(Value::Bool(true)));
+        assert_eq!(matched("a{b|c}d", "ab"), Ok(Value::Bool(false)));
+        assert_eq!(matched("{a", "a"), Err(UNBALANCED));
+        assert_eq!(matched("a}", "a"), Err(UNBALANCED));
+    }
 }

@@ -11,6 +11,8 @@ const LINEAR: usize = 256 * 1024;
 const VALUES: usize = 50_000;
 /// Most bytes of text in nested values.
 const DEEP: usize = 1024 * 1024;
+/// Most values that are walked.
+const WALKED: usize = 10_000;
 /// What one member of a collection counts.
 const MEMBER: usize = 8;
 /// Most steps for builtins that compare everything in one argument with everything in another.
@@ -18,6 +20,7 @@ const STEPS: usize = 1_000_000;
 
 const LINEAR_LIMIT: &str = "at most 256 KiB of text or 32768 members";
 const DEEP_LIMIT: &str = "at most 50000 nested values and 1 MiB of text";
+const WALK_LIMIT: &str = "at most 10000 nested values";
 const STEPS_LIMIT: &str = "at most 1000000 comparisons";
 pub(super) const PURSE_LIMIT: &str = "8 MiB for all builtins of one decision together";
 
@@ -35,7 +38,13 @@ pub(super) fn deep(args: &[Value]) -> Result<(), Fail> {
     values(args, VALUES)
 }
 
-/// The same, for builtins that build more of each value.
+/// For `walk`, which gives every nested value with its path.
+pub(super) fn walked(args: &[Value]) -> Result<(), Fail> {
+    values(args, WALKED)
+        .map_err(|fail| if fail == Fail::Limit(DEEP_LIMIT) { Fail::Limit(WALK_LIMIT) } else { fail })
+}
+
+/// As [`deep`] with another cap, for builtins that build more of each value.
 pub(super) fn values(args: &[Value], most: usize) -> Result<(), Fail> {
     let mut left = most;
     let mut bytes = 0_usize;

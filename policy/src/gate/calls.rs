@@ -1,6 +1,6 @@
 //! Every call: the engine must have what is called, and answer it rightly. On the way, what is read of the input.
 
-use regorus::unstable::{Module, Span, WithModifier};
+use regorus::unstable::{Expr, Module, Ref, Span, WithModifier};
 
 use super::names::{self, Names};
 use super::walk::{self, Seen};
@@ -22,7 +22,8 @@ pub(super) fn check(module: &Module, names: &Names, leaves: &mut LeafSet, proble
                     problems.push(at(span, span.text(), "calls what is not a name", "the function's name"));
                     return;
                 };
-                if let Some((why, instead)) = wrong(module, names, &called, params, alone) {
+                let found = wrong(module, names, &called, params.len(), alone);
+                if let Some((why, instead)) = found.or_else(|| wrong_constant(&called, params)) {
                     problems.push(at(span, &called.join("."), &why, &instead));
                 }
                 if called == ["time", "now_ns"] {
@@ -66,7 +67,7 @@ fn wrong(
     }
     let Some((by, arity)) = builtins::known(&name) else {
         let why = "is neither a function of this policy nor a builtin of the engine";
-        return Some((why.to_owned(), builtins::instead(&name).unwrap_or_default().to_owned()));
+        return Some((why.to_owned(), builtins::instead(&name).to_owned()));
     };
     if let By::Refused(instead) = by {
         return Some(("is not let through".to_owned(), instead.to_owned()));
@@ -79,6 +80,20 @@ fn wrong(
         return Some((format!("takes {arity} arguments, not {params}"), String::new()));
     }
     None
+}
+
+/// A constant pattern that fails each time it is used.
+fn wrong_constant(called: &[String], params: &[Ref<Expr>]) -> Option<(String, String)> {
+    let text = |param: &Ref<Expr>| match param.as_ref() {
+        Expr::String { value, .. } | Expr::RawString { value, .. } => {
+            value.as_string().ok().map(ToString::to_string)
+        }
+        _ => None,
+    };
+    let texts: Vec<Option<String>> = params.iter().map(text).collect();
+    let texts: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
+    let why = builtins::regex::wrong_constant(&called.join("."), &texts)?;
+    Some((format!("{why}; this one is not"), "a pattern of RE2, as OPA has it".to_owned()))
 }
 
 /// `with` may replace input and data; a replaced builtin belongs into tests, and the engine replaces only some.

@@ -62,6 +62,8 @@ pub(crate) fn check(modules: &[Ref<Module>], entrypoint: &str, problems: &mut Ve
             "is not defined by any module",
             "the rule's full name as entrypoint",
         ));
+    } else if defaults > 1 {
+        problems.push(Problem::of("", entrypoint, "has more than one default", "one of them"));
     } else if defaults == 0 {
         let why = "has no default: a request no rule speaks of would have no answer";
         problems.push(Problem::of("", entrypoint, why, DEFAULT));

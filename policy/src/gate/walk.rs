@@ -13,7 +13,7 @@ pub(crate) enum Seen<'a> {
     /// A reference, the longest form of it: `input.a.b`, not also `input.a`.
     Ref(&'a Expr),
     /// A call; `alone` when it is a statement of its own.
-    Call { span: &'a Span, fcn: &'a Expr, params: usize, alone: bool },
+    Call { span: &'a Span, fcn: &'a Expr, params: &'a [Ref<Expr>], alone: bool },
     /// A `with`.
     With(&'a WithModifier),
     /// A name that the rule binds.
@@ -177,7 +177,7 @@ impl<'a> Walk<'a, '_> {
                 self.expr(value, false);
             }
             Expr::Call { span, fcn, params, .. } => {
-                (self.visit)(Seen::Call { span, fcn, params: params.len(), alone });
+                (self.visit)(Seen::Call { span, fcn, params, alone });
                 self.exprs(params);
             }
             Expr::UnaryExpr { expr, .. } => self.expr(expr, false),
