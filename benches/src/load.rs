@@ -200,16 +200,19 @@ impl Caller {
     }
 
     async fn until_it_answers(&self) -> Result<(), Failure> {
+        let mut last = String::new();
         let trying = async {
             loop {
                 match self.connect().await {
                     Ok(connection) => return connection.close().await,
-                    Err(why) if retried(&why) => sleep(Duration::from_millis(50)).await,
+                    Err(why) if retried(&why) => last = why.to_string(),
                     Err(why) => return Err(why),
                 }
+                sleep(Duration::from_millis(50)).await;
             }
         };
-        timeout(FIRST_ANSWER, trying).await.unwrap_or_else(|_| Err("it never answered".into()))
+        let tried = timeout(FIRST_ANSWER, trying).await;
+        tried.unwrap_or_else(|_| Err(format!("it never answered; last: {last}").into()))
     }
 
     async fn connect(&self) -> Result<Connection, Failure> {
