@@ -10,7 +10,7 @@ use crate::document::{Document, DocumentError};
 
 /// One leaf of the input document, and the table of all of them.
 macro_rules! leaves {
-    ($($(#[doc = $doc:literal])+ $id:ident = $path:literal,)+) => {
+    ($($(#[doc = $doc:literal])+ $id:ident = $path:literal: $kind:ident,)+) => {
         /// A leaf of the input document: something a policy can read.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
@@ -26,6 +26,12 @@ macro_rules! leaves {
                 match self { $(Self::$id => $path,)+ }
             }
 
+            /// What its value is.
+            #[must_use]
+            pub const fn kind(self) -> Kind {
+                match self { $(Self::$id => Kind::$kind,)+ }
+            }
+
             /// What the leaf says, in one line; the published schema uses the same words.
             #[must_use]
             pub const fn summary(self) -> &'static str {
@@ -37,73 +43,92 @@ macro_rules! leaves {
 
 leaves! {
     /// Version of the input document: 1.
-    Version = "v",
+    Version = "v": Number,
     /// SPIFFE ID of the caller.
-    CallerId = "caller.id",
+    CallerId = "caller.id": Text,
     /// workload, process or person.
-    CallerKind = "caller.kind",
+    CallerKind = "caller.kind": Text,
     /// Trust domain of the caller's SPIFFE ID.
-    CallerTrustDomain = "caller.trust_domain",
+    CallerTrustDomain = "caller.trust_domain": Text,
     /// Path segments of the caller's SPIFFE ID.
-    CallerPath = "caller.path",
+    CallerPath = "caller.path": Texts,
     /// `x509_svid`, `jwt_svid`, `process` or `oidc`.
-    CallerProof = "caller.proof",
+    CallerProof = "caller.proof": Text,
     /// When the caller's proof ends, in Unix seconds.
-    CallerExpiresAt = "caller.expires_at",
+    CallerExpiresAt = "caller.expires_at": Number,
     /// Serial and anchor of an X.509-SVID, or null.
-    CallerX509 = "caller.x509",
+    CallerX509 = "caller.x509": ObjectOrNull,
     /// Claims of a JWT-SVID that policy may see, or null.
-    CallerJwt = "caller.jwt",
+    CallerJwt = "caller.jwt": ObjectOrNull,
     /// The calling process as the kernel named it, or null.
-    CallerProcess = "caller.process",
+    CallerProcess = "caller.process": ObjectOrNull,
     /// On whose behalf the caller acts, nearest first.
-    CallerActors = "caller.actors",
+    CallerActors = "caller.actors": List,
     /// Name of the listener.
-    Listener = "listener",
+    Listener = "listener": Text,
     /// inbound or outbound.
-    Direction = "direction",
+    Direction = "direction": Text,
     /// Name of the route.
-    Route = "route",
+    Route = "route": Text,
     /// Name of the upstream.
-    UpstreamName = "upstream.name",
+    UpstreamName = "upstream.name": Text,
     /// How the upstream proves itself: `roots`, `spiffe_id`, `pin`, `none`.
-    UpstreamProof = "upstream.proof",
+    UpstreamProof = "upstream.proof": Text,
     /// http/1.1, http/2, tcp or a database's name.
-    RequestProtocol = "request.protocol",
+    RequestProtocol = "request.protocol": Text,
     /// HTTP method.
-    RequestMethod = "request.method",
+    RequestMethod = "request.method": Text,
     /// http or https, as the caller spoke.
-    RequestScheme = "request.scheme",
+    RequestScheme = "request.scheme": Text,
     /// Host the caller asked for, lower case, without port.
-    RequestHost = "request.host",
+    RequestHost = "request.host": Text,
     /// Path as it is forwarded, without query.
-    RequestPath = "request.path",
+    RequestPath = "request.path": Text,
     /// Path segments, split first and decoded after.
-    RequestSegments = "request.segments",
+    RequestSegments = "request.segments": Texts,
     /// Query parameters, each a list.
-    RequestQuery = "request.query",
+    RequestQuery = "request.query": Lists,
     /// Headers by lower-case name, each a list.
-    RequestHeaders = "request.headers",
+    RequestHeaders = "request.headers": Lists,
     /// State, size and, where the route inspects it, value of the body.
-    RequestBody = "request.body",
+    RequestBody = "request.body": Object,
     /// Database engine.
-    RequestEngine = "request.engine",
+    RequestEngine = "request.engine": Text,
     /// Database name.
-    RequestDatabase = "request.database",
+    RequestDatabase = "request.database": Text,
     /// User name the caller gave to the database.
-    RequestUser = "request.user",
+    RequestUser = "request.user": Text,
     /// Commands and relations of a database statement.
-    RequestStatement = "request.statement",
+    RequestStatement = "request.statement": Object,
     /// The credentials that the route permits, and the state of their leases.
-    Credentials = "credentials",
+    Credentials = "credentials": Object,
     /// SPIFFE ID of this sidecar.
-    ContextSidecar = "context.sidecar",
+    ContextSidecar = "context.sidecar": Text,
     /// Labels of the configuration.
-    ContextLabels = "context.labels",
+    ContextLabels = "context.labels": Object,
     /// Network address of the peer.
-    ContextPeer = "context.peer",
+    ContextPeer = "context.peer": Object,
     /// Time of the request in Unix seconds; also what `time.now_ns` answers from.
-    Now = "now",
+    Now = "now": Number,
+}
+
+/// What the value of a leaf is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Text.
+    Text,
+    /// A whole number that is not negative.
+    Number,
+    /// A list of texts.
+    Texts,
+    /// A list.
+    List,
+    /// An object whose members are lists of texts.
+    Lists,
+    /// An object.
+    Object,
+    /// An object, or null.
+    ObjectOrNull,
 }
 
 impl fmt::Display for LeafId {

@@ -31,14 +31,16 @@ mod gate;
 mod input;
 mod judge;
 mod problem;
+mod schema;
 mod sources;
 mod verdict;
 
 pub use ask::{AskError, Question, ask};
 pub use compile::PolicySet;
 pub use document::{Document, DocumentError, Key, MAX_DEPTH, MAX_VALUES};
-pub use input::{Facts, Leaf, LeafId, LeafSet, Recorded};
+pub use input::{Facts, Kind, Leaf, LeafId, LeafSet, Recorded};
 pub use judge::Judge;
 pub use problem::{LoadError, Problem};
+pub use schema::input_schema;
 pub use sources::{SourceError, Sources};
 pub use verdict::{Allowance, Cause, DenyResponse, Fault, Refusal, Verdict};

@@ -11,7 +11,7 @@ fn load(body: &str, others: &[(&str, &str)]) -> Result<PolicySet, Vec<Problem>> 
     let main = format!("package postern\nimport rego.v1\n\n{body}\ndefault decision := false");
     let modules = std::iter::once(("main.rego", main.as_str())).chain(others.iter().copied());
     let sources = Sources::from_modules(modules, []);
-    PolicySet::compile(&sources, "data.postern.decision", Duration::from_millis(20))
+    PolicySet::compile(&sources, "data.postern.decision", Duration::from_secs(1))
         .map_err(|error| error.problems)
 }
 
