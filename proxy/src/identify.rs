@@ -16,6 +16,8 @@ mod jwt;
 pub(crate) mod mint;
 mod peer;
 mod source;
+#[cfg(test)]
+mod suites;
 mod svid;
 mod tls;
 mod upstream;

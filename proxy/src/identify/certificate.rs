@@ -279,8 +279,14 @@ impl<'a> Extensions<'a> {
                     found.names_critical = extension.critical;
                     found.names.replace(&names.general_names).is_none()
                 }
-                ParsedExtension::NameConstraints(_) => !std::mem::replace(&mut found.name_constraints, true),
-                ParsedExtension::ParseError { .. } => false,
+                // Must be critical (RFC 5280 4.2.1.10): chain building enforces them.
+                ParsedExtension::NameConstraints(_) => {
+                    extension.critical && !std::mem::replace(&mut found.name_constraints, true)
+                }
+                // The first two must be critical (RFC 5280 4.2.1.11, 4.2.1.14), and nobody here enforces them.
+                ParsedExtension::PolicyConstraints(_)
+                | ParsedExtension::InhibitAnyPolicy(_)
+                | ParsedExtension::ParseError { .. } => false,
                 // What else there is adds nothing; but what is critical must be understood (RFC 5280 4.2).
                 _ => !extension.critical,
             };
