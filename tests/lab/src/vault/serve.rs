@@ -19,7 +19,10 @@ const BODY_LIMIT: usize = 64 * 1024;
 
 pub(super) async fn serve(listener: net::TcpListener, shared: Arc<Shared>) {
     match TcpListener::from_std(listener) {
-        Ok(listener) => tokio::join!(accept(listener, &shared), keep_time(&shared)).1,
+        Ok(listener) => tokio::select! {
+            () = accept(listener, &shared) => {}
+            () = keep_time(&shared) => {}
+        },
         Err(error) => tracing::error!(%error, "the vault cannot listen"),
     }
 }
