@@ -32,29 +32,27 @@ pub enum TourError {
 
 /// Shows everything once; whether it all went as told. With `keep` it then stays until interrupted.
 pub fn run(keep: bool) -> Result<bool, TourError> {
-    let site = Site::start()?;
-    let mut story = Story::new(site.path("records.jsonl"));
-    story.say(
-        "The Postern lab. NOT FOR PRODUCTION: keys in memory, clear HTTP on loopback, no secrets kept.",
-    )?;
+    let folder = tempfile::Builder::new().prefix("postern-lab-").tempdir()?;
+    let mut story = Story::new(folder.path().join("records.jsonl"));
+    story
+        .say("The Postern lab. NOT FOR PRODUCTION: keys in memory, clear HTTP on loopback, nothing kept.")?;
     story.say(
         "An authority, a vault, a service that knows only passwords, and the real postern between them,",
     )?;
-    story.say(&format!(
-        "all on this machine, in {}; postern is process {}.",
-        site.folder.path().display(),
-        site.sidecar.pid()
-    ))?;
+    story.say(&format!("all on this machine, in {}.", folder.path().display()))?;
+    let mut site = Site::start(folder)?;
 
     let steps = [allowed, denied, unknown, renewed, revoked, vault_down, bad_policy];
     for step in steps {
         step(&site, &mut story)?;
     }
-    let as_told = story.end()?;
     if keep {
+        let as_told = story.end()?;
         stay(&site, &mut story)?;
+        return Ok(as_told);
     }
-    Ok(as_told)
+    stopped(&mut site, &mut story)?;
+    story.end()
 }
 
 fn allowed(site: &Site, story: &mut Story) -> Result<(), TourError> {
@@ -193,6 +191,20 @@ fn bad_policy(site: &Site, story: &mut Story) -> Result<(), TourError> {
     site.restore_policy()?;
     story.check("the old policy still allows billing", allowed.status == Some(200))?;
     story.check("and still denies reporting", denied.status == Some(403))
+}
+
+fn stopped(site: &mut Site, story: &mut Story) -> Result<(), TourError> {
+    story.step("Postern is stopped", "it returns what it held, so that no account outlives it.")?;
+    for user in site.accounts.users() {
+        story.line("account", &user)?;
+    }
+    let ended = site.sidecar.stop()?;
+    story.line("postern", &ended.to_string())?;
+    story.record("the end of the last access", MOMENT, |record| {
+        is(record, "kind", "access.ended") && is(record, "reason", "drained")
+    })?;
+    story.check("it ended well", ended.success())?;
+    story.check("no leased account is left at the service", site.accounts.users().is_empty())
 }
 
 /// Stays until interrupted, with what is needed to go on by hand.

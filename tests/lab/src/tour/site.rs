@@ -45,9 +45,9 @@ pub(super) struct Site {
 }
 
 impl Site {
-    pub(super) fn start() -> Result<Self, TourError> {
+    /// Everything in `folder`, up and ready.
+    pub(super) fn start(folder: TempDir) -> Result<Self, TourError> {
         let program = sidecar::locate()?;
-        let folder = tempfile::Builder::new().prefix("postern-lab-").tempdir()?;
         let place = folder.path();
         for name in ["bin", "policy", "state"] {
             fs::create_dir(place.join(name))?;

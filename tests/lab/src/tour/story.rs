@@ -64,8 +64,10 @@ impl Story {
     pub(super) fn call(&mut self, command: &mut Command) -> Result<Reply, TourError> {
         let name = PathBuf::from(command.get_program());
         let name = name.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let arguments: Vec<_> = command.get_args().skip(1).map(|word| word.to_string_lossy()).collect();
-        self.line("tried", &format!("{name} {}", arguments.join(" ")))?;
+        let words: Vec<_> = command.get_args().map(|word| word.to_string_lossy()).collect();
+        let url = words.iter().find(|word| word.starts_with("https:")).cloned().unwrap_or_default();
+        let without = if words.iter().any(|word| word == "--anyway") { ", without an SVID" } else { "" };
+        self.line("tried", &format!("{name}: GET {url}{without}"))?;
         let ran = command.output()?;
         let printed = if ran.status.success() { ran.stdout } else { ran.stderr };
         let text = String::from_utf8_lossy(&printed).trim_end().to_owned();

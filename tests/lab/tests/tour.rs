@@ -1,0 +1,12 @@
+//! The README's first command, as it stands there.
+
+use std::process::Command;
+
+#[test]
+fn the_tour_goes_as_told() {
+    let tour = Command::new(env!("CARGO_BIN_EXE_postern-lab")).output().unwrap();
+
+    let (told, wrong) = (String::from_utf8_lossy(&tour.stdout), String::from_utf8_lossy(&tour.stderr));
+    assert!(tour.status.success(), "{told}\n{wrong}");
+    assert!(told.contains("All 8 steps went as told.") && !told.contains('\x1b'), "{told}");
+}
