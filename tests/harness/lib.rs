@@ -8,6 +8,7 @@
 //! The harness panics when the world is not as it should be: a test has nothing better to do.
 
 pub mod certificates;
+pub mod estate;
 pub mod folder;
 pub mod parts;
 pub mod plain_http;
