@@ -10,6 +10,7 @@
 pub mod certificates;
 pub mod estate;
 pub mod folder;
+pub mod load;
 pub mod parts;
 pub mod plain_http;
 pub mod process;

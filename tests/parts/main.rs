@@ -1,5 +1,6 @@
 //! Each real part really starts, and shows one fact that the other tests rest on.
 
+mod load;
 mod callers;
 mod ledger;
 mod old_services;
