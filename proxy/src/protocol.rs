@@ -8,6 +8,8 @@ mod ending;
 pub mod http;
 mod session;
 pub mod tcp;
+#[cfg(test)]
+mod tests;
 
 use std::net::SocketAddr;
 use std::rc::Rc;

@@ -166,7 +166,10 @@ fn headers(http: &HttpAction<'_>, upstream: &Upstream) -> Document {
         *name == AUTHORIZATION || *name == COOKIE || *name == PROXY_AUTHORIZATION || Some(name) == place
     };
     let shown = http.headers.keys().filter(|name| !hidden(name)).map(|name| {
-        let values = http.headers.get_all(name).iter().map(|value| value.to_str().unwrap_or_default());
+        let values = http.headers.get_all(name).iter().map(|value| {
+            // Not `to_str`, which takes ASCII alone: policy would see nothing where the upstream sees a word.
+            std::str::from_utf8(value.as_bytes()).unwrap_or_default()
+        });
         (name.as_str(), Document::texts(values))
     });
     Document::map(shown)

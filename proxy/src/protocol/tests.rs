@@ -1,0 +1,10 @@
+//! The dialects on the real path: real configuration, real policy, a real lease, a real origin on
+//! loopback. Only the handshake is left out: the caller's end is a socket pair in memory.
+
+mod callers;
+mod hostile;
+mod http2;
+mod origin;
+mod site;
+mod streams;
+mod unchanged;

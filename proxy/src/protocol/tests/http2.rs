@@ -1,0 +1,137 @@
+//! HTTP/2 on both sides: streams judged one by one, gRPC with its trailers, and a graceful end.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http2::SendRequest;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpListener;
+
+use super::site::{Bench, Plan, on_a_worker};
+use crate::fault::codes;
+use crate::forward::Local;
+use crate::protocol::{Alpn, Ender};
+use crate::record::Outcome;
+
+/// A gRPC-like origin that speaks HTTP/2 in clear text.
+async fn origin() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::task::spawn_local(async move {
+        loop {
+            let (socket, _) = listener.accept().await.unwrap();
+            let service = service_fn(|request: Request<Incoming>| async {
+                let said = format!(
+                    "{} {:?} {:?}",
+                    request.uri(),
+                    request.headers().get("te"),
+                    request.headers().get("host")
+                );
+                if request.uri().path() == "/slow" {
+                    tokio::time::sleep(Duration::from_millis(300)).await;
+                }
+                let body = request.into_body().collect().await.unwrap().to_bytes();
+                let trailers =
+                    HeaderMap::from_iter([("grpc-status".parse().unwrap(), HeaderValue::from_static("0"))]);
+                let body = Full::new(Bytes::from([said.as_bytes(), b" ", &body].concat()));
+                let body = body.with_trailers(async { Some(Ok::<_, Infallible>(trailers)) });
+                Ok::<_, Infallible>(Response::new(body))
+            });
+            let http = hyper::server::conn::http2::Builder::new(Local)
+                .serve_connection(TokioIo::new(socket), service);
+            tokio::task::spawn_local(http);
+        }
+    });
+    port
+}
+
+async fn client(bench: &Bench) -> (SendRequest<Full<Bytes>>, Ender) {
+    let (caller, ender) = bench.connect(Alpn::Http2);
+    let (client, driver) = hyper::client::conn::http2::handshake(Local, TokioIo::new(caller)).await.unwrap();
+    tokio::task::spawn_local(driver);
+    (client, ender)
+}
+
+fn call(path: &str) -> Request<Full<Bytes>> {
+    Request::post(format!("https://h.example{path}"))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .body(Full::new(Bytes::from_static(b"ask")))
+        .unwrap()
+}
+
+async fn http2_bench(decision: &'static str) -> Bench {
+    let port = Some(origin().await);
+    Plan { port, decision, upstream: "login: basic, http2: true", ..Plan::default() }.start().await
+}
+
+#[test]
+fn grpc_passes_with_its_trailers() {
+    on_a_worker(async {
+        let bench = http2_bench(super::site::ALLOW).await;
+        let (mut client, _ender) = client(&bench).await;
+        let response = client.send_request(call("/x.Y/Z")).await.unwrap();
+        let collected = response.into_body().collect().await.unwrap();
+        assert_eq!(collected.trailers().unwrap()["grpc-status"], "0");
+        let said = String::from_utf8(collected.to_bytes().into()).unwrap();
+        assert_eq!(said, "http://h.example/x.Y/Z Some(\"trailers\") None ask");
+        let record = bench.record().await;
+        assert_eq!((record.request.protocol, record.outcome), ("http/2", Outcome::Forwarded));
+        assert_eq!((record.bytes.received, record.bytes.sent), (3, said.len() as u64));
+    });
+}
+
+#[test]
+fn each_stream_is_judged_and_a_grpc_caller_is_refused_in_its_own_words() {
+    on_a_worker(async {
+        let bench = http2_bench("input.request.path == \"/x.Y/Z\"").await;
+        let (mut client, _ender) = client(&bench).await;
+        let (allowed, denied) = tokio::join!(
+            client.clone().send_request(call("/x.Y/Z")),
+            client.send_request(call("/x.Y/Other"))
+        );
+        assert_eq!(allowed.unwrap().headers().get("grpc-status"), None);
+        let denied = denied.unwrap();
+        assert_eq!(
+            (denied.status().as_u16(), &denied.headers()["grpc-status"]),
+            (200, &HeaderValue::from_static("7"))
+        );
+        assert!(denied.headers()["grpc-message"].to_str().unwrap().contains(codes::POLICY_DENIED.id));
+    });
+}
+
+#[test]
+fn an_h2_connection_that_ends_soon_says_goaway_and_finishes_its_streams() {
+    on_a_worker(async {
+        let bench = http2_bench("true").await;
+        let (mut client, ender) = client(&bench).await;
+        let open = tokio::task::spawn_local(client.send_request(call("/slow")));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        ender.soon();
+        let collected = open.await.unwrap().unwrap().into_body().collect().await.unwrap();
+        assert_eq!(collected.trailers().unwrap()["grpc-status"], "0");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(client.is_closed());
+    });
+}
+
+#[test]
+fn http1_on_an_h2_connection_is_not_guessed() {
+    on_a_worker(async {
+        let bench = Plan::default().start().await;
+        let (mut caller, _ender) = bench.connect(Alpn::Http2);
+        tokio::io::AsyncWriteExt::write_all(&mut caller, b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n")
+            .await
+            .unwrap();
+        let mut all = Vec::new();
+        caller.read_to_end(&mut all).await.unwrap();
+        assert!(!all.starts_with(b"HTTP/1.1 200"));
+        assert!(bench.origin.seen().is_empty());
+    });
+}
