@@ -54,8 +54,9 @@ enum Verb {
         postern run --config /etc/postern/postern.yaml\n  \
         SPIFFE_ENDPOINT_SOCKET=unix:///run/spire/agent.sock postern run --config postern.yaml\n  \
         POSTERN_LOG=debug postern run --config postern.yaml --log json\n\n\
-        SIGTERM and SIGINT drain and stop. The policy folder is watched. Logs go to standard error; records go\n\
-        where `records.file` says, or to standard output.")]
+        SIGTERM and SIGINT drain and stop. The configuration and the policy folder are watched, and SIGHUP reads\n\
+        them again; what is refused changes nothing. Logs go to standard error; records go where `records.file`\n\
+        says, or to standard output.")]
     Run {
         #[command(flatten)]
         config: ConfigFile,
@@ -73,12 +74,17 @@ enum Verb {
         #[command(flatten)]
         config: ConfigFile,
     },
-    /// Print the JSON Schema of the configuration
+    /// Print a JSON Schema: of the configuration, or of what policy sees
     #[command(
-        after_long_help = "For editors and pipelines. Example:\n  postern schema > postern.schema.json\n\n\
+        after_long_help = "For editors and pipelines. Examples:\n  postern schema > postern.schema.json\n  \
+        postern schema --of input > input.schema.json\n\n\
         and as the first line of the configuration:\n  # yaml-language-server: $schema=postern.schema.json"
     )]
-    Schema,
+    Schema {
+        /// What is described
+        #[arg(long, value_enum, default_value_t = schema::Of::Configuration)]
+        of: schema::Of,
+    },
     /// Explain one record: what was asked, what decided, which lease, how it ended, who has to act
     #[command(after_long_help = "Examples:\n  \
         postern explain r-7q2m4d1x9z0k --config postern.yaml\n  \
@@ -158,7 +164,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
     match cli.verb {
         Verb::Run { config, log } => run::run(&config.config, log),
         Verb::Check { config } => check::check(&config.config),
-        Verb::Schema => schema::schema(),
+        Verb::Schema { of } => schema::schema(of),
         Verb::Explain { what, records, config } => {
             explain::explain(&what, records.as_deref(), &config.config)
         }
@@ -197,10 +203,13 @@ mod tests {
     }
 
     #[test]
-    fn the_schema_is_json_and_names_the_keys() {
+    fn a_schema_is_json_and_names_the_keys() {
         let outcome = postern(&["schema"]);
         let schema: serde_json::Value = serde_json::from_str(&outcome.out).unwrap();
         assert!(schema["properties"]["listeners"].is_object());
+        let input: serde_json::Value =
+            serde_json::from_str(&postern(&["schema", "--of", "input"]).out).unwrap();
+        assert!(input["properties"]["caller"].is_object());
     }
 
     #[test]

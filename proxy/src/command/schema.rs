@@ -1,8 +1,24 @@
+use clap::ValueEnum;
+use serde_json::Value;
+
 use super::{Exit, Outcome};
 use crate::config::draft;
 
-pub(super) fn schema() -> Outcome {
-    match serde_json::to_string_pretty(&draft::schema()) {
+/// What there is a schema of.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Of {
+    /// The file that `run` is given
+    Configuration,
+    /// What policy sees as `input`
+    Input,
+}
+
+pub(super) fn schema(of: Of) -> Outcome {
+    let schema: Value = match of {
+        Of::Configuration => draft::schema().into(),
+        Of::Input => postern_policy::input_schema(),
+    };
+    match serde_json::to_string_pretty(&schema) {
         Ok(text) => Outcome::said(text + "\n"),
         Err(error) => Outcome::failed(Exit::Failed, format!("the schema cannot be written: {error}\n")),
     }
