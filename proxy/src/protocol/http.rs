@@ -158,7 +158,13 @@ async fn pass(
         from: Some(conn.from.ip()),
     };
     let mut passage = conn.site.gate.admit(ask, recorder).await?;
-    match forward(conn, &mut passage, &mut head, &asked).await {
+    let mut ending = conn.ending.clone();
+    let forwarded = tokio::select! {
+        biased;
+        forwarded = forward(conn, &mut passage, &mut head, &asked) => forwarded,
+        fault = ending.now() => Err(fault),
+    };
+    match forwarded {
         Ok(answered) => Ok(reply(conn, passage, asked, answered, caller, busy)),
         Err(fault) => {
             let mut recorder = passage.into_recorder();

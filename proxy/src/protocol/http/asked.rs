@@ -49,6 +49,9 @@ impl Asked {
         let peer = caller(conn, &mut head.headers)?;
         let mut wishes = hop::cleanse(&mut head.headers).map_err(Fault::of)?;
         wishes.websocket &= head.version == Version::HTTP_11 && head.method == Method::GET;
+        if wishes.websocket {
+            hop::ask_for_websocket(&mut head.headers);
+        }
         let trace = hop::trace(&mut head.headers);
         recorder.note(|entry| {
             entry.caller = Some(peer.facts());

@@ -165,6 +165,12 @@ fn is_free(name: &HeaderName) -> bool {
         && !speaks_for_us(name.as_str())
 }
 
+/// The one switch of protocols that is passed on, and so shown to policy.
+pub(super) fn ask_for_websocket(headers: &mut HeaderMap) {
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+}
+
 /// Several `cookie` lines are one to HTTP/1.1 (RFC 9113, 8.2.3).
 pub(super) fn join_cookies(headers: &mut HeaderMap) {
     if headers.get_all(header::COOKIE).iter().nth(1).is_none() {

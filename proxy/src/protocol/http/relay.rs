@@ -22,6 +22,7 @@ use crate::fault::{Code, Fault, codes};
 use crate::forward::{ForwardError, Lent, Source};
 use crate::gate::{Bound, Passage};
 use crate::protocol::session::{AFTER, Session};
+use crate::record::Outcome;
 
 /// A response that gave this much without a pause is watched from then on.
 const UNWATCHED: u64 = 64 * 1024;
@@ -161,9 +162,10 @@ impl Shared {
         let (out, over) = match frame {
             None => (open.rest().map(|rest| Ok(Frame::data(rest))), Some(Over::Done)),
             Some(Err(error)) => {
-                let fault = ForwardError::BrokeOff(error);
-                let broken = Over::Broken(Fault::of(codes::UPSTREAM_BROKE_OFF));
-                (Some(Err(fault)), Some(broken))
+                // The caller's own body may be what broke the exchange.
+                let trouble = open.source.as_ref().and_then(|source| source.trouble());
+                let fault = trouble.map_or_else(|| Fault::of(codes::UPSTREAM_BROKE_OFF), Fault::from);
+                (Some(Err(ForwardError::BrokeOff(error))), Some(Over::Broken(fault)))
             }
             Some(Ok(frame)) => {
                 let (frame, over) = open.pass(frame);
@@ -204,9 +206,11 @@ impl Shared {
         let (received, sent) = (open.source.map_or(0, |source| source.received()), self.sent.get());
         let found = open.scrubber.is_some_and(|(scrubber, _)| scrubber.found);
         let mut recorder = open.passage.into_recorder();
+        let mut leak = found;
         recorder.note(|entry| {
             (entry.bytes.received, entry.bytes.sent) = (received, sent);
             entry.leak |= found;
+            leak = entry.leak;
         });
         let cut = match &over {
             Over::Done => None,
@@ -219,7 +223,7 @@ impl Shared {
         match (over, cut) {
             (Over::Done, _) => {
                 open.lent.give_back();
-                recorder.forwarded();
+                recorder.close(Outcome::Forwarded, leak.then_some(codes::SECRET_LEAKED));
             }
             (Over::Broken(fault), _) => recorder.failed(&fault),
             (Over::Unread, Some(code)) => recorder.failed(&Fault::of(code)),

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::{Request, StatusCode, Uri, Version};
 
@@ -89,18 +89,10 @@ fn request(head: &Parts, asked: &Asked, http2: bool, scheme: &'static str, body:
             headers.insert(header::HOST, host);
         }
         hop::join_cookies(&mut headers);
-        if asked.wishes.websocket {
-            ask_for_websocket(&mut headers);
-        }
         *request.uri_mut() = Uri::from(target.sent.clone());
     }
     *request.headers_mut() = headers;
     request
-}
-
-fn ask_for_websocket(headers: &mut HeaderMap) {
-    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
 }
 
 impl Asked {

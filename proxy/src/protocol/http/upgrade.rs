@@ -54,8 +54,7 @@ pub(super) fn is_switch(response: &Response<Incoming>) -> bool {
 fn switching(given: &HeaderMap) -> HeaderMap {
     let mut headers = given.clone();
     hop::cleanse_response(&mut headers);
-    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    hop::ask_for_websocket(&mut headers);
     headers
 }
 

@@ -67,7 +67,8 @@ fn a_secret_that_the_upstream_repeats_is_masked_and_recorded() {
 
         assert!(answer.contains("x-echo: Basic ****") && answer.contains("that is ***********"), "{answer}");
         assert!(!answer.contains(PASSWORD) && !answer.contains("YXBwOnM"), "{answer}");
-        assert!(bench.record().await.leak);
+        let record = bench.record().await;
+        assert_eq!((record.leak, record.code), (true, Some(codes::SECRET_LEAKED.id)));
     });
 }
 
@@ -125,6 +126,20 @@ fn an_event_stream_is_a_session_and_ends_with_the_callers_proof() {
         assert_eq!((ended.request, ended.code), (opened.request, Some(codes::PEER_EXPIRED_OPEN.id)));
         let record = bench.record().await;
         assert_eq!((record.outcome, record.code), (Outcome::Failed, Some(codes::PEER_EXPIRED_OPEN.id)));
+    });
+}
+
+#[test]
+fn a_request_that_waits_is_cut_with_its_connection_and_says_why() {
+    on_a_worker(async {
+        let bench = Plan { answers: Rc::new(|_| String::new()), ..Plan::default() }.start().await;
+        let (mut caller, ender) = bench.connect(Alpn::Http1);
+        caller.write_all(GET).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        ender.now(codes::BUNDLE_CHANGED);
+        let mut rest = Vec::new();
+        caller.read_to_end(&mut rest).await.unwrap();
+        assert_eq!(bench.record().await.code, Some(codes::BUNDLE_CHANGED.id));
     });
 }
 
