@@ -117,9 +117,16 @@ impl Estate {
 
     /// Runs Postern with the configuration as it lies there, and waits until it is ready.
     pub fn run(&mut self) {
-        let mut postern = Sidecar::start(&self.program, &self.path("postern.yaml"), &self.path("admin.sock"), &self.path("log"))
-            .expect("postern starts");
-        postern.wait_until_ready(Duration::from_secs(30)).unwrap_or_else(|error| panic!("{error}\n{}", self.log()));
+        let mut postern = Sidecar::start(
+            &self.program,
+            &self.path("postern.yaml"),
+            &self.path("admin.sock"),
+            &self.path("log"),
+        )
+        .expect("postern starts");
+        postern
+            .wait_until_ready(Duration::from_secs(30))
+            .unwrap_or_else(|error| panic!("{error}\n{}", self.log()));
         self.postern = Some(postern);
     }
 
@@ -128,7 +135,12 @@ impl Estate {
         let mut curl = Command::new("curl");
         curl.args(["--silent", "--show-error", "--max-time", "20", "--write-out", "\n%{http_code}"]);
         curl.arg("--resolve").arg(format!("{NAME}:{}:127.0.0.1", self.port));
-        curl.arg("--cert").arg(&svid.certificate).arg("--key").arg(&svid.key).arg("--cacert").arg(&svid.bundle);
+        curl.arg("--cert")
+            .arg(&svid.certificate)
+            .arg("--key")
+            .arg(&svid.key)
+            .arg("--cacert")
+            .arg(&svid.bundle);
         let told = told_by(curl.args(more).arg(format!("https://{NAME}:{}{path}", self.port)))?;
         let (body, status) = told.trim_end().rsplit_once('\n').ok_or(told.clone())?;
         Ok((status.parse().map_err(|_| told.clone())?, body.to_owned()))
@@ -138,7 +150,9 @@ impl Estate {
     #[must_use]
     pub fn records(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.path("records.jsonl")).unwrap_or_default();
-        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"))).collect()
+        text.lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+            .collect()
     }
 
     /// Waits until a record of `kind` satisfies `is`, and gives it.
@@ -146,12 +160,18 @@ impl Estate {
     pub fn record(&self, kind: &str, within: Duration, is: impl Fn(&Value) -> bool) -> Value {
         let steps = within.as_millis() / 50;
         for _ in 0..=steps {
-            if let Some(found) = self.records().into_iter().find(|record| record["kind"] == kind && is(record)) {
+            if let Some(found) =
+                self.records().into_iter().find(|record| record["kind"] == kind && is(record))
+            {
                 return found;
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        panic!("no such {kind} record within {within:?}; records:\n{:#?}\nlog:\n{}", self.records(), self.log());
+        panic!(
+            "no such {kind} record within {within:?}; records:\n{:#?}\nlog:\n{}",
+            self.records(),
+            self.log()
+        );
     }
 
     /// Replaces the policy's one module.
@@ -217,7 +237,14 @@ fn vault(postgres: &Postgres, jwks: &plain_http::OneDocument, gate: &str, plan: 
     let rights = "path \"database/creds/app\" { capabilities = [\"read\"] }\n\
                   path \"sys/leases/*\" { capabilities = [\"update\"] }\n";
     bao.policy("gate", rights);
-    let role = JwtRole { name: "gate", subject: gate, audience: "vault", policy: "gate", ttl: plan.token.0, max_ttl: plan.token.1 };
+    let role = JwtRole {
+        name: "gate",
+        subject: gate,
+        audience: "vault",
+        policy: "gate",
+        ttl: plan.token.0,
+        max_ttl: plan.token.1,
+    };
     bao.jwt_role("jwt", role);
     bao
 }

@@ -1,8 +1,8 @@
 //! Each real part really starts, and shows one fact that the other tests rest on.
 
-mod load;
 mod callers;
 mod ledger;
+mod load;
 mod old_services;
 mod openbao;
 mod peers;

@@ -11,10 +11,13 @@ use super::estate;
 /// Every form in which a leaked credential could lie somewhere.
 fn forms(user: &str, password: &str) -> Vec<(&'static str, String)> {
     let pair = format!("{user}:{password}");
-    let url: String = password.bytes().map(|byte| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    }).collect();
+    let url: String = password
+        .bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        })
+        .collect();
     let hash = digest(&SHA256, password.as_bytes());
     let hex: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
     vec![
@@ -55,10 +58,18 @@ fn shown(estate: &Estate) -> Vec<(String, Vec<u8>)> {
 
 #[test]
 fn the_injected_secret_is_found_nowhere_but_at_the_upstream() {
-    let Some(mut estate) = estate("the_injected_secret_is_found_nowhere_but_at_the_upstream", &Plan::default()) else { return };
+    let Some(mut estate) =
+        estate("the_injected_secret_is_found_nowhere_but_at_the_upstream", &Plan::default())
+    else {
+        return;
+    };
     let (clerk, guest) = (estate.caller(CLERK), estate.caller(GUEST));
     for path in ["/", "/a?b=c", "/a/../b", "/%2f"] {
-        drop(estate.curl(&clerk, path, &["--path-as-is", "--header", "Authorization: Basic bm9ib2R5OndyaXRl"]));
+        drop(estate.curl(
+            &clerk,
+            path,
+            &["--path-as-is", "--header", "Authorization: Basic bm9ib2R5OndyaXRl"],
+        ));
         drop(estate.curl(&guest, path, &[]));
     }
     let _served = estate.record("access.opened", Duration::from_secs(2), |_| true);

@@ -43,7 +43,10 @@ fn a_workload_without_a_password_opens_a_service_that_knows_only_passwords() {
     let opened = estate.record("access.opened", Duration::from_secs(2), |record| record["access"] == access);
     assert_eq!(opened["lease"], served["credential"]["lease"]);
     let refused = estate.record("request", Duration::from_secs(2), |record| record["outcome"] == "refused");
-    assert_eq!((&refused["code"], &refused["decision"]["rule"]), (&"PST-AZ-010".into(), &"clerks_alone".into()));
+    assert_eq!(
+        (&refused["code"], &refused["decision"]["rule"]),
+        (&"PST-AZ-010".into(), &"clerks_alone".into())
+    );
     assert!(refusal.contains(refused["id"].as_str().unwrap()), "{refusal}");
 }
 
@@ -54,7 +57,10 @@ fn a_caller_without_an_svid_is_refused_in_the_handshake_and_recorded() {
     let url = format!("https://{}:{}/", postern_tests::estate::NAME, estate.port);
     let resolve = format!("{}:{}:127.0.0.1", postern_tests::estate::NAME, estate.port);
     let mut curl = std::process::Command::new("curl");
-    let answered = curl.args(["--silent", "--max-time", "10", "--insecure", "--resolve", &resolve, &url]).output().unwrap();
+    let answered = curl
+        .args(["--silent", "--max-time", "10", "--insecure", "--resolve", &resolve, &url])
+        .output()
+        .unwrap();
 
     assert!(!answered.status.success(), "{answered:?}");
     let refused = estate.record("refused", Duration::from_secs(2), |_| true);

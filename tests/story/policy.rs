@@ -6,7 +6,10 @@ use super::estate;
 
 #[test]
 fn a_bad_policy_changes_nothing_but_a_metric_and_a_record() {
-    let Some(mut estate) = estate("a_bad_policy_changes_nothing_but_a_metric_and_a_record", &Plan::default()) else { return };
+    let Some(mut estate) = estate("a_bad_policy_changes_nothing_but_a_metric_and_a_record", &Plan::default())
+    else {
+        return;
+    };
     let clerk = estate.caller(CLERK);
 
     estate.push_policy("package postern\n\ndecision := {\"allow\": true} if http.send({\"url\": \"x\"})\n");

@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -13,28 +13,44 @@ use super::estate;
 #[test]
 fn five_rotations_under_load_fail_no_request() {
     let spire = Options { x509_ttl: Duration::from_secs(20), ..Options::default() };
-    let Some(mut estate) = estate("five_rotations_under_load_fail_no_request", &Plan { spire, ..Plan::default() }) else { return };
+    let Some(mut estate) =
+        estate("five_rotations_under_load_fail_no_request", &Plan { spire, ..Plan::default() })
+    else {
+        return;
+    };
     let clerk = estate.caller(CLERK);
     let client = estate.spire.client_at("clerk");
     let ending = Arc::new(AtomicBool::new(false));
     let current = Arc::new(Mutex::new(kept(&clerk, 0)));
     let estate = Arc::new(estate);
 
-    let load: Vec<_> = ["GET", "POST"].map(|method| {
-        let (estate, ending, current) = (Arc::clone(&estate), Arc::clone(&ending), Arc::clone(&current));
-        thread::spawn(move || {
-            let mut served = 0;
-            while !ending.load(Ordering::Relaxed) {
-                let more: &[&str] = if method == "POST" { &["--data", "posting"] } else { &[] };
-                let svid = current.lock().unwrap().clone();
-                let answer = estate.curl(&svid, "/", more);
-                assert!(matches!(answer, Ok((200, _))), "{method} after {served}: {answer:?}\n{}", estate.log());
-                served += 1;
-            }
-            served
+    let load: Vec<_> = ["GET", "POST"]
+        .map(|method| {
+            let (estate, ending, current) = (Arc::clone(&estate), Arc::clone(&ending), Arc::clone(&current));
+            thread::spawn(move || {
+                let mut served = 0;
+                while !ending.load(Ordering::Relaxed) {
+                    let more: &[&str] = if method == "POST" { &["--data", "posting"] } else { &[] };
+                    let svid = current.lock().unwrap().clone();
+                    let answer = estate.curl(&svid, "/", more);
+                    assert!(
+                        matches!(answer, Ok((200, _))),
+                        "{method} after {served}: {answer:?}\n{}",
+                        estate.log()
+                    );
+                    served += 1;
+                }
+                served
+            })
         })
-    }).into();
-    let rotations = || estate.records().iter().filter(|record| record["kind"] == "reload" && record["what"] == "svid").count();
+        .into();
+    let rotations = || {
+        estate
+            .records()
+            .iter()
+            .filter(|record| record["kind"] == "reload" && record["what"] == "svid")
+            .count()
+    };
     let before = rotations();
     for second in 1..=60 {
         // The caller rotates too.

@@ -189,7 +189,9 @@ async fn nothing_is_ever_resumed_so_a_removed_bundle_holds_at_once() {
 
     for _ in 0..3 {
         let (found, met) = meet(&handshaker, &caller).await;
-        assert_eq!((found.is_ok(), met.unwrap().kind()), (true, HandshakeKind::Full));
+        let met = met.unwrap();
+        assert_eq!((found.is_ok(), met.kind()), (true, HandshakeKind::Full));
+        assert_eq!(met.stream.get_ref().1.tls13_tickets_received(), 0, "nothing is even offered");
     }
     site.ours.bundles.publish(TrustBundles::default(), begin());
 

@@ -19,7 +19,7 @@ use crate::authorize::HttpAction;
 use crate::config::{EncodedSlash, ProofKind, Route};
 use crate::fault::{Fault, codes};
 use crate::forward::Source;
-use crate::identify::Peer;
+use crate::identify::{Peer, agree};
 use crate::record::Recorder;
 
 /// A request, read.
@@ -110,14 +110,7 @@ fn caller(conn: &Conn, headers: &mut HeaderMap) -> Result<Arc<Peer>, Fault> {
     if token.is_some() {
         headers.remove(AUTHORIZATION);
     }
-    match (certificate, token) {
-        (Some(certificate), Some(token)) if certificate.id() != token.id() => {
-            Err(Fault::of(codes::IDENTITIES_DIFFER))
-        }
-        (Some(certificate), _) => Ok(Arc::clone(certificate)),
-        (None, Some(token)) => Ok(token),
-        (None, None) => Err(Fault::of(codes::NO_TOKEN)),
-    }
+    Ok(agree(certificate, token)?)
 }
 
 /// The bearer token, if there is one and only one.
