@@ -19,12 +19,12 @@ pub use ending::{End, Ender, Ending, ending};
 
 use crate::LocalBoxFuture;
 use crate::clock::SharedClock;
-use crate::config::Listener;
+use crate::config::{Config, Listener};
 use crate::fault::Fault;
 pub use crate::forward::Stream;
 use crate::gate::Gate;
 use crate::identify::Peer;
-use crate::model::RouteName;
+use crate::model::{ListenerName, RouteName};
 use crate::record::Records;
 
 /// An accepted connection, its handshake done.
@@ -80,9 +80,33 @@ pub trait Protocol: Sync {
     fn fits(&self, listener: &Listener) -> Result<(), Unfit>;
 }
 
+/// A listener that its protocol cannot serve as it is configured.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("listener {listener}: {unfit}")]
+pub struct Misfit {
+    listener: ListenerName,
+    unfit: Unfit,
+}
+
+/// Every listener that its protocol cannot serve as it is configured; looked for before anything is bound.
+#[must_use]
+pub fn misfits(config: &Config) -> Vec<Misfit> {
+    let unfit = |listener: &Listener| match kind(&listener.protocol) {
+        Some(kind) => kind.protocol.fits(listener).err(),
+        None => Some(Unfit::UnknownProtocol),
+    };
+    let listeners = config.listeners.values();
+    listeners
+        .filter_map(|listener| Some(Misfit { listener: listener.name.clone(), unfit: unfit(listener)? }))
+        .collect()
+}
+
 /// Why a listener's configuration does not go with its protocol.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unfit {
+    /// No dialect of that name.
+    #[error("its protocol is not one of those that are spoken here")]
+    UnknownProtocol,
     /// There is no place in the protocol for a credential.
     #[error("route `{route}`: this protocol has no place to put a credential in; remove its `credentials`")]
     NoPlaceForCredential {

@@ -35,6 +35,7 @@ use crate::credential::{Keeper, KeeperError, OwnSvid, Setup};
 use crate::identify::{self, IdentifyError, Identities, OwnTokens, Source, SourceChange, SourceEvent};
 use crate::live::{Live, live};
 use crate::model::VaultName;
+use crate::protocol::Misfit;
 use crate::record::metrics::{Metrics, MetricsError};
 use crate::record::writer::{QUEUE, Writer, WriterError};
 use crate::record::{Entry, Records, Reload, SinkState};
@@ -64,6 +65,9 @@ pub enum ServerError {
     /// The admin doors cannot be opened.
     #[error(transparent)]
     Admin(#[from] AdminError),
+    /// A listener's configuration does not go with its protocol.
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
     /// A worker could not start.
     #[error(transparent)]
     Worker(#[from] WorkerError),

@@ -123,6 +123,16 @@ impl Status {
             self.metrics.generation.with_label_values(&[what]).set(signed(value.generation));
             self.metrics.age.with_label_values(&[what]).set(signed(value.age_s));
         }
+        let figures = self.keeper.figures();
+        self.metrics.leases.set(signed(figures.leases));
+        self.metrics.oldest_lease.set(signed(figures.oldest_age));
+        self.metrics.leases_ending.set(signed(figures.ending + figures.leftovers));
+        for (counter, total) in [
+            (&self.metrics.vault_calls, figures.vault_calls),
+            (&self.metrics.vault_failures, figures.vault_failures),
+        ] {
+            counter.inc_by(total.saturating_sub(counter.get()));
+        }
         self.metrics.exposition()
     }
 

@@ -13,6 +13,7 @@ use crate::authorize::load;
 use crate::config::{
     self, Config, CredentialSource, IdentitySource, ListenerCertificate, UpstreamProof, VaultLogin,
 };
+use crate::protocol;
 
 /// The largest PEM, token or JSON file that a configuration may name, in bytes.
 const LARGEST: u64 = 1 << 20;
@@ -31,6 +32,9 @@ pub(super) fn check(file: &Path) -> Outcome {
     };
     let mut findings = Findings::default();
     findings.right(format!("{}: can be understood", file.display()));
+    for misfit in protocol::misfits(&config) {
+        findings.wrong(Exit::Configuration, misfit.to_string());
+    }
     findings.files(&config);
     findings.policy(&config);
     findings.folders(&config);

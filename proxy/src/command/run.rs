@@ -5,6 +5,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::{Exit, LogFormat, Outcome};
 use crate::config;
+use crate::fault::codes;
 use crate::server::{self, ServerError};
 
 /// Serves; returns when the process is to end.
@@ -14,6 +15,16 @@ pub(super) fn run(file: &Path, log: LogFormat) -> Outcome {
         Err(errors) => return Outcome::failed(Exit::Configuration, format!("{errors}\n")),
     };
     start_logging(log);
+    // A contained fault is a log line like any other, not a page on standard error.
+    std::panic::set_hook(Box::new(|fault| {
+        let place = fault.location().map(ToString::to_string);
+        tracing::error!(
+            code = codes::PANICKED.id,
+            place,
+            "{}",
+            fault.payload_as_str().unwrap_or("a fault without words")
+        );
+    }));
     match server::run(config) {
         Ok(()) => Outcome::said(String::new()),
         Err(error) => Outcome::failed(exit_of(&error), format!("postern: {}\n", causes(&error))),
@@ -36,6 +47,7 @@ fn start_logging(format: LogFormat) {
 const fn exit_of(error: &ServerError) -> Exit {
     match error {
         ServerError::Policy(_) => Exit::Policy,
+        ServerError::Misfit(_) => Exit::Configuration,
         ServerError::Worker(_) | ServerError::WorkerPanicked => Exit::Failed,
         _ => Exit::CannotStart,
     }

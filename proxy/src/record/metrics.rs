@@ -29,8 +29,16 @@ pub struct Metrics {
     pub generation: IntGaugeVec,
     /// Seconds since each live value was published.
     pub age: IntGaugeVec,
-    /// Calls to vaults by name and result: `ok` or a code.
-    pub vault_calls: IntCounterVec,
+    /// Leases that may be used.
+    pub leases: IntGauge,
+    /// Seconds since the oldest of them was issued.
+    pub oldest_lease: IntGauge,
+    /// Leases that are over for us and not yet known to be gone from their vault, an earlier run's included.
+    pub leases_ending: IntGauge,
+    /// Calls to vaults.
+    pub vault_calls: IntCounter,
+    /// Those of them that gave no usable answer.
+    pub vault_failures: IntCounter,
 }
 
 /// Why metrics could not be set up: a name stands twice. A fault of ours, found by the first test that starts.
@@ -48,6 +56,8 @@ impl Metrics {
         let gauges = |name, help, labels: &[&str]| -> Result<IntGaugeVec, MetricsError> {
             register(&registry, IntGaugeVec::new(Opts::new(name, help), labels)?)
         };
+        let gauge = |name, help| register(&registry, IntGauge::new(name, help)?);
+        let counter = |name, help| register(&registry, IntCounter::new(name, help)?);
         let buckets =
             vec![0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 60.0];
         let duration =
@@ -79,19 +89,13 @@ impl Metrics {
                 "Accesses that are over, by reason.",
                 &["credential", "reason"],
             )?,
-            sessions_open: register(
-                &registry,
-                IntGauge::new("postern_sessions_open", "Streams, WebSockets and tunnels that are open.")?,
-            )?,
+            sessions_open: gauge("postern_sessions_open", "Streams, WebSockets and tunnels that are open.")?,
             reloads: counters(
                 "postern_reloads_total",
                 "Replacements tried, by what and whether they serve.",
                 &["what", "accepted"],
             )?,
-            lost: register(
-                &registry,
-                IntCounter::new("postern_records_lost_total", "Records that could not be kept.")?,
-            )?,
+            lost: counter("postern_records_lost_total", "Records that could not be kept.")?,
             connections: gauges("postern_connections_open", "Open connections.", &["listener"])?,
             handshakes: gauges(
                 "postern_handshakes_in_flight",
@@ -100,10 +104,19 @@ impl Metrics {
             )?,
             generation: gauges("postern_generation", "How often each live value was replaced.", &["what"])?,
             age: gauges("postern_age_seconds", "Seconds since each live value was replaced.", &["what"])?,
-            vault_calls: counters(
-                "postern_vault_calls_total",
-                "Calls to vaults, by result.",
-                &["vault", "result"],
+            leases: gauge("postern_leases", "Leases that may be used.")?,
+            oldest_lease: gauge(
+                "postern_oldest_lease_age_seconds",
+                "Age of the oldest lease that may be used.",
+            )?,
+            leases_ending: gauge(
+                "postern_leases_ending",
+                "Leases not yet known to be gone from their vault.",
+            )?,
+            vault_calls: counter("postern_vault_calls_total", "Calls to vaults.")?,
+            vault_failures: counter(
+                "postern_vault_failures_total",
+                "Calls to vaults that gave no usable answer.",
             )?,
             registry,
         })

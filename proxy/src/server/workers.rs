@@ -11,6 +11,7 @@ use super::worker::{self, Bound, Errand, WorkerError};
 use super::{Parts, ServerError};
 use crate::accept;
 use crate::config::Config;
+use crate::protocol;
 
 /// The worker threads of one configuration, and their sockets.
 pub(super) struct Workers {
@@ -29,6 +30,9 @@ impl Workers {
         parts: &Parts,
         before: Option<&Self>,
     ) -> Result<Self, ServerError> {
+        if let Some(misfit) = protocol::misfits(config).into_iter().next() {
+            return Err(misfit.into());
+        }
         let mut sockets = Vec::new();
         let mut errands = Vec::new();
         let (phase, phases) = phases();
