@@ -36,6 +36,8 @@ pub struct Plan {
     pub policy: String,
     /// More keys of the configuration's listener, as YAML flow (`limits: {…}`), or nothing.
     pub listener: String,
+    /// The configuration's `records`, as YAML flow; nothing: a file of the estate.
+    pub records: Option<&'static str>,
 }
 
 impl Default for Plan {
@@ -46,6 +48,7 @@ impl Default for Plan {
             token: ("60s", "10m"),
             policy: clerks_alone(),
             listener: String::new(),
+            records: None,
         }
     }
 }
@@ -210,7 +213,7 @@ listeners:
     protocol: http
     routes: {{ all: {{ path: /, upstream: app, credentials: [app] }} }}
     {listener}
-records: {{ file: {records} }}
+records: {records}
 admin: {{ socket: {admin} }}
 "#,
             state = at("state"),
@@ -221,7 +224,8 @@ admin: {{ socket: {admin} }}
             policy = at("policy"),
             port = self.port,
             listener = plan.listener,
-            records = at("records.jsonl"),
+            records =
+                plan.records.map_or_else(|| format!("{{ file: {} }}", at("records.jsonl")), str::to_owned),
             admin = at("admin.sock"),
         );
         fs::write(self.path("postern.yaml"), text).expect("the configuration can be written");

@@ -10,6 +10,7 @@ mod canary;
 mod crash;
 mod lease;
 mod policy;
+mod records;
 mod rotation;
 
 /// Starts the estate, or records that this test could not run.

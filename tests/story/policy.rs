@@ -35,3 +35,72 @@ fn a_good_policy_judges_the_next_request() {
     assert_eq!(accepted["accepted"], true, "{accepted}");
     assert_eq!(estate.curl(&clerk, "/", &[]).unwrap().0, 403);
 }
+
+/// What a path of the runaway policy asks for, and the code that it is denied with.
+const RUNAWAYS: [(&str, &str); 5] = [
+    ("/loop", "PST-AZ-013"),
+    ("/expand", "PST-AZ-018"),
+    ("/width", "PST-AZ-018"),
+    ("/range", "PST-AZ-018"),
+    ("/count", "PST-AZ-018"),
+];
+
+fn runaways() -> String {
+    r#"package postern
+
+default decision := false
+
+decision if {
+	input.request.path == "/loop"
+	count([1 | some a in numbers.range(1, 3000); some b in numbers.range(1, 3000); a == b + 7]) > 0
+}
+
+decision if {
+	input.request.path == "/expand"
+	count(net.cidr_expand(concat("", [input.request.query.net[0], "/8"]))) > 0
+}
+
+decision if {
+	input.request.path == "/width"
+	count(sprintf(concat("", ["%", input.request.query.width[0], "d"]), [1])) > 0
+}
+
+decision if {
+	input.request.path == "/range"
+	count(numbers.range(1, to_number(input.request.query.to[0]))) > 0
+}
+
+decision if {
+	input.request.path == "/count"
+	strings.count("aaaa", input.request.query.needle[0]) > 0
+}
+
+decision if input.request.path == "/neighbour"
+"#
+    .to_owned()
+}
+
+#[test]
+fn a_runaway_decision_is_denied_by_its_own_code_while_a_neighbour_is_served() {
+    let test = "a_runaway_decision_is_denied_by_its_own_code_while_a_neighbour_is_served";
+    let Some(mut estate) = estate(test, &Plan { policy: runaways(), ..Plan::default() }) else { return };
+    let clerk = estate.caller(CLERK);
+    let query = "?net=10.0.0.0&width=100000000&to=20000000&needle=";
+    assert_eq!(estate.curl(&clerk, "/neighbour", &[]).unwrap().0, 200, "{}", estate.log());
+
+    for (path, code) in RUNAWAYS {
+        let (runaway, neighbour) = std::thread::scope(|scope| {
+            let runaway = scope.spawn(|| estate.curl(&clerk, &format!("{path}{query}"), &[]).unwrap());
+            let neighbour = scope.spawn(|| estate.curl(&clerk, "/neighbour", &[]).unwrap());
+            (runaway.join().unwrap(), neighbour.join().unwrap())
+        });
+        assert_eq!(runaway.0, 403, "{path}: {}", runaway.1);
+        assert!(runaway.1.contains(code), "{path}: {} instead of {code}", runaway.1);
+        assert_eq!(neighbour.0, 200, "beside {path}");
+        let denied =
+            estate.record("request", Duration::from_secs(2), |record| record["request"]["path"] == path);
+        assert!(denied["decision"]["us"].as_u64().unwrap() < 100_000, "{path}: {}", denied["decision"]);
+    }
+    let served = estate.records().into_iter().filter(|record| record["request"]["path"] == "/neighbour");
+    assert!(served.map(|record| record["decision"]["us"].as_u64().unwrap()).all(|us| us < 150_000));
+}
