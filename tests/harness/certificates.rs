@@ -1,8 +1,9 @@
 //! Certificates for old servers that are known by a host name, minted for each test.
 
+use aws_lc_rs::digest::{SHA256, digest};
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    KeyUsagePurpose, PublicKeyData,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,8 @@ pub struct ServerFiles {
     pub key: PathBuf,
     /// The authority.
     pub roots: PathBuf,
+    /// The digest of the server's public key: `sha256:…`.
+    pub pin: String,
 }
 
 impl Authority {
@@ -62,8 +65,14 @@ impl Authority {
             certificate: write("server.pem", &minted.pem()),
             key: write("server.key", &key.serialize_pem()),
             roots: write("roots.pem", &self.certificate),
+            pin: pin(&key),
         }
     }
+}
+
+fn pin(key: &KeyPair) -> String {
+    let digest = digest(&SHA256, &key.subject_public_key_info());
+    digest.as_ref().iter().fold("sha256:".to_owned(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
 impl Default for Authority {

@@ -38,6 +38,23 @@ pub struct Plan {
     pub listener: String,
     /// The configuration's `records`, as YAML flow; nothing: a file of the estate.
     pub records: Option<&'static str>,
+    /// More upstreams: name and keys, a line each of YAML flow (`old: { address: … }`).
+    pub upstreams: Vec<String>,
+    /// More routes of the listener, likewise.
+    pub routes: Vec<String>,
+    /// More listeners, likewise.
+    pub listeners: Vec<String>,
+}
+
+impl Plan {
+    /// The same with one more upstream that logs in with Basic, of these further keys (`address: "…", http2: true`), to
+    /// which the requests below `path` go.
+    #[must_use]
+    pub fn with_upstream(mut self, name: &str, path: &str, keys: &str) -> Self {
+        self.upstreams.push(format!("{name}: {{ login: basic, {keys} }}"));
+        self.routes.push(format!("{name}: {{ path: {path}, upstream: {name}, credentials: [app] }}"));
+        self
+    }
 }
 
 impl Default for Plan {
@@ -49,6 +66,9 @@ impl Default for Plan {
             policy: clerks_alone(),
             listener: String::new(),
             records: None,
+            upstreams: Vec::new(),
+            routes: Vec::new(),
+            listeners: Vec::new(),
         }
     }
 }
@@ -135,8 +155,17 @@ impl Estate {
 
     /// Asks through Postern with curl and an SVID: status and body. `more` are further words for curl.
     pub fn curl(&self, svid: &SvidFiles, path: &str, more: &[&str]) -> Result<(u16, String), String> {
+        let mut curl = self.curl_command(svid, path);
+        let told = told_by(curl.args(["--write-out", "\n%{http_code}"]).args(more))?;
+        let (body, status) = told.trim_end().rsplit_once('\n').ok_or(told.clone())?;
+        Ok((status.parse().map_err(|_| told.clone())?, body.to_owned()))
+    }
+
+    /// curl with an SVID, which asks for `path` through Postern.
+    #[must_use]
+    pub fn curl_command(&self, svid: &SvidFiles, path: &str) -> Command {
         let mut curl = Command::new("curl");
-        curl.args(["--silent", "--show-error", "--max-time", "20", "--write-out", "\n%{http_code}"]);
+        curl.args(["--silent", "--show-error", "--max-time", "20"]);
         curl.arg("--resolve").arg(format!("{NAME}:{}:127.0.0.1", self.port));
         curl.arg("--cert")
             .arg(&svid.certificate)
@@ -144,9 +173,8 @@ impl Estate {
             .arg(&svid.key)
             .arg("--cacert")
             .arg(&svid.bundle);
-        let told = told_by(curl.args(more).arg(format!("https://{NAME}:{}{path}", self.port)))?;
-        let (body, status) = told.trim_end().rsplit_once('\n').ok_or(told.clone())?;
-        Ok((status.parse().map_err(|_| told.clone())?, body.to_owned()))
+        curl.arg(format!("https://{NAME}:{}{path}", self.port));
+        curl
     }
 
     /// The records written so far.
@@ -205,14 +233,19 @@ state: {state}
 identity: {{ workload_api: "{workload_api}", trust: [{trust}] }}
 vaults: {{ main: {{ url: "{vault}", login: {{ jwt: {{ role: gate, audience: vault }} }} }} }}
 credentials: {{ app: {{ vault: main, read: database/creds/app }} }}
-upstreams: {{ app: {{ address: "{upstream}", login: basic }} }}
+upstreams:
+  app: {{ address: "{upstream}", login: basic }}
+  {upstreams}
 policy: {{ bundles: {{ main: {{ path: {policy} }} }} }}
 listeners:
   front:
     bind: "127.0.0.1:{port}"
     protocol: http
-    routes: {{ all: {{ path: /, upstream: app, credentials: [app] }} }}
     {listener}
+    routes:
+      all: {{ path: /, upstream: app, credentials: [app] }}
+      {routes}
+  {listeners}
 records: {records}
 admin: {{ socket: {admin} }}
 "#,
@@ -226,6 +259,9 @@ admin: {{ socket: {admin} }}
             listener = plan.listener,
             records =
                 plan.records.map_or_else(|| format!("{{ file: {} }}", at("records.jsonl")), str::to_owned),
+            upstreams = plan.upstreams.join("\n  "),
+            routes = plan.routes.join("\n      "),
+            listeners = plan.listeners.join("\n  "),
             admin = at("admin.sock"),
         );
         fs::write(self.path("postern.yaml"), text).expect("the configuration can be written");

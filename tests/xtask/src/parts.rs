@@ -134,6 +134,12 @@ pub const PARTS: &[Part] = &[
         source: Source::Machine { package: "curl" },
         programs: &[("curl", "curl")],
     },
+    Part {
+        name: "openssl",
+        version: "any",
+        source: Source::Machine { package: "openssl" },
+        programs: &[("openssl", "openssl")],
+    },
 ];
 
 /// The part called `name`.
