@@ -1,0 +1,114 @@
+use std::fs;
+use std::time::Duration;
+
+use postern_tests::estate::{CLERK, Plan};
+use postern_tests::real::spire::Options;
+use rustix::process::Signal;
+
+use super::estate;
+
+#[test]
+fn a_bad_configuration_changes_nothing_and_a_good_one_serves_at_once() {
+    let test = "a_bad_configuration_changes_nothing_and_a_good_one_serves_at_once";
+    let Some(mut estate) = estate(test, &Plan::default()) else { return };
+    let clerk = estate.caller(CLERK);
+    let file = estate.path("postern.yaml");
+    let good = fs::read_to_string(&file).unwrap();
+    assert_eq!(estate.curl(&clerk, "/", &[]).unwrap().0, 200);
+
+    fs::write(&file, good.replace("protocol: http", "protocol: htp")).unwrap();
+    let refused = estate.record("reload", Duration::from_secs(10), |record| record["accepted"] == false);
+    assert_eq!((&refused["what"], &refused["code"]), (&"config".into(), &"PST-OP-002".into()));
+    assert!(refused["detail"].as_str().unwrap().contains("htp"), "{refused}");
+    assert_eq!(estate.curl(&clerk, "/", &[]).unwrap().0, 200);
+
+    fs::write(&file, good.replace("read: database/creds/app", "read: database/creds/other")).unwrap();
+    let restart = estate.record("reload", Duration::from_secs(10), |record| {
+        record["detail"].as_str().is_some_and(|detail| detail.contains("restart"))
+    });
+    assert!(restart["detail"].as_str().unwrap().contains("credentials"), "{restart}");
+    assert_eq!(estate.curl(&clerk, "/", &[]).unwrap().0, 200);
+
+    fs::write(&file, good.replace("all: { path: /,", "all: { path: /ledger,")).unwrap();
+    estate.postern.as_ref().unwrap().signal(Signal::HUP).unwrap();
+    let accepted = estate.record("reload", Duration::from_secs(10), |record| {
+        record["what"] == "config" && record["accepted"] == true
+    });
+    assert_eq!(accepted["generation"], 2);
+    assert_eq!(estate.curl(&clerk, "/", &[]).unwrap().0, 404);
+    assert_eq!(estate.curl(&clerk, "/ledger", &[]).unwrap().0, 200);
+    let served =
+        estate.record("request", Duration::from_secs(2), |record| record["generation"]["config"] == 2);
+    assert_eq!(served["generation"]["config"], 2);
+}
+
+#[test]
+fn requests_go_on_while_the_agent_is_dead_and_rotation_when_it_is_back() {
+    let test = "requests_go_on_while_the_agent_is_dead_and_rotation_when_it_is_back";
+    let spire = Options { x509_ttl: Duration::from_secs(40), ..Options::default() };
+    let Some(mut estate) = estate(test, &Plan { spire, ..Plan::default() }) else { return };
+    let clerk = estate.caller(CLERK);
+    assert_eq!(estate.curl(&clerk, "/", &[]).unwrap().0, 200);
+
+    estate.spire.kill_agent();
+    assert_eq!(estate.curl(&clerk, "/", &[]).unwrap().0, 200);
+    let failing = estate.record("reload", Duration::from_secs(10), |record| record["what"] == "identity");
+    assert_eq!(failing["accepted"], false, "{failing}");
+
+    let before = estate.records().len();
+    estate.spire.start_agent_again();
+    let rotated = |record: &serde_json::Value| {
+        record["what"] == "svid" && record["seq"].as_u64().unwrap() as usize > before
+    };
+    let _svid = estate.record("reload", Duration::from_secs(45), rotated);
+    let client = estate.spire.client_at("clerk");
+    let clerk = estate.spire.fetch_x509(&client).unwrap();
+    assert_eq!(estate.curl(&clerk, "/", &[]).unwrap().0, 200);
+}
+
+#[test]
+fn a_caller_proves_itself_by_a_jwt_svid_for_this_audience_alone() {
+    let test = "a_caller_proves_itself_by_a_jwt_svid_for_this_audience_alone";
+    let listener = "callers: { any_of: [jwt_svid], audience: \"spiffe://example.org/gate\" }".to_owned();
+    let Some(mut estate) = estate(test, &Plan { listener, ..Plan::default() }) else { return };
+    let clerk = estate.caller(CLERK);
+    let client = estate.spire.client_at("clerk");
+    let bearer = |audience: &str| {
+        format!("Authorization: Bearer {}", estate.spire.fetch_jwt(&client, audience).unwrap())
+    };
+
+    let right = bearer("spiffe://example.org/gate");
+    let wrong = bearer("spiffe://example.org/other");
+    let (allowed, said) = estate.curl(&clerk, "/", &["--header", &right]).unwrap();
+    let (refused, because) = estate.curl(&clerk, "/", &["--header", &wrong]).unwrap();
+    let (nobody, silence) = estate.curl(&clerk, "/", &[]).unwrap();
+
+    assert_eq!(allowed, 200, "{said}\n{}", estate.log());
+    assert_eq!(refused, 401, "{because}");
+    assert!(because.contains("PST-ID-012"), "{because}");
+    assert_eq!(nobody, 401, "{silence}");
+    assert!(silence.contains("PST-ID-008"), "{silence}");
+    let token = right.rsplit(' ').next().unwrap();
+    for name in ["records.jsonl", "log"] {
+        assert!(
+            !fs::read_to_string(estate.path(name)).unwrap().contains(token),
+            "the token stands in {name}"
+        );
+    }
+    let served = estate.record("request", Duration::from_secs(2), |record| record["outcome"] == "forwarded");
+    assert_eq!(served["caller"]["proof"], "jwt_svid");
+}
+
+#[test]
+fn callers_that_stall_delay_no_other() {
+    let Some(mut estate) = estate("callers_that_stall_delay_no_other", &Plan::default()) else { return };
+    let clerk = estate.caller(CLERK);
+    let stalled: Vec<_> =
+        (0..30).map(|_| std::net::TcpStream::connect(("127.0.0.1", estate.port)).unwrap()).collect();
+
+    assert_eq!(estate.curl(&clerk, "/", &["--max-time", "3"]).unwrap().0, 200);
+
+    let late = estate.record("refused", Duration::from_secs(10), |record| record["code"] == "PST-AC-003");
+    assert_eq!(late["listener"], "front");
+    drop(stalled);
+}
