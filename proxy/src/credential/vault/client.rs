@@ -74,7 +74,11 @@ impl Client {
 
     /// One call and its whole answer, within the vault's timeout.
     pub(super) async fn send(&self, call: Call<'_>) -> Result<Answer, VaultError> {
-        let limit = self.server.timeout;
+        self.send_within(self.server.timeout, call).await
+    }
+
+    /// The same, within `limit`.
+    pub(super) async fn send_within(&self, limit: Duration, call: Call<'_>) -> Result<Answer, VaultError> {
         tokio::time::timeout(limit, self.exchange(call)).await.map_err(|_| VaultError::Late(limit))?
     }
 
