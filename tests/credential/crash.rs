@@ -18,7 +18,7 @@ fn fifty_kills_leave_no_account_behind() {
         return;
     }
     let site = Site::start("60s", "120s");
-    site.bao.database_role("app", "15s", "120s");
+    site.bao.database_role("app", "60s", "120s");
 
     let mut left = 0;
     for kill in 0..50u64 {
@@ -33,14 +33,11 @@ fn fifty_kills_leave_no_account_behind() {
     assert!(left > 10, "only {left} of fifty kills left accounts: they came too early to show anything");
     let rig = site.rig();
     until("what was left is revoked", || rig.keeper.figures().leftovers == 0);
-    // A connection that breaks while OpenBao registers a lease may make it forget whose the lease is: it says so.
-    let forgotten = site.bao.log().matches("failed to register lease").count();
-    // What a revoked login had taken unwritten, the vault drops a moment later; long before it would end by itself.
+    // What a revoked login had taken unwritten, the vault drops a moment later; its own end would come much later.
     let begun = Instant::now();
-    until("only forgotten leases are left", || site.postgres.accounts().len() <= forgotten);
-    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
-    // Those end with their first term.
     until("no account is left", || site.postgres.accounts().is_empty());
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert_eq!(site.bao.log().matches("failed to register lease").count(), 0, "the vault forgot a lease");
     let ends = rig.records("access.ended");
     assert!(!ends.is_empty() && ends.iter().all(|end| end["reason"] == "crash"), "{ends:?}");
 }
@@ -67,7 +64,7 @@ fn a_lease_of_a_lost_disk_ends_with_its_login() {
 #[ignore = "run by fifty_kills_leave_no_account_behind"]
 fn victim_of_the_kills() {
     let [vault, svid, state] = VICTIM.map(|name| env::var(name).expect("run by the test that kills it"));
-    let credentials = vec![leased("app", "database/creds/app")];
+    let credentials = vec![leased("app", "database/creds/app").into()];
     let rig = Plan { vault, roots: None, svid, credentials }.start(&PathBuf::from(state));
     for round in 0.. {
         let callers: Vec<_> = (0..3).map(|n| format!("caller-{round}-{n}")).collect();

@@ -44,7 +44,7 @@ impl Site {
     }
 
     fn rig(&self) -> Rig {
-        let credentials = vec![leased("app", "database/creds/app")];
+        let credentials = vec![leased("app", "database/creds/app").into()];
         let plan = Plan { vault: self.vault.url(), roots: None, svid: self.svid.clone(), credentials };
         plan.start(&self.folder.path().join("state"))
     }

@@ -1,6 +1,7 @@
 //! Real leases: an account is there while its lease is, and gone when the record says so.
 
 use crate::rig::{Plan, Rig, account, leased, until};
+use postern::config;
 use postern::fault::Coded;
 use postern_lab::Authority;
 use postern_tests::parts;
@@ -56,7 +57,7 @@ impl Site {
             vault: self.bao.url(),
             roots: None,
             svid: self.svid.clone(),
-            credentials: vec![leased("app", "database/creds/app")],
+            credentials: vec![leased("app", "database/creds/app").into()],
         }
     }
 
@@ -209,8 +210,9 @@ fn a_thousand_requests_at_once_make_one_account_a_caller_and_no_more_than_most()
     let site = Site::start("60s", "120s");
     site.bao.database_role("app", "60s", "120s");
     let mut plan = site.plan();
-    plan.credentials[0].most = 3.try_into().unwrap();
-    plan.credentials[0].idle = Duration::from_secs(2);
+    let (most, idle) = (3.try_into().unwrap(), Duration::from_secs(2));
+    plan.credentials =
+        vec![Arc::new(config::Credential { most, idle, ..leased("app", "database/creds/app") })];
     let rig = plan.start(site.state());
     let callers: Vec<_> = (0..1000).map(|n| format!("caller-{}", n % 4)).collect();
 
@@ -267,12 +269,13 @@ fn secrets_without_a_lease_are_read_and_read_again() {
     let mut plan = site.plan();
     plan.vault = site.bao.tls_url();
     plan.roots = Some(site.bao.roots().to_owned());
-    plan.credentials = vec![
+    let read = [
         leased("app", "secret/data/app"),
         leased("fixed", "database/static-creds/fixed"),
         leased("none", "secret/data/none"),
         leased("forbidden", "sys/mounts"),
     ];
+    plan.credentials = read.map(Arc::new).to_vec();
     let rig = plan.start(site.state());
 
     assert_eq!(account(&rig.access("app", "eod").unwrap()), ("u".to_owned(), "p1".to_owned()));

@@ -6,7 +6,7 @@ use postern::credential::{
     Access, CredentialError, Credentials, Drained, Keeper, Material, OwnSvid, Setup, Want,
 };
 use postern::model::Secret;
-use postern::record::Records;
+use postern::record::{Entry, Records};
 use postern::state::State;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ pub struct Plan {
     /// The JWT-SVID that is shown at each login.
     pub svid: String,
     /// What may be leased.
-    pub credentials: Vec<config::Credential>,
+    pub credentials: Vec<Arc<config::Credential>>,
 }
 
 /// The keeper and one worker's side of it.
@@ -49,21 +49,38 @@ impl Plan {
         let (stop, stopped) = oneshot::channel();
         let (state, told, seen) = (state.to_owned(), Arc::clone(&clock), Arc::clone(&records));
         let thread = thread::spawn(move || {
+            let state = State::open(&state).unwrap();
             let records = Records::new(queue, Arc::default(), WhenFull::Refuse, Arc::clone(&told));
-            control(
-                &self,
-                &state,
-                records,
-                told,
-                |keeper| started.send(keeper).unwrap(),
-                (entries, seen),
-                stopped,
-            );
+            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+            tokio::task::LocalSet::new().block_on(&runtime, async {
+                started.send(self.spawn(&state, records, told)).unwrap();
+                tokio::task::spawn_local(keep(entries, seen));
+                let _dropped = stopped.await;
+            });
         });
         let keeper = keeper.recv().expect("the keeper starts");
         let credentials = Credentials::new(&keeper, clock);
         let worker = Builder::new_current_thread().enable_all().build().unwrap();
         Rig { keeper, credentials, worker, records, control: Some((stop, thread)) }
+    }
+
+    fn spawn(&self, state: &State, records: Records, clock: SharedClock) -> Keeper {
+        let svid = self.svid.clone();
+        let own_svid: OwnSvid = Rc::new(move |_audience| {
+            let svid = svid.clone();
+            Box::pin(async move { Ok(Secret::new(svid)) })
+        });
+        let credentials = self.credentials.iter().map(|one| (one.name.clone(), Arc::clone(one))).collect();
+        let setup = Setup {
+            credentials: &credentials,
+            vaults: &self.vaults(),
+            vault_tls: &BTreeMap::new(),
+            own_svid,
+            state,
+            records,
+            clock,
+        };
+        Keeper::spawn(setup).unwrap()
     }
 
     fn vaults(&self) -> BTreeMap<postern::model::VaultName, Arc<config::Vault>> {
@@ -226,63 +243,10 @@ fn asked<T>(credential: &str, caller: &str, ask: impl FnOnce(Want<'_>) -> T) -> 
     })
 }
 
-fn control(
-    plan: &Plan,
-    state: &Path,
-    records: Records,
-    clock: SharedClock,
-    started: impl FnOnce(Keeper),
-    (mut entries, seen): (mpsc::Receiver<postern::record::Entry>, Arc<Mutex<Vec<Value>>>),
-    stopped: oneshot::Receiver<()>,
-) {
-    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-    let local = tokio::task::LocalSet::new();
-    let svid = plan.svid.clone();
-    let own_svid: OwnSvid = Rc::new(move |_audience| {
-        let svid = svid.clone();
-        Box::pin(async move { Ok(Secret::new(svid)) })
-    });
-    let state = State::open(state).unwrap();
-    local.block_on(&runtime, async {
-        let credentials = plan
-            .credentials
-            .iter()
-            .map(|credential| (credential.name.clone(), Arc::new(copy(credential))))
-            .collect();
-        let setup = Setup {
-            credentials: &credentials,
-            vaults: &plan.vaults(),
-            vault_tls: &BTreeMap::new(),
-            own_svid,
-            state: &state,
-            records,
-            clock,
-        };
-        started(Keeper::spawn(setup).unwrap());
-        tokio::task::spawn_local(async move {
-            while let Some(entry) = entries.recv().await {
-                let mut record = serde_json::to_value(&entry).unwrap();
-                record["kind"] = entry.kind().into();
-                seen.lock().unwrap().push(record);
-            }
-        });
-        let _dropped = stopped.await;
-    });
-}
-
-fn copy(one: &config::Credential) -> config::Credential {
-    let source = match &one.source {
-        CredentialSource::Vault { vault, read } => {
-            CredentialSource::Vault { vault: vault.clone(), read: read.clone() }
-        }
-        CredentialSource::File(path) => CredentialSource::File(path.clone()),
-    };
-    config::Credential {
-        name: one.name.clone(),
-        source,
-        lease_per: one.lease_per,
-        idle: one.idle,
-        most: one.most,
-        only_to: one.only_to.clone(),
+async fn keep(mut entries: mpsc::Receiver<Entry>, seen: Arc<Mutex<Vec<Value>>>) {
+    while let Some(entry) = entries.recv().await {
+        let mut record = serde_json::to_value(&entry).unwrap();
+        record["kind"] = entry.kind().into();
+        seen.lock().unwrap().push(record);
     }
 }

@@ -6,16 +6,13 @@
 //! Such a lease is revoked at the next start together with the token (whose accessor is in the
 //! journal since before the token's first use), and where even the disk is lost, it ends when the
 //! token does.
-//!
-//! One thing is left. `OpenBao` (2.7.2), seeing our connection break at the very moment in which it
-//! registers a lease, may keep the lease and forget under which token. Nobody can find that one; it
-//! is never renewed, so it ends with its own first term. Give roles a short `default_ttl`.
 
 mod answer;
 mod client;
 mod error;
 mod lease;
 mod login;
+mod unwatched;
 
 pub(super) use answer::Data;
 pub use error::VaultError;
@@ -73,7 +70,8 @@ struct Errand<'a> {
     method: Method,
     path: &'a str,
     body: Option<Bytes>,
-    limit: Duration,
+    /// Whether an account may come of it.
+    issues: bool,
 }
 
 struct Trouble {
@@ -124,7 +122,7 @@ impl Vault {
     pub(super) async fn read(self: &Rc<Self>, path: &str) -> Result<(Envelope, Rc<Session>), VaultError> {
         let (vault, path) = (Rc::clone(self), path.to_owned());
         let mut reading = tokio::task::spawn_local(async move {
-            vault.call(Errand { method: Method::GET, path: &path, body: None, limit: LONGEST_READ }).await
+            vault.call(Errand { method: Method::GET, path: &path, body: None, issues: true }).await
         });
         let limit = self.server.timeout;
         if let Ok(read) = tokio::time::timeout(limit, &mut reading).await {
@@ -166,8 +164,9 @@ impl Vault {
     async fn once(&self, session: &Session, errand: Errand<'_>) -> Result<Envelope, VaultError> {
         self.refuse_while_resting()?;
         let begun = self.clock.boot();
-        let Errand { method, path, body, limit } = errand;
-        let call = Call { method, path, token: Some(&session.token), body };
+        let Errand { method, path, body, issues } = errand;
+        let limit = if issues { self.server.timeout.max(LONGEST_READ) } else { self.server.timeout };
+        let call = Call { method, path, token: Some(&session.token), body, issues };
         let answer = self.client.send_within(limit, call).await;
         let result = answer.and_then(|answer| answer.envelope());
         self.figures.called(self.clock.boot().since(begun), result.is_err());
@@ -175,13 +174,13 @@ impl Vault {
     }
 
     /// A call of the vault's own interface: with a body it writes, without one it reads.
-    fn errand<'a>(&self, path: &'a str, body: Option<String>) -> Errand<'a> {
+    fn errand(path: &str, body: Option<String>) -> Errand<'_> {
         let method = if body.is_some() { Method::POST } else { Method::GET };
-        Errand { method, path, body: body.map(Bytes::from), limit: self.server.timeout }
+        Errand { method, path, body: body.map(Bytes::from), issues: false }
     }
 
     async fn is_known(&self, session: &Session) -> Result<bool, VaultError> {
-        match self.once(session, self.errand("auth/token/lookup-self", None)).await {
+        match self.once(session, Self::errand("auth/token/lookup-self", None)).await {
             Ok(_) => Ok(true),
             Err(VaultError::Denied(_)) => Ok(false),
             Err(error) => Err(error),
@@ -317,7 +316,7 @@ impl Vault {
     async fn renew_login(&self, session: &Session) -> Result<Duration, VaultError> {
         let asked = self.clock.now();
         let body = serde_json::json!({ "increment": session.life.as_secs() }).to_string();
-        let envelope = self.once(session, self.errand("auth/token/renew-self", Some(body))).await?;
+        let envelope = self.once(session, Self::errand("auth/token/renew-self", Some(body))).await?;
         let Some(auth) = envelope.auth else {
             return Err(VaultError::Answer("of the token's renewal has no auth"));
         };
@@ -353,7 +352,7 @@ impl Vault {
         let Some(accessor) = &session.accessor else { return };
         let gone = session.is_over()
             || session.ends().is_some_and(|end| end.has_passed(self.clock.now()))
-            || match self.once(session, self.errand("auth/token/revoke-self", Some(String::new()))).await {
+            || match self.once(session, Self::errand("auth/token/revoke-self", Some(String::new()))).await {
                 Ok(_) | Err(VaultError::Denied(_)) => true,
                 Err(error) => {
                     tracing::warn!(vault = %self.name(), %error, "a login could not be revoked; it ends by itself");

@@ -92,7 +92,7 @@ impl Keeping {
             let holds_nothing = self.credentials.values().all(|kept| kept.slots.is_empty());
             tokio::select! {
                 message = self.inbox.recv() => match message {
-                    Some(Message::EndAll { within, done }) => return self.drain(within, done).await,
+                    Some(Message::EndAll { within, done }) => return Box::pin(self.drain(within, done)).await,
                     Some(Message::Ask { want, refused, answer }) => {
                         let asked = self.tools.clock.boot();
                         self.take(Waiter { want, refused, asked, answer });

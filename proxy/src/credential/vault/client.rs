@@ -21,6 +21,7 @@ use tokio_rustls::TlsConnector;
 
 use super::answer::Answer;
 use super::error::VaultError;
+use super::unwatched::Unwatched;
 use crate::config;
 use crate::model::Secret;
 
@@ -40,6 +41,8 @@ pub(super) struct Call<'a> {
     pub(super) path: &'a str,
     pub(super) token: Option<&'a Secret<String>>,
     pub(super) body: Option<Bytes>,
+    /// Whether it may issue an account, so that the vault is to finish it whatever becomes of us.
+    pub(super) issues: bool,
 }
 
 /// The wire.
@@ -85,7 +88,12 @@ impl Client {
     async fn exchange(&self, call: Call<'_>) -> Result<Answer, VaultError> {
         // The semaphore is never closed.
         let _turn = self.turns.acquire().await;
+        let issues = call.issues;
         let request = self.request(call)?;
+        if issues {
+            let mut unwatched = self.connect(Watch::Unwatched).await?;
+            return read(unwatched.send_request(request).await.map_err(VaultError::Exchange)?).await;
+        }
         let (response, connection) = self.answered(request).await?;
         let answer = read(response).await?;
         self.keep(connection);
@@ -116,7 +124,7 @@ impl Client {
     }
 
     /// Sends on a kept connection or on a new one. What a dying kept connection never took up is
-    /// sent again; what may have reached the vault is not, for each read of a dynamic path is an account.
+    /// sent again; what may have reached the vault is not.
     async fn answered(
         &self,
         mut request: Request<Full<Bytes>>,
@@ -135,19 +143,19 @@ impl Client {
                 },
             }
         }
-        let mut fresh = self.connect().await?;
+        let mut fresh = self.connect(Watch::Watched).await?;
         let response = fresh.send_request(request).await.map_err(VaultError::Exchange)?;
         Ok((response, fresh))
     }
 
-    async fn connect(&self) -> Result<SendRequest<Full<Bytes>>, VaultError> {
+    async fn connect(&self, watch: Watch) -> Result<SendRequest<Full<Bytes>>, VaultError> {
         let host = self.server.host.trim_start_matches('[').trim_end_matches(']');
         let tcp = TcpStream::connect((host, self.server.port)).await.map_err(VaultError::Connect)?;
         tcp.set_nodelay(true).map_err(VaultError::Connect)?;
         match &self.tls {
-            None => speak(tcp).await,
+            None => speak(tcp, watch).await,
             Some((connector, name)) => {
-                speak(connector.connect(name.clone(), tcp).await.map_err(VaultError::Connect)?).await
+                speak(connector.connect(name.clone(), tcp).await.map_err(VaultError::Connect)?, watch).await
             }
         }
     }
@@ -160,7 +168,24 @@ impl Client {
     }
 }
 
-async fn speak<T>(stream: T) -> Result<SendRequest<Full<Bytes>>, VaultError>
+/// Whether the server may watch for our end, and drop what it does for us.
+#[derive(Clone, Copy)]
+enum Watch {
+    Watched,
+    Unwatched,
+}
+
+async fn speak<T>(stream: T, watch: Watch) -> Result<SendRequest<Full<Bytes>>, VaultError>
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    match watch {
+        Watch::Watched => shake_hands(stream).await,
+        Watch::Unwatched => shake_hands(Unwatched::new(stream)).await,
+    }
+}
+
+async fn shake_hands<T>(stream: T) -> Result<SendRequest<Full<Bytes>>, VaultError>
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

@@ -39,7 +39,7 @@ impl Grip {
     pub(crate) async fn renew(&self, increment: Duration) -> Result<Option<Duration>, VaultError> {
         let body =
             serde_json::json!({ "lease_id": self.lease_id.expose(), "increment": increment.as_secs() });
-        match self.vault.call(self.vault.errand("sys/leases/renew", Some(body.to_string()))).await {
+        match self.vault.call(Vault::errand("sys/leases/renew", Some(body.to_string()))).await {
             Ok((envelope, _)) => Ok(Some(Duration::from_secs(envelope.lease_duration))),
             Err(VaultError::Refused { status: 400, .. }) => Ok(None),
             Err(error) => Err(error),
@@ -52,7 +52,7 @@ impl Vault {
     pub(crate) async fn end_lease(&self, lease_id: &Secret<String>) -> Result<Proof, VaultError> {
         // Synchronous: otherwise the lease is gone while the account is still being dropped.
         let body = serde_json::json!({ "lease_id": lease_id.expose(), "sync": true });
-        match self.call(self.errand("sys/leases/revoke", Some(body.to_string()))).await {
+        match self.call(Self::errand("sys/leases/revoke", Some(body.to_string()))).await {
             // 400: it is gone already; the look-up shows whether that is so.
             Ok(_) | Err(VaultError::Refused { status: 400, .. }) => {}
             Err(error) => return Err(error),
@@ -68,7 +68,7 @@ impl Vault {
     /// Whether the vault no longer has it.
     pub(crate) async fn lease_is_gone(&self, lease_id: &Secret<String>) -> Result<bool, VaultError> {
         let body = serde_json::json!({ "lease_id": lease_id.expose() });
-        match self.call(self.errand("sys/leases/lookup", Some(body.to_string()))).await {
+        match self.call(Self::errand("sys/leases/lookup", Some(body.to_string()))).await {
             Ok(_) => Ok(false),
             Err(VaultError::Refused { status: 400, .. } | VaultError::Missing(_)) => Ok(true),
             Err(error) => Err(error),
@@ -78,7 +78,7 @@ impl Vault {
     /// Revokes a login of an earlier run by its accessor, with every lease it took. `false`: we may not.
     pub(crate) async fn end_login(&self, accessor: &str) -> Result<bool, VaultError> {
         let body = serde_json::json!({ "accessor": accessor });
-        match self.call(self.errand("auth/token/revoke-accessor", Some(body.to_string()))).await {
+        match self.call(Self::errand("auth/token/revoke-accessor", Some(body.to_string()))).await {
             // 400: no such accessor, so the token is gone already.
             Ok(_) | Err(VaultError::Refused { status: 400, .. } | VaultError::Missing(_)) => Ok(true),
             Err(VaultError::Denied(_)) => Ok(false),

@@ -128,7 +128,9 @@ pub(super) async fn log_in(
 }
 
 async fn by_jwt(client: &Client, path: &str, body: Bytes, now: Moment) -> Result<Session, VaultError> {
-    let answer = client.send(Call { method: Method::POST, path, token: None, body: Some(body) }).await?;
+    let answer = client
+        .send(Call { method: Method::POST, path, token: None, body: Some(body), issues: false })
+        .await?;
     let Some(auth) = answer.envelope()?.auth else {
         return Err(VaultError::Answer("of the login has no auth"));
     };
@@ -150,7 +152,13 @@ async fn by_jwt(client: &Client, path: &str, body: Bytes, now: Moment) -> Result
 /// Somebody else keeps the token alive and replaces it: we neither renew nor revoke it.
 async fn by_token(client: &Client, token: Secret<String>, now: Moment) -> Result<Session, VaultError> {
     let answer = client
-        .send(Call { method: Method::GET, path: "auth/token/lookup-self", token: Some(&token), body: None })
+        .send(Call {
+            method: Method::GET,
+            path: "auth/token/lookup-self",
+            token: Some(&token),
+            body: None,
+            issues: false,
+        })
         .await?;
     let Some(data) = answer.envelope()?.data else {
         return Err(VaultError::Answer("of the token's lookup has no data"));
