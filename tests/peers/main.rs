@@ -7,6 +7,7 @@ mod leaks;
 mod metrics;
 mod tls;
 mod tunnels;
+mod upstreams;
 mod websocket;
 
 use postern_tests::estate::Estate;
