@@ -1,5 +1,6 @@
 //! Where identities come from, tried against the lab's authority and against files on disk.
 
+mod bundle;
 mod files;
 mod workload_api;
 

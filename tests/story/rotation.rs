@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use postern_tests::estate::{CLERK, Plan};
+use postern_tests::estate::{CLERK, Estate, Plan};
+use postern_tests::load::Load;
+use postern_tests::parts;
+use postern_tests::real::Ghostunnel;
 use postern_tests::real::spire::{Options, SvidFiles};
 
 use super::estate;
@@ -79,4 +82,37 @@ fn kept(svid: &SvidFiles, number: u32) -> SvidFiles {
     let key = svid.key.with_file_name(format!("key.{number}"));
     fs::copy(&svid.key, &key).unwrap();
     SvidFiles { certificate, key, bundle: copy(&svid.bundle) }
+}
+
+#[test]
+fn rotations_fail_no_request_on_kept_connections_either() {
+    let test = "rotations_fail_no_request_on_kept_connections_either";
+    if !parts::present(test, &[&Estate::programs()[..], Ghostunnel::PROGRAMS].concat()) {
+        return;
+    }
+    let spire = Options { x509_ttl: Duration::from_secs(20), ..Options::default() };
+    let mut estate = Estate::start(&Plan { spire, ..Plan::default() });
+    estate.spire.entry(CLERK, &[&format!("unix:path:{}", Ghostunnel::path().display())]);
+    let gate = estate.spire.id("/gate");
+    let target = (std::net::Ipv4Addr::LOCALHOST, estate.port).into();
+    let caller = Ghostunnel::client(&estate.spire.endpoint(), target, &[&gate]);
+
+    let rotations = || {
+        let records = estate.records();
+        records.iter().filter(|record| record["kind"] == "reload" && record["what"] == "svid").count()
+    };
+    let before = rotations();
+    let load = Load::start(caller.address(), &[], 2, Duration::from_millis(20));
+    for _ in 0..90 {
+        thread::sleep(Duration::from_secs(1));
+        if rotations() >= before + 6 {
+            break;
+        }
+    }
+    let counts = load.stop();
+
+    assert!(rotations() >= before + 6, "{} rotations", rotations() - before);
+    assert_eq!(counts.failures, 0, "{:?}\n{}", counts.told, estate.log());
+    assert!(counts.gets > 50 && counts.posts > 50, "{counts:?}");
+    assert!(counts.connections >= 2, "no connection was ever ended: {counts:?}");
 }
