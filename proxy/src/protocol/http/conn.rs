@@ -22,6 +22,9 @@ use crate::model::RecordId;
 use crate::protocol::{Alpn, Connection, Ending, Site, Stream};
 use crate::record::{Entry, Records, RefusedConnection};
 
+/// How long a caller that keeps a connection may be silent before it is closed without a word.
+const LAST_CALL: Duration = Duration::from_secs(1);
+
 /// What the requests of a connection share.
 pub(super) struct Conn {
     pub(super) site: Rc<Site>,
@@ -37,6 +40,8 @@ pub(super) struct Conn {
     served: Cell<u64>,
     cut: Cell<Option<&'static Code>>,
     kicked: Notify,
+    /// Told whenever a request begins.
+    began: Notify,
     injection: RefCell<Option<Rc<Injection>>>,
 }
 
@@ -60,6 +65,7 @@ impl Conn {
             served: Cell::new(0),
             cut: Cell::new(None),
             kicked: Notify::new(),
+            began: Notify::new(),
             injection: RefCell::new(None),
         };
         (Rc::new(conn), stream)
@@ -70,6 +76,7 @@ impl Conn {
         self.head.begun.store(false, Ordering::Relaxed);
         self.open.set(self.open.get() + 1);
         self.served.set(self.served.get() + 1);
+        self.began.notify_one();
         Busy(Rc::clone(self))
     }
 
@@ -149,10 +156,11 @@ pub(super) trait Graceful: Future<Output = hyper::Result<()>> {
 
 /// Serves until the connection ends by itself or must.
 pub(super) async fn drive(conn: &Rc<Conn>, mut http: Pin<&mut impl Graceful>) {
-    let (mut soon, mut now) = (conn.ending.clone(), conn.ending.clone());
+    let mut now = conn.ending.clone();
     let mut winding_down = false;
     let mut now = std::pin::pin!(now.now());
     let mut stalled = std::pin::pin!(stalled(conn));
+    let mut soon = std::pin::pin!(last_call(conn));
     loop {
         tokio::select! {
             biased;
@@ -168,10 +176,22 @@ pub(super) async fn drive(conn: &Rc<Conn>, mut http: Pin<&mut impl Graceful>) {
                     http.as_mut().wind_down();
                 }
             },
-            () = soon.soon(), if !winding_down => {
+            () = soon.as_mut(), if !winding_down => {
                 winding_down = true;
                 http.as_mut().wind_down();
             }
+        }
+    }
+}
+
+/// Resolves when the connection is to wind down. HTTP/1.1 cannot say so between requests: an idle
+/// connection that is closed may cross with the caller's next request, which then fails. So the next
+/// request's answer says `Connection: close`; only a caller that asks nothing for a while is closed on.
+async fn last_call(conn: &Conn) {
+    conn.ending.clone().soon().await;
+    while conn.alpn == Alpn::Http1 && conn.open.get() == 0 {
+        if tokio::time::timeout(LAST_CALL, conn.began.notified()).await.is_err() {
+            return;
         }
     }
 }
