@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use postern_tests::certificates::Authority;
 use postern_tests::estate::{CLERK, Estate, GUEST, NAME, Plan};
 use postern_tests::real::spire::SvidFiles;
 use postern_tests::real::{Envoy, callers, old_services};
@@ -13,8 +14,11 @@ fn every_kind_of_grpc_call_passes_with_its_trailers_and_a_denied_one_gets_a_stat
     if !present(test, &["python"]) {
         return;
     }
-    let service = old_services::grpc(None);
-    let keys = format!("address: \"{}\", http2: true", service.address());
+    let folder = tempfile::tempdir().unwrap();
+    let files = Authority::new().server(folder.path(), &["old.example"]);
+    let service = old_services::grpc(Some(&files));
+    let tls = format!("tls: {{ roots: {}, server_name: old.example }}", files.roots.display());
+    let keys = format!("address: \"{}\", http2: true, {tls}", service.address());
     let mut estate = Estate::start(&Plan::default().with_upstream("grpc", "/old.Echo", &keys));
     let (clerk, guest) = (estate.caller(CLERK), estate.caller(GUEST));
 

@@ -28,8 +28,8 @@ fn an_old_service_on_a_unix_socket_is_served() {
 
 #[test]
 fn ghostunnel_before_the_old_service_and_postern_know_each_other_by_spiffe_id() {
-    let test = "ghostunnel_before_the_old_service_and_postern_know_each_other_by_spiffe_id";
-    if !present(test, Ghostunnel::PROGRAMS) {
+    let name = "ghostunnel_before_the_old_service_and_postern_know_each_other_by_spiffe_id";
+    if !present(name, Ghostunnel::PROGRAMS) {
         return;
     }
     // Where ghostunnel is, is known once SPIRE runs.
@@ -54,11 +54,11 @@ fn ghostunnel_before_the_old_service_and_postern_know_each_other_by_spiffe_id() 
     fs::write(&file, text).unwrap();
     estate.run();
 
-    let (served, told) = estate.curl(&clerk, "/tunnel", &[]).unwrap();
+    let (served, answer) = estate.curl(&clerk, "/tunnel", &[]).unwrap();
     let (refused, why) = estate.curl(&clerk, "/other", &[]).unwrap();
 
-    assert_eq!(served, 200, "{told}\n{}\n{}", tunnel.log(), estate.log());
-    assert!(told.contains(&estate.postgres.accounts()[0]), "{told}");
+    assert_eq!(served, 200, "{answer}\n{}\n{}", tunnel.log(), estate.log());
+    assert!(answer.contains(&estate.postgres.accounts()[0]), "{answer}");
     assert_eq!(refused, 502, "{why}");
     assert!(why.contains("PST-FW-002"), "{why}");
     assert_eq!(
