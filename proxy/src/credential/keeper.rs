@@ -215,3 +215,6 @@ impl Posted {
         self.leases.get(&Holder::of(self.lease_per, caller, listener))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,8 @@ pub(super) struct JournalFile {
     key: RandomizedNonceKey,
     /// Up to here everything is whole.
     length: u64,
+    /// Something lies beyond, half written.
+    torn: bool,
     lines: usize,
 }
 
@@ -44,20 +46,22 @@ impl JournalFile {
         write_whole(&folder, &path, sealed_lines(&key, standing.values())?.as_bytes())?;
         let (file, length) = reopen(&path)?;
         let lines = standing.len();
-        Ok((Self { folder, path, file, key, length, lines }, standing))
+        Ok((Self { folder, path, file, key, length, torn: false, lines }, standing))
     }
 
     /// Appends and syncs; all of it or, as far as any later reader is concerned, nothing.
     pub(super) fn append<'a>(&mut self, lines: impl Iterator<Item = &'a Line> + Clone) -> io::Result<()> {
         let count = lines.clone().count();
         let text = sealed_lines(&self.key, lines)?;
-        let written = self.file.write_all(text.as_bytes()).and_then(|()| self.file.sync_data());
-        if let Err(error) = written {
+        if self.torn {
             // What a failed write left half done is cut off, so that the next line begins on a line of its own.
             self.file.set_len(self.length)?;
             self.file.seek(SeekFrom::Start(self.length))?;
-            return Err(error);
         }
+        self.torn = true;
+        self.file.write_all(text.as_bytes())?;
+        self.file.sync_data()?;
+        self.torn = false;
         self.length += text.len() as u64;
         self.lines += count;
         Ok(())
@@ -70,6 +74,7 @@ impl JournalFile {
         }
         write_whole(&self.folder, &self.path, sealed_lines(&self.key, standing.values())?.as_bytes())?;
         (self.file, self.length) = reopen(&self.path)?;
+        self.torn = false;
         self.lines = standing.len();
         Ok(())
     }

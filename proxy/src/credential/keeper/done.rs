@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
+use tokio::task;
+
 use super::end;
 use super::fetch::{Done, Fetched};
 use super::held::{Fetching, Held, Place};
@@ -21,15 +23,22 @@ const FAILURE_KEPT: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 impl Keeping {
-    pub(super) fn finish(&mut self, done: Result<Done, tokio::task::JoinError>) {
-        match done {
+    pub(super) fn finish(&mut self, done: Result<(task::Id, Done), task::JoinError>) {
+        let id = done.as_ref().map_or_else(task::JoinError::id, |(id, _)| *id);
+        let fetched_for = self.fetches.remove(&id);
+        match done.map(|(_, done)| done) {
             Ok(Done::Fetched { place, result }) => self.fetched(&place, result),
             Ok(Done::Renewed { place, fingerprint, asked, result }) => {
                 let granted = result.map(|granted| granted.map(|life| Expiry::after(asked, life)));
                 self.renewed(&place, fingerprint, granted);
             }
             Ok(Done::Opened { place, access, result }) => self.opened(&place, &access, result),
-            Err(error) => tracing::error!(%error, "a task of the keeper failed"),
+            Err(error) => {
+                tracing::error!(%error, "a task of the keeper ended by a fault");
+                if let Some(place) = fetched_for {
+                    self.fetched(&place, Err(CredentialError::Ended));
+                }
+            }
         }
     }
 

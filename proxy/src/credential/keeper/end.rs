@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::Tools;
 use super::held::Held;
+use crate::clock::BootTime;
 use crate::credential::journal::Line;
 use crate::credential::vault::Grip;
 use crate::credential::{Access, pace};
@@ -29,14 +30,18 @@ pub(super) struct Ending {
     pub(super) at: SystemTime,
 }
 
+/// How long after a lease's own end the vault is still asked whether it is gone.
+const AFTERWARDS: Duration = Duration::from_mins(1);
+
 /// Revokes, looks it up, records the ends of its accesses, strikes it out. Returns whether it is shown to be gone.
 pub(super) async fn end(ending: Ending, tools: Tools, mut hurry: watch::Receiver<bool>) -> bool {
     let Ending { held, accesses, reason, at } = ending;
+    let given_up = held.end.boot.plus(AFTERWARDS);
     let proof = match &held.grip {
         None if reason == "lease_expired" => Some("clock"),
         None => Some("unproven"),
         Some(grip) => tokio::select! {
-            proof = gone(grip) => Some(proof),
+            proof = gone(grip, given_up, &tools) => Some(proof),
             () = tokio::time::sleep(PROOF_WAIT) => None,
             _ = hurry.wait_for(|hurry| *hurry) => None,
         },
@@ -48,7 +53,7 @@ pub(super) async fn end(ending: Ending, tools: Tools, mut hurry: watch::Receiver
     let Some(grip) = &held.grip else { return true };
     let shown = proof.is_some()
         || tokio::select! {
-            _proof = gone(grip) => true,
+            _proof = gone(grip, given_up, &tools) => true,
             _ = hurry.wait_for(|hurry| *hurry) => false,
         };
     if shown {
@@ -65,12 +70,16 @@ pub(super) async fn end_access(access: Arc<Access>, reason: &'static str, tools:
     true
 }
 
-async fn gone(grip: &Rc<Grip>) -> &'static str {
+/// Until the vault shows it, or has had its own time to end it: a vault that does not let us revoke is not asked for ever.
+async fn gone(grip: &Rc<Grip>, given_up: BootTime, tools: &Tools) -> &'static str {
     let mut failures = 0;
     loop {
         match grip.vault.end_lease(&grip.lease_id).await {
             Ok(proof) => return proof.text(),
             Err(error) => {
+                if tools.clock.boot() >= given_up {
+                    return "clock";
+                }
                 failures += 1;
                 let told: &dyn std::error::Error = &error;
                 tracing::warn!(vault = %grip.vault.name(), error = told, "a lease could not be revoked yet");

@@ -26,6 +26,12 @@ pub(super) async fn revoke(left: Vec<Line>, vaults: BTreeMap<VaultName, Rc<Vault
     for line in left {
         match &line {
             Line::Access { reference, .. } => accesses.entry(reference.clone()).or_default().push(line),
+            Line::Login { vault, .. } | Line::Lease { vault, .. } if !vaults.contains_key(vault.as_str()) => {
+                tracing::error!(
+                    vault,
+                    "what an earlier run held of a vault that is no longer configured stays in the journal"
+                );
+            }
             Line::Login { .. } | Line::Lease { .. } => held.push(line),
             Line::Ended { .. } => {}
         }

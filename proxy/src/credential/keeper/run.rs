@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinSet;
+use tokio::task::{self, JoinSet};
 use tokio::time::MissedTickBehavior;
 
 use super::end::{self, Ending};
@@ -43,6 +43,8 @@ pub(super) struct Keeping {
     pub(super) board_is_stale: bool,
     /// Set when endings must not wait for proofs any more.
     hurry: watch::Sender<bool>,
+    /// Whose fetch each task is, should it end by a fault.
+    pub(super) fetches: HashMap<task::Id, Place>,
     /// Accesses whose lease ended while they were being opened, with the reason.
     pub(super) orphans: HashMap<AccessId, &'static str>,
     pub(super) issued: u64,
@@ -75,6 +77,7 @@ impl Keeping {
             board,
             board_is_stale: true,
             hurry: watch::channel(false).0,
+            fetches: HashMap::new(),
             orphans: HashMap::new(),
             issued: 0,
             draining: false,
@@ -99,7 +102,7 @@ impl Keeping {
                     }
                     None => return,
                 },
-                Some(done) = self.tasks.join_next() => self.finish(done),
+                Some(done) = self.tasks.join_next_with_id() => self.finish(done),
                 Some(_ended) = self.endings.join_next() => {}
                 _ = looks.tick(), if !holds_nothing => self.look_around(),
             }
@@ -130,12 +133,12 @@ impl Keeping {
         if slot.current.as_ref().is_some_and(|held| held.suits(&waiter, now)) {
             return self.hand_out(&place, waiter);
         }
-        let Some(why) = slot.reason_to_fetch(&waiter, &mut kept.forced, now.boot) else {
-            return waiter.refuse(CredentialError::Refused);
-        };
         if let Some(error) = slot.resting(now.boot) {
             return waiter.refuse(error.clone());
         }
+        let Some(why) = slot.reason_to_fetch(&waiter, &mut kept.forced, now.boot) else {
+            return waiter.refuse(CredentialError::Refused);
+        };
         if slot.waiters.len() >= MAX_WAITERS {
             return waiter.refuse(CredentialError::TooMany(MAX_WAITERS));
         }
@@ -157,7 +160,8 @@ impl Keeping {
             return;
         }
         slot.fetching = Some(why);
-        self.tasks.spawn_local(fetch::fetch(place.clone(), source, self.tools.clone()));
+        let task = self.tasks.spawn_local(fetch::fetch(place.clone(), source, self.tools.clone()));
+        self.fetches.insert(task.id(), place.clone());
     }
 
     /// Gives the slot's lease to somebody whom it suits, under an access that is journalled and recorded first.
@@ -256,7 +260,7 @@ impl Keeping {
     async fn settle(&mut self, drained: &mut Drained) {
         while !(self.tasks.is_empty() && self.endings.is_empty()) {
             tokio::select! {
-                Some(task) = self.tasks.join_next() => self.finish(task),
+                Some(task) = self.tasks.join_next_with_id() => self.finish(task),
                 Some(shown) = self.endings.join_next() => drained.unproven += usize::from(!shown.unwrap_or(false)),
                 Some(message) = self.inbox.recv() => match message {
                     Message::Ask { answer, .. } => reply(answer, Err(CredentialError::Draining)),
