@@ -2,6 +2,7 @@
 
 mod bundle;
 mod files;
+mod lab_clients;
 mod workload_api;
 
 use std::sync::Arc;
