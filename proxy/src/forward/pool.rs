@@ -1,7 +1,7 @@
 //! Connections that are kept. Keyed by lease, so that two identities never share a socket: what a
 //! connection was once authenticated as, it may still be to the old system.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -33,6 +33,8 @@ pub(super) struct Pool {
     http2: bool,
     idle: Duration,
     kept: RefCell<VecDeque<Kept>>,
+    /// Whether a task closes what rested too long: one is enough.
+    swept: Cell<bool>,
     returned: Notify,
 }
 
@@ -79,6 +81,7 @@ impl Pool {
             http2: upstream.http2,
             idle: upstream.timeouts.idle,
             kept: RefCell::new(VecDeque::new()),
+            swept: Cell::new(false),
             returned: Notify::new(),
         }
     }
@@ -153,11 +156,10 @@ impl Pool {
     }
 
     fn keep(self: &Rc<Self>, line: Kept) {
-        let mut kept = self.kept.borrow_mut();
-        if kept.is_empty() {
+        self.kept.borrow_mut().push_back(line);
+        if !self.swept.replace(true) {
             tokio::task::spawn_local(sweep(Rc::downgrade(self), self.idle));
         }
-        kept.push_back(line);
         self.returned.notify_one();
     }
 }
@@ -267,6 +269,7 @@ async fn sweep(pool: Weak<Pool>, idle: Duration) {
         let mut kept = pool.kept.borrow_mut();
         kept.retain(|line| !line.is_stale(idle));
         if kept.is_empty() {
+            pool.swept.set(false);
             return;
         }
     }
@@ -279,5 +282,46 @@ pub struct Local;
 impl<F: Future + 'static> hyper::rt::Executor<F> for Local {
     fn execute(&self, task: F) {
         tokio::task::spawn_local(task);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pool() -> Rc<Pool> {
+        Rc::new(Pool {
+            places: Arc::new(Semaphore::new(1)),
+            most: 1,
+            http2: false,
+            idle: Duration::from_millis(200),
+            kept: RefCell::default(),
+            swept: Cell::new(false),
+            returned: Notify::new(),
+        })
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_comes_and_goes_is_swept_by_one_task() {
+        let all = tokio::task::LocalSet::new();
+        all.run_until(async {
+            let pool = pool();
+            let (near, _far) = tokio::io::duplex(1024);
+            let place = pool.place().await.unwrap();
+            let line = one(Placed::new(Box::new(near), place)).await.unwrap();
+            tokio::task::yield_now().await;
+            let now = Instant::now();
+            pool.keep(Kept { lease: None, line, born: now, used: now });
+            for _ in 0..100 {
+                let kept = pool.take(None).unwrap();
+                pool.keep(kept);
+            }
+            assert_eq!(Rc::weak_count(&pool), 1);
+
+            pool.kept.borrow_mut().clear();
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            assert_eq!(Rc::weak_count(&pool), 0, "where nothing is kept nothing sweeps");
+        })
+        .await;
     }
 }
