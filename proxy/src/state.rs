@@ -24,7 +24,7 @@ pub struct State {
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// The system refused.
-    #[error("{}", path.display())]
+    #[error("{} cannot be used", path.display())]
     Io {
         /// What it concerned.
         path: PathBuf,
@@ -71,31 +71,32 @@ impl State {
         match read_at_most(&path, KEY_BYTES as u64) {
             Ok(key) if key.expose().len() == KEY_BYTES => Ok(key),
             Ok(_) => Err(StateError::Key(path)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.make_key(path),
-            Err(cause) => Err(StateError::Io { path, cause }),
-        }
-    }
-
-    fn make_key(&self, path: PathBuf) -> Result<Secret<Vec<u8>>, StateError> {
-        let mut key = vec![0; KEY_BYTES];
-        let filled = aws_lc_rs::rand::fill(&mut key).map_err(|_| io::Error::other("no random bytes"));
-        let key = Secret::new(key);
-        // Whole or not at all: a key cut short by a crash would make the journal unreadable.
-        match filled.and_then(|()| write_whole(&self.root, &path, key.expose())) {
-            Ok(()) => Ok(key),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => make_key(path),
             Err(cause) => Err(StateError::Io { path, cause }),
         }
     }
 }
 
+fn make_key(path: PathBuf) -> Result<Secret<Vec<u8>>, StateError> {
+    let mut key = vec![0; KEY_BYTES];
+    let filled = aws_lc_rs::rand::fill(&mut key).map_err(|_| io::Error::other("no random bytes"));
+    let key = Secret::new(key);
+    // Whole or not at all: a key cut short by a crash would make the journal unreadable.
+    match filled.and_then(|()| write_whole(&path, key.expose())) {
+        Ok(()) => Ok(key),
+        Err(cause) => Err(StateError::Io { path, cause }),
+    }
+}
+
 /// Replaces a file by these bytes so that a crash leaves the old or the new, for the owner's eyes only.
-pub fn write_whole(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let beside = path.with_extension("new");
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&beside, path)?;
-    File::open(folder)?.sync_all()
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// Reads a small file whole; one that is larger is an error. The bytes are wiped when dropped.

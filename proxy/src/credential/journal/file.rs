@@ -19,7 +19,6 @@ const PURPOSE: &[u8] = b"postern lease journal 1";
 
 /// The file on disk: sealed lines, appended and synced, rewritten when most of them are superfluous.
 pub(super) struct JournalFile {
-    folder: PathBuf,
     path: PathBuf,
     file: File,
     key: RandomizedNonceKey,
@@ -35,7 +34,6 @@ impl JournalFile {
     pub(super) fn open(state: &State, key: &[u8]) -> io::Result<(Self, Standing)> {
         let key = RandomizedNonceKey::new(&AES_256_GCM, key).map_err(|_| io::Error::other("not a key"))?;
         let path = state.path("leases.journal");
-        let folder = state.path("");
         let mut sealed = String::new();
         match File::open(&path) {
             Ok(file) => drop(file.take(MAX_BYTES).read_to_string(&mut sealed)?),
@@ -43,10 +41,10 @@ impl JournalFile {
             Err(error) => return Err(error),
         }
         let standing = read_standing(&key, &sealed);
-        write_whole(&folder, &path, sealed_lines(&key, standing.values())?.as_bytes())?;
+        write_whole(&path, sealed_lines(&key, standing.values())?.as_bytes())?;
         let (file, length) = reopen(&path)?;
         let lines = standing.len();
-        Ok((Self { folder, path, file, key, length, torn: false, lines }, standing))
+        Ok((Self { path, file, key, length, torn: false, lines }, standing))
     }
 
     /// Appends and syncs; all of it or, as far as any later reader is concerned, nothing.
@@ -72,7 +70,7 @@ impl JournalFile {
         if self.lines < 2 * standing.len() + SLACK {
             return Ok(());
         }
-        write_whole(&self.folder, &self.path, sealed_lines(&self.key, standing.values())?.as_bytes())?;
+        write_whole(&self.path, sealed_lines(&self.key, standing.values())?.as_bytes())?;
         (self.file, self.length) = reopen(&self.path)?;
         self.torn = false;
         self.lines = standing.len();

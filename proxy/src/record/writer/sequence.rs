@@ -1,10 +1,11 @@
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::RecordId;
+use crate::state::write_whole;
 
 /// How many numbers are reserved at a time: at most so many can be missing after a kill, besides
 /// what a full disk held back.
@@ -97,13 +98,8 @@ fn read(file: &Path) -> io::Result<Option<Kept>> {
     }
 }
 
-/// Written beside, synced, renamed: a crash leaves the old one or the new one.
 fn replace(file: &Path, kept: &Kept) -> io::Result<()> {
-    let beside = file.with_extension("new");
-    let mut out = fs::File::create(&beside)?;
-    out.write_all(&serde_json::to_vec(kept)?)?;
-    out.sync_data()?;
-    fs::rename(beside, file)
+    write_whole(file, &serde_json::to_vec(kept)?)
 }
 
 fn error(file: &Path, source: io::Error) -> SequenceError {
