@@ -23,7 +23,7 @@ use crate::config::{Config, Listener};
 use crate::fault::Fault;
 pub use crate::forward::Stream;
 use crate::gate::Gate;
-use crate::identify::Peer;
+use crate::identify::{Alpn, Peer};
 use crate::model::{ListenerName, RouteName};
 use crate::record::Records;
 
@@ -41,16 +41,6 @@ pub struct Connection {
     pub from: SocketAddr,
     /// Tells when it must end.
     pub ending: Ending,
-}
-
-/// What was agreed on by ALPN (RFC 7301).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Alpn {
-    /// `http/1.1`, or nothing.
-    #[default]
-    Http1,
-    /// `h2`
-    Http2,
 }
 
 /// Reads a bearer token: whose it is, if it is a JWT-SVID that this listener accepts.

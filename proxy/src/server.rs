@@ -115,7 +115,7 @@ async fn control(config: Arc<Config>) -> Result<(), ServerError> {
     let (records, writer) = records(&config, &state, &metrics, &clock)?;
     let (finish_writing, finish) = oneshot::channel();
     let writer = tokio::task::spawn_local(writer.run(finish));
-    let (source, identities, changes) = Source::new(&config.identity, Arc::clone(&clock));
+    let (source, identities, events) = Source::new(&config.identity, Arc::clone(&clock));
     let (policies, policy) = live(load::load(&config.policy)?, clock.now().wall);
     let keeper = Keeper::spawn(Setup {
         credentials: &config.credentials,
@@ -127,7 +127,7 @@ async fn control(config: Arc<Config>) -> Result<(), ServerError> {
         clock: Arc::clone(&clock),
     })?;
     tokio::task::spawn_local(source.run());
-    tokio::task::spawn_local(record_changes(changes, records.clone(), Arc::clone(&clock)));
+    tokio::task::spawn_local(record_changes(events, records.clone(), Arc::clone(&clock)));
     let (configs, serving) = live(Arc::clone(&config), clock.now().wall);
     let status = Rc::new(Status {
         config: serving,
@@ -218,9 +218,9 @@ fn own_svid(tokens: OwnTokens) -> OwnSvid {
 }
 
 /// What the identity source does leaves a record each.
-async fn record_changes(mut changes: mpsc::Receiver<SourceEvent>, records: Records, clock: SharedClock) {
+async fn record_changes(mut events: mpsc::Receiver<SourceEvent>, records: Records, clock: SharedClock) {
     let mut generation = 0;
-    while let Some(event) = changes.recv().await {
+    while let Some(event) = events.recv().await {
         generation = event.generation.unwrap_or(generation);
         let what = match event.what {
             SourceChange::Svids => "svid",
@@ -230,8 +230,12 @@ async fn record_changes(mut changes: mpsc::Receiver<SourceEvent>, records: Recor
             | SourceChange::Recovered
             | SourceChange::GivenUp => "identity",
         };
-        tracing::info!(what, generation, code = event.code.map(|code| code.id), "{}", event.detail);
         let code = event.code.map(|code| code.id);
+        if let Some(code) = code {
+            tracing::warn!(what, generation, code, "{}", event.detail);
+        } else {
+            tracing::info!(what, generation, "{}", event.detail);
+        }
         let at = clock.now().wall;
         let change = Reload {
             at,

@@ -49,13 +49,13 @@ pub struct Identified {
     pub peer: Option<Arc<Peer>>,
 }
 
-/// The protocol that was agreed on in the handshake.
+/// What was agreed on by ALPN (RFC 7301).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alpn {
-    /// HTTP/2.
-    H2,
-    /// HTTP/1.1, also for a caller that named nothing.
+    /// `http/1.1`, or nothing.
     Http1,
+    /// `h2`
+    Http2,
 }
 
 impl Handshaker {
@@ -108,7 +108,7 @@ impl Handshaker {
             None => None,
         };
         let h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
-        Ok(Identified { stream, alpn: if h2 { Alpn::H2 } else { Alpn::Http1 }, peer })
+        Ok(Identified { stream, alpn: if h2 { Alpn::Http2 } else { Alpn::Http1 }, peer })
     }
 
     /// One configuration for one handshake: its verifier keeps what that handshake found.

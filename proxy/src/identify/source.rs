@@ -219,10 +219,9 @@ impl Output {
     }
 
     fn tell(&self, what: SourceChange, generation: Option<u64>, code: Option<&'static Code>, detail: String) {
-        tracing::info!(?what, generation, code = code.map(|code| code.id), detail, "identity source");
         // Whoever records this may be slow or gone; identities are renewed all the same.
-        if self.events.try_send(SourceEvent { what, generation, code, detail }).is_err() {
-            tracing::warn!("an event of the identity source found no reader");
+        if let Err(unread) = self.events.try_send(SourceEvent { what, generation, code, detail }) {
+            tracing::warn!(%unread, ?what, generation, "an event of the identity source found no reader");
         }
     }
 }

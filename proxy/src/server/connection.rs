@@ -12,8 +12,8 @@ use crate::clock::SharedClock;
 use crate::config;
 use crate::config::ProofKind;
 use crate::fault::{Fault, codes};
-use crate::identify::{self, Ending, Handshaker, Identified, Identities, Peer, TokenVerifier, Watch};
-use crate::protocol::{self, Alpn, Connection, Ender, Kind};
+use crate::identify::{Ending, Handshaker, Identified, Identities, Peer, TokenVerifier, Watch};
+use crate::protocol::{self, Connection, Ender, Kind};
 
 /// What all connections of one listener share on this worker.
 pub(super) struct Site {
@@ -71,10 +71,7 @@ pub(super) async fn serve<H>(crew: &Crew, site: &Site, stream: TcpStream, from: 
     let (ender, ending) = protocol::ending();
     let connection = Connection {
         stream: Box::new(stream),
-        alpn: match alpn {
-            identify::Alpn::H2 => Alpn::Http2,
-            identify::Alpn::Http1 => Alpn::Http1,
-        },
+        alpn,
         certificate: peer.clone(),
         listener: Arc::clone(&site.listener),
         from,

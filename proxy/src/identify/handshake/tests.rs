@@ -173,7 +173,7 @@ async fn a_caller_is_known_by_its_svid_over_tls_13_with_the_hybrid_group() {
     let (found, met) = (found.unwrap(), met.unwrap());
     let peer = found.peer.unwrap();
     assert_eq!((peer.id().as_str(), peer.expires_at(), peer.generation()), (CALLER, NOW + 3600, 1));
-    assert_eq!(found.alpn, Alpn::H2);
+    assert_eq!(found.alpn, Alpn::Http2);
     let tls = found.stream.get_ref().1;
     assert_eq!(tls.protocol_version(), Some(ProtocolVersion::TLSv1_3));
     assert_eq!((met.group(), met.kind()), (NamedGroup::X25519MLKEM768, HandshakeKind::Full));
