@@ -44,13 +44,13 @@ impl Authorizer {
     }
 
     /// Judges one request: total, and never longer than the fuse allows by much.
-    pub fn judge(&self, request: &Request<'_>) -> Result<Grant, Denial> {
+    pub fn judge(&self, request: &Request<'_>) -> Result<Grant, Box<Denial>> {
         let mut bench = self.bench.borrow_mut();
         let sitting = self.sitting(&mut bench);
         let now = self.clock.now().unix_seconds();
         match sitting.judge.judge(&facts::Asked { request, surroundings: &self.surroundings, now }) {
             Verdict::Allow(allowance) => verdict::grant(allowance, request, &sitting.policy),
-            Verdict::Deny(refusal) => Err(verdict::denial(refusal, &sitting.policy)),
+            Verdict::Deny(refusal) => Err(Box::new(verdict::denial(refusal, &sitting.policy))),
         }
     }
 

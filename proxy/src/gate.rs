@@ -85,7 +85,7 @@ impl Gate {
         });
         let grant = match self.judge(&ask) {
             Ok(grant) => grant,
-            Err(denial) => return Err(refuse(denial, recorder)),
+            Err(denial) => return Err(refuse(*denial, recorder)),
         };
         recorder.note(|entry| {
             entry.decision = Some(grant.decision().clone());
@@ -117,12 +117,13 @@ impl Gate {
             until: passage.grant.until(),
         };
         let fresh = self.credentials.replace(&refused, want).await?;
+        fresh.requests.fetch_add(1, Ordering::Relaxed);
         passage.access = Some(fresh);
         passage.note_access();
         Ok(())
     }
 
-    fn judge(&self, ask: &Ask<'_>) -> Result<Grant, Denial> {
+    fn judge(&self, ask: &Ask<'_>) -> Result<Grant, Box<Denial>> {
         let credentials = self.credentials.facts(ask.peer.id(), &ask.listener.name, &ask.route.credentials);
         self.authorizer.judge(&Request {
             peer: ask.peer,
@@ -258,7 +259,7 @@ impl Bound {
         let until = self.until.map(|until| Duration::from_secs(until.saturating_sub(unix_seconds(now.wall))));
         let lease = self.access.as_ref().map(|access| access.lease.term.expiry().left(now));
         let peer = Expiry::left(&self.peer.expires(), now);
-        [Some(peer), until, lease].into_iter().flatten().min().unwrap_or(peer).min(Duration::from_secs(60))
+        [Some(peer), until, lease].into_iter().flatten().min().unwrap_or(peer).min(Duration::from_mins(1))
     }
 }
 

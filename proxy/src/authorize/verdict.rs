@@ -19,7 +19,7 @@ pub(super) fn grant(
     mut allowance: Allowance,
     request: &Request<'_>,
     policy: &Versioned<LoadedPolicy>,
-) -> Result<Grant, Denial> {
+) -> Result<Grant, Box<Denial>> {
     let mut decision = facts(policy, true, allowance.us);
     decision.rule = allowance.rule.take();
     decision.reason = allowance.reason.take();
@@ -27,15 +27,13 @@ pub(super) fn grant(
     let generation = policy.generation;
     let credential = match credential(allowance.credential.as_deref(), request) {
         Ok(credential) => credential,
-        Err(code) => return Err(Denial { code, decision: refused(decision), reply: None, generation }),
+        Err(code) => {
+            return Err(Box::new(Denial { code, decision: refused(decision), reply: None, generation }));
+        }
     };
     let Some(headers) = edits(&allowance, request) else {
-        return Err(Denial {
-            code: codes::DECISION_MALFORMED,
-            decision: refused(decision),
-            reply: None,
-            generation,
-        });
+        let (code, decision) = (codes::DECISION_MALFORMED, refused(decision));
+        return Err(Box::new(Denial { code, decision, reply: None, generation }));
     };
     Ok(Grant {
         credential,

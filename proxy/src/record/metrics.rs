@@ -143,7 +143,7 @@ impl Metrics {
                     .inc_by(1 + refused.more);
             }
             Entry::AccessOpened(opened) => {
-                self.accesses_open.with_label_values(&[opened.credential.as_str()]).inc()
+                self.accesses_open.with_label_values(&[opened.credential.as_str()]).inc();
             }
             Entry::AccessEnded(ended) => {
                 // One that a crash left behind was opened by a process whose gauge is gone.
