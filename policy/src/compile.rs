@@ -121,6 +121,8 @@ fn load_here(sources: &Sources, entrypoint: Option<&str>) -> Result<Prepared, Lo
             problems.push(engines_problem(sources, &module.name, &error.to_string()));
         }
     }
+    // A module that does not parse may be the one that defines it.
+    let entrypoint = entrypoint.filter(|_| problems.is_empty());
     for file in &sources.data {
         if let Err(problem) = add_data(&mut engine, file) {
             problems.push(*problem);
