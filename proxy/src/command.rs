@@ -54,9 +54,9 @@ enum Verb {
         postern run --config /etc/postern/postern.yaml\n  \
         SPIFFE_ENDPOINT_SOCKET=unix:///run/spire/agent.sock postern run --config postern.yaml\n  \
         POSTERN_LOG=debug postern run --config postern.yaml --log json\n\n\
-        SIGTERM and SIGINT drain and stop. The configuration and the policy folder are watched, and SIGHUP reads\n\
-        them again; what is refused changes nothing. Logs go to standard error; records go where `records.file`\n\
-        says, or to standard output.")]
+        SIGTERM and SIGINT drain and stop. The configuration and the policy folder are watched, and \
+        SIGHUP reads them again; what is refused changes nothing. Logs go to standard error; records go \
+        where `records.file` says, or to standard output.")]
     Run {
         #[command(flatten)]
         config: ConfigFile,
@@ -67,7 +67,8 @@ enum Verb {
     /// Say everything that is wrong, all at once, without serving
     #[command(
         after_long_help = "Looks at: the configuration; the files it names; the policy; the state folder; \
-        the addresses.\nThe exit code is that of the first of these that is wrong.\n\n\
+        the addresses.\nThe exit code is that of the first of these that is wrong. What misspelt keys and wrong types \
+        hide is looked at once those are right.\n\n\
         Example:\n  postern check --config postern.yaml && systemctl restart postern"
     )]
     Check {

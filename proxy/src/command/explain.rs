@@ -18,6 +18,9 @@ pub(super) fn explain(what: &str, records: Option<&Path>, file: &Path) -> Outcom
         describe_code(&mut text, code);
         return Outcome::said(text);
     }
+    if what.to_ascii_uppercase().starts_with("PST-") {
+        return Outcome::failed(Exit::NotFound, format!("no code is called {what}\n"));
+    }
     let records = match records.map(Path::to_owned).map_or_else(|| configured(file), Ok) {
         Ok(records) => records,
         Err(outcome) => return outcome,
@@ -234,5 +237,7 @@ mod tests {
     fn a_code_is_explained_without_records() {
         let outcome = explain("pst-cr-002", None, Path::new("/unread"));
         assert!(outcome.out.contains("the vault is sealed"), "{}", outcome.out);
+        let unknown = explain("PST-CR-999", None, Path::new("/unread"));
+        assert_eq!((unknown.exit, unknown.err.as_str()), (Exit::NotFound, "no code is called PST-CR-999\n"));
     }
 }

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -41,7 +42,7 @@ pub(super) fn healthcheck(probe: Probe, admin: Option<&str>, file: &Path) -> Out
     match ask(&door, probe) {
         Ok((200, body)) => Outcome::said(body),
         Ok((_, body)) => Outcome::failed(Exit::Unhealthy, body),
-        Err(error) => Outcome::failed(Exit::Unhealthy, format!("no answer from {door:?}: {error}\n")),
+        Err(error) => Outcome::failed(Exit::Unhealthy, format!("no answer from {door}: {error}\n")),
     }
 }
 
@@ -63,6 +64,15 @@ impl Door {
             (Some(path), _) => Some(Self::Socket(path.clone())),
             (None, Some(address)) => Some(Self::Address(reachable(address))),
             (None, None) => None,
+        }
+    }
+}
+
+impl fmt::Display for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(path) => write!(f, "unix:{}", path.display()),
+            Self::Address(address) => address.fmt(f),
         }
     }
 }
@@ -101,7 +111,9 @@ fn exchange(mut stream: impl Read + Write, probe: Probe) -> io::Result<(u16, Str
         Probe::Live => "/live",
         Probe::Ready => "/ready",
     };
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: postern\r\nconnection: close\r\n\r\n")?;
+    // In one piece: who answers the first line need not read on.
+    let request = format!("GET {path} HTTP/1.1\r\nhost: postern\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     stream.take(LARGEST).read_to_end(&mut answer)?;
     let answer = String::from_utf8_lossy(&answer);

@@ -65,9 +65,14 @@ fn errors() -> String {
     text
 }
 
-/// What may stand in a cell of a table: `<` would begin a tag.
+/// What may stand in a cell of a table: `<` would begin a tag, but not between backticks.
 fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace('<', "&lt;")
+    let mut code = true;
+    let parts = text.split('`').map(|part| {
+        code = !code;
+        if code { part.to_owned() } else { part.replace('<', "&lt;") }
+    });
+    parts.collect::<Vec<_>>().join("`").replace('|', "\\|")
 }
 
 #[cfg(test)]

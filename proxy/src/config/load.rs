@@ -58,7 +58,12 @@ fn of_file(file: &Path, wrong: Wrong) -> ConfigErrors {
 
 fn of_yaml(file: &Path, text: &str, error: &serde_saphyr::Error) -> ConfigErrors {
     let error = error.without_snippet();
-    let wrong = Wrong::Yaml(error.to_string());
+    let wrong = match error {
+        serde_saphyr::Error::DuplicateMappingKey { .. } => {
+            Wrong::Yaml("this key stands here twice".to_owned())
+        }
+        _ => Wrong::Yaml(error.to_string()),
+    };
     match error.location() {
         Some(location) => {
             let problem = Problem::at(String::new(), Place::from(location), wrong, text);

@@ -166,7 +166,7 @@ fn what_comes_later_is_refused_by_name() {
 
 #[test]
 fn yaml_is_read_strictly() {
-    refused("state: /var", "state: /a\nstate: /var", &["duplicate", ":4:1"]);
+    refused("state: /var", "state: /a\nstate: /var", &["this key stands here twice", ":4:1"]);
     refused("version: 1", "version: one", &["a text stands here, but a whole number is needed"]);
     refused("version: 1", "version: [", &["postern.yaml:"]);
     let bomb = "a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\n\
