@@ -226,6 +226,7 @@ It all stays up until you press Ctrl-C. In another terminal, for example:
   curl --cert svid.pem --key key.pem --cacert bundle.pem -d x {url}/postings # policy says no
   SPIFFE_ENDPOINT_SOCKET={} bin/reporting caller {url}/postings
   tail -f records.jsonl
+  bin/postern explain RECORD --config postern.yaml        # its id stands in the record and in a refusal
   $EDITOR policy/main.rego                                # takes effect when saved, or is refused
   curl --unix-socket admin.sock http://admin/ready
   curl {}/v1/sys/health                  # the vault; its root token is {}

@@ -61,6 +61,7 @@ impl Site {
             fs::copy(std::env::current_exe()?, &copy)?;
             authority.admit(Entry::for_program(id, &copy)?);
         }
+        std::os::unix::fs::symlink(&program, place.join("bin/postern"))?;
         let accounts = Accounts::new();
         let vault = Vault::start(authority.jwks(), accounts.clone())?;
         vault.put_jwt_role("postern", vault_role());
