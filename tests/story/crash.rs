@@ -10,11 +10,13 @@ fn kills_at_random_moments_leave_no_account_behind() {
     let plan = Plan { lease: ("5m", "10m"), token: ("20s", "60s"), ..Plan::default() };
     let Some(mut estate) = estate("kills_at_random_moments_leave_no_account_behind", &plan) else { return };
     let clerk = estate.caller(CLERK);
-    let kills: u64 = std::env::var("POSTERN_KILLS").ok().and_then(|count| count.parse().ok()).unwrap_or(10);
+    let kills: u64 = std::env::var("POSTERN_KILLS").ok().and_then(|count| count.parse().ok()).unwrap_or(50);
 
-    for kill in 0..kills {
-        // Moments spread over a request's life, fetch and journal included: 0 to 150 ms after it began.
-        let moment = Duration::from_millis((kill * 37) % 150);
+    for _ in 0..kills {
+        // A random moment of a request's life, login, fetch and journal included.
+        let mut random = [0; 1];
+        aws_lc_rs::rand::fill(&mut random).unwrap();
+        let moment = Duration::from_millis(u64::from(random[0]));
         thread::scope(|scope| {
             scope.spawn(|| drop(estate.curl(&clerk, "/", &["--max-time", "3"])));
             thread::sleep(moment);

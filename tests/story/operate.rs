@@ -112,3 +112,34 @@ fn callers_that_stall_delay_no_other() {
     assert_eq!(late["listener"], "front");
     drop(stalled);
 }
+
+#[test]
+fn the_service_manager_is_told_when_requests_are_served_and_when_no_more_are() {
+    let test = "the_service_manager_is_told_when_requests_are_served_and_when_no_more_are";
+    let Some(mut estate) = estate(test, &Plan::default()) else { return };
+    drop(estate.postern.take());
+    let socket = estate.path("notify");
+    let manager = std::os::unix::net::UnixDatagram::bind(&socket).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let told = || {
+        let mut message = [0; 256];
+        let length = manager.recv(&mut message).unwrap();
+        String::from_utf8_lossy(&message[..length]).into_owned()
+    };
+
+    let mut postern = std::process::Command::new(estate.path("postern"))
+        .args(["run", "--config"])
+        .arg(estate.path("postern.yaml"))
+        .env("NOTIFY_SOCKET", &socket)
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let ready = told();
+    rustix::process::kill_process(rustix::process::Pid::from_child(&postern), Signal::TERM).unwrap();
+    let stopping = told();
+    let ended = postern.wait().unwrap();
+
+    assert!(ready.contains("READY=1"), "{ready}");
+    assert!(stopping.contains("STOPPING=1"), "{stopping}");
+    assert_eq!(ended.code(), Some(0));
+}
