@@ -1,13 +1,16 @@
 //! Whatever moment we are killed at, no account stays.
 
 use crate::leases::{Site, present};
-use crate::rig::{Plan, leased, until};
+use crate::rig::{Plan, Rig, leased, until};
+use postern::fault::Coded;
 use postern_tests::parts;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::env;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Set for the process that is killed: vault, SVID, state directory.
 const VICTIM: [&str; 3] = ["POSTERN_VICTIM_VAULT", "POSTERN_VICTIM_SVID", "POSTERN_VICTIM_STATE"];
@@ -22,7 +25,7 @@ fn fifty_kills_leave_no_account_behind() {
 
     let mut left = 0;
     for kill in 0..50u64 {
-        let mut victim = victim(&site);
+        let mut victim = child(&site, "victim_of_the_kills");
         // Spread over its start, its login, its first leases and its steady state.
         thread::sleep(Duration::from_millis(20 + kill * 37 % 350));
         victim.kill().unwrap();
@@ -59,13 +62,31 @@ fn a_lease_of_a_lost_disk_ends_with_its_login() {
     until("the login took the lease along", || site.postgres.accounts().is_empty());
 }
 
+#[test]
+fn a_lease_that_cannot_be_journalled_is_given_back() {
+    if !present("a_lease_that_cannot_be_journalled_is_given_back") {
+        return;
+    }
+    let site = Site::start("60s", "120s");
+    site.bao.database_role("app", "60s", "120s");
+
+    let ended = child(&site, "victim_of_a_full_disk").wait_with_output().unwrap();
+
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stdout));
+    // Three were issued; the one that could not be written down is gone.
+    assert_eq!(site.postgres.accounts().len(), 2);
+    assert_eq!(site.bao.log().matches("revoked lease: lease_id=database/creds/app").count(), 1);
+    // What was written down before and after is read back, whatever lay between.
+    let rig = site.rig();
+    until("what was left is revoked", || site.postgres.accounts().is_empty());
+    until("both ends are recorded", || rig.records("access.ended").len() == 2);
+}
+
 /// Not a test of its own: the process that the tests above kill.
 #[test]
 #[ignore = "run by fifty_kills_leave_no_account_behind"]
 fn victim_of_the_kills() {
-    let [vault, svid, state] = VICTIM.map(|name| env::var(name).expect("run by the test that kills it"));
-    let credentials = vec![leased("app", "database/creds/app").into()];
-    let rig = Plan { vault, roots: None, svid, credentials }.start(&PathBuf::from(state));
+    let rig = victim().0;
     for round in 0.. {
         let callers: Vec<_> = (0..3).map(|n| format!("caller-{round}-{n}")).collect();
         for answer in rig.all("app", &callers) {
@@ -75,11 +96,41 @@ fn victim_of_the_kills() {
     }
 }
 
-fn victim(site: &Site) -> Child {
+/// Not a test of its own: a process whose files cannot grow any more, and then can again.
+#[test]
+#[ignore = "run by a_lease_that_cannot_be_journalled_is_given_back"]
+fn victim_of_a_full_disk() {
+    let (rig, state) = victim();
+    rig.access("app", "one").unwrap();
+    // Handled, the signal that comes with the limit does not kill.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let _guard = runtime.enter();
+    let _handled = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).unwrap();
+    let no_limit = getrlimit(Resource::Fsize);
+    let journal = std::fs::metadata(state.join("leases.journal")).unwrap().len();
+    // In the middle of the next line.
+    setrlimit(Resource::Fsize, Rlimit { current: Some(journal + 20), ..no_limit }).unwrap();
+
+    let refused = rig.access("app", "two").unwrap_err();
+
+    assert_eq!(refused.code().id, "PST-CR-016", "{refused:?}");
+    setrlimit(Resource::Fsize, no_limit).unwrap();
+    until("the disk is used again", || rig.access("app", "three").is_ok());
+}
+
+/// What those processes run.
+fn victim() -> (Rig, PathBuf) {
+    let [vault, svid, state] = VICTIM.map(|name| env::var(name).expect("run by the test that kills it"));
+    let credentials = vec![leased("app", "database/creds/app").into()];
+    let state = PathBuf::from(state);
+    (Plan { vault, roots: None, svid, credentials }.start(&state), state)
+}
+
+fn child(site: &Site, name: &str) -> Child {
     let values = [site.bao.url(), site.svid.clone(), site.state().display().to_string()];
     let mut command = Command::new(env::current_exe().unwrap());
-    command.args(["--exact", "crash::victim_of_the_kills", "--ignored", "--nocapture"]);
-    command.envs(VICTIM.into_iter().zip(values)).stdout(Stdio::null()).stderr(Stdio::null());
+    command.args(["--exact", &format!("crash::{name}"), "--ignored", "--nocapture"]);
+    command.envs(VICTIM.into_iter().zip(values)).stdout(Stdio::piped()).stderr(Stdio::null());
     command.spawn().unwrap_or_else(|error| {
         parts::not_run("fifty_kills_leave_no_account_behind", &error.to_string());
         panic!("{error}")
