@@ -1,4 +1,4 @@
-//! The lab's authority serves clients that nobody here wrote: PyPI's `spiffe` and ghostunnel. (Crate `spiffe` is
+//! The lab's authority serves clients that nobody here wrote: `PyPI`'s `spiffe` and ghostunnel. (Crate `spiffe` is
 //! what Postern itself reads it with.)
 
 use std::fs;

@@ -19,7 +19,7 @@ fn forms(user: &str, password: &str) -> Vec<(&'static str, String)> {
         })
         .collect();
     let hash = digest(&SHA256, password.as_bytes());
-    let hex: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     vec![
         ("raw", password.to_owned()),
         ("base64", STANDARD_NO_PAD.encode(password)),

@@ -55,11 +55,10 @@ fn requests_go_on_while_the_agent_is_dead_and_rotation_when_it_is_back() {
     let failing = estate.record("reload", Duration::from_secs(10), |record| record["what"] == "identity");
     assert_eq!(failing["accepted"], false, "{failing}");
 
-    let before = estate.records().len();
+    let before = estate.records().len() as u64;
     estate.spire.start_agent_again();
-    let rotated = |record: &serde_json::Value| {
-        record["what"] == "svid" && record["seq"].as_u64().unwrap() as usize > before
-    };
+    let rotated =
+        |record: &serde_json::Value| record["what"] == "svid" && record["seq"].as_u64().unwrap() > before;
     let _svid = estate.record("reload", Duration::from_secs(45), rotated);
     let client = estate.spire.client_at("clerk");
     let clerk = estate.spire.fetch_x509(&client).unwrap();

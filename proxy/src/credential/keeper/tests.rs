@@ -180,7 +180,8 @@ async fn an_access_ends_by_its_until_or_idle_while_the_shared_lease_serves_other
             let bound = rig.access("one", "spool", Some(NOW + 10)).await.unwrap();
             let free = rig.access("two", "spool", None).await.unwrap();
             assert_eq!(bound.lease.fingerprint, free.lease.fingerprint);
-            (rig.opened().await, rig.opened().await);
+            rig.opened().await;
+            rig.opened().await;
 
             rig.clock.advance(Duration::from_secs(10));
             assert_eq!(rig.ended().await, (bound.id.text(), "until", 0));
