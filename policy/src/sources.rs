@@ -85,6 +85,12 @@ pub enum SourceError {
         /// The file.
         path: PathBuf,
     },
+    /// A pipe, a socket or a device.
+    #[error("{}: neither a file nor a folder", path.display())]
+    NotAFile {
+        /// Where it is.
+        path: PathBuf,
+    },
     /// A bundle manifest that cannot be read.
     #[error("{}: {detail}", path.display())]
     Manifest {
@@ -165,8 +171,11 @@ impl Sources {
                 below.push(name);
                 self.read_below(&path, below)?;
                 below.pop();
-            } else {
+            } else if kind.is_file() {
                 self.read_file(&path, &name, below)?;
+            } else {
+                // Opening a pipe waits for whoever writes into it.
+                return Err(SourceError::NotAFile { path });
             }
         }
         Ok(())
@@ -198,7 +207,10 @@ impl Sources {
         };
     }
 
-    fn digest(&self) -> String {
+    /// The first 12 hex digits of a SHA-256 over all that was read: other text, another digest, whatever
+    /// the manifest calls it.
+    #[must_use]
+    pub fn digest(&self) -> String {
         let modules = self.modules.iter().map(|module| (&module.name, &module.text));
         let data = self.data.iter().map(|file| (&file.name, &file.text));
         let mut context = digest::Context::new(&digest::SHA256);
@@ -246,6 +258,9 @@ fn read_manifest(path: &Path) -> Result<Option<String>, SourceError> {
     }
     if !path.exists() {
         return Ok(None);
+    }
+    if !path.is_file() {
+        return Err(SourceError::NotAFile { path: path.to_owned() });
     }
     let bad = |detail: String| SourceError::Manifest { path: path.to_owned(), detail };
     let text = read_text(path, MAX_MODULE)?;
@@ -328,6 +343,29 @@ mod tests {
         assert!(matches!(Sources::read_folder(yaml.path()), Err(SourceError::Yaml { .. })));
         assert!(matches!(Sources::read_folder(large.path()), Err(SourceError::TooLarge { .. })));
         assert!(matches!(Sources::read_folder(empty.path()), Err(SourceError::Empty { .. })));
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused_and_not_waited_for() {
+        for name in ["b.rego", ".manifest"] {
+            let folder = folder(&[("a.rego", "package a")]);
+            let _socket = std::os::unix::net::UnixListener::bind(folder.path().join(name)).unwrap();
+            assert!(
+                matches!(Sources::read_folder(folder.path()), Err(SourceError::NotAFile { .. })),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn another_text_has_another_digest_under_the_same_name() {
+        let named = |text: &str| {
+            let folder = folder(&[("a.rego", text), (".manifest", r#"{"revision": "r42"}"#)]);
+            Sources::read_folder(folder.path()).unwrap()
+        };
+        let (one, other) = (named("package a"), named("package a\n\nx := 1"));
+        assert_eq!(one.revision(), other.revision());
+        assert_ne!(one.digest(), other.digest());
     }
 
     #[test]

@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
@@ -106,6 +107,9 @@ pub fn run(config: Config) -> Result<(), ServerError> {
     LocalSet::new().block_on(&runtime, control(Arc::new(config)))
 }
 
+/// How long a disk that takes nothing may hold up the end of the process.
+const LAST_RECORDS: Duration = Duration::from_secs(5);
+
 /// The control thread, from start to end.
 async fn control(config: Arc<Config>) -> Result<(), ServerError> {
     let mut stop = Stop::listen()?;
@@ -163,8 +167,10 @@ async fn control(config: Arc<Config>) -> Result<(), ServerError> {
     let drained = keeper.end_all(within).await;
     tracing::info!(leases = drained.held, unproven = drained.unproven, "drained");
     drop(finish_writing);
-    if let Err(panic) = writer.await {
-        tracing::error!(%panic, "the record writer ended by a fault");
+    match tokio::time::timeout(LAST_RECORDS, writer).await {
+        Ok(Ok(())) => {}
+        Ok(Err(panic)) => tracing::error!(%panic, "the record writer ended by a fault"),
+        Err(_) => tracing::error!("the last records could not be written; the next start will count a gap"),
     }
     failed.map_or(Ok(()), Err)
 }

@@ -15,6 +15,8 @@ pub struct LoadedPolicy {
     pub set: Arc<PolicySet>,
     /// Bundle name to revision.
     pub revisions: Arc<BTreeMap<String, String>>,
+    /// Of the text itself: a manifest may name two texts alike.
+    pub digest: String,
 }
 
 /// Why a policy was refused.
@@ -43,5 +45,5 @@ pub fn load(policy: &config::Policy) -> Result<LoadedPolicy, PolicyError> {
     let sources = Sources::read_folder(folder)?;
     let set = PolicySet::compile(&sources, &policy.entrypoint, policy.fuse)?;
     let revisions = BTreeMap::from([(name.clone(), set.revision().to_owned())]);
-    Ok(LoadedPolicy { set: Arc::new(set), revisions: Arc::new(revisions) })
+    Ok(LoadedPolicy { set: Arc::new(set), revisions: Arc::new(revisions), digest: sources.digest() })
 }

@@ -91,7 +91,8 @@ impl Reloader {
     /// False where the folder says what serves already.
     async fn replace_policy(&mut self, config: &Config) -> Result<bool, Refused> {
         let policy = compile(&config.policy).await?;
-        if policy.revisions == self.policies.current().value.revisions {
+        let serving = self.policies.current();
+        if policy.digest == serving.value.digest && policy.revisions == serving.value.revisions {
             return Ok(false);
         }
         self.policies.publish(policy, self.parts.clock.now().wall);

@@ -89,7 +89,8 @@ impl Watch {
     fn look(&self) -> (Look, Look) {
         let mut policy = Look::new();
         for folder in &self.folders {
-            look_into(folder, DEEPEST, &mut policy);
+            let mut left = MOST;
+            look_into(folder, DEEPEST, &mut left, &mut policy);
         }
         let mut config = Look::new();
         note(&self.file, &mut config);
@@ -107,15 +108,17 @@ async fn told(hangup: &mut Option<Signal>) {
     }
 }
 
-fn look_into(folder: &Path, deeper: usize, look: &mut Look) {
+/// Folders count as well: a few links that go round are billions of folders without one file.
+fn look_into(folder: &Path, deeper: usize, left: &mut usize, look: &mut Look) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
-        if look.len() >= MOST || deeper == 0 {
+        if *left == 0 || deeper == 0 {
             return;
         }
+        *left -= 1;
         let path = entry.path();
         if path.is_dir() {
-            look_into(&path, deeper - 1, look);
+            look_into(&path, deeper - 1, left, look);
         } else {
             note(&path, look);
         }
@@ -126,5 +129,23 @@ fn look_into(folder: &Path, deeper: usize, look: &mut Look) {
 fn note(path: &Path, look: &mut Look) {
     if let Ok(found) = std::fs::metadata(path) {
         look.insert(path.to_owned(), (found.len(), found.modified().ok()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_that_go_round_are_looked_at_for_a_moment_only() {
+        let folder = tempfile::TempDir::new().unwrap();
+        for name in ["a", "b", "c", "d", "e", "f", "g", "h"] {
+            std::os::unix::fs::symlink(".", folder.path().join(name)).unwrap();
+        }
+        let (mut left, mut look) = (MOST, Look::new());
+
+        look_into(folder.path(), DEEPEST, &mut left, &mut look);
+
+        assert_eq!((left, look.len()), (0, 0));
     }
 }

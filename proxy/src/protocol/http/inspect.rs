@@ -70,9 +70,20 @@ fn tolerated(body: Inspected, code: &'static Code, wanted: BodyInspection) -> Re
 fn is_json(headers: &HeaderMap) -> bool {
     let kind =
         headers.get(CONTENT_TYPE).and_then(|kind: &HeaderValue| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    (kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json")))
+    let kind = kind.to_ascii_lowercase();
+    let (kind, parameters) = kind.split_once(';').unwrap_or((&kind, ""));
+    let kind = kind.trim();
+    is_utf8(parameters)
+        && (kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json")))
         && !headers.contains_key(CONTENT_ENCODING)
+}
+
+/// JSON is UTF-8 (RFC 8259, 8.1). A server that believes another `charset` would read other text.
+fn is_utf8(parameters: &str) -> bool {
+    parameters.split(';').all(|parameter| {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        !name.contains("charset") || matches!(value.trim().trim_matches('"'), "utf-8" | "utf8")
+    })
 }
 
 /// A JSON value in which no object names a member twice.
@@ -177,5 +188,9 @@ mod tests {
         assert!(is_json(&headers("application/vnd.x+json", false)));
         assert!(!is_json(&headers("application/json", true)));
         assert!(!is_json(&headers("text/plain", false)));
+        assert!(is_json(&headers("application/json; charset=\"UTF-8\"", false)));
+        for charset in ["shift_jis", "utf-16", "\"\"", "utf-8; charset=utf-7"] {
+            assert!(!is_json(&headers(&format!("application/json; charset={charset}"), false)), "{charset}");
+        }
     }
 }

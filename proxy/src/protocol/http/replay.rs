@@ -6,6 +6,7 @@ use std::rc::Rc;
 use http::header::{self, HeaderValue};
 use http::request::Parts;
 use http::{Request, StatusCode, Uri, Version};
+use http_body::Body as _;
 
 use super::asked::Asked;
 use super::conn::Conn;
@@ -15,6 +16,7 @@ use crate::credential::CredentialError;
 use crate::fault::Fault;
 use crate::forward::{Answer, ForwardError, Source, Upload};
 use crate::gate::Passage;
+use crate::protocol::session::AFTER;
 
 /// An answer, and what was put into the request that it answers.
 pub(super) struct Answered {
@@ -63,8 +65,19 @@ async fn once(conn: &Conn, passage: &Passage, head: &Parts, asked: &Asked) -> Re
         injection = Some(prepared);
     }
     let lease = passage.access().map(|access| access.lease.fingerprint);
-    let answer = upstream.send(lease, request).await.map_err(|error| asked.trouble().unwrap_or(error))?;
+    let answer = tokio::select! {
+        biased;
+        answer = upstream.send(lease, request) => answer.map_err(|error| asked.trouble().unwrap_or(error))?,
+        fault = over(passage) => return Err(fault),
+    };
     Ok(Answered { answer, injection })
+}
+
+/// An upload that goes on and on ends with the access too. Not within the first second: a lease
+/// that the upstream has just refused to another request is still to be replaced for this one.
+async fn over(passage: &Passage) -> Fault {
+    tokio::time::sleep(AFTER).await;
+    passage.bound().ended().await
 }
 
 /// The canonical request, in the version that the upstream speaks.
@@ -89,6 +102,10 @@ fn request(head: &Parts, asked: &Asked, http2: bool, scheme: &'static str, body:
             headers.insert(header::HOST, host);
         }
         hop::join_cookies(&mut headers);
+        // Without being told, hyper sends no body of unknown length with GET or HEAD.
+        if !request.body().is_end_stream() && request.body().size_hint().exact().is_none() {
+            headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
         *request.uri_mut() = Uri::from(target.sent.clone());
     }
     *request.headers_mut() = headers;

@@ -54,6 +54,32 @@ fn a_refused_credential_is_replaced_and_the_request_sent_once_more() {
 }
 
 #[test]
+fn an_upload_that_goes_on_and_on_ends_with_its_access() {
+    on_a_worker(async {
+        let decision = r#"{"allow": true, "until": floor(time.now_ns() / 1000000000) + 2}"#;
+        let bench = Plan { decision, ..Plan::default() }.start().await;
+        let (mut caller, _ender) = bench.connect(Alpn::Http1);
+        caller.write_all(b"POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n").await.unwrap();
+        let dripping = async {
+            loop {
+                // A connection that was cut takes no more; the record says so.
+                caller.write_all(b"1\r\na\r\n").await.ok();
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        };
+        let record = tokio::select! {
+            record = bench.record() => record,
+            () = dripping => unreachable!(),
+            () = tokio::time::sleep(Duration::from_secs(10)) => panic!("it still goes on"),
+        };
+        // Whichever is seen first: the keeper ends a lease that serves nobody any more.
+        let codes = [codes::ACCESS_OVER.id, codes::LEASE_ENDED.id];
+        assert!(record.code.is_some_and(|code| codes.contains(&code)), "{record:?}");
+        assert!(record.us < 4_000_000 && record.bytes.received > 5, "{record:?}");
+    });
+}
+
+#[test]
 fn a_secret_that_the_upstream_repeats_is_masked_and_recorded() {
     on_a_worker(async {
         let answers = Rc::new(|request: &str| {

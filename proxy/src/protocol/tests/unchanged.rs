@@ -93,6 +93,21 @@ fn what_policy_saw_is_what_the_upstream_received() {
     });
 }
 
+#[test]
+fn a_body_of_unknown_length_arrives_whatever_the_method() {
+    on_a_worker(async {
+        for method in ["GET", "DELETE", "POST", "OPTIONS"] {
+            let bench = Plan::default().start().await;
+            let body = "3\r\nabc\r\n0\r\n\r\n";
+            let head = format!("{method} /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+            let answer = bench.raw(format!("{head}{body}").as_bytes()).await;
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+            let sent = bench.origin.only();
+            assert!(sent.contains("\r\ntransfer-encoding: chunked\r\n") && sent.ends_with(body), "{sent}");
+        }
+    });
+}
+
 /// Only what a request on the wire says too.
 fn comparable(mut seen: Value) -> Value {
     let seen = seen.as_object_mut().unwrap();
