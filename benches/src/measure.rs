@@ -33,7 +33,7 @@ pub(crate) const CONNECTIONS: usize = 32;
 /// Handshakes in flight.
 pub(crate) const AT_ONCE: usize = 16;
 /// Under callgrind, where counts hardly vary: requests, handshakes, decisions.
-const COUNTED: (usize, usize, usize) = (2_000, 100, 500);
+const COUNTED: (usize, usize, usize) = (2_000, 60, 500);
 const DECISIONS: usize = 5_000;
 
 /// A row of the table.

@@ -30,7 +30,8 @@ pub(crate) fn callgrind(out: &Path) -> Result<Vec<OsString>, Failure> {
     }
     let mut file = OsString::from("--callgrind-out-file=");
     file.push(out);
-    Ok(vec!["valgrind".into(), "--quiet".into(), "--tool=callgrind".into(), file])
+    // Without a debugger's door, whose pipes a killed process would leave behind.
+    Ok(vec!["valgrind".into(), "--quiet".into(), "--vgdb=no".into(), "--tool=callgrind".into(), file])
 }
 
 /// What was counted into `out`.
