@@ -1,7 +1,7 @@
 //! Whatever moment we are killed at, no account stays.
 
 use crate::leases::{Site, present};
-use crate::rig::{Plan, Rig, leased, until};
+use crate::rig::{Plan, Rig, until};
 use postern::fault::Coded;
 use postern_tests::parts;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -121,9 +121,8 @@ fn victim_of_a_full_disk() {
 /// What those processes run.
 fn victim() -> (Rig, PathBuf) {
     let [vault, svid, state] = VICTIM.map(|name| env::var(name).expect("run by the test that kills it"));
-    let credentials = vec![leased("app", "database/creds/app").into()];
     let state = PathBuf::from(state);
-    (Plan { vault, roots: None, svid, credentials }.start(&state), state)
+    (Plan::new(vault, svid).start(&state), state)
 }
 
 fn child(site: &Site, name: &str) -> Child {

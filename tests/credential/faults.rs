@@ -4,6 +4,7 @@ use crate::rig::{Plan, Rig, account, leased, until};
 use postern::fault::Coded;
 use postern_lab::vault::{DatabaseRole, Fault, JwtRole};
 use postern_lab::{Accounts, Authority, Vault};
+use serde_json::json;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -32,9 +33,14 @@ impl Site {
                 subject: Some(subject.to_owned()),
                 ttl: Duration::from_secs(ttl),
                 max_ttl: Duration::from_secs(ttl * 10),
-                allow: ["database/creds/*", "sys/leases/revoke", "auth/token/revoke-accessor"]
-                    .map(str::to_owned)
-                    .to_vec(),
+                allow: [
+                    "database/creds/*",
+                    "secret/data/*",
+                    "sys/leases/revoke",
+                    "auth/token/revoke-accessor",
+                ]
+                .map(str::to_owned)
+                .to_vec(),
             },
         );
         let role = DatabaseRole { ttl: Duration::from_secs(lease), max_ttl: Duration::from_secs(lease * 10) };
@@ -44,9 +50,11 @@ impl Site {
     }
 
     fn rig(&self) -> Rig {
-        let credentials = vec![leased("app", "database/creds/app").into()];
-        let plan = Plan { vault: self.vault.url(), roots: None, svid: self.svid.clone(), credentials };
-        plan.start(&self.folder.path().join("state"))
+        self.plan().start(&self.folder.path().join("state"))
+    }
+
+    fn plan(&self) -> Plan {
+        Plan::new(self.vault.url(), self.svid.clone())
     }
 
     fn calls_to(&self, path: &str) -> usize {
@@ -177,4 +185,38 @@ fn a_revocation_that_lies_is_not_believed() {
 
     assert_eq!((drained.held, drained.unproven), (1, 1));
     assert_eq!(rig.ended(&access)["proof"], "unproven");
+}
+
+#[test]
+fn an_answer_that_is_not_meant_for_us_is_not_read_and_not_quoted() {
+    let site = Site::start(60, 60);
+    site.vault.put_secret("large", json!({"token": "x".repeat(2 << 20)}));
+    site.vault.put_secret("other", json!({"hunter": "2", "token": 987_654_321}));
+    let mut plan = site.plan();
+    plan.credentials =
+        ["large", "other"].map(|name| leased(name, &format!("secret/data/{name}")).into()).to_vec();
+    let rig = plan.start(&site.folder.path().join("state"));
+
+    for name in ["large", "other"] {
+        let error = rig.access(name, "eod").unwrap_err();
+        assert_eq!(error.code().id, "PST-CR-006", "{error:?}");
+        assert!(!format!("{error:?}").contains("987") && !format!("{error:?}").contains("xx"), "{error:?}");
+    }
+}
+
+#[test]
+fn after_a_kill_the_login_of_before_is_revoked_with_all_it_held() {
+    let site = Site::start(60, 60);
+    let rig = site.rig();
+    rig.access("app", "eod").unwrap();
+    drop(rig);
+    assert_eq!((site.vault.leases().len(), site.vault.tokens()), (1, 1));
+
+    let rig = site.rig();
+
+    until("the access of before is recorded as ended", || rig.records("access.ended").len() == 1);
+    let ended = rig.records("access.ended").remove(0);
+    assert_eq!((&ended["reason"], &ended["proof"]), (&"crash".into(), &"vault:lookup:gone".into()));
+    assert_eq!(site.calls_to("auth/token/revoke-accessor"), 1);
+    assert_eq!((site.vault.leases().len(), site.vault.tokens()), (0, 1));
 }

@@ -2,11 +2,13 @@
 
 use crate::rig::{Plan, Rig, account, leased, until};
 use postern::config;
+use postern::credential::Material;
 use postern::fault::Coded;
 use postern_lab::Authority;
 use postern_tests::parts;
 use postern_tests::real::openbao::{JwtKeys, JwtRole};
 use postern_tests::real::{OpenBao, Postgres};
+use serde_json::json;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,11 +23,15 @@ path "sys/leases/revoke" { capabilities = ["update"] }
 path "auth/token/revoke-accessor" { capabilities = ["update"] }
 "#;
 
+/// Who we are.
+const GATE: &str = "spiffe://example.org/gate";
+
 /// A vault over a database, and who may log in.
 pub struct Site {
     pub postgres: Postgres,
     pub bao: OpenBao,
     pub svid: String,
+    keys: Vec<String>,
     state: TempDir,
 }
 
@@ -36,8 +42,8 @@ impl Site {
         let bao = OpenBao::start();
         let folder = tempfile::tempdir().unwrap();
         let authority = Authority::start("example.org", &folder.path().join("spiffe.sock")).unwrap();
-        let subject = "spiffe://example.org/gate";
-        bao.enable_jwt("jwt", &JwtKeys::Pem(authority.jwt_keys_pem()));
+        let (subject, keys) = (GATE, authority.jwt_keys_pem());
+        bao.enable_jwt("jwt", &JwtKeys::Pem(keys.clone()));
         bao.policy("gate", POLICY);
         bao.jwt_role(
             "jwt",
@@ -45,7 +51,7 @@ impl Site {
         );
         bao.enable_database(&postgres);
         let svid = authority.mint_jwt(subject, &["vault".to_owned()]).unwrap();
-        Self { postgres, bao, svid, state: tempfile::tempdir().unwrap() }
+        Self { postgres, bao, svid, keys, state: tempfile::tempdir().unwrap() }
     }
 
     pub fn state(&self) -> &std::path::Path {
@@ -53,12 +59,7 @@ impl Site {
     }
 
     pub fn plan(&self) -> Plan {
-        Plan {
-            vault: self.bao.url(),
-            roots: None,
-            svid: self.svid.clone(),
-            credentials: vec![leased("app", "database/creds/app").into()],
-        }
+        Plan::new(self.bao.url(), self.svid.clone())
     }
 
     pub fn rig(&self) -> Rig {
@@ -260,11 +261,11 @@ fn secrets_without_a_lease_are_read_and_read_again() {
         return;
     }
     let site = Site::start("60s", "120s");
-    site.bao.write("secret/data/app", serde_json::json!({"data": {"username": "u", "password": "p1"}}));
+    site.bao.write("secret/data/app", json!({"data": {"username": "u", "password": "p1"}}));
     assert_eq!(site.postgres.sql("create role fixed login"), "");
     site.bao.write(
         "database/static-roles/fixed",
-        serde_json::json!({"db_name": "main", "username": "fixed", "rotation_period": "5s"}),
+        json!({"db_name": "main", "username": "fixed", "rotation_period": "5s"}),
     );
     let mut plan = site.plan();
     plan.vault = site.bao.tls_url();
@@ -288,4 +289,37 @@ fn secrets_without_a_lease_are_read_and_read_again() {
         password != first && site.postgres.lets_in(&user, &password)
     });
     assert!(!site.postgres.lets_in(&user, &first));
+}
+
+#[test]
+fn a_namespace_is_named_on_every_call_and_a_refused_login_has_its_code() {
+    if !present("a_namespace_is_named_on_every_call_and_a_refused_login_has_its_code") {
+        return;
+    }
+    let site = Site::start("60s", "120s");
+    site.bao.write("sys/namespaces/branch", json!({}));
+    site.bao.write("branch/sys/auth/jwt", json!({"type": "jwt"}));
+    site.bao.write("branch/auth/jwt/config", json!({"jwt_validation_pubkeys": site.keys}));
+    site.bao.write(
+        "branch/sys/policies/acl/gate",
+        json!({"policy": "path \"secret/app\" { capabilities = [\"read\"] }"}),
+    );
+    let role = json!({"role_type": "jwt", "user_claim": "sub", "bound_audiences": ["vault"],
+        "bound_subject": GATE, "token_policies": ["gate"], "token_ttl": "60s"});
+    site.bao.write("branch/auth/jwt/role/gate", role);
+    site.bao.write("branch/sys/mounts/secret", json!({"type": "kv"}));
+    site.bao.write("branch/secret/app", json!({"token": "of the branch"}));
+    let mut plan = site.plan();
+    plan.namespace = Some("branch".to_owned());
+    plan.credentials = vec![leased("app", "secret/app").into()];
+    let rig = plan.start(site.state());
+
+    let access = rig.access("app", "eod").unwrap();
+    drop(rig);
+    let mut plan = site.plan();
+    plan.role = "nobody";
+    let refused = plan.start(site.state()).access("app", "eod").unwrap_err();
+
+    assert!(matches!(&access.lease.material, Material::Token(token) if token.expose() == "of the branch"));
+    assert_eq!(refused.code().id, "PST-CR-003", "{refused:?}");
 }

@@ -28,6 +28,10 @@ pub struct Plan {
     pub svid: String,
     /// What may be leased.
     pub credentials: Vec<Arc<config::Credential>>,
+    /// `X-Vault-Namespace`.
+    pub namespace: Option<String>,
+    /// The role of the login.
+    pub role: &'static str,
 }
 
 /// The keeper and one worker's side of it.
@@ -40,6 +44,12 @@ pub struct Rig {
 }
 
 impl Plan {
+    /// Logs in as `gate`, leases `app` from the database engine.
+    pub fn new(vault: String, svid: String) -> Self {
+        let credentials = vec![leased("app", "database/creds/app").into()];
+        Self { vault, roots: None, svid, credentials, namespace: None, role: "gate" }
+    }
+
     /// Starts everything over the state directory `state`.
     pub fn start(self, state: &Path) -> Rig {
         let clock: SharedClock = Arc::new(SystemClock);
@@ -93,10 +103,10 @@ impl Plan {
             port: port.parse().unwrap(),
             roots: self.roots.clone(),
             spiffe_id: None,
-            namespace: None,
+            namespace: self.namespace.clone(),
             login: VaultLogin::Jwt {
                 mount: "jwt".to_owned(),
-                role: "gate".to_owned(),
+                role: self.role.to_owned(),
                 audience: "vault".to_owned(),
             },
             timeout: Duration::from_secs(3),

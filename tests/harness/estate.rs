@@ -275,7 +275,8 @@ fn vault(postgres: &Postgres, jwks: &plain_http::OneDocument, gate: &str, plan: 
     bao.enable_database(postgres);
     bao.database_role("app", plan.lease.0, plan.lease.1);
     let rights = "path \"database/creds/app\" { capabilities = [\"read\"] }\n\
-                  path \"sys/leases/*\" { capabilities = [\"update\"] }\n";
+                  path \"sys/leases/revoke\" { capabilities = [\"update\"] }\n\
+                  path \"auth/token/revoke-accessor\" { capabilities = [\"update\"] }\n";
     bao.policy("gate", rights);
     let role = JwtRole {
         name: "gate",

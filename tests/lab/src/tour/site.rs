@@ -134,7 +134,9 @@ fn vault_role() -> JwtRole {
         subject: Some(POSTERN.into()),
         ttl: Duration::from_mins(2),
         max_ttl: Duration::from_mins(30),
-        allow: vec!["database/creds/app".into(), "sys/leases/revoke".into()],
+        allow: ["database/creds/app", "sys/leases/revoke", "auth/token/revoke-accessor"]
+            .map(Into::into)
+            .to_vec(),
     }
 }
 

@@ -172,6 +172,7 @@ impl Asked<'_> {
         match self.path {
             "auth/token/renew-self" => token::renew_self(state, self.token, body, now),
             "auth/token/revoke-self" => token::revoke_self(state, self.token),
+            "auth/token/revoke-accessor" => token::revoke_accessor(state, body),
             "sys/leases/lookup" => lease::lookup(state, body, now),
             "sys/leases/renew" => lease::renew(state, body, now),
             "sys/leases/revoke" => lease::revoke(state, body, fault),

@@ -105,3 +105,13 @@ pub(super) fn revoke_self(state: &mut State, token: &str) -> Answer {
     state.end_token(token);
     Answer::no_content()
 }
+
+/// An accessor that is not known is answered 200 with a warning, as `OpenBao` does.
+pub(super) fn revoke_accessor(state: &mut State, body: &Value) -> Answer {
+    let accessor = body["accessor"].as_str().unwrap_or_default();
+    let named = state.tokens.iter().find(|(_, token)| token.accessor == accessor).map(|(id, _)| id.clone());
+    match named {
+        Some(token) => revoke_self(state, &token),
+        None => Envelope::new().warning(Some("No token found with this accessor".to_owned())).answer(200),
+    }
+}
