@@ -61,6 +61,18 @@ pub fn bind(listener: &config::Listener) -> Result<std::net::TcpListener, BindEr
     socket(listener.bind).map_err(|source| BindError { name: name.clone(), address: listener.bind, source })
 }
 
+/// Whether nobody listens there: sharing an address is for our own workers, not for another process
+/// of the same user, whose callers would be ours by chance.
+pub fn is_free(listener: &config::Listener) -> Result<(), BindError> {
+    let name = &listener.name;
+    let probe = Socket::new(Domain::for_address(listener.bind), Type::STREAM, Some(Protocol::TCP));
+    let bound = probe.and_then(|probe| {
+        probe.set_reuse_address(true)?;
+        probe.bind(&listener.bind.into())
+    });
+    bound.map_err(|source| BindError { name: name.clone(), address: listener.bind, source })
+}
+
 fn socket(address: SocketAddr) -> io::Result<std::net::TcpListener> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;

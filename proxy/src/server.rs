@@ -12,7 +12,6 @@ mod workers;
 pub use worker::WorkerError;
 
 use reload::Reloader;
-use watch::Watch;
 use workers::Workers;
 
 use std::cell::Cell;
@@ -110,15 +109,36 @@ pub fn run(config: Config) -> Result<(), ServerError> {
 /// How long a disk that takes nothing may hold up the end of the process.
 const LAST_RECORDS: Duration = Duration::from_secs(5);
 
-/// The control thread, from start to end.
+/// The control thread, from start to end. However it ends, the writer finishes what it was given.
 async fn control(config: Arc<Config>) -> Result<(), ServerError> {
-    let mut stop = Stop::listen()?;
+    let stop = Stop::listen()?;
     let clock: SharedClock = Arc::new(SystemClock);
     let metrics = Arc::new(Metrics::new()?);
     let state = State::open(&config.state)?;
     let (records, writer) = records(&config, &state, &metrics, &clock)?;
     let (finish_writing, finish) = oneshot::channel();
     let writer = tokio::task::spawn_local(writer.run(finish));
+    let served = serve(config, Ground { clock, metrics, state, records }, stop).await;
+    drop(finish_writing);
+    match tokio::time::timeout(LAST_RECORDS, writer).await {
+        Ok(Ok(())) => {}
+        Ok(Err(panic)) => tracing::error!(%panic, "the record writer ended by a fault"),
+        Err(_) => tracing::error!("the last records could not be written; the next start will count a gap"),
+    }
+    served
+}
+
+/// What must stand before anything else can.
+struct Ground {
+    clock: SharedClock,
+    metrics: Arc<Metrics>,
+    state: State,
+    records: Records,
+}
+
+/// Builds everything, serves until told to stop, drains, and returns every lease.
+async fn serve(config: Arc<Config>, ground: Ground, mut stop: Stop) -> Result<(), ServerError> {
+    let Ground { clock, metrics, state, records } = ground;
     let (source, identities, events) = Source::new(&config.identity, Arc::clone(&clock));
     let (policies, policy) = live(load::load(&config.policy)?, clock.now().wall);
     let keeper = Keeper::spawn(Setup {
@@ -148,17 +168,7 @@ async fn control(config: Arc<Config>) -> Result<(), ServerError> {
     let mut reloader = Reloader { configs, policies, workers, parts };
     status.standing.set(Standing::Serving);
     tell_service_manager(&[sd_notify::NotifyState::Ready]);
-    let mut watch = Watch::over(&config);
-    let failed = loop {
-        tokio::select! {
-            () = stop.told() => break None,
-            failed = reloader.workers.one_ended() => break Some(failed),
-            changed = watch.changed() => {
-                let serving = reloader.reload(changed).await;
-                watch.follow(&serving);
-            },
-        }
-    };
+    let failed = reloader.follow(&config, &mut stop).await;
     status.standing.set(Standing::Draining);
     tell_service_manager(&[sd_notify::NotifyState::Stopping]);
     tracing::info!("draining");
@@ -166,12 +176,6 @@ async fn control(config: Arc<Config>) -> Result<(), ServerError> {
     reloader.workers.drain(within).await;
     let drained = keeper.end_all(within).await;
     tracing::info!(leases = drained.held, unproven = drained.unproven, "drained");
-    drop(finish_writing);
-    match tokio::time::timeout(LAST_RECORDS, writer).await {
-        Ok(Ok(())) => {}
-        Ok(Err(panic)) => tracing::error!(%panic, "the record writer ended by a fault"),
-        Err(_) => tracing::error!("the last records could not be written; the next start will count a gap"),
-    }
     failed.map_or(Ok(()), Err)
 }
 

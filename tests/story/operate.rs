@@ -142,3 +142,42 @@ fn the_service_manager_is_told_when_requests_are_served_and_when_no_more_are() {
     assert!(stopping.contains("STOPPING=1"), "{stopping}");
     assert_eq!(ended.code(), Some(0));
 }
+
+#[test]
+fn a_second_postern_on_the_same_address_does_not_start_and_leaves_no_gap() {
+    let test = "a_second_postern_on_the_same_address_does_not_start_and_leaves_no_gap";
+    let Some(mut estate) = estate(test, &Plan::default()) else { return };
+    let first = fs::read_to_string(estate.path("postern.yaml")).unwrap();
+    let second = estate.path("second.yaml");
+    let apart = |name: &str, text: String| {
+        text.replace(
+            &estate.path(name).display().to_string(),
+            &estate.path(&format!("second-{name}")).display().to_string(),
+        )
+    };
+    fs::write(&second, apart("state", apart("records.jsonl", apart("admin.sock", first)))).unwrap();
+    let program = estate.path("postern");
+    let run = || {
+        let mut run = std::process::Command::new(&program);
+        run.args(["run", "--config"]).arg(&second).stderr(std::process::Stdio::piped());
+        run.spawn().unwrap()
+    };
+
+    let refused = run().wait_with_output().unwrap();
+    drop(estate.postern.take());
+    let mut alone = run();
+    let records = estate.path("second-records.jsonl");
+    let written = |what: &str| fs::read_to_string(&records).unwrap_or_default().contains(what);
+    let started = (0..200).any(|_| {
+        std::thread::sleep(Duration::from_millis(50));
+        written("\"what\":\"svid\"")
+    });
+    rustix::process::kill_process(rustix::process::Pid::from_child(&alone), Signal::TERM).unwrap();
+    let ended = alone.wait().unwrap();
+
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(5), "{said}");
+    assert!(said.contains("cannot listen on 127.0.0.1"), "{said}");
+    assert!(started && ended.success());
+    assert!(!written("\"kind\":\"gap\""));
+}

@@ -47,7 +47,7 @@ pub struct Records {
 pub struct SinkState {
     /// The file cannot be written at the moment.
     pub full: AtomicBool,
-    /// Events that found no place in the queue since the last gap record.
+    /// Records that found no place since the last gap record, those of requests refused for that included.
     pub lost: AtomicU64,
     /// What to do about it.
     pub refuse_when_full: AtomicBool,
@@ -83,12 +83,16 @@ impl Records {
     pub fn open(&self, opening: Opening) -> Result<Recorder, RecordError> {
         let refuses = self.state.refuse_when_full.load(Ordering::Relaxed);
         if refuses && self.state.full.load(Ordering::Relaxed) {
+            self.state.lost.fetch_add(1, Ordering::Relaxed);
             return Err(RecordError::Full);
         }
         let place = match self.queue.clone().try_reserve_owned() {
             Ok(place) => Some(place),
             Err(mpsc::error::TrySendError::Closed(_)) => return Err(RecordError::Stopped),
-            Err(mpsc::error::TrySendError::Full(_)) if refuses => return Err(RecordError::Busy),
+            Err(mpsc::error::TrySendError::Full(_)) if refuses => {
+                self.state.lost.fetch_add(1, Ordering::Relaxed);
+                return Err(RecordError::Busy);
+            }
             Err(mpsc::error::TrySendError::Full(_)) => {
                 self.state.lost.fetch_add(1, Ordering::Relaxed);
                 None

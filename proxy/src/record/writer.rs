@@ -56,6 +56,8 @@ pub struct Writer {
     sink: Sink,
     clock: SharedClock,
     lines: Vec<u8>,
+    /// The disk took nothing since the last gap record.
+    was_full: bool,
 }
 
 impl Writer {
@@ -70,8 +72,16 @@ impl Writer {
     ) -> Result<Self, WriterError> {
         let sink = Sink::open(records.file.as_deref())?;
         let (sequence, interrupted) = Sequence::go_on(sequence, sink.last_number())?;
-        let mut writer =
-            Self { queue, state, metrics, sequence, sink, clock, lines: Vec::with_capacity(1 << 16) };
+        let mut writer = Self {
+            queue,
+            state,
+            metrics,
+            sequence,
+            sink,
+            clock,
+            lines: Vec::with_capacity(1 << 16),
+            was_full: false,
+        };
         if let Some(before) = interrupted {
             let gap = Gap {
                 at: writer.clock.now().wall,
@@ -124,7 +134,7 @@ impl Writer {
             return;
         }
         self.metrics.lost(lost);
-        let cause = if self.state.full.load(Ordering::Relaxed) { "disk_full" } else { "overload" };
+        let cause = if std::mem::take(&mut self.was_full) { "disk_full" } else { "overload" };
         let gap = Gap {
             at: self.clock.now().wall,
             cause,
@@ -164,6 +174,7 @@ impl Writer {
             match self.sink.write(&mut self.lines) {
                 Ok(()) => self.state.full.store(false, Ordering::Relaxed),
                 Err(error) => {
+                    self.was_full = true;
                     if !self.state.full.swap(true, Ordering::Relaxed) {
                         tracing::error!(%error, "records cannot be written");
                     }

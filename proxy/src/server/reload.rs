@@ -3,9 +3,9 @@
 
 use std::sync::Arc;
 
-use super::watch::Changed;
+use super::watch::{Changed, Watch};
 use super::workers::Workers;
-use super::{Parts, ServerError};
+use super::{Parts, ServerError, Stop};
 use crate::authorize::LoadedPolicy;
 use crate::authorize::load::{self, PolicyError};
 use crate::config::{self, Config, ConfigErrors};
@@ -37,8 +37,22 @@ enum Refused {
 }
 
 impl Reloader {
+    /// Follows the files until told to stop; gives the error of a worker that ended by itself.
+    pub(super) async fn follow(&mut self, config: &Config, stop: &mut Stop) -> Option<ServerError> {
+        let mut watch = Watch::over(config);
+        loop {
+            let changed = tokio::select! {
+                () = stop.told() => return None,
+                failed = self.workers.one_ended() => return Some(failed),
+                changed = watch.changed() => changed,
+            };
+            let serving = self.reload(changed).await;
+            watch.follow(&serving);
+        }
+    }
+
     /// Tries what changed, records how that went, and gives the configuration that serves then.
-    pub(super) async fn reload(&mut self, changed: Changed) -> Arc<Config> {
+    async fn reload(&mut self, changed: Changed) -> Arc<Config> {
         if changed.config {
             match self.replace_config().await {
                 Ok(true) => self.accepted("config", self.configs.current().generation, None).await,

@@ -33,6 +33,12 @@ impl Workers {
         if let Some(misfit) = protocol::misfits(config).into_iter().next() {
             return Err(misfit.into());
         }
+        let held = before.and_then(|before| before.sockets.first());
+        for listener in config.listeners.values() {
+            if !held.is_some_and(|held| held.contains_key(&listener.bind)) {
+                accept::is_free(listener)?;
+            }
+        }
         let mut sockets = Vec::new();
         let mut errands = Vec::new();
         let (phase, phases) = phases();
