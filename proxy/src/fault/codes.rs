@@ -33,6 +33,8 @@ codes! {
         "look at the caller: it went away during the handshake or the head";
     ACCEPT_FAILED = "PST-AC-008", Accept, Operator, 503, "a connection could not be accepted",
         "the kernel refused: descriptors or memory are short; see the log line for the system's error";
+    PROTOCOL_BROKEN = "PST-AC-009", Accept, Caller, 400, "the caller broke the rules of HTTP/2",
+        "its client is faulty or hostile: a flood, a bad frame or headers without end; the record's detail names the rule";
 
     NO_CLIENT_CERTIFICATE = "PST-ID-001", Identify, Caller, 401, "no client certificate was presented",
         "the listener demands an X.509-SVID: let the caller present the one its Workload API gives it";

@@ -1,6 +1,7 @@
 //! One connection: what its requests share, how long it may stand still, and when it ends.
 
 use std::cell::{Cell, RefCell};
+use std::error::Error as _;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -204,12 +205,24 @@ fn over(conn: &Conn, done: hyper::Result<()>) {
         codes::HEAD_MALFORMED
     } else if error.is_incomplete_message() {
         codes::CLOSED_EARLY
+    } else if broke_http2(&error) {
+        return conn.record_malformed(codes::PROTOCOL_BROKEN, causes(&error));
     } else {
         return tracing::debug!(%error, "a caller's connection ended");
     };
     if conn.open.get() == 0 {
         conn.record_malformed(code, error.to_string());
     }
+}
+
+/// Whether the connection ended because its frames broke the rules, rather than because the caller went away.
+fn broke_http2(error: &hyper::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<h2::Error>());
+    cause.is_some_and(|cause| !cause.is_io() && cause.reason() != Some(h2::Reason::NO_ERROR))
+}
+
+fn causes(error: &hyper::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
 enum Stall {

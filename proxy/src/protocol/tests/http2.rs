@@ -10,14 +10,14 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2::SendRequest;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::site::{Bench, Plan, on_a_worker};
 use crate::fault::codes;
 use crate::forward::Local;
 use crate::protocol::{Alpn, Ender};
-use crate::record::Outcome;
+use crate::record::{Entry, Outcome};
 
 /// A gRPC-like origin that speaks HTTP/2 in clear text.
 async fn origin() -> u16 {
@@ -133,5 +133,31 @@ fn http1_on_an_h2_connection_is_not_guessed() {
         caller.read_to_end(&mut all).await.unwrap();
         assert!(!all.starts_with(b"HTTP/1.1 200"));
         assert!(bench.origin.seen().is_empty());
+    });
+}
+
+#[test]
+fn a_caller_that_breaks_http2_leaves_a_record() {
+    on_a_worker(async {
+        let bench = Plan::default().start().await;
+        let (mut caller, _ender) = bench.connect(Alpn::Http2);
+        // The preface, empty settings, and DATA on stream 0, which RFC 9113, 6.1 forbids.
+        let mut frames = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+        frames.extend([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+        frames.extend([0, 0, 1, 0, 0, 0, 0, 0, 0, b'x']);
+        caller.write_all(&frames).await.unwrap();
+
+        let refused = bench.next(|entry| match entry {
+            Entry::Refused(refused) => Some(refused),
+            _ => None,
+        });
+        let refused = refused.await;
+
+        assert_eq!(refused.code, codes::PROTOCOL_BROKEN.id);
+        assert!(
+            refused.detail.contains("PROTOCOL_ERROR") || refused.detail.contains("protocol"),
+            "{}",
+            refused.detail
+        );
     });
 }
