@@ -126,9 +126,7 @@ fn http1_on_an_h2_connection_is_not_guessed() {
     on_a_worker(async {
         let bench = Plan::default().start().await;
         let (mut caller, _ender) = bench.connect(Alpn::Http2);
-        tokio::io::AsyncWriteExt::write_all(&mut caller, b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n")
-            .await
-            .unwrap();
+        caller.write_all(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
         let mut all = Vec::new();
         caller.read_to_end(&mut all).await.unwrap();
         assert!(!all.starts_with(b"HTTP/1.1 200"));
