@@ -73,6 +73,8 @@ fn introduction(plan: &Plan) -> String {
 
 const NOTES: &str = "\
 - **floor**: the least proxy on hyper and rustls (`benches/src/floor.rs`): no policy, no records, no limits.
+  Its program also holds the load generator, the backend and the policy engine, so the ratios of program size and of memory
+  without connections flatter the others.
 - **postern**: the real program with a real configuration: a decision per request (50 roles, 500 callers), a record per
   request to a file, limits, deadlines, the answer searched for the credential.
 - **nginx**: the tests' own, one process. How it was built is below; a distribution's may be faster. OpenSSL has

@@ -7,7 +7,7 @@ mod secret;
 mod spiffe_id;
 
 pub use credential::{CredentialFacts, CredentialState, Fingerprint, LeaseRef};
-pub use ids::{AccessId, DecisionId, NotAnId, RecordId};
+pub use ids::{AccessId, DecisionId, NotAnId, RecordId, random_name};
 pub use names::{CredentialName, ListenerName, NameError, RouteName, UpstreamName, VaultName};
 pub use secret::Secret;
 pub use spiffe_id::{SpiffeId, SpiffeIdError, TrustDomain};

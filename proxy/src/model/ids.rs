@@ -1,3 +1,4 @@
+use std::cell::RefCell;
 use std::fmt;
 
 use serde::{Serialize, Serializer};
@@ -67,16 +68,41 @@ ids! {
 /// Crockford's base 32: no letter that is read as another.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
+/// Random bytes for names, never for keys: drawn from the generator in bulk, for one draw costs the
+/// same whether it is for 12 bytes or for 512.
+#[must_use]
+pub fn random_name<const N: usize>() -> [u8; N] {
+    thread_local! {
+        static DRAWN: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    }
+    DRAWN.with_borrow_mut(|drawn| {
+        if drawn.len() < N {
+            drawn.resize(512.max(N), 0);
+            // Only a kernel without a random source makes this fail; then names repeat, and nothing rests on them
+            // but look-up.
+            let _filled = aws_lc_rs::rand::fill(drawn);
+        }
+        let mut name = [0; N];
+        let from = drawn.len() - N;
+        name.iter_mut().zip(drawn.drain(from..)).for_each(|(to, byte)| *to = byte);
+        name
+    })
+}
+
 fn letters() -> [u8; 12] {
-    let mut random = [0u8; 12];
-    // Only a kernel without a random source makes this fail; then ids repeat, and nothing rests on them but look-up.
-    let _filled = aws_lc_rs::rand::fill(&mut random);
-    random.map(|byte| ALPHABET.get(usize::from(byte & 31)).copied().unwrap_or(b'0'))
+    random_name().map(|byte| ALPHABET.get(usize::from(byte & 31)).copied().unwrap_or(b'0'))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_two_names_in_a_row_are_alike() {
+        let names: std::collections::HashSet<[u8; 12]> = (0..1000).map(|_| random_name()).collect();
+        assert_eq!(names.len(), 1000);
+        assert_ne!(random_name::<1024>(), random_name::<1024>());
+    }
 
     #[test]
     fn an_id_is_read_back_as_it_was_written() {

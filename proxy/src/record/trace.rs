@@ -1,5 +1,7 @@
 use std::fmt;
 
+use crate::model::random_name;
+
 /// W3C trace context: the caller's trace goes on through us, under a span of our own.
 ///
 /// Only version 00 is read; anything else begins a new trace (Trace Context, section 3.2).
@@ -14,8 +16,7 @@ impl TraceContext {
     /// A new trace, not sampled: whoever wants it sampled says so in the request.
     #[must_use]
     pub fn begin() -> Self {
-        let mut random = [0u8; 24];
-        let _filled = aws_lc_rs::rand::fill(&mut random);
+        let random: [u8; 24] = random_name();
         let mut fresh = Self { trace: [0; 16], span: [0; 8], flags: 0 };
         let (trace, span) = random.split_at(16);
         fresh.trace.copy_from_slice(trace);

@@ -154,15 +154,17 @@ impl Writer {
         let start = self.lines.len();
         let boot = self.sequence.boot();
         // Writing to a vector and serialising these types cannot fail; if it did, the line is taken back.
-        let head = write!(self.lines, r#"{{"kind":"{}","boot":"{boot}","seq":{number},"#, entry.kind());
+        let head = write!(self.lines, r#"{{"kind":"{}","boot":"{boot}","seq":{number}"#, entry.kind());
         let body_at = self.lines.len();
         let body = serde_json::to_writer(&mut self.lines, entry);
         if head.is_err() || body.is_err() {
             self.lines.truncate(start);
             return Ok(());
         }
-        // The body's own opening brace gives way to the head's.
-        self.lines.remove(body_at);
+        // The head has opened the object: the body's own brace becomes the comma between them.
+        if let Some(brace) = self.lines.get_mut(body_at) {
+            *brace = b',';
+        }
         self.lines.push(b'\n');
         Ok(())
     }
