@@ -2,6 +2,8 @@ use postern_tests::estate::{CLERK, Estate, GUEST, NAME, Plan};
 use postern_tests::process::told_by;
 use postern_tests::real::callers::promtool_objects_to;
 
+use std::time::Duration;
+
 use super::present;
 
 #[test]
@@ -18,6 +20,8 @@ fn promtool_finds_the_metrics_of_a_running_postern_clean() {
     let stranger = ["--silent", "--insecure", "--max-time", "10", "--resolve", &resolve, &nobody];
     assert!(told_by(std::process::Command::new("curl").args(stranger)).is_err());
 
+    // Counted when it is recorded.
+    let _refused = estate.record("refused", Duration::from_secs(5), |record| record["code"] == "PST-ID-001");
     let (status, page) = estate.postern.as_ref().unwrap().ask("/metrics").unwrap();
 
     assert_eq!(status, 200);

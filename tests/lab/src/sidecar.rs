@@ -73,7 +73,8 @@ pub fn locate() -> Result<PathBuf, SidecarError> {
 
 fn build(cargo: &Path, workspace: &Path) -> Result<PathBuf, SidecarError> {
     let mut command = Command::new(cargo);
-    command.args(["build", "--package", "postern", "--bin", "postern"]);
+    // The whole workspace is named so that dependencies are not built a second time with other features.
+    command.args(["build", "--workspace", "--bin", "postern"]);
     command.arg("--message-format=json-render-diagnostics").current_dir(workspace);
     if !cfg!(debug_assertions) {
         command.arg("--release");
