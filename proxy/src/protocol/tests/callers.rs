@@ -1,6 +1,7 @@
 //! Who asks, how often, and what happens when something of ours breaks.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
@@ -157,5 +158,24 @@ fn json_is_shown_to_policy_and_goes_on_byte_for_byte() {
             assert_eq!(bench.record().await.code, Some(code.id));
         }
         assert_eq!(bench.origin.seen().len(), 1);
+    });
+}
+
+#[test]
+fn callers_with_leases_of_their_own_never_share_a_connection_to_the_upstream() {
+    on_a_worker(async {
+        let bench = Plan { lease_per: "caller", ..Plan::default() }.start().await;
+        let life = Duration::from_mins(10);
+        let one = bench.peer(life);
+        let other = mint::peer("spiffe://td.example/other", bench.clock.now(), life);
+
+        for peer in [&one, &other, &one, &other] {
+            let (mut caller, _ender) = bench.connect_as(Alpn::Http1, Some(Arc::clone(peer)));
+            caller.write_all(b"GET /a HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+            assert!(read(&mut caller).await.starts_with("HTTP/1.1 200"));
+        }
+
+        assert_eq!(bench.origin.seen().len(), 4);
+        assert_eq!(bench.origin.connections(), 2, "one for each lease, kept");
     });
 }

@@ -50,6 +50,8 @@ pub(super) struct Plan {
     pub(super) routes: &'static str,
     pub(super) limits: &'static str,
     pub(super) callers: &'static str,
+    /// Who shares a lease.
+    pub(super) lease_per: &'static str,
     pub(super) tokens: Option<TokenReader>,
     /// Where the upstream is, if it is not the origin that `answers`.
     pub(super) port: Option<u16>,
@@ -65,6 +67,7 @@ impl Default for Plan {
             routes: "all: { path: /, upstream: app, credentials: [app] }",
             limits: "{}",
             callers: "any_of: [x509_svid]",
+            lease_per: "listener",
             tokens: None,
             port: None,
             answers: Rc::new(|_| super::origin::ok("hello")),
@@ -135,7 +138,7 @@ fn configured(dir: &TempDir, port: u16, plan: &Plan) -> Config {
         "version: 1
 state: {root}/state
 identity: {{ workload_api: \"unix://{root}/none.sock\", trust: [td.example] }}
-credentials: {{ app: {{ file: {root}/app.json, lease_per: listener }} }}
+credentials: {{ app: {{ file: {root}/app.json, lease_per: {} }} }}
 upstreams: {{ app: {{ address: \"127.0.0.1:{port}\", {} }} }}
 policy: {{ bundles: {{ main: {{ path: {root}/policy }} }}, fuse: 1s }}
 listeners:
@@ -146,7 +149,7 @@ listeners:
     limits: {}
     routes: {{ {} }}
 ",
-        plan.upstream, plan.protocol, plan.callers, plan.limits, plan.routes
+        plan.lease_per, plan.upstream, plan.protocol, plan.callers, plan.limits, plan.routes
     );
     let file = dir.path().join("postern.yaml");
     std::fs::write(&file, text).unwrap();
