@@ -156,6 +156,8 @@ impl Keeper {
         let keeper = Self { inbox, board, figures: Arc::clone(&figures), clock: Arc::clone(&setup.clock) };
         let tools = Tools { clock: setup.clock, records: setup.records, journal, figures, references };
         let keeping = Keeping::new(setup.credentials, vaults.clone(), messages, publisher, tools.clone())?;
+        // From the first look on: what is left is not yet revoked.
+        tools.figures.leftovers(left.len());
         tokio::task::spawn_local(leftovers::revoke(left, vaults, tools));
         tokio::task::spawn_local(keeping.run());
         Ok(keeper)
