@@ -42,5 +42,5 @@ pub use input::{Facts, Kind, Leaf, LeafId, LeafSet, Recorded};
 pub use judge::Judge;
 pub use problem::{LoadError, Problem};
 pub use schema::input_schema;
-pub use sources::{SourceError, Sources};
+pub use sources::{SourceError, Sources, Tests};
 pub use verdict::{Allowance, Cause, DenyResponse, Fault, Refusal, Verdict};

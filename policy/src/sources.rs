@@ -1,9 +1,13 @@
 //! The text a policy is compiled from: Rego modules and data documents, with a revision that names exactly them.
 
+mod paths;
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest;
+
+pub use paths::Tests;
 
 /// Most files one policy may have.
 const MAX_FILES: usize = 4_096;

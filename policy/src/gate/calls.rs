@@ -24,7 +24,7 @@ pub(super) fn check(module: &Module, names: &Names, leaves: &mut LeafSet, proble
                 };
                 let found = wrong(module, names, &called, params.len(), alone);
                 if let Some((why, instead)) = found.or_else(|| wrong_constant(&called, params)) {
-                    problems.push(at(span, &called.join("."), &why, &instead));
+                    problems.push(at(names::begin(fcn), &called.join("."), &why, &instead));
                 }
                 if called == ["time", "now_ns"] {
                     leaves.add(&["now"]);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead};
+use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead, Span};
 
 /// A full name in parts, `["data", "postern", "decision"]`.
 pub(crate) type Path = Vec<String>;
@@ -108,6 +108,14 @@ fn through_imports(module: &Module, name: &[String]) -> Option<Path> {
 pub(crate) fn path(refr: &Expr) -> Option<Path> {
     let members = members(refr)?;
     members.iter().cloned().collect()
+}
+
+/// Where a reference begins: the engine's own span of it stands at its last member.
+pub(crate) fn begin(refr: &Expr) -> &Span {
+    match refr {
+        Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } => begin(refr),
+        _ => refr.span(),
+    }
 }
 
 /// The members of a reference up to the first computed one.

@@ -1,0 +1,139 @@
+//! What an author names on a command line: folders and single files, with the tests or without.
+
+use std::path::Path;
+
+use super::{MAX_DATA, MAX_FOLDERS, MAX_MODULE, Module, SourceError, Sources, read_text};
+
+/// How the file of a test is called; no decision is made from it.
+const TESTS: &str = "_test.rego";
+
+/// Whether the files `*_test.rego` are read too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tests {
+    /// As at load.
+    Left,
+    /// For the verb that runs them.
+    Read,
+}
+
+impl Sources {
+    /// Reads folders as [`read_folder`](Self::read_folder) does, and single files: `*.rego`, and `*.json` as data of
+    /// its own. Names are the paths as they were given, so that a problem can be clicked on.
+    pub fn read_paths(paths: &[impl AsRef<Path>], tests: Tests) -> Result<Self, SourceError> {
+        let mut all = Self::default();
+        let mut empty = None;
+        for path in paths {
+            let path = path.as_ref();
+            let io = |source| SourceError::Io { path: path.to_owned(), source };
+            if std::fs::metadata(path).map_err(io)?.is_dir() {
+                match Self::read_folder(path) {
+                    Ok(folder) => all.join(folder, path),
+                    // A folder of tests alone is none of a policy, but something to run.
+                    Err(error @ SourceError::Empty { .. }) => empty = Some(error),
+                    Err(error) => return Err(error),
+                }
+                if tests == Tests::Read {
+                    all.read_tests(path, 0)?;
+                }
+            } else {
+                all.read_one(path)?;
+            }
+        }
+        match empty {
+            Some(error) if all.modules.is_empty() => Err(error),
+            _ => {
+                all.settle();
+                Ok(all)
+            }
+        }
+    }
+
+    /// Names of the modules, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.modules.iter().map(|module| module.name.as_str())
+    }
+
+    fn join(&mut self, folder: Self, path: &Path) {
+        let named = |name: &str| shown(&path.join(name));
+        self.modules.extend(
+            folder.modules.into_iter().map(|module| Module { name: named(&module.name), text: module.text }),
+        );
+        self.data.extend(folder.data.into_iter().map(|mut file| {
+            file.name = named(&file.name);
+            file
+        }));
+        self.manifest = self.manifest.take().or(folder.manifest);
+    }
+
+    fn read_one(&mut self, path: &Path) -> Result<(), SourceError> {
+        let name = shown(path);
+        match path.extension().and_then(|end| end.to_str()) {
+            Some("json") => {
+                let text = read_text(path, MAX_DATA)?;
+                self.data.push(super::DataFile { name, path: Vec::new(), text });
+            }
+            Some("rego") => self.modules.push(Module { name, text: read_text(path, MAX_MODULE)? }),
+            _ => return Err(SourceError::NotAFile { path: path.to_owned() }),
+        }
+        Ok(())
+    }
+
+    fn read_tests(&mut self, folder: &Path, depth: usize) -> Result<(), SourceError> {
+        if depth > MAX_FOLDERS {
+            return Err(SourceError::TooMany { path: folder.to_owned() });
+        }
+        let io = |source| SourceError::Io { path: folder.to_owned(), source };
+        for entry in std::fs::read_dir(folder).map_err(io)? {
+            let path = entry.map_err(io)?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name.starts_with('.') {
+                continue;
+            }
+            if path.is_dir() {
+                self.read_tests(&path, depth + 1)?;
+            } else if path.is_file() && name.ends_with(TESTS) {
+                self.read_one(&path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn shown(path: &Path) -> String {
+    let path = path.strip_prefix(".").unwrap_or(path);
+    path.to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_and_files_are_read_together_under_the_names_they_were_given() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in [
+            ("p/main.rego", "package a"),
+            ("p/main_test.rego", "package a"),
+            ("p/teams/data.json", "{}"),
+            ("t/deep/other_test.rego", "package b"),
+            ("more.json", "{}"),
+        ] {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let named = |name: &str| folder.path().join(name);
+        let paths = [named("p"), named("t"), named("more.json")];
+
+        let live = Sources::read_paths(&paths, Tests::Left).unwrap();
+        let tested = Sources::read_paths(&paths, Tests::Read).unwrap();
+
+        assert_eq!(live.names().collect::<Vec<_>>(), [named("p/main.rego").to_str().unwrap()]);
+        assert_eq!(tested.names().count(), 3);
+        assert!(live.data.iter().any(|file| file.path == ["teams"]), "{:?}", live.data);
+        assert_eq!(live.data.len(), 2);
+        let nothing = Sources::read_paths(&[named("t")], Tests::Left);
+        assert!(matches!(nothing, Err(SourceError::Empty { .. })));
+        assert_eq!(Sources::read_paths(&[named("t")], Tests::Read).unwrap().names().count(), 1);
+    }
+}

@@ -1,0 +1,51 @@
+//! The policy author's verbs. They read what Postern reads and ask what Postern asks; words, flags and exit codes are
+//! OPA's where OPA has them.
+
+mod check;
+mod print;
+
+use std::path::PathBuf;
+
+use clap::{Subcommand, ValueEnum};
+
+use super::Outcome;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Say everything that would keep a policy from being loaded, offline
+    #[command(
+        after_long_help = "The same gate as at load: what does not compile, has no default that refuses, \
+        calls what the engine lacks, or uses what the engine answers wrongly is refused, each with file, line, column \
+        and what to write instead. Files *_test.rego are not part of a policy: `postern policy test` reads them.\n\n\
+        Examples:\n  \
+        postern policy check policy/\n  \
+        postern policy check policy/ --entrypoint data.ledger.decision --format json\n\n\
+        Exits with 0 when the policy would be loaded, with 4 when not."
+    )]
+    Check {
+        /// Folders, or single files *.rego and *.json
+        #[arg(required = true, value_name = "PATH")]
+        paths: Vec<PathBuf>,
+        /// The rule that decides; as `policy.entrypoint`
+        #[arg(long, value_name = "RULE", default_value = "data.postern.decision")]
+        entrypoint: String,
+        /// How it is printed
+        #[arg(long, short, value_enum, default_value_t = Format::Pretty)]
+        format: Format,
+    },
+}
+
+/// How an answer is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// For people
+    Pretty,
+    /// For machines
+    Json,
+}
+
+pub(super) fn policy(verb: Verb) -> Outcome {
+    match verb {
+        Verb::Check { paths, entrypoint, format } => check::check(&paths, &entrypoint, format),
+    }
+}

@@ -1,0 +1,87 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use postern_policy::{PolicySet, Sources, Tests};
+use serde_json::json;
+
+use super::{Format, print};
+use crate::command::Outcome;
+
+pub(super) fn check(paths: &[PathBuf], entrypoint: &str, format: Format) -> Outcome {
+    let sources = match Sources::read_paths(paths, Tests::Left) {
+        Ok(sources) => sources,
+        Err(error) => return print::unreadable(&error, format),
+    };
+    // Nothing is asked of it here, so that the fuse is none of its concern.
+    match PolicySet::compile(&sources, entrypoint, Duration::MAX) {
+        Err(error) => print::problems(&error, format),
+        Ok(policy) => Outcome::said(match format {
+            Format::Pretty => {
+                let modules = sources.names().count();
+                let modules = if modules == 1 { "1 module".to_owned() } else { format!("{modules} modules") };
+                format!("{entrypoint}: {modules}, revision {}, would be loaded\n", policy.revision())
+            }
+            Format::Json => print::lines(&json!({})),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::Exit;
+
+    fn checked(text: &str, format: Format) -> Outcome {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("main.rego");
+        std::fs::write(&file, text).unwrap();
+        let mut outcome = check(&[folder.path().to_owned()], "data.postern.decision", format);
+        let here = format!("{}/", folder.path().display());
+        outcome.out = outcome.out.replace(&here, "");
+        outcome.err = outcome.err.replace(&here, "");
+        outcome
+    }
+
+    const WRONG: &str = "package postern\n\ndefault decision := false\n\ndecision if http.send({\"url\": \"x\"})\n\nx := uuid.rfc4122(\"a\")\n";
+
+    #[test]
+    fn a_policy_that_would_be_loaded_is_said_to_be() {
+        let good = "package postern\n\ndefault decision := false\n";
+        let outcome = checked(good, Format::Pretty);
+        assert_eq!((outcome.exit, outcome.err.as_str()), (Exit::Done, ""));
+        assert!(outcome.out.starts_with("data.postern.decision: 1 module, revision "), "{}", outcome.out);
+        assert_eq!(checked(good, Format::Json).out, "{}\n");
+    }
+
+    #[test]
+    fn every_problem_is_told_at_once_with_its_place_and_what_to_write_instead() {
+        let outcome = checked(WRONG, Format::Pretty);
+        assert_eq!((outcome.exit, outcome.out.as_str()), (Exit::Policy, ""));
+        for words in [
+            "main.rego:5:13: `http.send`",
+            " 5 | decision if http.send({\"url\": \"x\"})\n   |             ^",
+            "main.rego:7:6: `uuid.rfc4122`",
+            "instead: ",
+            "2 problems: the policy would not be loaded",
+        ] {
+            assert!(outcome.err.contains(words), "`{words}` is not in:\n{}", outcome.err);
+        }
+    }
+
+    #[test]
+    fn problems_as_json_have_the_members_of_opa_and_go_to_standard_output() {
+        let outcome = checked(WRONG, Format::Json);
+        assert_eq!((outcome.exit, outcome.err.as_str()), (Exit::Policy, ""));
+        let said: serde_json::Value = serde_json::from_str(&outcome.out).unwrap();
+        assert_eq!(said["errors"][0]["location"], json!({"file": "main.rego", "row": 5, "col": 13}));
+        assert_eq!(said["errors"][0]["code"], "rego_compile_error");
+        assert_eq!(said["errors"][1]["construct"], "uuid.rfc4122");
+    }
+
+    #[test]
+    fn a_folder_without_a_policy_is_refused() {
+        let outcome = check(&[PathBuf::from("/nonexistent")], "data.postern.decision", Format::Pretty);
+        assert_eq!(outcome.exit, Exit::Policy);
+        assert!(outcome.err.contains("/nonexistent"), "{}", outcome.err);
+    }
+}
