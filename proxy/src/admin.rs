@@ -3,7 +3,7 @@
 
 mod status;
 
-pub use status::{Standing, Status, Value};
+pub use status::{Status, Value};
 
 use std::convert::Infallible;
 use std::io;
@@ -59,7 +59,8 @@ enum View {
     Public,
 }
 
-/// Opens the configured doors and serves them on this thread until their tasks are dropped.
+/// Opens the configured doors and serves them on this thread until their tasks are dropped; the first answer is
+/// given when the caller next waits.
 pub async fn serve(admin: &config::Admin, status: Rc<Status>) -> Result<(), AdminError> {
     if let Some(path) = &admin.socket {
         let door = bind(path).map_err(|source| AdminError::Socket { path: path.clone(), source })?;
@@ -135,8 +136,8 @@ fn respond(request: &Request<Incoming>, view: View, status: &Status) -> Response
     }
     match request.uri().path() {
         "/live" => text(StatusCode::OK, "live\n"),
-        "/started" if status.has_started() => text(StatusCode::OK, "started\n"),
-        "/started" => text(StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
+        // Nobody is answered before every listener listens.
+        "/started" => text(StatusCode::OK, "started\n"),
         "/ready" => {
             let report = status.report();
             json(if report.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &report)

@@ -26,7 +26,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::LocalSet;
 
 use crate::accept::BindError;
-use crate::admin::{self, AdminError, Standing, Status};
+use crate::admin::{self, AdminError, Status};
 use crate::authorize::LoadedPolicy;
 use crate::authorize::load::{self, PolicyError};
 use crate::clock::{SharedClock, SystemClock};
@@ -160,16 +160,15 @@ async fn serve(config: Arc<Config>, ground: Ground, mut stop: Stop) -> Result<()
         metrics: Arc::clone(&metrics),
         keeper: keeper.clone(),
         clock: Arc::clone(&clock),
-        standing: Cell::new(Standing::Starting),
+        draining: Cell::new(false),
     });
     admin::serve(&config.admin, Rc::clone(&status)).await?;
     let parts = Parts { identities, policy, keeper: keeper.clone(), records, metrics, clock };
     let workers = Workers::start(&config, 1, &parts, None)?;
     let mut reloader = Reloader { configs, policies, workers, parts };
-    status.standing.set(Standing::Serving);
     tell_service_manager(&[sd_notify::NotifyState::Ready]);
     let failed = reloader.follow(&config, &mut stop).await;
-    status.standing.set(Standing::Draining);
+    status.draining.set(true);
     tell_service_manager(&[sd_notify::NotifyState::Stopping]);
     tracing::info!("draining");
     let within = reloader.configs.current().value.drain;

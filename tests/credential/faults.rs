@@ -123,6 +123,22 @@ fn what_a_slow_vault_gives_too_late_is_given_back() {
 }
 
 #[test]
+fn a_request_waits_ten_seconds_for_a_credential_and_the_next_finds_what_came_late() {
+    let site = Site::start(60, 60);
+    let mut plan = site.plan();
+    plan.timeout = Duration::from_secs(60);
+    let rig = plan.start(&site.folder.path().join("state"));
+    rig.access("app", "before").unwrap();
+    site.vault.set_fault_at("database/", Fault::Slow(Duration::from_secs(12)));
+
+    let error = rig.access("app", "late").unwrap_err();
+
+    assert_eq!(error.code().id, "PST-CR-015", "{error:?}");
+    until("what came late is there", || rig.access("app", "late").is_ok());
+    assert_eq!(site.vault.leases().len(), 2);
+}
+
+#[test]
 fn a_vault_that_is_gone_leaves_leases_good_to_their_end_and_nothing_after() {
     let site = Site::start(60, 4);
     let rig = site.rig();

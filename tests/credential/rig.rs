@@ -32,6 +32,8 @@ pub struct Plan {
     pub namespace: Option<String>,
     /// The role of the login.
     pub role: &'static str,
+    /// How long the vault may take to answer.
+    pub timeout: Duration,
 }
 
 /// The keeper and one worker's side of it.
@@ -47,7 +49,15 @@ impl Plan {
     /// Logs in as `gate`, leases `app` from the database engine.
     pub fn new(vault: String, svid: String) -> Self {
         let credentials = vec![leased("app", "database/creds/app").into()];
-        Self { vault, roots: None, svid, credentials, namespace: None, role: "gate" }
+        Self {
+            vault,
+            roots: None,
+            svid,
+            credentials,
+            namespace: None,
+            role: "gate",
+            timeout: Duration::from_secs(3),
+        }
     }
 
     /// Starts everything over the state directory `state`.
@@ -109,7 +119,7 @@ impl Plan {
                 role: self.role.to_owned(),
                 audience: "vault".to_owned(),
             },
-            timeout: Duration::from_secs(3),
+            timeout: self.timeout,
         };
         BTreeMap::from([("main".parse().unwrap(), Arc::new(vault))])
     }

@@ -20,8 +20,12 @@ impl Agent {
     }
 
     fn admit(&self) {
+        self.admit_as(ID);
+    }
+
+    fn admit_as(&self, id: &str) {
         let program = std::env::current_exe().unwrap().canonicalize().unwrap();
-        self.authority.admit(Entry::for_program(ID, &program).unwrap());
+        self.authority.admit(Entry::for_program(id, &program).unwrap());
     }
 
     fn source(&self) -> IdentitySource {
@@ -88,6 +92,23 @@ async fn who_is_dismissed_holds_nothing_until_admitted_again() {
         agent.admit();
         seen.told(SourceChange::Recovered).await;
         seen.until(|seen| seen.id().is_some() && seen.jwt_keys() == 1).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_identity_that_is_no_workloads_is_not_taken_in_place_of_the_one_held() {
+    let agent = Agent::new(DOMAIN);
+    agent.admit();
+    watching(agent.source(), &[DOMAIN], async |mut seen: Watched| {
+        seen.until(|seen| seen.id().is_some() && seen.jwt_keys() == 1).await;
+
+        agent.authority.dismiss(ID);
+        agent.admit_as("spiffe://lab.example");
+        let event = seen.told(SourceChange::Failing).await;
+
+        assert_eq!(event.code, Some(codes::SOURCE_MALFORMED), "{}", event.detail);
+        assert_ne!(seen.id().as_deref(), Some("spiffe://lab.example"));
     })
     .await;
 }

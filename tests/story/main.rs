@@ -9,6 +9,7 @@ use postern_tests::parts;
 mod canary;
 mod crash;
 mod lease;
+mod limits;
 mod operate;
 mod policy;
 mod records;

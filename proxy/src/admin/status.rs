@@ -26,19 +26,8 @@ pub struct Status {
     pub keeper: Keeper,
     /// Where ages are measured from.
     pub clock: SharedClock,
-    /// Where this process is in its life.
-    pub standing: Cell<Standing>,
-}
-
-/// Where this process is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Not every listener listens yet.
-    Starting,
-    /// Every listener listens.
-    Serving,
     /// No new connection is taken.
-    Draining,
+    pub draining: Cell<bool>,
 }
 
 /// The answer of `/ready`.
@@ -76,10 +65,6 @@ pub struct Value {
 }
 
 impl Status {
-    pub(super) fn has_started(&self) -> bool {
-        self.standing.get() != Standing::Starting
-    }
-
     /// Whether a request would be served now, and why not.
     #[must_use]
     pub fn report(&self) -> Report {
@@ -93,10 +78,7 @@ impl Status {
         let mut lack = |what, code: &'static crate::fault::Code| {
             missing.push(Missing { what, code: code.id, hint: code.hint });
         };
-        if self.standing.get() == Standing::Starting {
-            lack("listeners", codes::NOT_READY);
-        }
-        if self.standing.get() == Standing::Draining {
+        if self.draining.get() {
             lack("serving", codes::DRAINING);
         }
         if ends.is_none_or(|left| left == 0) {

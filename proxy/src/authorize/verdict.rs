@@ -63,13 +63,12 @@ pub(super) fn denial(refusal: Refusal, policy: &Versioned<LoadedPolicy>) -> Deni
 const fn code(cause: &Cause) -> &'static Code {
     match cause {
         Cause::Policy => codes::POLICY_DENIED,
-        Cause::Undefined => codes::POLICY_UNDEFINED,
         Cause::Conflict { .. } => codes::POLICY_CONFLICT,
         Cause::Late { .. } => codes::POLICY_LATE,
         Cause::Panic => codes::POLICY_PANIC,
         Cause::Oversize { .. } => codes::POLICY_OVERSIZE,
         Cause::BadDecision { .. } => codes::DECISION_MALFORMED,
-        // Depth and whatever a later engine adds.
+        // A builtin's error, depth, a missing value (which the gate rules out) and whatever a later engine adds.
         _ => codes::POLICY_ERROR,
     }
 }
@@ -164,4 +163,15 @@ fn refused(mut decision: DecisionFacts) -> DecisionFacts {
 
 fn kept(record: serde_json::Map<String, serde_json::Value>) -> Option<serde_json::Value> {
     (!record.is_empty()).then_some(serde_json::Value::Object(record))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_that_panicked_is_a_denial_that_only_we_can_mend() {
+        assert_eq!(code(&Cause::Panic).id, "PST-AZ-014");
+        assert_eq!(code(&Cause::Panic).owner, crate::fault::Owner::Postern);
+    }
 }

@@ -28,11 +28,11 @@ codes! {
     HEAD_TOO_LARGE = "PST-AC-005", Accept, Caller, 431, "the request head is too large",
         "see limits.head_size and limits.headers of the listener";
     HEAD_MALFORMED = "PST-AC-006", Accept, Caller, 400, "the request head is malformed",
-        "the caller does not speak the listener's protocol correctly; `postern explain` shows what was read";
+        "the caller does not speak the listener's protocol correctly; the record's detail says what is wrong";
     CLOSED_EARLY = "PST-AC-007", Accept, Caller, 400, "the caller closed the connection before a request was complete",
         "look at the caller: it went away during the handshake or the head";
     ACCEPT_FAILED = "PST-AC-008", Accept, Operator, 503, "a connection could not be accepted",
-        "the kernel refused: descriptors or memory are short; see the log line for the system's error";
+        "the kernel refused: descriptors or memory are short; the log line has the system's error, and new connections wait until it is over";
     PROTOCOL_BROKEN = "PST-AC-009", Accept, Caller, 400, "the caller broke the rules of HTTP/2",
         "its client is faulty or hostile: a flood, a bad frame or headers without end; the record's detail names the rule";
 
@@ -41,7 +41,7 @@ codes! {
     SVID_EXPIRED = "PST-ID-002", Identify, Caller, 401, "the caller's SVID has expired or is not valid yet",
         "check both clocks, then the caller's rotation";
     SVID_UNTRUSTED = "PST-ID-003", Identify, Caller, 401, "the caller's SVID does not verify against its trust domain's bundle",
-        "compare the caller's issuer with the bundle of its trust domain: `postern explain` names both";
+        "the record's detail says what failed: compare the chain that the caller presents with the bundle of its trust domain; one of the two may have missed a rotation";
     SVID_MALFORMED = "PST-ID-004", Identify, Caller, 401, "the caller's certificate is not a valid X.509-SVID",
         "an SVID has exactly one URI SAN, a path, digitalSignature, and neither CA nor signing rights";
     TRUST_DOMAIN_NOT_LISTED = "PST-ID-005", Identify, Caller, 401, "the caller's trust domain is not accepted here",
@@ -67,7 +67,7 @@ codes! {
     BUNDLE_CHANGED = "PST-ID-015", Identify, Caller, 401, "the trust bundle no longer verifies the caller's chain",
         "the anchor that vouched for this connection was removed; the caller needs an SVID of a current one";
     TLS_FAILED = "PST-ID-016", Identify, Caller, 400, "the TLS handshake failed",
-        "the listener speaks TLS 1.3 only; see the log line for the alert";
+        "the listener speaks TLS 1.3 only; the record's detail has the alert";
     IDENTITY_FILE = "PST-ID-017", Identify, Operator, 503, "an identity file could not be used",
         "the log line names the file and what is wrong with it; what was read before still holds";
     SOURCE_UNREACHABLE = "PST-ID-018", Identify, Operator, 503, "the Workload API does not answer",
@@ -86,7 +86,7 @@ codes! {
     FRAMING_AMBIGUOUS = "PST-AZ-004", Authorize, Caller, 400, "the request's framing can be read in more than one way",
         "one Content-Length or Transfer-Encoding: chunked alone";
     HEADER_REFUSED = "PST-AZ-005", Authorize, Caller, 400, "a header is not acceptable",
-        "duplicate security headers, values that are not UTF-8 and unknown expectations are refused";
+        "a security header given twice, a value that is not UTF-8, or a Connection header that names what it may not is refused: look at what the caller sends";
     EXPECTATION_REFUSED = "PST-AZ-006", Authorize, Caller, 417, "this expectation cannot be met",
         "only `Expect: 100-continue` is known";
     BODY_TOO_LARGE = "PST-AZ-007", Authorize, Caller, 413, "the body is longer than this route reads",
@@ -95,10 +95,8 @@ codes! {
         "plain JSON in UTF-8, declared by its content type, no member named twice; or let the route's policy decide";
     POLICY_DENIED = "PST-AZ-010", Authorize, Caller, 403, "policy denied the request",
         "run `postern explain RECORD` to see the deciding rule";
-    POLICY_UNDEFINED = "PST-AZ-011", Authorize, Operator, 403, "policy gave no answer",
-        "the entrypoint was undefined for this input: give it a default";
     POLICY_ERROR = "PST-AZ-012", Authorize, Operator, 403, "policy failed on this request",
-        "a builtin failed or rules conflict; the log line names it";
+        "a builtin failed or the input is nested too deep: the decision's reason in the record has the engine's words with file and line";
     POLICY_LATE = "PST-AZ-013", Authorize, Operator, 403, "policy did not answer in time",
         "a decision took longer than policy.fuse: bindings as data, keyed by id, are fast";
     POLICY_PANIC = "PST-AZ-014", Authorize, Postern, 403, "the policy engine failed",
@@ -108,7 +106,7 @@ codes! {
     CREDENTIAL_NOT_PERMITTED = "PST-AZ-016", Authorize, Operator, 403, "policy named a credential that the route does not permit",
         "add it to the route's credentials, or name one of them; with several, the decision must say which";
     POLICY_CONFLICT = "PST-AZ-017", Authorize, Operator, 403, "two rules gave different answers",
-        "a complete rule had two values for this input; the log line names it";
+        "a complete rule had two values for this input: the decision's reason in the record names it";
 
     POLICY_OVERSIZE = "PST-AZ-018", Authorize, Operator, 403, "policy asked a builtin for more than its cap",
         "the record names the builtin and its cap: bound what the policy computes from its input";
@@ -132,7 +130,7 @@ codes! {
     LEASE_ENDED = "PST-CR-009", Credential, Operator, 503, "the credential's lease has ended and no new one could be had",
         "see the keeper's last error for this credential on the admin socket";
     LEASE_TOO_OLD = "PST-CR-010", Credential, Operator, 503, "no credential young enough could be had",
-        "the decision's max_age is shorter than what the source can give";
+        "the decision's max_age is shorter than what the source can give: a file or a static role gives the same again until it is rotated";
     ACCESS_OVER = "PST-CR-011", Credential, Caller, 403, "the time that policy allowed for this access is over",
         "the decision's `until` has passed";
     CREDENTIAL_REFUSED = "PST-CR-012", Credential, Operator, 502, "the upstream refused the credential",
@@ -159,9 +157,9 @@ codes! {
     BODY_BROKE_OFF = "PST-FW-006", Forward, Caller, 400, "the request body broke off or was malformed",
         "the caller stopped or sent a bad chunk";
     BODY_STALLED = "PST-FW-007", Forward, Caller, 408, "a body stood still for too long",
-        "limits.idle bounds how long either side may pause";
-    UPGRADE_REFUSED = "PST-FW-008", Forward, Caller, 400, "this upgrade is not forwarded",
-        "only WebSocket upgrades over HTTP/1.1 are";
+        "limits.idle of the listener bounds how long either side may pause; the record's bytes and upstream say which side stood still";
+    UPGRADE_REFUSED = "PST-FW-008", Forward, Operator, 501, "a WebSocket cannot be carried to this upstream",
+        "upstreams.NAME.http2 speaks HTTP/2 to it, and a WebSocket needs HTTP/1.1: give such paths a route to an upstream without http2";
     SECRET_LEAKED = "PST-FW-009", Forward, Upstream, 502, "the upstream's response contained the injected credential",
         "the old system echoes its credential: the copy was masked; look at the record's path";
 
@@ -178,8 +176,6 @@ codes! {
         "the log names file, line and construct; the old policy serves on";
     PANICKED = "PST-OP-004", Operate, Postern, 500, "an internal error ended the request",
         "a fault of ours was contained; the log line has it: report it";
-    NOT_READY = "PST-OP-005", Operate, Operator, 503, "this sidecar is not ready yet",
-        "see /ready: it names what is still missing";
 }
 
 #[cfg(test)]

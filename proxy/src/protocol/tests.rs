@@ -5,6 +5,7 @@ mod callers;
 mod hostile;
 mod http2;
 mod origin;
+mod refusals;
 mod site;
 mod streams;
 mod unchanged;

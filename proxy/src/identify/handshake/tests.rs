@@ -8,7 +8,6 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream as Outbound;
 
 use super::*;
-use crate::clock::SharedClock;
 use crate::config::{Limits, ProofKind, TlsVersion, UpstreamProof, UpstreamTls};
 use crate::fault::{Coded, codes};
 use crate::identify::bundle::TrustBundles;
@@ -383,20 +382,4 @@ fn pem(label: &str, der: &[u8]) -> String {
     use base64::Engine;
     let text = base64::prelude::BASE64_STANDARD.encode(der);
     format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
-}
-
-/// Not a promise but a figure: `cargo test --release -- --ignored --nocapture cost`.
-#[test]
-#[ignore = "prints a figure"]
-fn the_cost_of_verifying_one_caller() {
-    let ca = Ca::new(DOMAIN);
-    let (held, chain) = (bundles(DOMAIN, &[&ca]), [ca.svid(CALLER).der]);
-    let clock: SharedClock = Arc::new(crate::clock::SystemClock);
-    let rounds = 2000;
-    let begun = clock.boot();
-    for _ in 0..rounds {
-        held.verify(&chain, crate::identify::certificate::Purpose::Client, NOW).unwrap();
-    }
-    let each = clock.boot().since(begun) / rounds;
-    println!("TrustBundles::verify, P-256 leaf under a P-256 anchor: {each:?}");
 }

@@ -131,6 +131,11 @@ impl Site {
         }
     }
 
+    /// The code that a request with this token is refused with.
+    fn code(&self, token: &str) -> &'static Code {
+        self.verifier.verify(token).unwrap_err().code()
+    }
+
     fn refused_claims(&self, claims: &Value) -> TokenError {
         self.refused(&self.issuer.claims(claims))
     }
@@ -156,6 +161,7 @@ fn j1_only_the_compact_form_of_three_parts_is_a_token() {
         assert_eq!(site.refused(&other), TokenError::NotCompact, "{other}");
     }
     assert_eq!(site.refused(&"a".repeat(MAX_TOKEN + 1)), TokenError::TooLong(MAX_TOKEN + 1));
+    assert_eq!(site.code(""), codes::TOKEN_MALFORMED);
 }
 
 #[test]
@@ -238,6 +244,7 @@ fn j7_j13_j14_keys_come_from_the_bundle_of_the_subjects_trust_domain_and_are_for
     assert_eq!(site.refused_claims(&unlisted), TokenError::NotListed("third.example".to_owned()));
     let forged = Issuer::new().token();
     assert_eq!(site.refused(&forged), TokenError::Signature);
+    assert_eq!(site.code(&forged), codes::TOKEN_UNTRUSTED);
 
     for used in ["x509-svid", "wit-svid", "sig", "JWT-SVID"] {
         let site = Site::with_keys(|key| key["use"] = used.into());
@@ -283,6 +290,7 @@ fn j11_j12_a_token_holds_now_and_not_for_long() {
         assert_eq!(site.refused(&issue(bad.clone())), TokenError::Claim("exp"), "{bad}");
     }
     assert_eq!(site.refused(&issue(NOW.into())), TokenError::Ended(NOW));
+    assert_eq!(site.code(&issue(NOW.into())), codes::TOKEN_EXPIRED);
     assert_eq!(site.refused(&issue((-5).into())), TokenError::Ended(0));
     assert_eq!(site.refused(&issue((NOW + 296).into())), TokenError::TooLongLived(301));
     assert!(site.verifier.verify(&issue((NOW + 295).into())).is_ok());
