@@ -86,17 +86,25 @@ impl Fault {
     /// The chain of causes in one line, for the log of the operator.
     #[must_use]
     pub fn causes(&self) -> String {
-        let mut line = String::new();
-        let mut next: Option<&dyn Error> = self.cause.as_ref().map(|cause| &**cause as &dyn Error);
-        while let Some(cause) = next {
-            if !line.is_empty() {
-                line.push_str(": ");
-            }
-            line.push_str(&cause.to_string());
-            next = cause.source();
-        }
-        line
+        self.cause.as_ref().map_or_else(String::new, |cause| causes(&**cause))
     }
+}
+
+/// An error and what caused it, in one line.
+#[must_use]
+pub fn causes(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let said = cause.to_string();
+        // An error that shows its cause itself is not shown twice.
+        if !line.ends_with(&said) {
+            line.push_str(": ");
+            line.push_str(&said);
+        }
+        next = cause.source();
+    }
+    line
 }
 
 impl<E: Coded + Error + Send + Sync + 'static> From<E> for Fault {

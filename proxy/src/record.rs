@@ -2,7 +2,7 @@
 //!
 //! A worker opens a record when it has read a request's head and closes it when the request is
 //! over. Whatever happens in between, a panic, a cancelled future, an early return, leaves exactly
-//! one record: [`Recorder`] writes in `Drop`. One writer on the control thread numbers them all.
+//! one record: [`Recorder`] writes in `Drop`. One writer, on a thread of its own, numbers them all.
 
 mod entry;
 pub mod metrics;

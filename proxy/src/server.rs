@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
 use crate::accept::BindError;
@@ -116,15 +116,9 @@ async fn control(config: Arc<Config>) -> Result<(), ServerError> {
     let metrics = Arc::new(Metrics::new()?);
     let state = State::open(&config.state)?;
     let (records, writer) = records(&config, &state, &metrics, &clock)?;
-    let (finish_writing, finish) = oneshot::channel();
-    let writer = tokio::task::spawn_local(writer.run(finish));
+    let writing = writer.start()?;
     let served = serve(config, Ground { clock, metrics, state, records }, stop).await;
-    drop(finish_writing);
-    match tokio::time::timeout(LAST_RECORDS, writer).await {
-        Ok(Ok(())) => {}
-        Ok(Err(panic)) => tracing::error!(%panic, "the record writer ended by a fault"),
-        Err(_) => tracing::error!("the last records could not be written; the next start will count a gap"),
-    }
+    writing.finish(LAST_RECORDS).await;
     served
 }
 

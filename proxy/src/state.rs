@@ -68,7 +68,7 @@ impl State {
     /// The key of that name; made at first, for the owner's eyes only.
     pub fn key(&self, name: &str) -> Result<Secret<Vec<u8>>, StateError> {
         let path = self.path(name);
-        match read_at_most(&path, KEY_BYTES as u64) {
+        match read_whole(&path, KEY_BYTES as u64) {
             Ok(key) if key.expose().len() == KEY_BYTES => Ok(key),
             Ok(_) => Err(StateError::Key(path)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => make_key(path),
@@ -102,10 +102,11 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// Reads a small file whole; one that is larger is an error. The bytes are wiped when dropped.
 pub async fn read_bounded(path: &Path, limit: u64) -> io::Result<Secret<Vec<u8>>> {
     let path = path.to_owned();
-    tokio::task::spawn_blocking(move || read_at_most(&path, limit)).await.map_err(io::Error::other)?
+    tokio::task::spawn_blocking(move || read_whole(&path, limit)).await.map_err(io::Error::other)?
 }
 
-fn read_at_most(path: &Path, limit: u64) -> io::Result<Secret<Vec<u8>>> {
+/// The same for whoever may wait for the disk.
+pub fn read_whole(path: &Path, limit: u64) -> io::Result<Secret<Vec<u8>>> {
     let file = File::open(path)?;
     // Room from the start, so that no growing copy is left behind unwiped.
     let mut bytes = Vec::with_capacity(usize::try_from(limit).unwrap_or(0) + 1);

@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access};
 
 use super::healthcheck::{self, Door};
-use super::run::causes;
 use super::{Exit, Outcome, Probe};
 use crate::authorize::load;
 use crate::config::{
     self, Config, CredentialSource, IdentitySource, ListenerCertificate, UpstreamProof, VaultLogin,
 };
+use crate::fault::causes;
 use crate::protocol;
 
 /// The largest PEM, token or JSON file that a configuration may name, in bytes.

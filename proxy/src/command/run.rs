@@ -1,11 +1,10 @@
-use std::error::Error;
 use std::path::Path;
 
 use tracing_subscriber::EnvFilter;
 
 use super::{Exit, LogFormat, Outcome};
 use crate::config;
-use crate::fault::codes;
+use crate::fault::{causes, codes};
 use crate::server::{self, ServerError};
 
 /// Serves; returns when the process is to end.
@@ -51,20 +50,4 @@ const fn exit_of(error: &ServerError) -> Exit {
         ServerError::Worker(_) | ServerError::WorkerPanicked => Exit::Failed,
         _ => Exit::CannotStart,
     }
-}
-
-/// An error and what caused it, in one line.
-pub(super) fn causes(error: &dyn Error) -> String {
-    let mut line = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let said = cause.to_string();
-        // An error that shows its cause itself is not shown twice.
-        if !line.ends_with(&said) {
-            line.push_str(": ");
-            line.push_str(&said);
-        }
-        next = cause.source();
-    }
-    line
 }

@@ -164,7 +164,7 @@ codes! {
         "the old system echoes its credential: the copy was masked; look at the record's path";
 
     RECORDS_FULL = "PST-RC-001", Record, Operator, 503, "records cannot be written",
-        "the disk of records.file is full or gone; with when_full: count requests go on and are counted";
+        "the disk of records.file or of the state folder is full or gone; with when_full: count requests go on and are counted";
     RECORDS_BUSY = "PST-RC-002", Record, Operator, 503, "too many records are waiting to be written",
         "the disk of records.file is too slow for this load";
 

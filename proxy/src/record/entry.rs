@@ -338,7 +338,7 @@ pub struct Gap {
     /// When it was noticed.
     #[serde(serialize_with = "rfc3339")]
     pub at: SystemTime,
-    /// `killed`, `disk_full`, `overload`.
+    /// `killed`, `sequence_lost` (nothing tells how the boot before ended), `disk_full`, `overload`.
     pub cause: &'static str,
     /// The boot they are missing from.
     pub after_boot: String,

@@ -1,5 +1,5 @@
-//! The one writer. It runs on the control thread, numbers every record, hands it to the kernel at
-//! once, and says where records are missing.
+//! The one writer. It has a thread of its own, numbers every record, hands it to the kernel at
+//! once, and says where records are missing. Nothing but the disk of the records can hold it up.
 //!
 //! Numbers are reserved in blocks, in the state directory, before they are used: after a kill the
 //! difference between what was reserved and what stands in the file bounds what may be missing.
@@ -7,9 +7,12 @@
 mod sequence;
 mod sink;
 
+use std::error::Error;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -19,6 +22,7 @@ use super::metrics::Metrics;
 use super::recorder::SinkState;
 use crate::clock::SharedClock;
 use crate::config;
+use crate::fault::causes;
 
 use sequence::Sequence;
 pub use sequence::SequenceError;
@@ -28,7 +32,7 @@ use sink::Sink;
 pub const QUEUE: usize = 8192;
 /// How many are taken together.
 const BATCH: usize = 256;
-/// How often a full disk is tried again.
+/// How soon a disk that took nothing is tried again.
 const RETRY: Duration = Duration::from_millis(200);
 
 /// Why records cannot be kept at all.
@@ -40,8 +44,11 @@ pub enum WriterError {
         /// The configured path.
         path: String,
         /// What the system said.
-        source: std::io::Error,
+        source: io::Error,
     },
+    /// The writer's thread could not be started.
+    #[error("the thread that writes records cannot be started")]
+    Thread(#[source] io::Error),
     /// The sequence could not be read or reserved.
     #[error(transparent)]
     Sequence(#[from] SequenceError),
@@ -71,7 +78,7 @@ impl Writer {
         clock: SharedClock,
     ) -> Result<Self, WriterError> {
         let sink = Sink::open(records.file.as_deref())?;
-        let (sequence, interrupted) = Sequence::go_on(sequence, sink.last_number())?;
+        let (sequence, interrupted) = Sequence::go_on(sequence, sink.last_record())?;
         let mut writer = Self {
             queue,
             state,
@@ -85,21 +92,40 @@ impl Writer {
         if let Some(before) = interrupted {
             let gap = Gap {
                 at: writer.clock.now().wall,
-                cause: "killed",
+                cause: before.cause,
                 after_boot: before.boot,
                 after_seq: before.last,
                 missing_at_most: before.missing_at_most,
             };
-            writer.line(&Entry::Gap(gap))?;
+            writer.line(&Entry::Gap(gap));
         }
         Ok(writer)
     }
 
+    /// Starts writing, on a thread of its own.
+    pub fn start(self) -> Result<Writing, WriterError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .map_err(WriterError::Thread)?;
+        let (finish, told) = oneshot::channel();
+        let (tell, ended) = oneshot::channel();
+        let write = move || {
+            runtime.block_on(self.run(told));
+            // Nobody may be waiting any more: then the process is ending without us.
+            let _told = tell.send(());
+        };
+        let thread =
+            thread::Builder::new().name("records".to_owned()).spawn(write).map_err(WriterError::Thread)?;
+        Ok(Writing { finish, ended, thread })
+    }
+
     /// Writes until `finish` is told or dropped and the queue is empty, then marks the end as clean.
-    pub async fn run(mut self, finish: oneshot::Receiver<()>) {
+    async fn run(mut self, finish: oneshot::Receiver<()>) {
         let mut batch = Vec::with_capacity(BATCH);
         tokio::pin!(finish);
         let mut finishing = false;
+        self.flush().await;
         loop {
             let taken = tokio::select! {
                 taken = self.queue.recv_many(&mut batch, BATCH) => taken,
@@ -110,47 +136,72 @@ impl Writer {
                 }
             };
             self.note_losses();
-            for entry in batch.drain(..) {
-                self.metrics.count(&entry);
-                if let Err(error) = self.line(&entry) {
-                    tracing::error!(%error, "a record could not be numbered");
-                    self.state.lost.fetch_add(1, Ordering::Relaxed);
-                }
-            }
+            self.number(&mut batch).await;
             self.flush().await;
             if taken == 0 {
                 break;
             }
+            self.sequence.look_ahead(self.clock.boot());
         }
-        if let Err(error) = self.sequence.close() {
-            tracing::warn!(%error, "the record sequence could not be closed; the next start will count a gap");
+        if let Err(error) = self.sequence.close().await {
+            let error = causes(&error);
+            tracing::warn!(error, "the record sequence could not be closed; the next start will count a gap");
+        }
+    }
+
+    /// Makes a line of each. What finds no number while the state directory takes nothing is lost,
+    /// or waits, as configured.
+    async fn number(&mut self, batch: &mut Vec<Entry>) {
+        let mut refused = false;
+        for entry in batch.drain(..) {
+            self.metrics.count(&entry);
+            if self.sequence.left() == 0 {
+                refused = refused || !self.more_numbers().await;
+            }
+            if refused || !self.line(&entry) {
+                self.state.lost.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Waits for numbers. False where there are none to be had and records are not to wait for them.
+    async fn more_numbers(&mut self) -> bool {
+        // What has its number need not wait with the others.
+        self.flush().await;
+        loop {
+            match self.sequence.more().await {
+                Ok(()) => {
+                    self.state.full.store(false, Ordering::Relaxed);
+                    return true;
+                }
+                Err(error) if self.waits_for_disk(&error) => tokio::time::sleep(RETRY).await,
+                Err(_) => return false,
+            }
         }
     }
 
     /// What found no place since the last look becomes a `gap` record.
     fn note_losses(&mut self) {
-        let lost = self.state.lost.swap(0, Ordering::Relaxed);
-        if lost == 0 {
+        if self.state.lost.load(Ordering::Relaxed) == 0 || self.sequence.left() == 0 {
             return;
         }
+        let lost = self.state.lost.swap(0, Ordering::Relaxed);
         self.metrics.lost(lost);
         let cause = if std::mem::take(&mut self.was_full) { "disk_full" } else { "overload" };
         let gap = Gap {
             at: self.clock.now().wall,
             cause,
             after_boot: self.sequence.boot().to_owned(),
-            after_seq: self.sequence.last(),
+            after_seq: self.sequence.written(),
             missing_at_most: lost,
         };
-        if self.line(&Entry::Gap(gap)).is_err() {
-            self.state.lost.fetch_add(lost, Ordering::Relaxed);
-        }
+        self.line(&Entry::Gap(gap));
     }
 
-    /// Appends one numbered line to what is to be written.
-    fn line(&mut self, entry: &Entry) -> Result<(), SequenceError> {
+    /// Appends one numbered line to what is to be written; false where there is no number.
+    fn line(&mut self, entry: &Entry) -> bool {
         use std::io::Write as _;
-        let number = self.sequence.next()?;
+        let Some(number) = self.sequence.next() else { return false };
         let start = self.lines.len();
         let boot = self.sequence.boot();
         // Writing to a vector and serialising these types cannot fail; if it did, the line is taken back.
@@ -159,14 +210,14 @@ impl Writer {
         let body = serde_json::to_writer(&mut self.lines, entry);
         if head.is_err() || body.is_err() {
             self.lines.truncate(start);
-            return Ok(());
+            return false;
         }
         // The head has opened the object: the body's own brace becomes the comma between them.
         if let Some(brace) = self.lines.get_mut(body_at) {
             *brace = b',';
         }
         self.lines.push(b'\n');
-        Ok(())
+        true
     }
 
     /// Hands the lines to the kernel. A full disk is tried again until it takes them; meanwhile
@@ -174,20 +225,53 @@ impl Writer {
     async fn flush(&mut self) {
         while !self.lines.is_empty() {
             match self.sink.write(&mut self.lines) {
-                Ok(()) => self.state.full.store(false, Ordering::Relaxed),
-                Err(error) => {
-                    self.was_full = true;
-                    if !self.state.full.swap(true, Ordering::Relaxed) {
-                        tracing::error!(%error, "records cannot be written");
-                    }
-                    if !self.state.refuse_when_full.load(Ordering::Relaxed) {
-                        let lost = self.sink.give_up(&mut self.lines);
-                        self.state.lost.fetch_add(lost, Ordering::Relaxed);
-                        return;
-                    }
-                    tokio::time::sleep(RETRY).await;
+                Ok(()) => {
+                    self.sequence.all_written();
+                    self.state.full.store(false, Ordering::Relaxed);
+                }
+                Err(error) if self.waits_for_disk(&error) => tokio::time::sleep(RETRY).await,
+                Err(_) => {
+                    let lost = self.sink.give_up(&mut self.lines);
+                    self.state.lost.fetch_add(lost, Ordering::Relaxed);
                 }
             }
         }
     }
+
+    /// Notes that the disk takes nothing. True where records are to wait until it does.
+    fn waits_for_disk(&mut self, error: &dyn Error) -> bool {
+        self.was_full = true;
+        if !self.state.full.swap(true, Ordering::Relaxed) {
+            tracing::error!(error = causes(error), "records cannot be written");
+        }
+        self.state.refuse_when_full.load(Ordering::Relaxed)
+    }
 }
+
+/// The writer at work.
+pub struct Writing {
+    finish: oneshot::Sender<()>,
+    ended: oneshot::Receiver<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Writing {
+    /// Lets it write what it was given, and waits for its end; at most this long.
+    pub async fn finish(self, within: Duration) {
+        drop(self.finish);
+        match tokio::time::timeout(within, self.ended).await {
+            Ok(told) => {
+                // It has said so, or is unwinding: either way nothing more holds it up.
+                if self.thread.join().is_err() || told.is_err() {
+                    tracing::error!("the record writer ended by a fault");
+                }
+            }
+            Err(_) => {
+                tracing::error!("the last records could not be written; the next start will count a gap");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,10 +3,19 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+
 use super::WriterError;
 
 /// How far back the last number is looked for.
 const TAIL: u64 = 1 << 18;
+
+/// A record's place among all records.
+#[derive(Debug, Deserialize)]
+pub(super) struct LastRecord {
+    pub(super) boot: String,
+    pub(super) seq: u64,
+}
 
 /// Where lines go: a file that may be rotated under us, or standard output.
 pub(super) enum Sink {
@@ -24,14 +33,11 @@ impl Sink {
         }
     }
 
-    /// The last whole record's number, where there is a file to look into.
-    pub(super) fn last_number(&self) -> Option<u64> {
+    /// The last whole record, where there is a file to look into.
+    pub(super) fn last_record(&self) -> Option<LastRecord> {
         let Self::File { path, .. } = self else { return None };
         let tail = tail(path).ok()?;
-        tail.rsplit(|byte| *byte == b'\n').find_map(|line| {
-            let line: serde_json::Value = serde_json::from_slice(line).ok()?;
-            line.get("seq")?.as_u64()
-        })
+        tail.rsplit(|byte| *byte == b'\n').find_map(|line| serde_json::from_slice(line).ok())
     }
 
     /// Writes as much as the kernel takes and keeps the rest in `lines`.
