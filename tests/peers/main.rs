@@ -2,6 +2,7 @@
 //! with an account that OpenBao leased.
 
 mod bodies;
+mod endings;
 mod grpc;
 mod leaks;
 mod metrics;

@@ -36,6 +36,11 @@ codes! {
     PROTOCOL_BROKEN = "PST-AC-009", Accept, Caller, 400, "the caller broke the rules of HTTP/2",
         "its client is faulty or hostile: a flood, a bad frame or headers without end; the record's detail names the rule";
 
+    CONNECTION_OLD = "PST-AC-010", Accept, Caller, 503, "the connection has reached the age that is allowed here",
+        "limits.age bounds it; callers are told some time before (GOAWAY, `Connection: close`) and must connect again";
+    CALLER_FLOODS = "PST-AC-011", Accept, Caller, 429, "the caller floods its connection",
+        "frames of HTTP/2 that ask for nothing (SETTINGS, PING, resets, empty DATA) by the thousand: look at the caller";
+
     NO_CLIENT_CERTIFICATE = "PST-ID-001", Identify, Caller, 401, "no client certificate was presented",
         "the listener demands an X.509-SVID: let the caller present the one its Workload API gives it";
     SVID_EXPIRED = "PST-ID-002", Identify, Caller, 401, "the caller's SVID has expired or is not valid yet",

@@ -10,6 +10,7 @@ mod conn;
 mod hop;
 mod inject;
 mod inspect;
+mod meter;
 mod refuse;
 mod relay;
 mod replay;
@@ -32,7 +33,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 
 use self::asked::Asked;
-use self::conn::{Busy, Conn, Graceful, drive};
+use self::conn::{Busy, Conn, Done, Graceful, drive};
 use self::refuse::Manner;
 use self::relay::Reply;
 use self::replay::Answered;
@@ -82,8 +83,12 @@ async fn serve(connection: Connection, site: Rc<Site>) {
     });
     match alpn {
         Alpn::Http1 => {
-            let http = http1(&limits).serve_connection(TokioIo::new(stream), service).with_upgrades();
-            drive(&conn, pin!(http)).await;
+            let mut http = http1(&limits).serve_connection(TokioIo::new(stream), service).with_upgrades();
+            if let Done::HeadLate(record) = drive(&conn, Pin::new(&mut http)).await
+                && let Some(parts) = http.into_parts()
+            {
+                refuse::without_request(codes::HEAD_TIMEOUT, record, parts.io.into_inner()).await;
+            }
         }
         Alpn::Http2 => {
             let http = http2(&limits).serve_connection(TokioIo::new(stream), service);

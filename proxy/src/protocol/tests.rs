@@ -2,6 +2,7 @@
 //! loopback. Only the handshake is left out: the caller's end is a socket pair in memory.
 
 mod callers;
+mod floods;
 mod hostile;
 mod http2;
 mod origin;

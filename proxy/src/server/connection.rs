@@ -97,6 +97,12 @@ async fn bound(site: &Site, ender: Ender, peer: Option<Arc<Peer>>, mut phases: P
         }
         std::future::pending::<()>().await;
     };
+    // The watch says `soon` some time before.
+    let old = async {
+        tokio::time::sleep(age).await;
+        ender.now(codes::CONNECTION_OLD);
+        std::future::pending::<()>().await;
+    };
     let drain = async {
         phases.reached(Phase::Draining).await;
         ender.soon();
@@ -104,5 +110,5 @@ async fn bound(site: &Site, ender: Ender, peer: Option<Arc<Peer>>, mut phases: P
         ender.now(codes::DRAINING);
         std::future::pending::<()>().await;
     };
-    tokio::join!(life, drain);
+    tokio::join!(life, old, drain);
 }

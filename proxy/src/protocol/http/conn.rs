@@ -2,25 +2,23 @@
 
 use std::cell::{Cell, RefCell};
 use std::error::Error as _;
-use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::inject::{InjectError, Injection};
+use super::meter::{BUDGET, Metered, Seen};
 use crate::config::{Listener, Login};
 use crate::credential::Lease;
 use crate::fault::{Code, codes};
 use crate::identify::Peer;
 use crate::model::RecordId;
-use crate::protocol::{Alpn, Connection, Ending, Site, Stream};
+use crate::protocol::{Alpn, Connection, Ending, Site};
 use crate::record::{Entry, Records, RefusedConnection};
 
 /// How long a caller that keeps a connection may be silent before it is closed without a word.
@@ -36,9 +34,10 @@ pub(super) struct Conn {
     alpn: Alpn,
     /// WebSockets that this connection became; dropped with it.
     pub(super) tunnels: RefCell<JoinSet<()>>,
-    head: Arc<Head>,
+    seen: Arc<Seen>,
     open: Cell<u32>,
-    served: Cell<u64>,
+    /// Since when nothing is open.
+    rested: Cell<Instant>,
     cut: Cell<Option<&'static Code>>,
     kicked: Notify,
     /// Told whenever a request begins.
@@ -51,8 +50,7 @@ pub(super) struct Busy(Rc<Conn>);
 
 impl Conn {
     pub(super) fn new(connection: Connection, site: Rc<Site>) -> (Rc<Self>, Metered) {
-        let head = Arc::new(Head::default());
-        let stream = Metered { stream: connection.stream, head: Arc::clone(&head) };
+        let (stream, seen) = Metered::new(connection.stream, connection.alpn);
         let conn = Self {
             site,
             listener: connection.listener,
@@ -61,9 +59,9 @@ impl Conn {
             ending: connection.ending,
             alpn: connection.alpn,
             tunnels: RefCell::new(JoinSet::new()),
-            head,
+            seen,
             open: Cell::new(0),
-            served: Cell::new(0),
+            rested: Cell::new(Instant::now()),
             cut: Cell::new(None),
             kicked: Notify::new(),
             began: Notify::new(),
@@ -74,9 +72,8 @@ impl Conn {
 
     /// A request's head has been read.
     pub(super) fn busy(self: &Rc<Self>) -> Busy {
-        self.head.begun.store(false, Ordering::Relaxed);
+        self.seen.no_head();
         self.open.set(self.open.get() + 1);
-        self.served.set(self.served.get() + 1);
         self.began.notify_one();
         Busy(Rc::clone(self))
     }
@@ -119,10 +116,11 @@ impl Conn {
     }
 
     /// Tells of what hyper answered by itself, without a request having been read.
-    fn record_malformed(&self, code: &'static Code, detail: String) {
+    fn record_malformed(&self, code: &'static Code, detail: String) -> RecordId {
+        let id = RecordId::random();
         let record = RefusedConnection {
             at: self.now(),
-            id: RecordId::random(),
+            id,
             listener: self.listener.name.clone(),
             peer: Some(self.from.to_string()),
             caller: self.certificate.as_ref().map(|peer| peer.facts()),
@@ -131,6 +129,7 @@ impl Conn {
             more: 0,
         };
         self.records().write_now(Entry::Refused(record));
+        id
     }
 }
 
@@ -144,8 +143,9 @@ impl Drop for Busy {
     fn drop(&mut self) {
         // What was read while a request was open was its body, or the next request's head, which
         // then has the idle time to be finished in.
-        self.0.head.begun.store(false, Ordering::Relaxed);
+        self.0.seen.no_head();
         self.0.open.set(self.0.open.get().saturating_sub(1));
+        self.0.rested.set(Instant::now());
     }
 }
 
@@ -155,34 +155,52 @@ pub(super) trait Graceful: Future<Output = hyper::Result<()>> {
     fn wind_down(self: Pin<&mut Self>);
 }
 
-/// Serves until the connection ends by itself or must.
-pub(super) async fn drive(conn: &Rc<Conn>, mut http: Pin<&mut impl Graceful>) {
+/// How serving a connection ended.
+pub(super) enum Done {
+    /// By itself, or because it had to.
+    Over,
+    /// Half way through a head that took too long; the record that says so.
+    HeadLate(RecordId),
+}
+
+/// Serves until the connection ends by itself or must. Once it winds down, what is open has until
+/// the connection is cut, and a caller with nothing open as long as a head may take to go.
+pub(super) async fn drive(conn: &Rc<Conn>, mut http: Pin<&mut impl Graceful>) -> Done {
+    let limits = &conn.listener.limits;
     let mut now = conn.ending.clone();
     let mut winding_down = false;
     let mut now = std::pin::pin!(now.now());
-    let mut stalled = std::pin::pin!(stalled(conn));
+    let mut unused = std::pin::pin!(unused(conn, limits.idle));
+    let mut late = std::pin::pin!(head_late(conn, limits.head));
     let mut soon = std::pin::pin!(last_call(conn));
     loop {
         tokio::select! {
             biased;
-            done = http.as_mut() => return over(conn, done),
-            fault = now.as_mut() => return conn.cut.set(Some(fault.code())),
-            () = conn.kicked.notified() => return conn.cut.set(Some(codes::BODY_STALLED)),
-            stall = stalled.as_mut(), if !winding_down => match stall {
-                Stall::Head => {
-                    return conn.record_malformed(codes::HEAD_TIMEOUT, String::new());
-                }
-                Stall::Idle => {
-                    winding_down = true;
-                    http.as_mut().wind_down();
-                }
-            },
-            () = soon.as_mut(), if !winding_down => {
-                winding_down = true;
-                http.as_mut().wind_down();
+            done = http.as_mut() => {
+                over(conn, done);
+                return Done::Over;
             }
+            fault = now.as_mut() => return cut(conn, fault.code()),
+            () = conn.kicked.notified() => return cut(conn, codes::BODY_STALLED),
+            () = late.as_mut() => {
+                return Done::HeadLate(conn.record_malformed(codes::HEAD_TIMEOUT, String::new()));
+            }
+            () = unused.as_mut() => {
+                if winding_down {
+                    return Done::Over;
+                }
+            }
+            () = soon.as_mut(), if !winding_down => {}
         }
+        winding_down = true;
+        http.as_mut().wind_down();
+        unused.set(self::unused(conn, limits.head));
     }
+}
+
+fn cut(conn: &Conn, code: &'static Code) -> Done {
+    conn.cut.set(Some(code));
+    Done::Over
 }
 
 /// Resolves when the connection is to wind down. HTTP/1.1 cannot say so between requests: an idle
@@ -199,6 +217,11 @@ async fn last_call(conn: &Conn) {
 
 fn over(conn: &Conn, done: hyper::Result<()>) {
     let Err(error) = done else { return };
+    if conn.seen.flooded() {
+        conn.cut.set(Some(codes::CALLER_FLOODS));
+        conn.record_malformed(codes::CALLER_FLOODS, format!("more than {BUDGET} frames in a second"));
+        return;
+    }
     let code = if error.is_parse_too_large() {
         codes::HEAD_TOO_LARGE
     } else if error.is_parse() || error.is_parse_version_h2() {
@@ -206,7 +229,8 @@ fn over(conn: &Conn, done: hyper::Result<()>) {
     } else if error.is_incomplete_message() {
         codes::CLOSED_EARLY
     } else if broke_http2(&error) {
-        return conn.record_malformed(codes::PROTOCOL_BROKEN, causes(&error));
+        conn.record_malformed(codes::PROTOCOL_BROKEN, causes(&error));
+        return;
     } else {
         return tracing::debug!(%error, "a caller's connection ended");
     };
@@ -225,88 +249,32 @@ fn causes(error: &hyper::Error) -> String {
     error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
-enum Stall {
-    /// A head was begun and not finished in time.
-    Head,
-    /// No request for as long as a connection may stand unused.
-    Idle,
-}
-
-/// Resolves when the connection has stood still for too long: half way through a head for
-/// `limits.head`, between requests for `limits.idle`; in both cases up to twice that, so that a busy
-/// connection does not set a timer for each request.
-async fn stalled(conn: &Conn) -> Stall {
-    let limits = &conn.listener.limits;
+/// Resolves when nothing has been open for `limit`. Whoever wakes sees what is left, so that no
+/// request sets a timer and none is late.
+async fn unused(conn: &Conn, limit: Duration) {
+    let mut due = Instant::now() + limit;
     loop {
-        let served = conn.served.get();
-        let begun = conn.head.read.notified();
-        tokio::select! {
-            () = tokio::time::sleep(limits.idle) => {
-                if conn.open.get() == 0 && conn.served.get() == served {
-                    return Stall::Idle;
-                }
-            }
-            () = begun, if conn.alpn == Alpn::Http1 => {
-                tokio::time::sleep(limits.head).await;
-                let unfinished = conn.served.get() == served && conn.open.get() == 0;
-                if unfinished && conn.head.begun.load(Ordering::Relaxed) {
-                    return Stall::Head;
-                }
-            }
+        tokio::time::sleep_until(due).await;
+        let now = Instant::now();
+        let rested = conn.rested.get();
+        // A head that was begun has its own limit.
+        let since = conn.seen.head_begun().map_or(rested, |begun| begun.max(rested));
+        due = if conn.open.get() > 0 { now } else { since } + limit;
+        if due <= now {
+            return;
         }
     }
 }
 
-/// Whether the beginning of a head has come in.
-#[derive(Default)]
-struct Head {
-    begun: AtomicBool,
-    read: Notify,
-}
-
-/// The caller's side of the connection, which notes that something came in.
-pub(super) struct Metered {
-    stream: Box<dyn Stream>,
-    head: Arc<Head>,
-}
-
-impl AsyncRead for Metered {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if buf.filled().len() > before && !self.head.begun.swap(true, Ordering::Relaxed) {
-            self.head.read.notify_one();
+/// Resolves when a head was begun and is not finished within `limit`; HTTP/1.1 alone, for on HTTP/2
+/// it is a connection without a request.
+async fn head_late(conn: &Conn, limit: Duration) {
+    loop {
+        let begun = conn.seen.head_begun().filter(|_| conn.open.get() == 0);
+        match begun.map(|begun| begun + limit) {
+            None => conn.seen.read.notified().await,
+            Some(due) if due <= Instant::now() => return,
+            Some(due) => tokio::time::sleep_until(due).await,
         }
-        read
-    }
-}
-
-impl AsyncWrite for Metered {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }

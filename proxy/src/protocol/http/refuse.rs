@@ -1,10 +1,13 @@
 //! Says no in the words of HTTP: the code, its summary, the record's name, and what policy wants
 //! said; nothing of ours. gRPC callers are answered in theirs.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use serde::Serialize;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use super::relay::Reply;
 use crate::authorize;
@@ -12,6 +15,9 @@ use crate::fault::Code;
 use crate::gate::Refusal;
 use crate::model::RecordId;
 
+const PROBLEM: &str = "application/problem+json";
+/// How long a caller may take to be told.
+const PATIENCE: Duration = Duration::from_secs(1);
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
@@ -69,13 +75,35 @@ pub(super) fn answer(
     response
 }
 
-fn problem(code: &Code, status: u16, record: Option<RecordId>, detail: Option<&str>) -> Response<Reply> {
+/// Says no on HTTP/1.1 where no request was read that could be answered, and closes. A caller that does not take
+/// it is not waited for.
+pub(super) async fn without_request(code: &Code, record: RecordId, mut to: impl AsyncWrite + Unpin) {
+    let status = StatusCode::from_u16(code.status).unwrap_or(StatusCode::BAD_REQUEST);
+    let body = document(code, code.status, Some(record), None);
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: {PROBLEM}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+        body.len()
+    );
+    let said = async {
+        to.write_all(&[head.as_bytes(), &body].concat()).await?;
+        to.shutdown().await
+    };
+    if !matches!(tokio::time::timeout(PATIENCE, said).await, Ok(Ok(()))) {
+        tracing::debug!(code = code.id, "a caller was gone before it was told");
+    }
+}
+
+fn document(code: &Code, status: u16, record: Option<RecordId>, detail: Option<&str>) -> Vec<u8> {
     let problem = Problem { title: code.summary, status, code: code.id, record, detail };
-    let body = serde_json::to_vec(&problem).unwrap_or_default();
+    serde_json::to_vec(&problem).unwrap_or_default()
+}
+
+fn problem(code: &Code, status: u16, record: Option<RecordId>, detail: Option<&str>) -> Response<Reply> {
+    let body = document(code, status, record, detail);
     let mut response = Response::new(Reply::Whole(Some(Bytes::from(body))));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN);
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
     match status {
         401 => headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"postern\"")),
         405 => {

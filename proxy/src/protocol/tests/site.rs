@@ -19,7 +19,7 @@ use crate::gate::Gate;
 use crate::identify::mint::{self, Published};
 use crate::identify::{Identities, Peer};
 use crate::live::{Publisher, live};
-use crate::protocol::{Alpn, Connection, Ender, Site, TokenReader, ending, kind};
+use crate::protocol::{Alpn, Connection, Ender, Site, Stream, TokenReader, ending, kind};
 use crate::record::{Entry, Records, RequestEntry};
 use crate::state::State;
 
@@ -177,13 +177,18 @@ impl Bench {
 
     pub(super) fn connect_as(&self, alpn: Alpn, certificate: Option<Arc<Peer>>) -> (DuplexStream, Ender) {
         let (ours, theirs) = tokio::io::duplex(64 * 1024);
+        (ours, self.serve(theirs, alpn, certificate))
+    }
+
+    /// Serves a caller at the other end of `stream`.
+    pub(super) fn serve(&self, stream: impl Stream, alpn: Alpn, certificate: Option<Arc<Peer>>) -> Ender {
         let (ender, ending) = ending();
         let listener = Arc::clone(&self.listener);
         let from = "127.0.0.1:9".parse().unwrap();
-        let connection = Connection { stream: Box::new(theirs), alpn, certificate, listener, from, ending };
+        let connection = Connection { stream: Box::new(stream), alpn, certificate, listener, from, ending };
         let protocol = kind(&self.listener.protocol).unwrap().protocol;
         tokio::task::spawn_local(protocol.serve(connection, Rc::clone(&self.site)));
-        (ours, ender)
+        ender
     }
 
     /// Writes `request` on a fresh HTTP/1.1 connection, and reads what comes back until it is whole or the end.

@@ -196,15 +196,22 @@ fn a_connection_that_ends_soon_finishes_what_is_open_and_takes_nothing_new() {
 }
 
 #[test]
-fn a_head_that_is_not_finished_in_time_is_cut_and_an_idle_connection_closed() {
+fn a_head_that_is_not_finished_in_time_is_answered_with_408_and_an_idle_connection_closed() {
     on_a_worker(async {
         let bench = Plan { limits: "{ head: 1s, idle: 1s }", ..Plan::default() }.start().await;
         let (mut caller, _ender) = bench.connect(Alpn::Http1);
+        let begun = tokio::time::Instant::now();
         caller.write_all(b"GET /a HTTP/1.1\r\nHo").await.unwrap();
-        assert_eq!(caller.read(&mut [0; 16]).await.unwrap(), 0);
-        let code =
-            bench.next(|entry| if let Entry::Refused(entry) = entry { Some(entry.code) } else { None }).await;
-        assert_eq!(code, codes::HEAD_TIMEOUT.id);
+        let mut answer = String::new();
+        caller.read_to_string(&mut answer).await.unwrap();
+        let took = begun.elapsed();
+        assert!(answer.starts_with("HTTP/1.1 408 ") && answer.contains("connection: close"), "{answer}");
+        assert!(answer.contains(codes::HEAD_TIMEOUT.id), "{answer}");
+        let refused =
+            bench.next(|entry| if let Entry::Refused(entry) = entry { Some(entry) } else { None }).await;
+        assert_eq!(refused.code, codes::HEAD_TIMEOUT.id);
+        assert!(answer.contains(&refused.id.text()), "{answer}");
+        assert!(took >= Duration::from_secs(1), "{took:?}");
 
         let (mut caller, _ender) = bench.connect(Alpn::Http1);
         caller.write_all(GET).await.unwrap();
@@ -212,6 +219,33 @@ fn a_head_that_is_not_finished_in_time_is_cut_and_an_idle_connection_closed() {
         assert_eq!(caller.read(&mut [0; 16]).await.unwrap(), 0);
         assert_eq!(bench.record().await.outcome, Outcome::Forwarded);
         assert!(bench.records().is_empty());
+    });
+}
+
+#[test]
+fn a_limit_of_time_is_neither_early_nor_more_than_a_tenth_late() {
+    on_a_worker(async {
+        let bench = Plan { limits: "{ head: 2s, idle: 2s }", ..Plan::default() }.start().await;
+        // What went before must not shift the limit: a request half way through it.
+        let mut waits = Vec::new();
+        for rest in [&b""[..], b"GET /a HTTP/1.1\r\n"] {
+            let (mut caller, _ender) = bench.connect(Alpn::Http1);
+            tokio::time::sleep(Duration::from_millis(1100)).await;
+            caller.write_all(GET).await.unwrap();
+            read(&mut caller).await;
+            if !rest.is_empty() {
+                tokio::time::sleep(Duration::from_millis(700)).await;
+                caller.write_all(rest).await.unwrap();
+            }
+            let begun = tokio::time::Instant::now();
+            caller.read_to_end(&mut Vec::new()).await.unwrap();
+            waits.push(begun.elapsed());
+        }
+        for wait in waits {
+            assert!(wait > Duration::from_millis(1900), "{wait:?}");
+            // A tenth, and what a busy machine may add.
+            assert!(wait < Duration::from_millis(2200) + Duration::from_secs(1), "{wait:?}");
+        }
     });
 }
 
