@@ -71,6 +71,12 @@ pub const PARTS: &[Part] = &[
         programs: &[("spire-server", "bin/spire-server"), ("spire-agent", "bin/spire-agent")],
     },
     Part {
+        name: "opa",
+        version: "1.22.2",
+        source: Source::Go { module: "github.com/open-policy-agent/opa", packages: &["."] },
+        programs: &[("opa", "bin/opa")],
+    },
+    Part {
         name: "ghostunnel",
         version: "1.8.4",
         source: Source::Go { module: "github.com/ghostunnel/ghostunnel", packages: &["."] },
