@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
+use regorus::unstable::{Module, Ref};
 use regorus::{Engine, PolicyLengthConfig, Value};
 
 use crate::builtins;
@@ -129,6 +130,9 @@ fn load_here(sources: &Sources, entrypoint: Option<&str>) -> Result<Prepared, Lo
         }
     }
     let modules = engine.get_modules().clone();
+    if problems.is_empty() {
+        within_roots(sources, &modules, &mut problems);
+    }
     let leaves = gate::after_parsing(&modules, &engine.get_data(), entrypoint, &mut problems);
     if !problems.is_empty() {
         return Err(LoadError { problems });
@@ -136,6 +140,18 @@ fn load_here(sources: &Sources, entrypoint: Option<&str>) -> Result<Prepared, Lo
     prepare(&mut engine)
         .map_err(|error| LoadError { problems: vec![engines_problem(sources, "", &error.to_string())] })?;
     Ok(Prepared { engine, leaves })
+}
+
+/// Refuses packages that stand where their bundle owns nothing. The engine keeps the order of the modules.
+fn within_roots(sources: &Sources, modules: &[Ref<Module>], problems: &mut Vec<Problem>) {
+    for (module, parsed) in sources.modules.iter().zip(modules) {
+        let package = gate::names::package(parsed);
+        if !module.roots.own(package.get(1..).unwrap_or_default()) {
+            let why = format!("stands outside its bundle's roots ({})", module.roots);
+            let instead = "another package, or the root in the bundle's manifest";
+            problems.push(Problem::of(&module.name, &format!("package {}", package.join(".")), why, instead));
+        }
+    }
 }
 
 /// Installs our builtins and makes the engine analyse all modules, without evaluating any rule.

@@ -6,7 +6,7 @@
 mod calls;
 mod depth;
 mod entrypoint;
-mod names;
+pub(crate) mod names;
 mod shadows;
 pub(crate) mod text;
 mod walk;

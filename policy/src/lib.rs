@@ -24,6 +24,7 @@
 
 mod ask;
 mod builtins;
+mod bundle;
 mod compile;
 mod document;
 mod evaluate;

@@ -9,22 +9,19 @@ use aws_lc_rs::digest;
 
 pub use paths::Tests;
 
-/// Most files one policy may have.
-const MAX_FILES: usize = 4_096;
-/// Deepest folder below the policy's own.
-const MAX_FOLDERS: usize = 16;
-/// Largest data document, in bytes; a Rego module's limit is the gate's.
-const MAX_DATA: u64 = 32 * 1024 * 1024;
-/// Largest Rego module that is read at all, in bytes.
-const MAX_MODULE: u64 = 1024 * 1024;
+use crate::bundle::manifest::Manifest;
+use crate::bundle::roots::Roots;
+use crate::bundle::{self, Files, MANIFEST, MAX_ENTRIES, MAX_FOLDERS, Role, Wrong, archive, folder};
 
-/// Everything one policy is made of. Names are relative to the folder, with `/` between.
+/// Everything one policy is made of. Names are relative to the bundle, with `/` between.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
     pub(crate) modules: Vec<Module>,
     pub(crate) data: Vec<DataFile>,
     /// What the bundle calls itself.
     manifest: Option<String>,
+    /// What the bundle owns.
+    roots: Roots,
     /// Whether data was added to what the bundle holds.
     added: bool,
     revision: String,
@@ -35,6 +32,8 @@ pub struct Sources {
 pub(crate) struct Module {
     pub(crate) name: String,
     pub(crate) text: String,
+    /// Where its package may stand.
+    pub(crate) roots: Roots,
 }
 
 /// One data document, and where it goes below `data`.
@@ -42,17 +41,19 @@ pub(crate) struct Module {
 pub(crate) struct DataFile {
     pub(crate) name: String,
     pub(crate) path: Vec<String>,
+    /// JSON, whatever it was written in.
     pub(crate) text: String,
 }
 
 impl DataFile {
     fn new(path: &str, text: &str) -> Self {
         let path: Vec<String> = path.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
-        Self { name: label(&path, "data.json"), path, text: text.to_owned() }
+        let name = path.iter().map(String::as_str).chain(["data.json"]).collect::<Vec<_>>().join("/");
+        Self { name, path, text: text.to_owned() }
     }
 }
 
-/// Why a policy folder could not be read.
+/// Why a bundle could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// The file system refused.
@@ -69,7 +70,7 @@ pub enum SourceError {
         /// File or folder.
         path: PathBuf,
     },
-    /// A file above its limit.
+    /// A file, or all files, above the limit.
     #[error("{}: larger than {limit} bytes", path.display())]
     TooLarge {
         /// The file.
@@ -78,15 +79,9 @@ pub enum SourceError {
         limit: u64,
     },
     /// Too many files or too deep folders.
-    #[error("{}: more than {MAX_FILES} files or folders more than {MAX_FOLDERS} deep", path.display())]
+    #[error("{}: more than {MAX_ENTRIES} files or folders more than {MAX_FOLDERS} deep", path.display())]
     TooMany {
         /// Where the limit was passed.
-        path: PathBuf,
-    },
-    /// YAML data would be ignored in silence.
-    #[error("{}: data is read from data.json only; convert it to JSON", path.display())]
-    Yaml {
-        /// The file.
         path: PathBuf,
     },
     /// A pipe, a socket or a device.
@@ -95,35 +90,99 @@ pub enum SourceError {
         /// Where it is.
         path: PathBuf,
     },
-    /// A bundle manifest that cannot be read.
-    #[error("{}: {detail}", path.display())]
-    Manifest {
-        /// The file.
-        path: PathBuf,
+    /// Something in the bundle that it may not hold, or not in this form.
+    #[error("{from}: {entry}: {why}")]
+    Entry {
+        /// The bundle's folder, file or address.
+        from: String,
+        /// The entry in it.
+        entry: String,
         /// What is wrong with it.
-        detail: String,
+        why: String,
     },
     /// No Rego module at all: an empty or wrong folder.
-    #[error("{}: no .rego file here or below", path.display())]
+    #[error("{from}: no .rego file here or below")]
     Empty {
-        /// The folder.
-        path: PathBuf,
+        /// The bundle or bundles.
+        from: String,
+    },
+    /// Two bundles that own the same.
+    #[error("bundles {one} and {other} both own {root}: name other roots in their manifests")]
+    Overlap {
+        /// Name of a bundle.
+        one: String,
+        /// Name of another.
+        other: String,
+        /// The path below `data` that both claim.
+        root: String,
     },
 }
 
+impl SourceError {
+    fn of(from: &str, wrong: Wrong) -> Self {
+        Self::Entry { from: from.to_owned(), entry: wrong.entry, why: wrong.why }
+    }
+}
+
 impl Sources {
-    /// Reads a folder as an OPA bundle is laid out: every `*.rego` except `*_test.rego`, and every `data.json`,
-    /// which goes where its folder says. Hidden names are skipped but for `.manifest`, whose `revision` is taken;
-    /// without one the revision is a digest of names and contents.
-    pub fn read_folder(path: &Path) -> Result<Self, SourceError> {
-        let mut sources = Self::default();
-        sources.read_below(path, &mut Vec::new())?;
-        if sources.modules.is_empty() {
-            return Err(SourceError::Empty { path: path.to_owned() });
+    /// Reads a bundle, which is a folder or a gzipped tar, and laid out as OPA's are: every `*.rego` except
+    /// `*_test.rego`; every `data.json` or `data.yaml`, which goes where its folder says; `.manifest` with revision
+    /// and roots. Everything else in it is passed over. In a folder hidden names are passed over too, and links
+    /// are followed; an archive may hold neither.
+    pub fn read(path: &Path) -> Result<Self, SourceError> {
+        let from = path.display().to_string();
+        let kind =
+            std::fs::metadata(path).map_err(|source| SourceError::Io { path: path.to_owned(), source })?;
+        if kind.is_dir() {
+            return Self::of_files(folder::read(path, false)?).map_err(|wrong| SourceError::of(&from, wrong));
         }
-        sources.manifest = read_manifest(&path.join(".manifest"))?;
-        sources.settle();
-        Ok(sources)
+        if !kind.is_file() {
+            return Err(SourceError::NotAFile { path: path.to_owned() });
+        }
+        Self::from_archive(&folder::bytes(path, archive::MAX_PACKED)?, &from)
+    }
+
+    /// A bundle as it was downloaded, a gzipped tar; `from` names it in errors.
+    pub fn from_archive(packed: &[u8], from: &str) -> Result<Self, SourceError> {
+        archive::unpack(packed).and_then(Self::of_files).map_err(|wrong| SourceError::of(from, wrong))
+    }
+
+    /// Reads one folder that is a whole policy.
+    pub fn read_folder(path: &Path) -> Result<Self, SourceError> {
+        Self::together([(path.display().to_string(), Self::read(path)?)])
+    }
+
+    /// One policy of several bundles, each under its name. No two may own the same. Names of files begin with that
+    /// of their bundle, where there is more than one.
+    pub fn together(bundles: impl IntoIterator<Item = (String, Self)>) -> Result<Self, SourceError> {
+        let mut bundles: Vec<(String, Self)> = bundles.into_iter().collect();
+        for (index, (one, sources)) in bundles.iter().enumerate() {
+            for (other, others) in bundles.iter().skip(index + 1) {
+                if let Some(root) = sources.roots.shared_with(&others.roots) {
+                    return Err(SourceError::Overlap { one: one.clone(), other: other.clone(), root });
+                }
+            }
+        }
+        if bundles.iter().all(|(_, sources)| sources.modules.is_empty()) {
+            let names: Vec<&str> = bundles.iter().map(|(name, _)| name.as_str()).collect();
+            return Err(SourceError::Empty { from: names.join(", ") });
+        }
+        if bundles.len() == 1
+            && let Some((_, only)) = bundles.pop()
+        {
+            return Ok(only);
+        }
+        let mut all = Self::default();
+        for (name, sources) in bundles {
+            let below = |file: &str| format!("{name}/{file}");
+            all.modules.extend(
+                sources.modules.into_iter().map(|module| Module { name: below(&module.name), ..module }),
+            );
+            all.data
+                .extend(sources.data.into_iter().map(|file| DataFile { name: below(&file.name), ..file }));
+        }
+        all.settle();
+        Ok(all)
     }
 
     /// Sources that are already in memory: (name, text) of each module, and (path below `data`, JSON text) of each
@@ -133,9 +192,14 @@ impl Sources {
         modules: impl IntoIterator<Item = (&'a str, &'a str)>,
         data: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Self {
-        let modules = modules.into_iter().map(|(name, text)| Module { name: name.into(), text: text.into() });
+        let module = |(name, text): (&str, &str)| Module {
+            name: name.into(),
+            text: text.into(),
+            roots: Roots::everything(),
+        };
         let data = data.into_iter().map(|(path, text)| DataFile::new(path, text));
-        let mut sources = Self { modules: modules.collect(), data: data.collect(), ..Self::default() };
+        let modules = modules.into_iter().map(module).collect();
+        let mut sources = Self { modules, data: data.collect(), ..Self::default() };
         sources.settle();
         sources
     }
@@ -155,49 +219,51 @@ impl Sources {
         &self.revision
     }
 
-    fn read_below(&mut self, folder: &Path, below: &mut Vec<String>) -> Result<(), SourceError> {
-        if below.len() > MAX_FOLDERS {
-            return Err(SourceError::TooMany { path: folder.to_owned() });
-        }
-        let io = |source| SourceError::Io { path: folder.to_owned(), source };
-        for entry in std::fs::read_dir(folder).map_err(io)? {
-            let path = entry.map_err(io)?.path();
-            let name = path.file_name().and_then(|name| name.to_str());
-            let name = name.ok_or_else(|| SourceError::NotUtf8 { path: path.clone() })?.to_owned();
-            // A mounted volume keeps older states under names that begin with a dot.
-            if name.starts_with('.') {
+    /// Takes what means something out of a bundle's files.
+    fn of_files(mut files: Files) -> Result<Self, Wrong> {
+        let manifest = match files.remove(MANIFEST) {
+            Some(bytes) => Manifest::parse(&bytes)?,
+            None => Manifest::default(),
+        };
+        let roots = manifest.roots()?;
+        let mut sources = Self { roots, manifest: manifest.revision().map(str::to_owned), ..Self::default() };
+        for (name, bytes) in files {
+            let role = Role::of(&name);
+            if let Role::Unsupported(instead) = role {
+                return Err(Wrong::new(name, format!("is not read: {instead}")));
+            }
+            if !matches!(role, Role::Module | Role::Json | Role::Yaml) {
                 continue;
             }
-            // Follows links: a mounted volume is made of them.
-            let kind =
-                std::fs::metadata(&path).map_err(|source| SourceError::Io { path: path.clone(), source })?;
-            if kind.is_dir() {
-                below.push(name);
-                self.read_below(&path, below)?;
-                below.pop();
-            } else if kind.is_file() {
-                self.read_file(&path, &name, below)?;
+            // OPA loads it, under another name.
+            if name.split('/').any(|part| part.starts_with('.')) {
+                return Err(Wrong::new(name, "has a hidden name, which no module or data may have"));
+            }
+            let text = String::from_utf8(bytes).map_err(|_| Wrong::new(name.as_str(), "not UTF-8"))?;
+            if role == Role::Module {
+                manifest.check_rego(&name)?;
+                sources.modules.push(Module { name, text, roots: sources.roots.clone() });
             } else {
-                // Opening a pipe waits for whoever writes into it.
-                return Err(SourceError::NotAFile { path });
+                sources.data.push(sources.document(name, text, role)?);
             }
         }
-        Ok(())
+        sources.settle();
+        Ok(sources)
     }
 
-    fn read_file(&mut self, path: &Path, name: &str, below: &[String]) -> Result<(), SourceError> {
-        if self.modules.len() + self.data.len() >= MAX_FILES {
-            return Err(SourceError::TooMany { path: path.to_owned() });
+    /// A data document, where its folder says and only under the bundle's roots.
+    fn document(&self, name: String, text: String, role: Role) -> Result<DataFile, Wrong> {
+        let mut path: Vec<String> = name.split('/').map(str::to_owned).collect();
+        path.pop();
+        if role == Role::Json && self.roots == Roots::everything() {
+            return Ok(DataFile { name, path, text });
         }
-        let label = label(below, name);
-        if name == "data.json" {
-            self.data.push(DataFile { name: label, path: below.to_vec(), text: read_text(path, MAX_DATA)? });
-        } else if name == "data.yaml" || name == "data.yml" {
-            return Err(SourceError::Yaml { path: path.to_owned() });
-        } else if path.extension().is_some_and(|end| end == "rego") && !name.ends_with("_test.rego") {
-            self.modules.push(Module { name: label, text: read_text(path, MAX_MODULE)? });
+        let value = bundle::document(&name, &text, role)?;
+        if let Some(outside) = self.roots.outside(&mut path, &value) {
+            let why = format!("holds data at {outside}, outside the bundle's roots ({})", self.roots);
+            return Err(Wrong::new(name, why));
         }
-        Ok(())
+        Ok(DataFile { name, path, text: if role == Role::Json { text } else { value.to_string() } })
     }
 
     /// Orders the files, so that the folder's own order changes nothing, and fixes the revision.
@@ -234,149 +300,9 @@ impl Sources {
     }
 }
 
-fn label(below: &[String], name: &str) -> String {
-    let mut label = below.join("/");
-    if !label.is_empty() {
-        label.push('/');
-    }
-    label + name
-}
-
 fn read_text(path: &Path, limit: u64) -> Result<String, SourceError> {
-    use std::io::Read as _;
-    let io = |source| SourceError::Io { path: path.to_owned(), source };
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path).map_err(io)?;
-    // Read through a limit: the size that the system reports may change while we read.
-    file.take(limit + 1).read_to_end(&mut bytes).map_err(io)?;
-    if bytes.len() as u64 > limit {
-        return Err(SourceError::TooLarge { path: path.to_owned(), limit });
-    }
-    String::from_utf8(bytes).map_err(|_| SourceError::NotUtf8 { path: path.to_owned() })
-}
-
-fn read_manifest(path: &Path) -> Result<Option<String>, SourceError> {
-    #[derive(serde::Deserialize)]
-    struct Manifest {
-        revision: Option<String>,
-    }
-    if !path.exists() {
-        return Ok(None);
-    }
-    if !path.is_file() {
-        return Err(SourceError::NotAFile { path: path.to_owned() });
-    }
-    let bad = |detail: String| SourceError::Manifest { path: path.to_owned(), detail };
-    let text = read_text(path, MAX_MODULE)?;
-    let manifest: Manifest = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
-    match manifest.revision {
-        // It stands in every record.
-        Some(revision) if revision.len() > 128 || revision.chars().any(char::is_control) => {
-            Err(bad("revision: at most 128 printable characters".to_owned()))
-        }
-        revision => Ok(revision.filter(|revision| !revision.is_empty())),
-    }
+    String::from_utf8(folder::bytes(path, limit)?).map_err(|_| SourceError::NotUtf8 { path: path.to_owned() })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
-        for (name, text) in files {
-            let path = folder.path().join(name);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        folder
-    }
-
-    #[test]
-    fn a_folder_gives_modules_and_data_where_its_folders_say() {
-        let folder = folder(&[
-            ("main.rego", "package a"),
-            ("main_test.rego", "package a"),
-            ("teams/data.json", "{}"),
-            ("teams/notes.json", "{}"),
-            (".hidden/old.rego", "package b"),
-            ("lib/roles.rego", "package c"),
-        ]);
-
-        let sources = Sources::read_folder(folder.path()).unwrap();
-
-        let names: Vec<&str> = sources.modules.iter().map(|module| module.name.as_str()).collect();
-        assert_eq!(names, ["lib/roles.rego", "main.rego"]);
-        assert_eq!(sources.data.len(), 1);
-        assert_eq!(sources.data[0].path, ["teams"]);
-    }
-
-    #[test]
-    fn the_revision_is_the_manifests_or_hangs_on_every_name_and_byte() {
-        let one = Sources::from_modules([("a.rego", "package a")], []);
-        let renamed = Sources::from_modules([("b.rego", "package a")], []);
-        let with_data = Sources::from_modules([("a.rego", "package a")], [("", "{}")]);
-        assert_eq!(one.revision().len(), 12);
-        assert_ne!(one.revision(), renamed.revision());
-        assert_ne!(one.revision(), with_data.revision());
-
-        let folder =
-            folder(&[("a.rego", "package a"), (".manifest", r#"{"revision": "r42", "roots": [""]}"#)]);
-        assert_eq!(Sources::read_folder(folder.path()).unwrap().revision(), "r42");
-    }
-
-    #[test]
-    fn data_that_is_added_changes_the_revision_but_not_the_bundles_name() {
-        let folder = folder(&[("a.rego", "package a"), (".manifest", r#"{"revision": "r42"}"#)]);
-        let bundle = Sources::read_folder(folder.path()).unwrap();
-
-        let one = bundle.clone().with_data("context/freeze", "true");
-        let other = bundle.with_data("context/freeze", "false");
-
-        assert!(one.revision().starts_with("r42+") && other.revision().starts_with("r42+"));
-        assert_ne!(one.revision(), other.revision());
-        assert_eq!(one.data[0].path, ["context", "freeze"]);
-    }
-
-    #[test]
-    fn what_would_be_ignored_or_cut_is_refused() {
-        let yaml = folder(&[("a.rego", "package a"), ("data.yaml", "a: 1")]);
-        let large = folder(&[("a.rego", &" ".repeat(1024 * 1024 + 1))]);
-        let empty = folder(&[("readme.md", "")]);
-
-        assert!(matches!(Sources::read_folder(yaml.path()), Err(SourceError::Yaml { .. })));
-        assert!(matches!(Sources::read_folder(large.path()), Err(SourceError::TooLarge { .. })));
-        assert!(matches!(Sources::read_folder(empty.path()), Err(SourceError::Empty { .. })));
-    }
-
-    #[test]
-    fn what_is_no_file_is_refused_and_not_waited_for() {
-        for name in ["b.rego", ".manifest"] {
-            let folder = folder(&[("a.rego", "package a")]);
-            let _socket = std::os::unix::net::UnixListener::bind(folder.path().join(name)).unwrap();
-            assert!(
-                matches!(Sources::read_folder(folder.path()), Err(SourceError::NotAFile { .. })),
-                "{name}"
-            );
-        }
-    }
-
-    #[test]
-    fn another_text_has_another_digest_under_the_same_name() {
-        let named = |text: &str| {
-            let folder = folder(&[("a.rego", text), (".manifest", r#"{"revision": "r42"}"#)]);
-            Sources::read_folder(folder.path()).unwrap()
-        };
-        let (one, other) = (named("package a"), named("package a\n\nx := 1"));
-        assert_eq!(one.revision(), other.revision());
-        assert_ne!(one.digest(), other.digest());
-    }
-
-    #[test]
-    fn a_folder_linked_into_itself_ends() {
-        let folder = folder(&[("a.rego", "package a")]);
-        std::os::unix::fs::symlink(folder.path(), folder.path().join("again")).unwrap();
-
-        assert!(matches!(Sources::read_folder(folder.path()), Err(SourceError::TooMany { .. })));
-    }
-}
+mod tests;

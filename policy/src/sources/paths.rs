@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::{MAX_DATA, MAX_FOLDERS, MAX_MODULE, Module, SourceError, Sources, read_text};
+use super::{MAX_FOLDERS, Module, SourceError, Sources, read_text};
+use crate::bundle::roots::Roots;
+use crate::bundle::{MAX_DATA, MAX_TEXT};
 
 /// How the file of a test is called; no decision is made from it.
 const TESTS: &str = "_test.rego";
@@ -17,8 +19,8 @@ pub enum Tests {
 }
 
 impl Sources {
-    /// Reads folders as [`read_folder`](Self::read_folder) does, and single files: `*.rego`, and `*.json` as data of
-    /// its own. Names are the paths as they were given, so that a problem can be clicked on.
+    /// Reads folders and archives (`*.tar.gz`) as [`read`](Self::read) does, and single files: `*.rego`, and `*.json`
+    /// as data of its own. Names are the paths as they were given, so that a problem can be clicked on.
     pub fn read_paths(paths: &[impl AsRef<Path>], tests: Tests) -> Result<Self, SourceError> {
         let mut all = Self::default();
         let mut empty = None;
@@ -55,9 +57,8 @@ impl Sources {
 
     fn join(&mut self, folder: Self, path: &Path) {
         let named = |name: &str| shown(&path.join(name));
-        self.modules.extend(
-            folder.modules.into_iter().map(|module| Module { name: named(&module.name), text: module.text }),
-        );
+        self.modules
+            .extend(folder.modules.into_iter().map(|module| Module { name: named(&module.name), ..module }));
         self.data.extend(folder.data.into_iter().map(|mut file| {
             file.name = named(&file.name);
             file
@@ -72,7 +73,11 @@ impl Sources {
                 let text = read_text(path, MAX_DATA)?;
                 self.data.push(super::DataFile { name, path: Vec::new(), text });
             }
-            Some("rego") => self.modules.push(Module { name, text: read_text(path, MAX_MODULE)? }),
+            Some("rego") => {
+                let text = read_text(path, MAX_TEXT)?;
+                self.modules.push(Module { name, text, roots: Roots::default() });
+            }
+            Some("gz") => self.join(Self::read(path)?, path),
             _ => return Err(SourceError::NotAFile { path: path.to_owned() }),
         }
         Ok(())

@@ -84,19 +84,19 @@ pub struct Policy {
     /// The rule whose value is the decision.
     #[serde(default = "entrypoint")]
     pub entrypoint: String,
-    /// One folder of `*.rego` and `data.json` files, under the name that records give with its revision. It is
-    /// watched; what does not compile is refused and the old policy serves on.
+    /// One bundle of `*.rego` and data files, as OPA lays them out, under the name that records give with its revision.
+    /// It is watched; what does not compile is refused and the old policy serves on.
     pub bundles: BTreeMap<String, Bundle>,
     /// How long one decision may take, 1ms to 1s; a later answer is a denial.
     #[serde(default = "fuse")]
     pub fuse: Duration,
 }
 
-/// A folder of policy.
+/// A bundle of policy.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bundle {
-    /// The folder.
+    /// A folder, or an archive that `opa build` made: `bundle.tar.gz`.
     pub path: File,
 }
 

@@ -1,4 +1,4 @@
-//! Tells when the configuration's file or the policy's folder changed, or SIGHUP came.
+//! Tells when the configuration's file or a policy bundle changed, or SIGHUP came.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ type Look = BTreeMap<PathBuf, (u64, Option<SystemTime>)>;
 /// Looks at the files that the configuration names.
 pub(super) struct Watch {
     file: PathBuf,
-    folders: Vec<PathBuf>,
+    bundles: Vec<PathBuf>,
     config: Look,
     policy: Look,
     hangup: Option<Signal>,
@@ -39,18 +39,18 @@ impl Watch {
         let hangup = signal(SignalKind::hangup())
             .inspect_err(|error| tracing::error!(%error, "SIGHUP cannot be heard: file changes alone reload"))
             .ok();
-        let folders = config.policy.bundles.values().cloned().collect();
+        let bundles = config.policy.bundles.values().cloned().collect();
         let mut watch =
-            Self { file: config.file.clone(), folders, config: Look::new(), policy: Look::new(), hangup };
+            Self { file: config.file.clone(), bundles, config: Look::new(), policy: Look::new(), hangup };
         (watch.config, watch.policy) = watch.look();
         watch
     }
 
-    /// Goes on with the folders of the configuration that serves now.
+    /// Goes on with the bundles of the configuration that serves now.
     pub(super) fn follow(&mut self, config: &Config) {
-        let folders: Vec<_> = config.policy.bundles.values().cloned().collect();
-        if folders != self.folders {
-            self.folders = folders;
+        let bundles: Vec<_> = config.policy.bundles.values().cloned().collect();
+        if bundles != self.bundles {
+            self.bundles = bundles;
             self.policy = self.look().1;
         }
     }
@@ -88,9 +88,13 @@ impl Watch {
 
     fn look(&self) -> (Look, Look) {
         let mut policy = Look::new();
-        for folder in &self.folders {
-            let mut left = MOST;
-            look_into(folder, DEEPEST, &mut left, &mut policy);
+        for bundle in &self.bundles {
+            if bundle.is_dir() {
+                let mut left = MOST;
+                look_into(bundle, DEEPEST, &mut left, &mut policy);
+            } else {
+                note(bundle, &mut policy);
+            }
         }
         let mut config = Look::new();
         note(&self.file, &mut config);

@@ -1,0 +1,133 @@
+//! A bundle as OPA lays it out: a folder or a gzipped tar of Rego modules, data documents, a manifest and signatures.
+//!
+//! Reading gives files in memory; nothing of a bundle is ever written anywhere under a name that it chose.
+
+pub(crate) mod archive;
+pub(crate) mod folder;
+pub(crate) mod manifest;
+pub(crate) mod roots;
+
+use std::collections::BTreeMap;
+
+/// Most entries of one bundle, folders among them.
+pub(crate) const MAX_ENTRIES: usize = 8_192;
+/// Deepest folder of a bundle.
+pub(crate) const MAX_FOLDERS: usize = 16;
+/// Longest name of an entry, in bytes.
+pub(crate) const MAX_NAME: usize = 512;
+/// Largest data document, in bytes.
+pub(crate) const MAX_DATA: u64 = 32 * 1024 * 1024;
+/// Largest Rego module, manifest or list of signatures, in bytes.
+pub(crate) const MAX_TEXT: u64 = 1024 * 1024;
+/// Most bytes of all files of one bundle.
+pub(crate) const MAX_TOTAL: u64 = 128 * 1024 * 1024;
+
+/// What describes the bundle.
+pub(crate) const MANIFEST: &str = ".manifest";
+/// What signs it.
+pub(crate) const SIGNATURES: &str = ".signatures.json";
+
+/// The files of a bundle: names relative to its root, with `/` between, and their bytes.
+pub(crate) type Files = BTreeMap<String, Vec<u8>>;
+
+/// Something that a bundle may not hold.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{entry}: {why}")]
+pub(crate) struct Wrong {
+    /// The entry's name, as far as it can be shown.
+    pub(crate) entry: String,
+    /// What is wrong with it.
+    pub(crate) why: String,
+}
+
+impl Wrong {
+    pub(crate) fn new(entry: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { entry: entry.into(), why: why.into() }
+    }
+}
+
+/// What a file means, by its last name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Module,
+    /// A module of tests: no part of the policy.
+    Test,
+    Json,
+    Yaml,
+    Manifest,
+    Signatures,
+    /// What OPA would heed and we do not.
+    Unsupported(&'static str),
+    /// What OPA ignores.
+    Other,
+}
+
+impl Role {
+    /// Exactly OPA's names: another JSON or YAML file is no data.
+    pub(crate) fn of(name: &str) -> Self {
+        let last = name.rsplit('/').next().unwrap_or(name);
+        // As it is written: OPA knows no `.REGO`.
+        let is_module = last.rsplit_once('.').is_some_and(|(_, end)| end == "rego");
+        match last {
+            "data.json" => Self::Json,
+            "data.yaml" | "data.yml" => Self::Yaml,
+            SIGNATURES => Self::Signatures,
+            "patch.json" => Self::Unsupported("a delta bundle, which changes another: build a whole one"),
+            _ if name == MANIFEST => Self::Manifest,
+            _ if last.ends_with(".manifest.pb") => Self::Unsupported("build it with a manifest in JSON"),
+            _ if last.ends_with(".manifest") => Self::Unsupported("the manifest stands at the bundle's root"),
+            _ if last.ends_with("_test.rego") => Self::Test,
+            _ if is_module => Self::Module,
+            _ => Self::Other,
+        }
+    }
+
+    /// The largest file that may have this role, in bytes.
+    pub(crate) const fn most(self) -> u64 {
+        match self {
+            Self::Module | Self::Test | Self::Manifest | Self::Signatures => MAX_TEXT,
+            _ => MAX_DATA,
+        }
+    }
+}
+
+/// A structured file's value: what OPA hashes, and what becomes data.
+pub(crate) fn document(name: &str, text: &str, role: Role) -> Result<serde_json::Value, Wrong> {
+    match role {
+        Role::Yaml => yaml(text).map_err(|why| Wrong::new(name, why)),
+        _ => serde_json::from_str(text).map_err(|error| Wrong::new(name, format!("not JSON: {error}"))),
+    }
+}
+
+/// YAML as JSON, its plain words read as OPA reads them: `yes` is text, `0777` is 511.
+fn yaml(text: &str) -> Result<serde_json::Value, String> {
+    let options = serde_saphyr::options! { strict_booleans: true, legacy_octal_numbers: true };
+    serde_saphyr::from_str_with_options(text, options)
+        .map_err(|error| format!("not YAML: {}", error.without_snippet()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_opas_own_names_mean_something() {
+        for (name, role) in [
+            ("data.json", Role::Json),
+            ("a/b/data.yaml", Role::Yaml),
+            ("roles.json", Role::Other),
+            ("mydata.json", Role::Other),
+            ("a.rego", Role::Module),
+            ("a_test.rego", Role::Test),
+            ("policy.wasm", Role::Other),
+            (".manifest", Role::Manifest),
+            (".signatures.json", Role::Signatures),
+            ("signatures.json", Role::Other),
+        ] {
+            assert_eq!(Role::of(name), role, "{name}");
+        }
+        for name in ["patch.json", "a/.manifest", "x.manifest", ".manifest.pb"] {
+            assert!(matches!(Role::of(name), Role::Unsupported(_)), "{name}");
+        }
+    }
+}

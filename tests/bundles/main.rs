@@ -1,0 +1,27 @@
+//! Bundles that the real `opa` builds, signs and reads: what it takes we take, and in the same sense.
+
+mod reading;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use postern_tests::parts::program;
+use postern_tests::process::told_by;
+use tempfile::TempDir;
+
+/// A folder of files.
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("it can be made");
+        fs::write(path, text).expect("it can be written");
+    }
+    folder
+}
+
+/// What `opa WORDS` prints, run in `folder`; it must end well.
+fn opa(folder: &Path, words: &[&str]) -> String {
+    told_by(Command::new(program("opa")).current_dir(folder).args(words)).expect("opa ends well")
+}
