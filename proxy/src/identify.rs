@@ -15,6 +15,7 @@ mod jwt;
 #[cfg(test)]
 pub(crate) mod mint;
 mod peer;
+pub mod pem;
 mod source;
 #[cfg(test)]
 mod suites;

@@ -2,7 +2,7 @@
 //! may look into it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -108,11 +108,22 @@ pub async fn read_bounded(path: &Path, limit: u64) -> io::Result<Secret<Vec<u8>>
 /// The same for whoever may wait for the disk.
 pub fn read_whole(path: &Path, limit: u64) -> io::Result<Secret<Vec<u8>>> {
     let file = File::open(path)?;
-    // Room from the start, so that no growing copy is left behind unwiped.
-    let mut bytes = Vec::with_capacity(usize::try_from(limit).unwrap_or(0) + 1);
-    let read = file.take(limit + 1).read_to_end(&mut bytes);
-    let bytes = Secret::new(bytes);
-    if read? as u64 > limit { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
+    loop {
+        let found = file.metadata()?;
+        // A pipe does not say how much there is.
+        let expected = if found.is_file() { found.len().min(limit) } else { limit };
+        // Room from the start, so that no growing copy is left behind unwiped, and for one byte too many.
+        let room = expected.saturating_add(1);
+        let mut bytes = Vec::with_capacity(usize::try_from(room).map_err(io::Error::other)?);
+        let read = (&file).take(room).read_to_end(&mut bytes);
+        let bytes = Secret::new(bytes);
+        match read? as u64 {
+            read if read > limit => return Err(io::ErrorKind::FileTooLarge.into()),
+            read if read <= expected => return Ok(bytes),
+            // It has grown since it was asked.
+            _ => (&file).rewind()?,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -59,3 +59,21 @@ fn a_refused_configuration_starts_nothing() {
     exits(3, &run(folder.path()), "there is no key `extra` here");
     assert!(!folder.path().join("state").exists(), "the state folder was made");
 }
+
+#[test]
+fn what_lies_in_the_state_folder_and_cannot_be_read_stops_the_start_by_name_and_stays() {
+    for (name, next_step) in
+        [("leases.journal", "move the journal away"), ("records.sequence", "move it out")]
+    {
+        let folder = estate("package postern\ndefault decision := false", "state");
+        let file = folder.path().join("state").join(name);
+        fs::create_dir(folder.path().join("state")).unwrap();
+        fs::write(&file, b"\xff\x00 not ours\n").unwrap();
+
+        let output = run(folder.path());
+
+        exits(5, &output, &file.display().to_string());
+        exits(5, &output, next_step);
+        assert_eq!(fs::read(&file).unwrap(), b"\xff\x00 not ours\n");
+    }
+}

@@ -5,17 +5,19 @@
 //! A line is one sealed statement (AES-256-GCM under a key file beside it), for a lease id renews
 //! and revokes like a token does. Credentials themselves are never written. A line counts once it
 //! is on the disk; a thread of its own writes whatever has gathered and syncs once for all of it.
-//! The last line may be torn by a crash: then nobody was told that it had been written.
+//! The last line may be torn by a crash: then nobody was told that it had been written. Any other
+//! that cannot be read stops the start, for it may be all that is known of a lease.
 
 mod file;
 
 use std::collections::HashMap;
 use std::io;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
-use self::file::JournalFile;
+use self::file::{FILE, JournalFile};
 use crate::state::{State, StateError};
 
 /// Statements that may wait to be written; more would mean that the disk stands still.
@@ -34,15 +36,35 @@ pub enum JournalError {
     Closed,
 }
 
-/// Why the journal could not be opened.
+/// Why the journal could not be opened. What it holds may be known to nobody else: it is left as it is.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalOpenError {
     /// Its key.
-    #[error("the journal's key")]
-    Key(#[source] StateError),
+    #[error("the lease journal's key")]
+    Key(#[from] StateError),
     /// Its file.
-    #[error("the journal's file")]
-    File(#[source] io::Error),
+    #[error("the lease journal {} cannot be used", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Lines that nobody can read any more may name leases that nobody else knows of.
+    #[error(
+        "the lease journal {}: {unreadable} of {lines} lines are not what was sealed with {} (damaged, or another key);          leases may stand there: put back what belongs together, or revoke at the vault whatever this sidecar's login          leased and move the journal away",
+        path.display(), key.display()
+    )]
+    Unreadable {
+        /// The journal.
+        path: PathBuf,
+        /// What seals it.
+        key: PathBuf,
+        /// Lines that cannot be read.
+        unreadable: usize,
+        /// Of so many.
+        lines: usize,
+    },
 }
 
 /// One statement.
@@ -120,14 +142,13 @@ type Standing = HashMap<String, Line>;
 impl Journal {
     /// Opens it and says what an earlier run left standing.
     pub(crate) fn open(state: &State) -> Result<(Self, Vec<Line>), JournalOpenError> {
-        let key = state.key("journal.key").map_err(JournalOpenError::Key)?;
-        let (file, standing) = JournalFile::open(state, key.expose()).map_err(JournalOpenError::File)?;
+        let (file, standing) = JournalFile::open(state)?;
         let left = standing.values().cloned().collect();
         let (queue, batches) = mpsc::channel(QUEUE);
         std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || write_batches(file, standing, batches))
-            .map_err(JournalOpenError::File)?;
+            .map_err(|source| JournalOpenError::File { path: state.path(FILE), source })?;
         Ok((Self { queue }, left))
     }
 

@@ -79,9 +79,6 @@ pub enum FileProblem {
     /// It cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(#[from] io::Error),
-    /// It is larger than a file of this kind ever is.
-    #[error("larger than {0} bytes")]
-    TooLarge(u64),
     /// It is not PEM of what is expected.
     #[error("not the expected PEM: {0}")]
     Pem(#[from] rustls_pki_types::pem::Error),

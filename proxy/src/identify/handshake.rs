@@ -1,15 +1,11 @@
 use std::fmt;
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
 use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::SingleCertAndKey;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -18,14 +14,12 @@ use crate::clock::SharedClock;
 use crate::config::{Callers, Listener, ListenerCertificate};
 
 use super::Identities;
-use super::error::{FileProblem, IdentifyError};
+use super::error::IdentifyError;
 use super::peer::Peer;
+use super::pem::certified_key;
 use super::svid::PresentSvid;
 use super::tls::{Time, provider};
 use super::verifier::CallerVerifier;
-
-/// Larger than any file of certificates or keys.
-pub(super) const MAX_FILE: u64 = 1 << 20;
 
 /// Answers the TLS handshakes of one listener: TLS 1.3 alone, never resumed, so that every
 /// connection is verified by the bundles of its own moment.
@@ -141,30 +135,6 @@ fn refusal(verifier: &CallerVerifier, error: io::Error) -> IdentifyError {
         Some(error) => IdentifyError::Tls(error.clone()),
         None => IdentifyError::Closed(error),
     }
-}
-
-fn certified_key(chain: &Path, key: &Path) -> Result<CertifiedKey, IdentifyError> {
-    let certificates =
-        pem_certificates(&read(chain)?).map_err(|problem| IdentifyError::file(chain, problem))?;
-    let private = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|e| IdentifyError::file(key, e))?;
-    CertifiedKey::from_der(certificates, private, provider()).map_err(|e| IdentifyError::file(key, e))
-}
-
-/// The certificates of a PEM file: at least one.
-pub(super) fn pem_certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, FileProblem> {
-    let certificates = CertificateDer::pem_slice_iter(pem).collect::<Result<Vec<_>, _>>()?;
-    if certificates.is_empty() { Err(FileProblem::Empty) } else { Ok(certificates) }
-}
-
-/// Reads a small file whole.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, IdentifyError> {
-    let mut bytes = Vec::new();
-    let mut file = File::open(path).map_err(|e| IdentifyError::file(path, e))?.take(MAX_FILE + 1);
-    file.read_to_end(&mut bytes).map_err(|e| IdentifyError::file(path, e))?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_FILE) {
-        return Err(IdentifyError::file(path, FileProblem::TooLarge(MAX_FILE)));
-    }
-    Ok(bytes)
 }
 
 #[cfg(test)]

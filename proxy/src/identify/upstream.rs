@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{Resumption, WebPkiServerVerifier};
-use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use rustls::{ClientConfig, SupportedProtocolVersion};
 use rustls_pki_types::ServerName;
 
 use crate::clock::SharedClock;
@@ -10,7 +10,7 @@ use crate::config::{TlsVersion, UpstreamProof, UpstreamTls};
 
 use super::Identities;
 use super::error::{FileProblem, IdentifyError};
-use super::handshake::{pem_certificates, read};
+use super::pem::roots;
 use super::svid::PresentSvid;
 use super::tls::{Time, provider};
 use super::verifier::ServerProof;
@@ -60,11 +60,7 @@ fn verifier(
         }
         UpstreamProof::Pin(pin) => return Ok(Arc::new(ServerProof::Pin(*pin))),
     };
-    let mut roots = RootCertStore::empty();
-    for root in pem_certificates(&read(file)?).map_err(|problem| IdentifyError::file(file, problem))? {
-        roots.add(root).map_err(|error| IdentifyError::file(file, error))?;
-    }
-    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider()))
+    WebPkiServerVerifier::builder_with_provider(Arc::new(roots(file)?), Arc::clone(provider()))
         .build()
         .map(|verifier| verifier as Arc<dyn ServerCertVerifier>)
         .map_err(|_| IdentifyError::file(file, FileProblem::Empty))

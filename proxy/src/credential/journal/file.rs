@@ -1,5 +1,5 @@
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
@@ -7,8 +7,14 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
-use super::{Line, Standing, stand};
-use crate::state::{State, write_whole};
+use super::{JournalOpenError, Line, Standing, stand};
+use crate::model::Secret;
+use crate::state::{State, read_whole, write_whole};
+
+/// Its name in the state directory.
+pub(super) const FILE: &str = "leases.journal";
+/// And its key's.
+const KEY: &str = "journal.key";
 
 /// A journal larger than this was not written by us.
 const MAX_BYTES: u64 = 64 << 20;
@@ -31,18 +37,25 @@ pub(super) struct JournalFile {
 
 impl JournalFile {
     /// Reads what stands, then rewrites the file so that it holds nothing else.
-    pub(super) fn open(state: &State, key: &[u8]) -> io::Result<(Self, Standing)> {
-        let key = RandomizedNonceKey::new(&AES_256_GCM, key).map_err(|_| io::Error::other("not a key"))?;
-        let path = state.path("leases.journal");
-        let mut sealed = String::new();
-        match File::open(&path) {
-            Ok(file) => drop(file.take(MAX_BYTES).read_to_string(&mut sealed)?),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+    pub(super) fn open(state: &State) -> Result<(Self, Standing), JournalOpenError> {
+        let path = state.path(FILE);
+        let failed = |source| JournalOpenError::File { path: path.clone(), source };
+        let sealed = match read_whole(&path, MAX_BYTES) {
+            Ok(sealed) => sealed,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Secret::new(Vec::new()),
+            Err(error) => return Err(failed(error)),
+        };
+        // A key made now reads nothing that was sealed before: the start is refused below.
+        let key = state.key(KEY)?;
+        let key = RandomizedNonceKey::new(&AES_256_GCM, key.expose())
+            .map_err(|_| failed(io::Error::other("its key is not one of AES-256")))?;
+        let (standing, unreadable, lines) = read_standing(&key, sealed.expose());
+        if unreadable > 0 {
+            return Err(JournalOpenError::Unreadable { path, key: state.path(KEY), unreadable, lines });
         }
-        let standing = read_standing(&key, &sealed);
-        write_whole(&path, sealed_lines(&key, standing.values())?.as_bytes())?;
-        let (file, length) = reopen(&path)?;
+        let text = sealed_lines(&key, standing.values()).map_err(failed)?;
+        write_whole(&path, text.as_bytes()).map_err(failed)?;
+        let (file, length) = reopen(&path).map_err(failed)?;
         let lines = standing.len();
         Ok((Self { path, file, key, length, torn: false, lines }, standing))
     }
@@ -84,24 +97,19 @@ fn reopen(path: &PathBuf) -> io::Result<(File, u64)> {
     Ok((file, length))
 }
 
-fn read_standing(key: &RandomizedNonceKey, sealed: &str) -> Standing {
-    let mut standing = Standing::new();
-    let mut unreadable = 0usize;
+/// What stands, how many lines cannot be read, and of how many.
+fn read_standing(key: &RandomizedNonceKey, sealed: &[u8]) -> (Standing, usize, usize) {
+    let (mut standing, mut unreadable, mut lines) = (Standing::new(), 0, 0);
     // What follows the last line break was torn by a crash before anybody relied on it.
-    let whole = sealed.rfind('\n').map_or("", |end| sealed.get(..end).unwrap_or_default());
-    for line in whole.lines() {
+    for line in sealed.split_inclusive(|byte| *byte == b'\n') {
+        let Some(line) = line.strip_suffix(b"\n") else { break };
+        lines += 1;
         match unseal(key, line) {
             Some(line) => stand(&mut standing, line),
             None => unreadable += 1,
         }
     }
-    if unreadable > 0 {
-        tracing::error!(
-            unreadable,
-            "lines of the lease journal cannot be read: what they named ends with its vault token"
-        );
-    }
-    standing
+    (standing, unreadable, lines)
 }
 
 fn sealed_lines<'a>(key: &RandomizedNonceKey, lines: impl Iterator<Item = &'a Line>) -> io::Result<String> {
@@ -119,7 +127,7 @@ fn sealed_lines<'a>(key: &RandomizedNonceKey, lines: impl Iterator<Item = &'a Li
     Ok(text)
 }
 
-fn unseal(key: &RandomizedNonceKey, line: &str) -> Option<Line> {
+fn unseal(key: &RandomizedNonceKey, line: &[u8]) -> Option<Line> {
     let mut whole = STANDARD_NO_PAD.decode(line).ok()?;
     let (nonce, sealed) = whole.split_at_mut_checked(NONCE_LEN)?;
     let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;

@@ -44,7 +44,7 @@ async fn the_file_shows_no_lease_id_and_belongs_to_its_owner() {
 }
 
 #[tokio::test]
-async fn a_torn_last_line_and_a_foreign_line_cost_nothing_else() {
+async fn a_torn_last_line_costs_nothing_else() {
     let root = tempfile::tempdir().unwrap();
     let state = State::open(root.path()).unwrap();
     let (journal, _) = Journal::open(&state).unwrap();
@@ -52,13 +52,39 @@ async fn a_torn_last_line_and_a_foreign_line_cost_nothing_else() {
     let path = state.path("leases.journal");
     let whole = fs::read_to_string(&path).unwrap();
     let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
-    write!(file, "not sealed by us\n{}", &whole[..whole.len() / 2]).unwrap();
+    write!(file, "{}", &whole[..whole.len() / 2]).unwrap();
 
     let (journal, left) = Journal::open(&state).unwrap();
     assert_eq!(left, [lease("h:1")]);
 
     journal.write(vec![lease("h:2")]).await.unwrap();
     assert_eq!(Journal::open(&state).unwrap().1.len(), 2);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_stops_the_start_is_named_and_stays_as_it_is() {
+    let root = tempfile::tempdir().unwrap();
+    let state = State::open(root.path()).unwrap();
+    let (journal, _) = Journal::open(&state).unwrap();
+    journal.write(vec![lease("h:1")]).await.unwrap();
+    let path = state.path("leases.journal");
+    let whole = fs::read(&path).unwrap();
+    let random = (0..=u8::MAX).cycle().take(4096).collect::<Vec<_>>();
+
+    for (damage, lines) in [
+        ([whole.as_slice(), b"not sealed by us\n", &whole].concat(), "1 of 3 lines"),
+        (random, "16 of 16 lines"),
+        ([b"\0\n", whole.as_slice()].concat(), "1 of 2 lines"),
+    ] {
+        fs::write(&path, &damage).unwrap();
+        let refused = Journal::open(&state).err().unwrap().to_string();
+        for said in
+            [lines, path.to_str().unwrap(), "journal.key", "revoke at the vault", "move the journal away"]
+        {
+            assert!(refused.contains(said), "`{said}` is not in: {refused}");
+        }
+        assert_eq!(fs::read(&path).unwrap(), damage, "the evidence was touched");
+    }
 }
 
 #[tokio::test]
@@ -80,13 +106,16 @@ async fn the_file_stays_small_however_much_comes_and_goes() {
 }
 
 #[tokio::test]
-async fn another_key_reads_nothing_and_does_not_stop_the_start() {
+async fn another_key_stops_the_start() {
     let root = tempfile::tempdir().unwrap();
     let state = State::open(root.path()).unwrap();
     let (journal, _) = Journal::open(&state).unwrap();
     journal.write(vec![lease("h:1")]).await.unwrap();
+    let (key, away) = (state.path("journal.key"), state.path("away"));
 
-    fs::remove_file(state.path("journal.key")).unwrap();
+    fs::rename(&key, &away).unwrap();
+    assert!(matches!(Journal::open(&state), Err(JournalOpenError::Unreadable { unreadable: 1, .. })));
+    fs::rename(away, key).unwrap();
 
-    assert!(Journal::open(&state).unwrap().1.is_empty());
+    assert_eq!(Journal::open(&state).unwrap().1, [lease("h:1")]);
 }

@@ -1,6 +1,7 @@
 use std::net::Ipv4Addr;
 
 use rustls::client::Resumption;
+use rustls::sign::CertifiedKey;
 use rustls::{AlertDescription, ClientConfig, Error, HandshakeKind, NamedGroup, ProtocolVersion};
 use rustls_pki_types::ServerName;
 use tokio::net::{TcpListener, TcpStream};

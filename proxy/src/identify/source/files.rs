@@ -1,17 +1,13 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls_pki_types::PrivateKeyDer;
-use rustls_pki_types::pem::PemObject;
-use tokio::io::AsyncReadExt;
-
 use crate::config::IdentitySource;
 use crate::identify::error::{FileProblem, IdentifyError};
-use crate::identify::handshake::{MAX_FILE, pem_certificates};
 use crate::identify::jwk::JwtKey;
+use crate::identify::pem::{certificates, private_key, read_apart};
 use crate::identify::svid::{OwnSvid, UnfitSvid};
 use crate::model::Secret;
 
@@ -23,18 +19,20 @@ const EVERY: Duration = Duration::from_secs(1);
 
 /// The files as they were read; what is in them is not understood yet.
 struct Read {
-    svid: Vec<u8>,
+    svid: Secret<Vec<u8>>,
     key: Secret<Vec<u8>>,
-    bundle: Vec<u8>,
-    jwt_bundle: Option<Vec<u8>>,
+    bundle: Secret<Vec<u8>>,
+    jwt_bundle: Option<Secret<Vec<u8>>>,
 }
 
 impl Read {
     fn equals(&self, other: &Self) -> bool {
-        self.svid == other.svid
-            && self.key.expose() == other.key.expose()
-            && self.bundle == other.bundle
-            && self.jwt_bundle == other.jwt_bundle
+        self.bytes() == other.bytes()
+    }
+
+    fn bytes(&self) -> [Option<&Vec<u8>>; 4] {
+        [Some(&self.svid), Some(&self.key), Some(&self.bundle), self.jwt_bundle.as_ref()]
+            .map(|file| file.map(Secret::expose))
     }
 }
 
@@ -72,7 +70,7 @@ pub(super) async fn token(file: Option<&PathBuf>) -> Result<Secret<String>, Iden
     let Some(file) = file else {
         return Err(IdentifyError::file("identity.files.token", FileProblem::NotConfigured));
     };
-    let bytes = Secret::new(read(file).await?);
+    let bytes = read_apart(file).await?;
     let text = std::str::from_utf8(bytes.expose()).map(str::trim).unwrap_or_default();
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(IdentifyError::file(file, FileProblem::NotAToken));
@@ -85,43 +83,31 @@ async fn read_all(files: &IdentitySource) -> Result<Read, IdentifyError> {
         return Err(IdentifyError::file("identity.files", FileProblem::NotConfigured));
     };
     let jwt_bundle = match jwt_bundle {
-        Some(file) => Some(read(file).await?),
+        Some(file) => Some(read_apart(file).await?),
         None => None,
     };
     Ok(Read {
-        svid: read(svid).await?,
-        key: Secret::new(read(key).await?),
-        bundle: read(bundle).await?,
+        svid: read_apart(svid).await?,
+        key: read_apart(key).await?,
+        bundle: read_apart(bundle).await?,
         jwt_bundle,
     })
-}
-
-async fn read(path: &Path) -> Result<Vec<u8>, IdentifyError> {
-    let failed = |error| IdentifyError::file(path, FileProblem::Unreadable(error));
-    let mut bytes = Vec::new();
-    let file = tokio::fs::File::open(path).await.map_err(failed)?;
-    file.take(MAX_FILE + 1).read_to_end(&mut bytes).await.map_err(failed)?;
-    if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_FILE) {
-        return Err(IdentifyError::file(path, FileProblem::TooLarge(MAX_FILE)));
-    }
-    Ok(bytes)
 }
 
 /// Everything is understood before anything is published.
 fn take(files: &IdentitySource, read: &Read, out: &mut Output) -> Result<(), IdentifyError> {
     let IdentitySource::Files { svid, key, bundle, jwt_bundle, .. } = files else { return Ok(()) };
-    let chain = pem_certificates(&read.svid).map_err(|problem| IdentifyError::file(svid, problem))?;
-    let private =
-        PrivateKeyDer::from_pem_slice(read.key.expose()).map_err(|e| IdentifyError::file(key, e))?;
+    let chain = certificates(&read.svid).map_err(|problem| IdentifyError::file(svid, problem))?;
+    let private = private_key(&read.key).map_err(|problem| IdentifyError::file(key, problem))?;
     let own = OwnSvid::new(chain, private).map_err(|unfit| match unfit {
         UnfitSvid::Svid(reason) => IdentifyError::file(svid, reason),
         UnfitSvid::Key(error) => IdentifyError::file(key, error),
     })?;
-    let anchors = pem_certificates(&read.bundle).map_err(|problem| IdentifyError::file(bundle, problem))?;
+    let anchors = certificates(&read.bundle).map_err(|problem| IdentifyError::file(bundle, problem))?;
     let keys = match (&read.jwt_bundle, jwt_bundle) {
-        (Some(jwks), Some(file)) => {
-            Some(JwtKey::set(jwks).ok_or_else(|| IdentifyError::file(file, FileProblem::NotAJwkSet))?)
-        }
+        (Some(jwks), Some(file)) => Some(
+            JwtKey::set(jwks.expose()).ok_or_else(|| IdentifyError::file(file, FileProblem::NotAJwkSet))?,
+        ),
         _ => None,
     };
     // The files hold our own trust domain's bundle; like any other, it counts only if it is listed.
