@@ -4,7 +4,8 @@
 //! and keys are shared by reference count, so a part that does not change (a caller, a route's name) is built
 //! once and cloned into every document.
 
-use std::sync::OnceLock;
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
 
 use regorus::Value;
 use regorus::value::{Array, Object};
@@ -15,27 +16,85 @@ pub const MAX_DEPTH: u8 = 64;
 /// Largest number of values (scalars, lists, objects) in JSON from outside.
 pub const MAX_VALUES: usize = 100_000;
 
-/// A constant member name, made into the engine's form once per process.
+/// Constant text, made into the engine's form once per process; [`word!`](crate::word) makes one where it is used.
 #[derive(Debug)]
-pub struct Key {
-    name: &'static str,
+pub struct Word {
+    text: &'static str,
     value: OnceLock<Value>,
 }
 
-impl Key {
-    /// Names a member; `static CALLER: Key = Key::new("caller");`.
+impl Word {
+    /// Names the text.
     #[must_use]
-    pub const fn new(name: &'static str) -> Self {
-        Self { name, value: OnceLock::new() }
+    pub const fn new(text: &'static str) -> Self {
+        Self { text, value: OnceLock::new() }
     }
 
-    fn value(&self) -> Value {
-        self.value.get_or_init(|| Value::from(self.name)).clone()
+    /// The text as a value.
+    #[must_use]
+    pub fn document(&self) -> Document {
+        Document { value: self.value.get_or_init(|| Value::from(self.text)).clone(), depth: 0 }
     }
 }
 
+/// The member names of an object, put into the engine's form and order once per process; [`object!`](crate::object)
+/// makes one where it is used.
+#[derive(Debug)]
+pub struct Shape<const N: usize> {
+    names: [&'static str; N],
+    blank: OnceLock<(Value, [Value; N])>,
+}
+
+impl<const N: usize> Shape<N> {
+    /// Names the members; no name may come twice.
+    #[must_use]
+    pub const fn new(names: [&'static str; N]) -> Self {
+        Self { names, blank: OnceLock::new() }
+    }
+
+    /// The object with these values, in the order of the names.
+    #[must_use]
+    pub fn object(&self, values: [Document; N]) -> Document {
+        let (blank, names) = self.blank.get_or_init(|| {
+            let names = self.names.map(Value::from);
+            let blank: Object = names.iter().map(|name| (name.clone(), Value::Null)).collect();
+            (blank.into_value(), names)
+        });
+        // Cheaper than an object that grows: the engine keeps the copy in the compact form of its original.
+        let mut value = blank.clone();
+        let mut depth = 0;
+        if let Ok(object) = value.as_object_mut() {
+            for (name, member) in names.iter().zip(values) {
+                depth = depth.max(member.depth);
+                if let Some(place) = object.get_mut(name) {
+                    *place = member.value;
+                }
+            }
+        }
+        Document { value, depth: depth.saturating_add(1) }
+    }
+}
+
+/// Constant text as a [`Document`], at the price of a reference count: `word!("none")`.
+#[macro_export]
+macro_rules! word {
+    ($text:literal) => {{
+        static WORD: $crate::Word = $crate::Word::new($text);
+        WORD.document()
+    }};
+}
+
+/// An object whose member names are constants: `object! { "id" => id, "kind" => word!("workload") }`.
+#[macro_export]
+macro_rules! object {
+    ($($name:literal => $value:expr),+ $(,)?) => {{
+        static SHAPE: $crate::Shape<{ [$($name),+].len() }> = $crate::Shape::new([$($name),+]);
+        SHAPE.object([$($value),+])
+    }};
+}
+
 /// A JSON-like value in the engine's form, with the depth of its nesting. Cloning costs a reference count.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Document {
     value: Value,
     depth: u8,
@@ -74,16 +133,16 @@ impl Document {
         Self { value: Value::from(value), depth: 0 }
     }
 
+    /// Text that is shared already: costs a reference count.
+    #[must_use]
+    pub fn shared(value: &Arc<str>) -> Self {
+        Self { value: Value::String(Arc::clone(value)), depth: 0 }
+    }
+
     /// A whole number that is not negative; times are whole seconds.
     #[must_use]
     pub fn number(value: u64) -> Self {
         Self { value: Value::from(value), depth: 0 }
-    }
-
-    /// Text, or null when there is none.
-    #[must_use]
-    pub fn text_or_null(value: Option<&str>) -> Self {
-        value.map_or_else(Self::null, Self::text)
     }
 
     /// A list.
@@ -106,17 +165,20 @@ impl Document {
         Self::list(items.into_iter().map(Self::text))
     }
 
-    /// An object whose member names are constants.
-    #[must_use]
-    pub fn object(members: impl IntoIterator<Item = (&'static Key, Self)>) -> Self {
-        Self::members(members.into_iter().map(|(key, value)| (key.value(), value)))
-    }
-
     /// An object whose member names come from the request: headers, query, labels. A name that comes twice keeps
     /// its last value, so collect lists first.
     #[must_use]
     pub fn map<'a>(members: impl IntoIterator<Item = (&'a str, Self)>) -> Self {
-        Self::members(members.into_iter().map(|(key, value)| (Value::from(key), value)))
+        let mut depth = 0;
+        let members: BTreeMap<Value, Value> = members
+            .into_iter()
+            .map(|(key, item)| {
+                depth = depth.max(item.depth);
+                (Value::from(key), item.value)
+            })
+            .collect();
+        // Not `into_value`, which would copy it into the form that is compact to keep.
+        Self { value: Value::Object(Arc::new(Object::from(members))), depth: depth.saturating_add(1) }
     }
 
     /// JSON from outside: a request body, a recorded document. Bounded in depth and number of values.
@@ -153,18 +215,6 @@ impl Document {
 
     pub(crate) fn into_value(self) -> Value {
         self.value
-    }
-
-    fn members(members: impl IntoIterator<Item = (Value, Self)>) -> Self {
-        let mut depth = 0;
-        let members: Object = members
-            .into_iter()
-            .map(|(key, item)| {
-                depth = depth.max(item.depth);
-                (key, item.value)
-            })
-            .collect();
-        Self { value: members.into_value(), depth: depth.saturating_add(1) }
     }
 }
 
@@ -227,18 +277,16 @@ mod tests {
 
     #[test]
     fn a_built_document_equals_the_same_json() {
-        static CALLER: Key = Key::new("caller");
-        static ID: Key = Key::new("id");
-        static NOW: Key = Key::new("now");
-        let built = Document::object([
-            (&CALLER, Document::object([(&ID, Document::text("spiffe://a/b"))])),
-            (&NOW, Document::number(12)),
-        ]);
+        let built = object! {
+            "now" => Document::number(12),
+            "caller" => object! { "id" => Document::shared(&"spiffe://a/b".into()), "kind" => word!("workload") },
+            "headers" => Document::map([("b", Document::list([])), ("a", Document::null())]),
+        };
 
-        let parsed = Document::json(r#"{"now": 12, "caller": {"id": "spiffe://a/b"}}"#).unwrap();
+        let parsed = Document::json(r#"{"headers": {"a": null, "b": []}, "now": 12, "caller": {"kind": "workload", "id": "spiffe://a/b"}}"#).unwrap();
 
-        assert_eq!(built.value(), parsed.value());
-        assert_eq!((built.depth(), parsed.depth()), (2, 2));
+        assert_eq!(built, parsed);
+        assert_eq!(built.depth(), 3);
     }
 
     #[test]

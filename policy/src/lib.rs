@@ -38,7 +38,7 @@ mod verdict;
 
 pub use ask::{AskError, Question, ask};
 pub use compile::PolicySet;
-pub use document::{Document, DocumentError, Key, MAX_DEPTH, MAX_VALUES};
+pub use document::{Document, DocumentError, MAX_DEPTH, MAX_VALUES, Shape, Word};
 pub use input::{Facts, Kind, Leaf, LeafId, LeafSet, Recorded};
 pub use judge::Judge;
 pub use problem::{LoadError, Problem};

@@ -4,27 +4,12 @@
 use std::collections::BTreeMap;
 
 use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
-use postern_policy::{Document, Facts, Key, Leaf, LeafId};
+use postern_policy::{Document, Facts, Leaf, LeafId, object, word};
 
 use super::request::{Action, BodyFacts, HttpAction, Request};
 use crate::config::{Login, Upstream, UpstreamProof};
 use crate::identify::{Identities, Peer, Proof};
 use crate::model::{CredentialState, Direction};
-
-macro_rules! keys {
-    ($($name:ident = $text:literal),* $(,)?) => { $(static $name: Key = Key::new($text);)* };
-}
-
-keys! {
-    V = "v", CALLER = "caller", ID = "id", KIND = "kind", TRUST_DOMAIN = "trust_domain", PATH = "path",
-    PROOF = "proof", EXPIRES_AT = "expires_at", ISSUED_AT = "issued_at", CALLERS = "callers", X509 = "x509",
-    SERIAL = "serial", ANCHOR = "anchor", JWT = "jwt", AUDIENCE = "audience", KEY_ID = "key_id", PROCESS = "process",
-    ACTORS = "actors", LISTENER = "listener", DIRECTION = "direction", ROUTE = "route", UPSTREAM = "upstream",
-    NAME = "name", REQUEST = "request", PROTOCOL = "protocol", METHOD = "method", SCHEME = "scheme", HOST = "host",
-    SEGMENTS = "segments", QUERY = "query", HEADERS = "headers", BODY = "body", STATE = "state", BYTES = "bytes",
-    VALUE = "value", CREDENTIALS = "credentials", CONTEXT = "context", SIDECAR = "sidecar", LABELS = "labels",
-    PEER = "peer", IP = "ip", NOW = "now",
-}
 
 /// What every input says of this sidecar.
 pub struct Surroundings {
@@ -57,18 +42,18 @@ impl Facts for Asked<'_> {
 
     fn document(&self) -> Document {
         let request = self.request;
-        Document::object([
-            (&V, Document::number(1)),
-            (&CALLER, caller(request.peer)),
-            (&LISTENER, Document::text(request.listener.name.as_str())),
-            (&DIRECTION, Document::text(direction(request.listener.direction))),
-            (&ROUTE, Document::text(request.route.name.as_str())),
-            (&UPSTREAM, upstream(&request.route.upstream)),
-            (&REQUEST, action(request.action, &request.route.upstream)),
-            (&CREDENTIALS, credentials(request)),
-            (&CONTEXT, self.context()),
-            (&NOW, Document::number(self.now)),
-        ])
+        object! {
+            "v" => Document::number(1),
+            "caller" => caller(request.peer),
+            "listener" => Document::shared(request.listener.name.text()),
+            "direction" => direction(request.listener.direction),
+            "route" => Document::shared(request.route.name.text()),
+            "upstream" => upstream(&request.route.upstream),
+            "request" => action(request.action, &request.route.upstream),
+            "credentials" => credentials(request),
+            "context" => self.context(),
+            "now" => Document::number(self.now),
+        }
     }
 }
 
@@ -88,12 +73,13 @@ impl Asked<'_> {
         let svids = self.surroundings.identities.svids.load();
         let labels =
             self.surroundings.labels.iter().map(|(key, value)| (key.as_str(), Document::text(value)));
-        let ip = self.request.from.map(|ip| ip.to_string());
-        Document::object([
-            (&SIDECAR, Document::text_or_null(svids.value.default_id().map(crate::model::SpiffeId::as_str))),
-            (&LABELS, Document::map(labels)),
-            (&PEER, Document::object([(&IP, Document::text_or_null(ip.as_deref()))])),
-        ])
+        let sidecar = svids.value.default_id().map(|id| Document::shared(id.text()));
+        let ip = self.request.from.map(|ip| Document::text(&ip.to_string()));
+        object! {
+            "sidecar" => sidecar.unwrap_or(Document::null()),
+            "labels" => Document::map(labels),
+            "peer" => object! { "ip" => ip.unwrap_or(Document::null()) },
+        }
     }
 }
 
@@ -102,58 +88,58 @@ fn caller(peer: &Peer) -> Document {
     let (proof, x509, jwt) = match peer.proof() {
         Proof::X509 { serial, anchor } => {
             let facts =
-                Document::object([(&SERIAL, Document::text(serial)), (&ANCHOR, Document::text(anchor))]);
-            ("x509_svid", facts, Document::null())
+                object! { "serial" => Document::shared(serial), "anchor" => Document::shared(anchor) };
+            (word!("x509_svid"), facts, Document::null())
         }
         Proof::Jwt { key, audience } => {
             let facts =
-                Document::object([(&KEY_ID, Document::text(key)), (&AUDIENCE, Document::text(audience))]);
-            ("jwt_svid", Document::null(), facts)
+                object! { "key_id" => Document::shared(key), "audience" => Document::shared(audience) };
+            (word!("jwt_svid"), Document::null(), facts)
         }
     };
-    Document::object([
-        (&ID, Document::text(id.as_str())),
-        (&KIND, Document::text("workload")),
-        (&TRUST_DOMAIN, Document::text(id.trust_domain())),
-        (&PATH, Document::texts(id.segments())),
-        (&PROOF, Document::text(proof)),
-        (&EXPIRES_AT, Document::number(peer.expires_at())),
-        (&X509, x509),
-        (&JWT, jwt),
-        (&PROCESS, Document::null()),
-        (&ACTORS, Document::list([])),
-    ])
+    object! {
+        "id" => Document::shared(id.text()),
+        "kind" => word!("workload"),
+        "trust_domain" => Document::text(id.trust_domain()),
+        "path" => Document::texts(id.segments()),
+        "proof" => proof,
+        "expires_at" => Document::number(peer.expires_at()),
+        "x509" => x509,
+        "jwt" => jwt,
+        "process" => Document::null(),
+        "actors" => Document::list([]),
+    }
 }
 
 fn upstream(upstream: &Upstream) -> Document {
     let proof = match upstream.tls.as_ref().map(|tls| &tls.proof) {
-        None => "none",
-        Some(UpstreamProof::Roots(_)) => "roots",
-        Some(UpstreamProof::SpiffeId(_)) => "spiffe_id",
-        Some(UpstreamProof::Pin(_)) => "pin",
+        None => word!("none"),
+        Some(UpstreamProof::Roots(_)) => word!("roots"),
+        Some(UpstreamProof::SpiffeId(_)) => word!("spiffe_id"),
+        Some(UpstreamProof::Pin(_)) => word!("pin"),
     };
-    Document::object([(&NAME, Document::text(upstream.name.as_str())), (&PROOF, Document::text(proof))])
+    object! { "name" => Document::shared(upstream.name.text()), "proof" => proof }
 }
 
 fn action(action: &Action<'_>, upstream: &Upstream) -> Document {
     match action {
-        Action::Connect => Document::object([(&PROTOCOL, Document::text("tcp"))]),
+        Action::Connect => object! { "protocol" => word!("tcp") },
         Action::Http(http) => http_request(http, upstream),
     }
 }
 
 fn http_request(http: &HttpAction<'_>, upstream: &Upstream) -> Document {
-    Document::object([
-        (&PROTOCOL, Document::text(http.protocol)),
-        (&METHOD, Document::text(http.method)),
-        (&SCHEME, Document::text("https")),
-        (&HOST, Document::text(http.host)),
-        (&PATH, Document::text(http.path)),
-        (&SEGMENTS, Document::texts(http.segments.iter().map(String::as_str))),
-        (&QUERY, lists(http.query.iter().map(|(name, value)| (name.as_str(), value.as_str())))),
-        (&HEADERS, headers(http, upstream)),
-        (&BODY, body(&http.body)),
-    ])
+    object! {
+        "protocol" => Document::text(http.protocol),
+        "method" => Document::text(http.method),
+        "scheme" => word!("https"),
+        "host" => Document::text(http.host),
+        "path" => Document::text(http.path),
+        "segments" => Document::texts(http.segments.iter().map(String::as_str)),
+        "query" => lists(http.query.iter().map(|(name, value)| (name.as_str(), value.as_str()))),
+        "headers" => headers(http, upstream),
+        "body" => body(&http.body),
+    }
 }
 
 /// All headers but those that carry proof, cookies, or stand where the credential will be put.
@@ -176,19 +162,18 @@ fn headers(http: &HttpAction<'_>, upstream: &Upstream) -> Document {
 }
 
 fn body(body: &BodyFacts<'_>) -> Document {
-    let state = |state| (&STATE, Document::text(state));
     match body {
-        BodyFacts::NotInspected => Document::object([state("not_inspected")]),
-        BodyFacts::Absent => Document::object([state("absent")]),
-        BodyFacts::TooLarge => Document::object([state("too_large")]),
-        BodyFacts::Malformed => Document::object([state("malformed")]),
+        BodyFacts::NotInspected => object! { "state" => word!("not_inspected") },
+        BodyFacts::Absent => object! { "state" => word!("absent") },
+        BodyFacts::TooLarge => object! { "state" => word!("too_large") },
+        BodyFacts::Malformed => object! { "state" => word!("malformed") },
         BodyFacts::Parsed { bytes, value } => match Document::from_json(value) {
-            Ok(value) => Document::object([
-                state("parsed"),
-                (&BYTES, Document::number(*bytes as u64)),
-                (&VALUE, value),
-            ]),
-            Err(_too_deep) => Document::object([state("malformed")]),
+            Ok(value) => object! {
+                "state" => word!("parsed"),
+                "bytes" => Document::number(*bytes as u64),
+                "value" => value,
+            },
+            Err(_too_deep) => object! { "state" => word!("malformed") },
         },
     }
 }
@@ -196,13 +181,13 @@ fn body(body: &BodyFacts<'_>) -> Document {
 fn credentials(request: &Request<'_>) -> Document {
     Document::map(request.credentials.iter().map(|facts| {
         let state = match facts.state {
-            CredentialState::None => Document::object([(&STATE, Document::text("none"))]),
-            CredentialState::Live { issued_at, expires_at, callers } => Document::object([
-                (&STATE, Document::text("live")),
-                (&ISSUED_AT, Document::number(issued_at)),
-                (&EXPIRES_AT, Document::number(expires_at)),
-                (&CALLERS, Document::number(callers.into())),
-            ]),
+            CredentialState::None => object! { "state" => word!("none") },
+            CredentialState::Live { issued_at, expires_at, callers } => object! {
+                "state" => word!("live"),
+                "issued_at" => Document::number(issued_at),
+                "expires_at" => Document::number(expires_at),
+                "callers" => Document::number(callers.into()),
+            },
         };
         (facts.name.as_str(), state)
     }))
@@ -217,9 +202,12 @@ fn lists<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Document {
     Document::map(grouped.into_iter().map(|(name, values)| (name, Document::texts(values))))
 }
 
-const fn direction(direction: Direction) -> &'static str {
+fn direction(direction: Direction) -> Document {
     match direction {
-        Direction::Inbound => "inbound",
-        Direction::Outbound => "outbound",
+        Direction::Inbound => word!("inbound"),
+        Direction::Outbound => word!("outbound"),
     }
 }
+
+#[cfg(test)]
+mod tests;

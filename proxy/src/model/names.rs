@@ -20,6 +20,10 @@ macro_rules! names {
             /// The name as it stands in the configuration.
             #[must_use]
             pub fn as_str(&self) -> &str { &self.0 }
+
+            /// The same, to be shared.
+            #[must_use]
+            pub const fn text(&self) -> &Arc<str> { &self.0 }
         }
 
         impl std::str::FromStr for $name {

@@ -49,6 +49,12 @@ impl SpiffeId {
         &self.text
     }
 
+    /// The same, to be shared.
+    #[must_use]
+    pub const fn text(&self) -> &Arc<str> {
+        &self.text
+    }
+
     /// The trust domain's name.
     #[must_use]
     pub fn trust_domain(&self) -> &str {
