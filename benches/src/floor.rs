@@ -1,10 +1,19 @@
 //! The floor: the least proxy on hyper and rustls that does the whole job for one upstream. Mutual TLS 1.3, the
 //! caller's SPIFFE ID read once per connection, one header set, a pool of upstream connections, one thread. No
-//! policy, no records, no limits: what Postern costs above it is what Postern does.
+//! policy, no records, no limits: what Postern costs above it is what Postern does. A program of its own, for its
+//! size and its memory are measured too.
+//!
+//! `postern-benches-floor LISTEN UPSTREAM AUTHORIZATION FOLDER`
+#![expect(clippy::print_stderr, reason = "a command line speaks to its reader")]
+
+mod pem;
+
+use std::error::Error;
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http::{HeaderValue, Request, Response, header};
@@ -17,19 +26,39 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
-use crate::{Failure, site};
+/// Any error of a tool that only tells it.
+type Failure = Box<dyn Error + Send + Sync>;
 
-#[derive(clap::Args)]
-pub(crate) struct Floor {
-    #[arg(long)]
+struct Floor {
     listen: SocketAddr,
-    #[arg(long)]
     upstream: SocketAddr,
-    #[arg(long)]
     authorization: HeaderValue,
     /// Where the certificates are.
-    #[arg(long)]
     site: PathBuf,
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("postern-benches-floor: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<(), Failure> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let [listen, upstream, authorization, site] = words.as_slice() else {
+        return Err("wants LISTEN UPSTREAM AUTHORIZATION FOLDER".into());
+    };
+    let floor = Floor {
+        listen: listen.parse()?,
+        upstream: upstream.parse()?,
+        authorization: HeaderValue::from_str(authorization)?,
+        site: site.into(),
+    };
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(floor.serve())
 }
 
 /// Where requests go, and the connections there that wait for one.
@@ -40,7 +69,7 @@ struct Upstream {
 }
 
 impl Floor {
-    pub(crate) async fn serve(self) -> Result<(), Failure> {
+    async fn serve(self) -> Result<(), Failure> {
         let acceptor = TlsAcceptor::from(Arc::new(tls(&self.site)?));
         let (address, authorization) = (self.upstream, self.authorization);
         let upstream = Arc::new(Upstream { address, authorization, waiting: Mutex::default() });
@@ -57,8 +86,8 @@ impl Floor {
 }
 
 fn tls(site: &std::path::Path) -> Result<rustls::ServerConfig, Failure> {
-    let (chain, key) = site::identity(site, "gate")?;
-    let verifier = WebPkiClientVerifier::builder(Arc::new(site::roots(site)?)).build()?;
+    let (chain, key) = pem::identity(site, "gate")?;
+    let verifier = WebPkiClientVerifier::builder(Arc::new(pem::roots(site)?)).build()?;
     let mut config = rustls::ServerConfig::builder_with_protocol_versions(&[&rustls::version::TLS13])
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain, key)?;

@@ -25,7 +25,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsConnector;
 
-use crate::{Failure, backend, site};
+use crate::{Failure, backend, pem, site};
 
 /// How long the proxy may take until it answers its first request; under valgrind everything is slow.
 const FIRST_ANSWER: Duration = Duration::from_secs(20);
@@ -188,10 +188,10 @@ impl Caller {
             Group::X25519mlkem768 => aws_lc_rs::kx_group::X25519MLKEM768,
         };
         let provider = CryptoProvider { kx_groups: vec![group], ..aws_lc_rs::default_provider() };
-        let (chain, key) = site::identity(folder, "caller")?;
+        let (chain, key) = pem::identity(folder, "caller")?;
         let mut tls = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(&[&rustls::version::TLS13])?
-            .with_root_certificates(site::roots(folder)?)
+            .with_root_certificates(pem::roots(folder)?)
             .with_client_auth_cert(chain, key)?;
         tls.resumption = Resumption::disabled();
         tls.alpn_protocols = vec![b"http/1.1".to_vec()];

@@ -1,18 +1,20 @@
 //! Postern beside a floor and its peers, on loopback, in a few minutes: instructions and CPU time per request and
 //! per handshake, memory, size, and the cost of a decision. `cargo x bench` builds and runs it.
 //!
-//! Everything is a process of its own: the proxies, and this program again as load generator, backend and floor
-//! (the hidden commands). The proxy under test has one CPU to itself, load and backend share another.
+//! Everything is a process of its own: the proxies, and this program again as load generator and backend (the hidden
+//! commands). The proxy under test has one CPU to itself, load and backend share another.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line speaks to its reader")]
 #![expect(clippy::disallowed_methods, reason = "Postern's Clock is not for what is measured from outside")]
 
 mod backend;
 mod child;
 mod decide;
-mod floor;
+mod decision;
+mod estate;
 mod load;
 mod measure;
 mod meter;
+mod pem;
 mod site;
 mod table;
 mod target;
@@ -46,8 +48,6 @@ enum Part {
     Load(load::Load),
     /// The old service.
     Backend(backend::Backend),
-    /// The least proxy that does the job.
-    Floor(floor::Floor),
     /// Decisions alone.
     Decide(decide::Decide),
     /// Another program, which ends when we do.
@@ -60,7 +60,6 @@ fn main() -> ExitCode {
         None => compare(&command.measured, command.results),
         Some(Part::Load(load)) => on_one_thread(load.run()),
         Some(Part::Backend(backend)) => on_one_thread(backend.serve()),
-        Some(Part::Floor(floor)) => on_one_thread(floor.serve()),
         Some(Part::Decide(decide)) => decide.run(),
         Some(Part::Child(child)) => child.exec(),
     };
@@ -75,6 +74,9 @@ fn main() -> ExitCode {
 
 fn compare(plan: &measure::Plan, results: Option<PathBuf>) -> Result<(), Failure> {
     let report = table::report(plan, &measure::everything(plan)?);
+    if report.contains(table::NOT_RUN) {
+        eprintln!("postern-benches: NOT everything was measured; the report names what and why");
+    }
     print!("{report}");
     if let Some(file) = results {
         std::fs::write(file, report)?;

@@ -6,6 +6,7 @@ use std::fs;
 
 use crate::Failure;
 use crate::child::{Callers, MEASURED, OTHERS, Running, installed, printed};
+use crate::decision;
 use crate::load::{Group, Shape};
 use crate::meter::{as_f64, callgrind, cpu_seconds, resident_kib, total};
 use crate::site::{Site, authorization, free_address};
@@ -32,9 +33,8 @@ pub(crate) struct Plan {
 pub(crate) const CONNECTIONS: usize = 32;
 /// Handshakes in flight.
 pub(crate) const AT_ONCE: usize = 16;
-/// Under callgrind, where counts hardly vary: requests, handshakes, decisions.
-const COUNTED: (usize, usize, usize) = (2_000, 60, 500);
-const DECISIONS: usize = 5_000;
+/// Under callgrind, where counts hardly vary: requests, handshakes.
+const COUNTED: (usize, usize) = (2_000, 60);
 
 /// A row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -46,32 +46,35 @@ pub(crate) enum Figure {
     IdleConnection,
     IdleMemory,
     Binary,
-    DecisionCpu,
-    DecisionInstructions,
 }
 
 /// Whether the key exchange is X25519MLKEM768 rather than X25519.
 pub(crate) type Hybrid = bool;
 
-/// For each cell what each round gave, or why it gave nothing.
-pub(crate) type Cells = HashMap<(Figure, Target), Vec<Result<f64, String>>>;
+/// What each round gave, or why it gave nothing.
+pub(crate) type Rounds = Vec<Result<f64, String>>;
+pub(crate) type Cells = HashMap<(Figure, Target), Rounds>;
 
 /// Measures everything. A cell that cannot be measured holds the reason.
-pub(crate) fn everything(plan: &Plan) -> Result<Cells, Failure> {
+pub(crate) fn everything(plan: &Plan) -> Result<(Cells, decision::Cells), Failure> {
     let site = Site::new()?;
     let _backend = backend(&site)?;
-    let mut cells = Cells::new();
+    let (mut cells, mut decisions) = (Cells::new(), decision::Cells::new());
     for round in 1..=plan.rounds {
         for target in Target::ALL {
             eprintln!("round {round} of {}: {}", plan.rounds, target.name());
             Bench { site: &site, target, cells: &mut cells }.round(plan);
         }
+        eprintln!("round {round} of {}: decisions", plan.rounds);
+        decision::round(&site, &mut decisions);
     }
     for target in Target::ALL {
         eprintln!("instructions: {}", target.name());
         Bench { site: &site, target, cells: &mut cells }.counted();
     }
-    Ok(cells)
+    eprintln!("instructions: decisions");
+    decision::counted(&site, &mut decisions);
+    Ok((cells, decisions))
 }
 
 fn backend(site: &Site) -> Result<Running, Failure> {
@@ -116,9 +119,6 @@ impl Bench<'_> {
                 bench.cpu(Shape::Handshakes, group, plan.handshakes)
             });
         }
-        if self.target == Target::Postern {
-            self.put(Figure::DecisionCpu, |bench| Ok(printed(&bench.decide(DECISIONS)?)?.trim().parse()?));
-        }
     }
 
     /// Resident MiB without connections, and KiB for each that is idle.
@@ -154,7 +154,7 @@ impl Bench<'_> {
 
     /// What hardly varies from round to round.
     fn counted(&mut self) {
-        let (requests, handshakes, decisions) = COUNTED;
+        let (requests, handshakes) = COUNTED;
         for (figure, shape, group, count) in [
             (Figure::RequestInstructions, Shape::KeepAlive, Group::X25519, requests),
             (Figure::HandshakeInstructions(false), Shape::Handshakes, Group::X25519, handshakes),
@@ -163,9 +163,6 @@ impl Bench<'_> {
             self.put(figure, |bench| bench.instructions(shape, group, count));
         }
         self.put(Figure::Binary, Self::stripped_mib);
-        if self.target == Target::Postern {
-            self.put(Figure::DecisionInstructions, |bench| bench.decision_instructions(decisions));
-        }
     }
 
     /// User instructions for each of `count`: what it costs to start, to warm up and to end falls out.
@@ -182,24 +179,6 @@ impl Bench<'_> {
         };
         let warm = count / 5;
         Ok((run(warm + count)? - run(warm)?) / as_f64(count))
-    }
-
-    fn decision_instructions(&self, count: usize) -> Result<f64, Failure> {
-        let out = self.site.path("callgrind.out");
-        let run = |count| -> Result<f64, Failure> {
-            let mut words = callgrind(&out)?;
-            words.extend(self.decide(count)?);
-            printed(&words)?;
-            total(&out)
-        };
-        Ok((run(count + 100)? - run(100)?) / as_f64(count))
-    }
-
-    fn decide(&self, count: usize) -> Result<Vec<OsString>, Failure> {
-        let mut words = vec![std::env::current_exe()?.into_os_string(), "decide".into()];
-        words.extend(["--count".into(), count.to_string().into()]);
-        words.extend(["--policy".into(), self.site.path("policy").into()]);
-        Ok(words)
     }
 
     fn stripped_mib(&self) -> Result<f64, Failure> {

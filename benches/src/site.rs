@@ -12,20 +12,15 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
     IsCa, KeyPair, KeyUsagePurpose, SanType,
 };
-use rustls::RootCertStore;
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
 use time::OffsetDateTime;
 
 use crate::Failure;
+use crate::estate::{self, CALLER, GATE, Spelling};
 
 /// The name that the proxies are asked for.
 pub(crate) const HOST: &str = "localhost";
-/// Who calls.
-pub(crate) const CALLER: &str = "spiffe://bench.example/ns/batch/sa/eod";
-const GATE: &str = "spiffe://bench.example/gate";
 const USER: &str = "ledger-7";
 const PASSWORD: &str = "correct-horse-battery-staple";
 
@@ -40,9 +35,13 @@ impl Site {
         let folder = tempfile::Builder::new().prefix("postern-benches-").tempdir()?;
         let site = Self { folder, backend: free_address()? };
         site.write_certificates()?;
-        fs::create_dir(site.path("policy"))?;
-        fs::write(site.path("policy/main.rego"), include_str!("../policy/main.rego"))?;
-        fs::write(site.path("policy/data.json"), estate().to_string())?;
+        for spelling in Spelling::ALL {
+            let folder = site.policy(spelling);
+            fs::create_dir(&folder)?;
+            fs::write(folder.join("main.rego"), spelling.rego())?;
+            fs::write(folder.join("data.json"), estate::data(spelling).to_string())?;
+        }
+        fs::write(site.path("input.json"), estate::input().to_string())?;
         fs::write(site.path("credential.json"), json!({"username": USER, "password": PASSWORD}).to_string())?;
         Ok(site)
     }
@@ -53,6 +52,11 @@ impl Site {
 
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// The folder of one spelling of the policy.
+    pub(crate) fn policy(&self, spelling: Spelling) -> PathBuf {
+        self.path(spelling.name())
     }
 
     fn write_certificates(&self) -> Result<(), Failure> {
@@ -107,6 +111,8 @@ http {{
     /// everything is slow.
     pub(crate) fn postern(&self, listen: SocketAddr) -> String {
         let (place, backend) = (self.folder().display(), self.backend);
+        let policy = self.policy(Spelling::LookedUp);
+        let policy = policy.display();
         format!(
             "version: 1
 state: {place}/state
@@ -118,7 +124,7 @@ credentials:
 upstreams:
   ledger: {{ address: \"{backend}\", login: basic }}
 policy:
-  bundles: {{ main: {{ path: {place}/policy }} }}
+  bundles: {{ main: {{ path: {policy} }} }}
   fuse: 1s
 listeners:
   front:
@@ -138,50 +144,9 @@ pub(crate) fn authorization() -> String {
     format!("Basic {}", BASE64_STANDARD.encode(format!("{USER}:{PASSWORD}")))
 }
 
-/// Chain and key of `gate` or `caller`.
-pub(crate) fn identity(
-    folder: &Path,
-    name: &str,
-) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Failure> {
-    let chain = CertificateDer::pem_file_iter(folder.join(format!("{name}.pem")))?;
-    let key = PrivateKeyDer::from_pem_file(folder.join(format!("{name}.key")))?;
-    Ok((chain.collect::<Result<_, _>>()?, key))
-}
-
-pub(crate) fn roots(folder: &Path) -> Result<RootCertStore, Failure> {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(folder.join("roots.pem"))?)?;
-    Ok(roots)
-}
-
 /// A port of loopback that was free just now.
 pub(crate) fn free_address() -> Result<SocketAddr, Failure> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
-}
-
-/// 50 roles of 5 permissions, and 500 callers with 3 roles each; ours is one of them.
-fn estate() -> Value {
-    let permission = |role: usize, at: usize| {
-        let method = ["GET", "POST", "PUT", "DELETE", "HEAD"].get(at).copied();
-        // The 8th role may do something with postings, every other with something else.
-        let resource = if role == 7 { "postings".to_owned() } else { format!("resource-{role}") };
-        json!({"method": method, "resource": resource})
-    };
-    let roles = (0..50).map(|role| {
-        let permissions: Vec<Value> = (0..5).map(|at| permission(role, at)).collect();
-        (format!("role-{role}"), permissions.into())
-    });
-    let bindings = (0..500).map(|caller| {
-        let id =
-            if caller == 250 { CALLER.to_owned() } else { format!("spiffe://bench.example/sa/{caller}") };
-        // The 251st has the roles 10, 25 and 7.
-        let held =
-            if caller == 250 { [10, 25, 7] } else { [caller % 50, (caller + 1) % 50, (caller + 2) % 50] };
-        (id, held.map(|role| format!("role-{role}")).to_vec().into())
-    });
-    let (roles, bindings): (serde_json::Map<_, _>, serde_json::Map<_, _>) =
-        (roles.collect(), bindings.collect());
-    json!({"roles": roles, "bindings": bindings, "freeze": {"active": false}})
 }
 
 fn unnamed() -> CertificateParams {

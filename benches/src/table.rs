@@ -1,16 +1,22 @@
 //! The table, in Markdown, with what must be known to read it.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::fs;
+use std::hash::Hash;
 use std::process::Command;
 use std::thread;
 
 use crate::child;
-use crate::measure::{AT_ONCE, CONNECTIONS, Cells, Figure, Plan};
+use crate::decision::{self, Cost, Decider};
+use crate::estate::Spelling;
+use crate::measure::{AT_ONCE, CONNECTIONS, Cells, Figure, Plan, Rounds};
 use crate::target::Target;
 
-/// Row titles, the unit a value is divided by, and how many decimals it has.
-const ROWS: &[(Figure, &str, f64, usize)] = &[
+/// A row: its title, the unit a value is divided by, and how many decimals it has.
+type Row<R> = (R, &'static str, f64, usize);
+
+const ROWS: &[Row<Figure>] = &[
     (Figure::RequestCpu, "CPU per request, µs", 1.0, 1),
     (Figure::RequestInstructions, "user instructions per request, thousands", 1e3, 1),
     (Figure::HandshakeCpu(false), "CPU per handshake, X25519, µs", 1.0, 0),
@@ -25,36 +31,58 @@ const ROWS: &[(Figure, &str, f64, usize)] = &[
     (Figure::IdleConnection, "resident memory per idle connection, KiB", 1.0, 1),
     (Figure::IdleMemory, "resident memory without connections, MiB", 1.0, 1),
     (Figure::Binary, "program, stripped, MiB", 1.0, 1),
-    (Figure::DecisionCpu, "of a request, the decision alone, µs", 1.0, 1),
-    (Figure::DecisionInstructions, "of a request, the decision alone, thousands of instructions", 1e3, 1),
 ];
 
+const DECISIONS: &[Row<Cost>] = &[
+    (Cost::Cpu(Spelling::LookedUp), "CPU, everything looked up by its key, µs", 1.0, 1),
+    (Cost::Instructions(Spelling::LookedUp), "user instructions, looked up, thousands", 1e3, 1),
+    (Cost::Cpu(Spelling::Searched), "CPU, searched in lists of 500 callers, µs", 1.0, 1),
+    (Cost::Instructions(Spelling::Searched), "user instructions, searched, thousands", 1e3, 1),
+];
+
+/// What stands in a cell without a figure, and before the reason.
+pub(crate) const NOT_RUN: &str = "**NOT RUN**";
+
 /// Everything in one Markdown page.
-pub(crate) fn report(plan: &Plan, cells: &Cells) -> String {
-    let mut page = format!("# First figures\n\n{}\n\n", introduction(plan));
-    let names = Target::ALL.map(Target::name).join(" | ");
-    line(&mut page, &format!("| | {names} |\n|---|{}", "---|".repeat(Target::ALL.len())));
+pub(crate) fn report(plan: &Plan, (cells, decisions): &(Cells, decision::Cells)) -> String {
+    let mut page = format!("# Figures\n\n{}\n\n", introduction(plan));
+    sheet(&mut page, &Target::ALL.map(|target| (target, target.name())), ROWS, cells);
+    line(&mut page, &format!("\n{NOTES}\n## One decision\n\n{DECIDING}"));
+    sheet(&mut page, &Decider::ALL.map(|decider| (decider, decider.name())), DECISIONS, decisions);
+    page + "\n" + DECIDERS + "\n" + &machine()
+}
+
+/// One table, and below it why some cells have no figure. The other columns are measured by the first.
+fn sheet<R: Copy + Eq + Hash, C: Copy + Eq + Hash>(
+    page: &mut String,
+    columns: &[(C, &str)],
+    rows: &[Row<R>],
+    cells: &HashMap<(R, C), Rounds>,
+) {
+    let names: Vec<&str> = columns.iter().map(|(_, name)| *name).collect();
+    line(page, &format!("| | {} |\n|---|{}", names.join(" | "), "---|".repeat(names.len())));
     let mut reasons: Vec<(String, Vec<&str>)> = Vec::new();
-    for (figure, title, unit, decimals) in ROWS {
+    for (figure, title, unit, decimals) in rows {
+        let base = columns.first().and_then(|(first, _)| cells.get(&(*figure, *first)));
         let mut row = format!("| {title} |");
-        for target in Target::ALL {
-            let cell = cell(cells, (*figure, target), (*unit, *decimals));
+        for (index, (column, name)) in columns.iter().enumerate() {
+            let base = base.filter(|_| index > 0);
+            let cell = cell(cells.get(&(*figure, *column)), base, (*unit, *decimals));
             let cell = cell.unwrap_or_else(|why| {
-                let reason = format!("{}: {why}", target.name());
+                let reason = format!("{name}: {why}");
                 match reasons.iter_mut().find(|(known, _)| *known == reason) {
                     Some((_, titles)) => titles.push(title),
                     None => reasons.push((reason, vec![title])),
                 }
-                "not measured".into()
+                NOT_RUN.into()
             });
             row.extend([" ", &cell, " |"]);
         }
-        line(&mut page, &row);
+        line(page, &row);
     }
     for (reason, titles) in &reasons {
-        line(&mut page, &format!("\nNot measured, {reason} ({})", titles.join("; ")));
+        line(page, &format!("\n{NOT_RUN}, {reason} ({})", titles.join("; ")));
     }
-    page + "\n" + NOTES + "\n" + &machine()
 }
 
 fn line(page: &mut String, text: &str) {
@@ -72,13 +100,12 @@ fn introduction(plan: &Plan) -> String {
 }
 
 const NOTES: &str = "\
-- **floor**: the least proxy on hyper and rustls (`benches/src/floor.rs`): no policy, no records, no limits.
-  Its program also holds the load generator, the backend and the policy engine, so the ratios of program size and of memory
-  without connections flatter the others.
+- **floor**: the least proxy on hyper and rustls (`benches/src/floor.rs`), a program of its own: no policy, no
+  records, no limits.
 - **postern**: the real program with a real configuration: a decision per request (50 roles, 500 callers), a record per
   request to a file, limits, deadlines, the answer searched for the credential.
 - **nginx**: the tests' own, one process. How it was built is below; a distribution's may be faster. OpenSSL has
-  X25519MLKEM768 from 3.5 on.
+  X25519MLKEM768 from 3.5 on: with an older one only the X25519 handshakes compare, which all do alike.
 - A handshake is a connection: connect, mutual TLS with a P-256 chain, one request, close. Nobody resumes or sends
   tickets.
 - The backend refuses requests without exactly the credential; the callers check status and body of every answer.
@@ -87,22 +114,37 @@ const NOTES: &str = "\
   Differences below 1.2x are not shown by it.
 - Instructions are callgrind's, user space only: a longer run minus a shorter one, once per cell. valgrind shows
   programs a CPU without the newest vector instructions, so cryptography is counted on its AVX2 paths.
-- An idle connection has answered one request. A decision alone: `Judge::judge` on a recorded request whose document
-  is copied, not built.
+- An idle connection has answered one request.
 ";
 
-type Cell = (Figure, Target);
+const DECIDING: &str = "\
+The same policy and data (50 roles, 500 callers) asked about the same request, one decision after another on one
+thread. In brackets: the median of the ratios to bare regorus in the same round.
+";
 
-fn cell(cells: &Cells, (figure, target): Cell, (unit, decimals): (f64, usize)) -> Result<String, String> {
-    let Some(rounds) = cells.get(&(figure, target)) else { return Ok("–".into()) };
+const DECIDERS: &str = "\
+- **regorus, bare**: as its documentation uses it: a clone of a prepared engine, the input read from JSON, `eval_rule`.
+- **postern's judge**: `Judge::judge`: the input built from a request's parts, evaluated with guarded builtins within
+  a fuse, the decision read strictly.
+- **OPA**: `opa bench` of the version below: a prepared query whose input was parsed beforehand, in process. The way to
+  an OPA of its own, over HTTP, is not in it.
+- *Looked up* is how the README tells authors to write (`benches/policy/looked_up.rego`), and what Postern decides by in
+  the table above; *searched* is the same policy with bindings and permissions in lists (`searched.rego`).
+- CPU is the process's own; OPA tells time by the clock on the wall, with its CPU to itself.
+";
+
+/// The median, and that of the ratios to `base`, round by round.
+fn cell(
+    rounds: Option<&Rounds>,
+    base: Option<&Rounds>,
+    (unit, decimals): (f64, usize),
+) -> Result<String, String> {
+    let Some(rounds) = rounds else { return Ok("–".into()) };
     let values: Vec<f64> = rounds.iter().cloned().collect::<Result<_, _>>()?;
     let mut cell = format!("{:.decimals$}", median(values.clone()) / unit);
-    if target == Target::Floor {
-        return Ok(cell);
-    }
-    let floor = cells.get(&(figure, Target::Floor)).into_iter().flatten();
+    let base = base.into_iter().flatten();
     let ratios: Vec<f64> =
-        values.iter().zip(floor).filter_map(|(value, floor)| Some(value / floor.as_ref().ok()?)).collect();
+        values.iter().zip(base).filter_map(|(value, base)| Some(value / base.as_ref().ok()?)).collect();
     if !ratios.is_empty() {
         let written = write!(cell, " ({:.2}x)", median(ratios));
         debug_assert!(written.is_ok(), "writing to a String");
@@ -133,7 +175,8 @@ fn machine() -> String {
         read("/proc/sys/kernel/osrelease").trim(),
         load.split(' ').take(2).collect::<Vec<_>>().join(" "),
         said("nginx: ", Target::Nginx.program().ok().map(|program| (program.into(), "-V"))),
-        said("valgrind: ", Some(("valgrind".into(), "--version"))),
+        said("opa: ", xtask::parts::find("opa").ok().map(|program| (program.into(), "version")))
+            + &said("valgrind: ", Some(("valgrind".into(), "--version"))),
     )
 }
 
@@ -157,12 +200,8 @@ mod tests {
     #[test]
     fn a_ratio_is_taken_round_by_round() {
         let rounds = |values: [f64; 3]| values.map(Ok).to_vec();
-        let cells = Cells::from([
-            ((Figure::RequestCpu, Target::Floor), rounds([10.0, 40.0, 20.0])),
-            ((Figure::RequestCpu, Target::Postern), rounds([15.0, 48.0, 36.0])),
-        ]);
 
-        let cell = cell(&cells, (Figure::RequestCpu, Target::Postern), (1.0, 1));
+        let cell = cell(Some(&rounds([15.0, 48.0, 36.0])), Some(&rounds([10.0, 40.0, 20.0])), (1.0, 1));
 
         assert_eq!(cell.unwrap(), "36.0 (1.50x)");
     }
@@ -173,8 +212,8 @@ mod tests {
         let cells = Cells::from([((Figure::Binary, Target::Nginx), rounds)]);
 
         assert!(
-            report(&plan(), &cells)
-                .contains("Not measured, nginx: it never answered (program, stripped, MiB)")
+            report(&plan(), &(cells, decision::Cells::new()))
+                .contains("**NOT RUN**, nginx: it never answered (program, stripped, MiB)")
         );
     }
 

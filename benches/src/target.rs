@@ -4,7 +4,7 @@ use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::Failure;
 use crate::site::{Site, authorization};
@@ -33,15 +33,9 @@ impl Target {
     pub(crate) fn program(self) -> Result<PathBuf, Failure> {
         let ours = env::current_exe()?;
         match self {
-            Self::Floor => Ok(ours),
+            Self::Floor => built(&ours, "postern-benches-floor", "postern-benches"),
             Self::Nginx => Ok(xtask::parts::find("nginx")?),
-            Self::Postern => {
-                let beside = ours.with_file_name("postern");
-                if beside.is_file() {
-                    return Ok(beside);
-                }
-                Err("postern is not built in this profile: cargo build --release --package postern".into())
-            }
+            Self::Postern => built(&ours, "postern", "postern"),
         }
     }
 
@@ -51,12 +45,10 @@ impl Target {
         let file = site.path(&format!("{}.conf", self.name()));
         match self {
             Self::Floor => {
-                words.extend(["floor", "--listen"].map(OsString::from));
                 words.extend(
-                    [listen.to_string(), "--upstream".into(), site.backend.to_string()].map(OsString::from),
+                    [listen.to_string(), site.backend.to_string(), authorization()].map(OsString::from),
                 );
-                words.extend(["--authorization".into(), OsString::from(authorization())]);
-                words.extend(["--site".into(), site.folder().into()]);
+                words.push(site.folder().into());
             }
             Self::Nginx => {
                 fs::write(&file, site.nginx(listen))?;
@@ -76,4 +68,13 @@ impl Target {
         }
         Ok(words)
     }
+}
+
+/// A program that Cargo put beside this one.
+fn built(ours: &Path, program: &str, package: &str) -> Result<PathBuf, Failure> {
+    let beside = ours.with_file_name(program);
+    if beside.is_file() {
+        return Ok(beside);
+    }
+    Err(format!("{program} is not built in this profile: cargo build --release --package {package}").into())
 }

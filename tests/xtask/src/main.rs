@@ -60,7 +60,9 @@ fn main() -> ExitCode {
 
 /// Builds, optimised, and measures; `words` go to the measurements.
 fn bench(words: &[String]) -> Result<(), Box<dyn Error>> {
-    parts_verb::install(&["nginx".to_owned()])?;
+    if let Err(why) = parts_verb::install(&["nginx".to_owned(), "opa".to_owned()]) {
+        eprintln!("cargo x bench: NOT RUN will be what needs these: {why}");
+    }
     let build = ["build", "--release", "--package", "postern", "--package", "postern-benches"];
     run::shown_to_the_reader(Command::new("cargo").args(build))?;
     let measure = ["run", "--quiet", "--release", "--package", "postern-benches", "--"];
