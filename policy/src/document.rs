@@ -37,41 +37,31 @@ impl Word {
     }
 }
 
-/// The member names of an object, put into the engine's form and order once per process; [`object!`](crate::object)
-/// makes one where it is used.
+/// The member names of an object, made into the engine's form once per process; [`object!`](crate::object) makes one
+/// where it is used.
 #[derive(Debug)]
 pub struct Shape<const N: usize> {
     names: [&'static str; N],
-    blank: OnceLock<(Value, [Value; N])>,
+    values: OnceLock<[Value; N]>,
 }
 
 impl<const N: usize> Shape<N> {
-    /// Names the members; no name may come twice.
+    /// Names the members; no name may come twice. Cheapest in the order of the alphabet, which the engine keeps.
     #[must_use]
     pub const fn new(names: [&'static str; N]) -> Self {
-        Self { names, blank: OnceLock::new() }
+        Self { names, values: OnceLock::new() }
     }
 
     /// The object with these values, in the order of the names.
     #[must_use]
     pub fn object(&self, values: [Document; N]) -> Document {
-        let (blank, names) = self.blank.get_or_init(|| {
-            let names = self.names.map(Value::from);
-            let blank: Object = names.iter().map(|name| (name.clone(), Value::Null)).collect();
-            (blank.into_value(), names)
-        });
-        // Cheaper than an object that grows: the engine keeps the copy in the compact form of its original.
-        let mut value = blank.clone();
-        let mut depth = 0;
-        if let Ok(object) = value.as_object_mut() {
-            for (name, member) in names.iter().zip(values) {
-                depth = depth.max(member.depth);
-                if let Some(place) = object.get_mut(name) {
-                    *place = member.value;
-                }
-            }
-        }
-        Document { value, depth: depth.saturating_add(1) }
+        let names = self.values.get_or_init(|| self.names.map(Value::from));
+        let depth = values.iter().map(Document::depth).max().unwrap_or_default();
+        let mut values = values.into_iter();
+        let members = names
+            .each_ref()
+            .map(|name| (name.clone(), values.next().map_or(Value::Null, Document::into_value)));
+        Document::members(BTreeMap::from(members), depth)
     }
 }
 
@@ -177,8 +167,7 @@ impl Document {
                 (Value::from(key), item.value)
             })
             .collect();
-        // Not `into_value`, which would copy it into the form that is compact to keep.
-        Self { value: Value::Object(Arc::new(Object::from(members))), depth: depth.saturating_add(1) }
+        Self::members(members, depth)
     }
 
     /// JSON from outside: a request body, a recorded document. Bounded in depth and number of values.
@@ -215,6 +204,11 @@ impl Document {
 
     pub(crate) fn into_value(self) -> Value {
         self.value
+    }
+
+    fn members(members: BTreeMap<Value, Value>, depth: u8) -> Self {
+        // Not `into_value`, which would copy them into the form that is compact to keep.
+        Self { value: Value::Object(Arc::new(Object::from(members))), depth: depth.saturating_add(1) }
     }
 }
 

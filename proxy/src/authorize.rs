@@ -6,6 +6,7 @@
 mod facts;
 mod grant;
 pub mod load;
+mod recent;
 mod request;
 mod verdict;
 
@@ -26,7 +27,7 @@ use crate::live::{Live, Versioned};
 pub struct Authorizer {
     policy: Live<LoadedPolicy>,
     bench: RefCell<Option<Sitting>>,
-    surroundings: Surroundings,
+    parts: facts::Parts,
     clock: SharedClock,
 }
 
@@ -39,8 +40,8 @@ struct Sitting {
 impl Authorizer {
     /// A judge that follows `policy`; `surroundings` are what every input says of this sidecar.
     #[must_use]
-    pub const fn new(policy: Live<LoadedPolicy>, surroundings: Surroundings, clock: SharedClock) -> Self {
-        Self { policy, bench: RefCell::new(None), surroundings, clock }
+    pub fn new(policy: Live<LoadedPolicy>, surroundings: Surroundings, clock: SharedClock) -> Self {
+        Self { policy, bench: RefCell::new(None), parts: facts::Parts::new(surroundings), clock }
     }
 
     /// Judges one request: total, and never longer than the fuse allows by much.
@@ -48,7 +49,7 @@ impl Authorizer {
         let mut bench = self.bench.borrow_mut();
         let sitting = self.sitting(&mut bench);
         let now = self.clock.now().unix_seconds();
-        match sitting.judge.judge(&facts::Asked { request, surroundings: &self.surroundings, now }) {
+        match sitting.judge.judge(&facts::Asked { request, parts: &self.parts, now }) {
             Verdict::Allow(allowance) => verdict::grant(allowance, request, &sitting.policy),
             Verdict::Deny(refusal) => Err(Box::new(verdict::denial(refusal, &sitting.policy))),
         }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use http::header::{AUTHORIZATION, COOKIE, PROXY_AUTHORIZATION};
 use postern_policy::{Document, Facts, Leaf, LeafId, object, word};
 
+use super::recent::Recent;
 use super::request::{Action, BodyFacts, HttpAction, Request};
 use crate::config::{Login, Upstream, UpstreamProof};
 use crate::identify::{Identities, Peer, Proof};
@@ -19,10 +20,27 @@ pub struct Surroundings {
     pub labels: BTreeMap<String, String>,
 }
 
+/// What inputs share: built once and cloned into each.
+pub(super) struct Parts {
+    identities: Identities,
+    labels: Document,
+    callers: Recent<Peer>,
+    upstreams: Recent<Upstream>,
+}
+
+impl Parts {
+    pub(super) fn new(surroundings: Surroundings) -> Self {
+        let Surroundings { identities, labels } = surroundings;
+        let labels = labels.iter().map(|(key, value)| (key.as_str(), Document::text(value)));
+        let labels = Document::map(labels);
+        Self { identities, labels, callers: Recent::new(), upstreams: Recent::new() }
+    }
+}
+
 /// One live request, as the judge asks about it.
 pub(super) struct Asked<'a> {
     pub(super) request: &'a Request<'a>,
-    pub(super) surroundings: &'a Surroundings,
+    pub(super) parts: &'a Parts,
     pub(super) now: u64,
 }
 
@@ -43,16 +61,16 @@ impl Facts for Asked<'_> {
     fn document(&self) -> Document {
         let request = self.request;
         object! {
-            "v" => Document::number(1),
-            "caller" => caller(request.peer),
-            "listener" => Document::shared(request.listener.name.text()),
-            "direction" => direction(request.listener.direction),
-            "route" => Document::shared(request.route.name.text()),
-            "upstream" => upstream(&request.route.upstream),
-            "request" => action(request.action, &request.route.upstream),
-            "credentials" => credentials(request),
+            "caller" => self.parts.callers.document(request.peer, caller),
             "context" => self.context(),
+            "credentials" => credentials(request),
+            "direction" => direction(request.listener.direction),
+            "listener" => Document::shared(request.listener.name.text()),
             "now" => Document::number(self.now),
+            "request" => action(request.action, &request.route.upstream),
+            "route" => Document::shared(request.route.name.text()),
+            "upstream" => self.parts.upstreams.document(&request.route.upstream, upstream),
+            "v" => Document::number(1),
         }
     }
 }
@@ -70,15 +88,13 @@ impl Asked<'_> {
     }
 
     fn context(&self) -> Document {
-        let svids = self.surroundings.identities.svids.load();
-        let labels =
-            self.surroundings.labels.iter().map(|(key, value)| (key.as_str(), Document::text(value)));
+        let svids = self.parts.identities.svids.load();
         let sidecar = svids.value.default_id().map(|id| Document::shared(id.text()));
         let ip = self.request.from.map(|ip| Document::text(&ip.to_string()));
         object! {
-            "sidecar" => sidecar.unwrap_or(Document::null()),
-            "labels" => Document::map(labels),
+            "labels" => self.parts.labels.clone(),
             "peer" => object! { "ip" => ip.unwrap_or(Document::null()) },
+            "sidecar" => sidecar.unwrap_or(Document::null()),
         }
     }
 }
@@ -88,26 +104,26 @@ fn caller(peer: &Peer) -> Document {
     let (proof, x509, jwt) = match peer.proof() {
         Proof::X509 { serial, anchor } => {
             let facts =
-                object! { "serial" => Document::shared(serial), "anchor" => Document::shared(anchor) };
+                object! { "anchor" => Document::shared(anchor), "serial" => Document::shared(serial) };
             (word!("x509_svid"), facts, Document::null())
         }
         Proof::Jwt { key, audience } => {
             let facts =
-                object! { "key_id" => Document::shared(key), "audience" => Document::shared(audience) };
+                object! { "audience" => Document::shared(audience), "key_id" => Document::shared(key) };
             (word!("jwt_svid"), Document::null(), facts)
         }
     };
     object! {
-        "id" => Document::shared(id.text()),
-        "kind" => word!("workload"),
-        "trust_domain" => Document::text(id.trust_domain()),
-        "path" => Document::texts(id.segments()),
-        "proof" => proof,
-        "expires_at" => Document::number(peer.expires_at()),
-        "x509" => x509,
-        "jwt" => jwt,
-        "process" => Document::null(),
         "actors" => Document::list([]),
+        "expires_at" => Document::number(peer.expires_at()),
+        "id" => Document::shared(id.text()),
+        "jwt" => jwt,
+        "kind" => word!("workload"),
+        "path" => Document::texts(id.segments()),
+        "process" => Document::null(),
+        "proof" => proof,
+        "trust_domain" => Document::text(id.trust_domain()),
+        "x509" => x509,
     }
 }
 
@@ -130,15 +146,15 @@ fn action(action: &Action<'_>, upstream: &Upstream) -> Document {
 
 fn http_request(http: &HttpAction<'_>, upstream: &Upstream) -> Document {
     object! {
-        "protocol" => Document::text(http.protocol),
-        "method" => Document::text(http.method),
-        "scheme" => word!("https"),
-        "host" => Document::text(http.host),
-        "path" => Document::text(http.path),
-        "segments" => Document::texts(http.segments.iter().map(String::as_str)),
-        "query" => lists(http.query.iter().map(|(name, value)| (name.as_str(), value.as_str()))),
-        "headers" => headers(http, upstream),
         "body" => body(&http.body),
+        "headers" => headers(http, upstream),
+        "host" => Document::text(http.host),
+        "method" => Document::text(http.method),
+        "path" => Document::text(http.path),
+        "protocol" => Document::text(http.protocol),
+        "query" => lists(http.query.iter().map(|(name, value)| (name.as_str(), value.as_str()))),
+        "scheme" => word!("https"),
+        "segments" => Document::texts(http.segments.iter().map(String::as_str)),
     }
 }
 
@@ -169,8 +185,8 @@ fn body(body: &BodyFacts<'_>) -> Document {
         BodyFacts::Malformed => object! { "state" => word!("malformed") },
         BodyFacts::Parsed { bytes, value } => match Document::from_json(value) {
             Ok(value) => object! {
-                "state" => word!("parsed"),
                 "bytes" => Document::number(*bytes as u64),
+                "state" => word!("parsed"),
                 "value" => value,
             },
             Err(_too_deep) => object! { "state" => word!("malformed") },
@@ -183,10 +199,10 @@ fn credentials(request: &Request<'_>) -> Document {
         let state = match facts.state {
             CredentialState::None => object! { "state" => word!("none") },
             CredentialState::Live { issued_at, expires_at, callers } => object! {
-                "state" => word!("live"),
-                "issued_at" => Document::number(issued_at),
-                "expires_at" => Document::number(expires_at),
                 "callers" => Document::number(callers.into()),
+                "expires_at" => Document::number(expires_at),
+                "issued_at" => Document::number(issued_at),
+                "state" => word!("live"),
             },
         };
         (facts.name.as_str(), state)

@@ -1,4 +1,5 @@
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::config::{Listener, Route};
 use crate::identify::Peer;
@@ -8,7 +9,7 @@ use crate::model::CredentialFacts;
 #[derive(Debug)]
 pub struct Request<'a> {
     /// Who asks.
-    pub peer: &'a Peer,
+    pub peer: &'a Arc<Peer>,
     /// Where it arrived.
     pub listener: &'a Listener,
     /// Where it would go.

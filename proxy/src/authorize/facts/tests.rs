@@ -9,7 +9,7 @@ use postern_policy::{Document, Facts as _, Leaf, LeafId, Recorded};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Asked, Surroundings};
+use super::{Asked, Parts, Surroundings};
 use crate::authorize::{Action, BodyFacts, HttpAction, Request};
 use crate::config::{self, Config, Listener, Route};
 use crate::identify::{Peer, mint};
@@ -156,6 +156,7 @@ fn any_request_becomes_the_document_of_the_contract() {
     let published = mint::Published::new(Vec::new(), mint::bundles("td.example", &[]));
     let surroundings =
         Surroundings { identities: published.identities.clone(), labels: config.labels.clone() };
+    let parts = Parts::new(surroundings);
     for seed in 0..2_000 {
         let drawn = draw(&mut Dice(seed));
         let action = Action::Http(HttpAction {
@@ -176,7 +177,7 @@ fn any_request_becomes_the_document_of_the_contract() {
             from: drawn.from,
             credentials: &drawn.credentials,
         };
-        let asked = Asked { request: &request, surroundings: &surroundings, now: NOW };
+        let asked = Asked { request: &request, parts: &parts, now: NOW };
         let expected = drawn.expected(&route, &json!({"stage": "test", "site": "b"}));
 
         assert_eq!(asked.document(), Document::from_json(&expected).unwrap(), "seed {seed}");
