@@ -11,7 +11,8 @@ decision := {"allow": true, "rule": "role_permits", "reason": "a role of the cal
 
 permitted if {
 	some role in data.bindings[input.caller.id]
-	input.request.segments[0] in data.roles[role][input.request.method]
+	held := data.roles[role]
+	input.request.segments[0] in held[input.request.method]
 }
 
 frozen if {

@@ -159,6 +159,8 @@ fn last_line(said: &str) -> &str {
 fn command(words: &[OsString], cpu: &str) -> Result<Command, Failure> {
     let mut command = Command::new(env::current_exe()?);
     command.arg("child").arg("--");
+    // The engine makes errors on its way to an answer; with this set, each would look through the stack.
+    command.env_remove("RUST_BACKTRACE").env_remove("RUST_LIB_BACKTRACE");
     if pinned() {
         command.args(["taskset", "--cpu-list", cpu]);
     }

@@ -197,11 +197,6 @@ impl Document {
         self.depth
     }
 
-    #[cfg(test)]
-    pub(crate) const fn value(&self) -> &Value {
-        &self.value
-    }
-
     pub(crate) fn into_value(self) -> Value {
         self.value
     }

@@ -69,7 +69,7 @@ fn draw(dice: &mut Dice) -> Drawn {
         peer: mint::peer(
             id,
             mint::Published::new(Vec::new(), mint::bundles("td.example", &[])).clock().now(),
-            Duration::from_secs(60),
+            Duration::from_mins(1),
         ),
         method: dice.one(&["GET", "POST", "PROPFIND"]).to_owned(),
         segments: dice.several(5, text),
