@@ -219,6 +219,12 @@ impl Sources {
         &self.revision
     }
 
+    /// Whether both say the same under the same name.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.revision == other.revision && self.roots == other.roots && self.digest() == other.digest()
+    }
+
     /// Takes what means something out of a bundle's files.
     fn of_files(mut files: Files) -> Result<Self, Wrong> {
         let manifest = match files.remove(MANIFEST) {

@@ -1,6 +1,8 @@
 //! Bundles that the real `opa` builds, signs and reads: what it takes we take, and in the same sense.
 
 mod reading;
+mod several;
+mod site;
 
 use std::fs;
 use std::path::Path;

@@ -87,13 +87,13 @@ impl Status {
         if bundles.value.anchors().next().is_none() {
             lack("bundles", codes::NO_BUNDLE);
         }
-        let revision = policy.value.revisions.values().next().cloned();
+        let revisions: Vec<&str> = policy.value.revisions.values().map(String::as_str).collect();
         let id = svids.value.default_id().map(ToString::to_string);
         let values = BTreeMap::from([
             ("svid", Value { what: id, ends_in_s: ends, ..self.value(&svids) }),
             ("bundles", self.value(&bundles)),
             ("config", self.value(&self.config.load())),
-            ("policy", Value { what: revision, ..self.value(&policy) }),
+            ("policy", Value { what: Some(revisions.join(" ")), ..self.value(&policy) }),
         ]);
         Report { ready: missing.is_empty(), missing, values }
     }

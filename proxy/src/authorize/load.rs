@@ -1,4 +1,5 @@
-//! Reads and compiles a policy folder. What does not pass is refused whole; the caller keeps what it has.
+//! Reads and compiles the policy's bundles. Each is read by itself; together they are one policy, which passes whole
+//! or not at all.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,6 +9,9 @@ use postern_policy::{LoadError, PolicySet, SourceError, Sources};
 use crate::config;
 use crate::fault::{Code, Coded, codes};
 
+/// Bundles as they were read, by name.
+pub type Bundles = BTreeMap<String, Arc<Sources>>;
+
 /// A policy that passed the gate at load, and the revisions that records name.
 #[derive(Debug)]
 pub struct LoadedPolicy {
@@ -15,22 +19,19 @@ pub struct LoadedPolicy {
     pub set: Arc<PolicySet>,
     /// Bundle name to revision.
     pub revisions: Arc<BTreeMap<String, String>>,
-    /// Of the text itself: a manifest may name two texts alike.
-    pub digest: String,
+    /// What it was made from: what a bundle falls back to when its next state is refused.
+    pub bundles: Bundles,
 }
 
 /// Why a policy was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum PolicyError {
-    /// The folder could not be read.
+    /// A bundle could not be read, or two do not go together.
     #[error(transparent)]
     Source(#[from] SourceError),
     /// It did not pass the gate: each problem with file, line and what to write instead.
     #[error(transparent)]
     Refused(#[from] LoadError),
-    /// No bundle is configured.
-    #[error("no policy bundle is configured")]
-    NoBundle,
 }
 
 impl Coded for PolicyError {
@@ -39,11 +40,92 @@ impl Coded for PolicyError {
     }
 }
 
-/// Reads the configured folder as it stands now and compiles it. May take long: not for a worker.
+/// Reads the configured bundles as they stand now and compiles them. May take long: not for a worker.
 pub fn load(policy: &config::Policy) -> Result<LoadedPolicy, PolicyError> {
-    let (name, folder) = policy.bundles.first_key_value().ok_or(PolicyError::NoBundle)?;
-    let sources = Sources::read_folder(folder)?;
-    let set = PolicySet::compile(&sources, &policy.entrypoint, policy.fuse)?;
-    let revisions = BTreeMap::from([(name.clone(), set.revision().to_owned())]);
-    Ok(LoadedPolicy { set: Arc::new(set), revisions: Arc::new(revisions), digest: sources.digest() })
+    let mut bundles = Bundles::new();
+    for (name, path) in &policy.bundles {
+        bundles.insert(name.clone(), Arc::new(Sources::read(path)?));
+    }
+    compile(policy, bundles)
 }
+
+/// What became of the bundles when they were read again.
+#[derive(Debug, Default)]
+pub struct Reread {
+    /// The policy that serves from now on, where anything is new.
+    pub policy: Option<LoadedPolicy>,
+    /// Bundles of which it has the new state.
+    pub accepted: Vec<String>,
+    /// Bundles that keep the state they had, and why.
+    pub refused: Vec<(String, PolicyError)>,
+}
+
+/// Reads every bundle again. One that cannot be read, or with which the policy does not pass, keeps the state that it
+/// has in `serving`; the others move on without it.
+#[must_use]
+pub fn reread(policy: &config::Policy, serving: &Bundles) -> Reread {
+    let mut outcome = Reread::default();
+    let mut changed = Bundles::new();
+    for (name, path) in &policy.bundles {
+        match Sources::read(path) {
+            Err(error) => outcome.refused.push((name.clone(), error.into())),
+            Ok(sources) if serving.get(name).is_some_and(|before| before.is_same(&sources)) => {}
+            Ok(sources) => {
+                changed.insert(name.clone(), Arc::new(sources));
+            }
+        }
+    }
+    if !changed.is_empty() {
+        adopt(policy, serving, changed, &mut outcome);
+    }
+    outcome
+}
+
+/// Takes over all that changed at once, and where that does not pass, each by itself for as long as one does.
+fn adopt(policy: &config::Policy, serving: &Bundles, mut changed: Bundles, outcome: &mut Reread) {
+    let mut bundles = serving.clone();
+    bundles.extend(changed.clone());
+    match compile(policy, bundles) {
+        Ok(loaded) => {
+            outcome.accepted = changed.into_keys().collect();
+            outcome.policy = Some(loaded);
+            return;
+        }
+        Err(error) if changed.len() == 1 => {
+            outcome.refused.extend(changed.into_keys().zip([error]));
+            return;
+        }
+        Err(_) => {}
+    }
+    let mut bundles = serving.clone();
+    loop {
+        let (before, mut errors) = (changed.len(), Vec::new());
+        changed.retain(|name, sources| {
+            let mut with = bundles.clone();
+            with.insert(name.clone(), Arc::clone(sources));
+            match compile(policy, with) {
+                Err(error) => errors.push((name.clone(), error)),
+                Ok(loaded) => {
+                    bundles.clone_from(&loaded.bundles);
+                    outcome.policy = Some(loaded);
+                    outcome.accepted.push(name.clone());
+                }
+            }
+            bundles.get(name).is_none_or(|taken| !Arc::ptr_eq(taken, sources))
+        });
+        if changed.is_empty() || changed.len() == before {
+            outcome.refused.extend(errors);
+            return;
+        }
+    }
+}
+
+fn compile(policy: &config::Policy, bundles: Bundles) -> Result<LoadedPolicy, PolicyError> {
+    let all = bundles.iter().map(|(name, sources)| (name.clone(), Sources::clone(sources)));
+    let set = PolicySet::compile(&Sources::together(all)?, &policy.entrypoint, policy.fuse)?;
+    let revisions = bundles.iter().map(|(name, sources)| (name.clone(), sources.revision().to_owned()));
+    Ok(LoadedPolicy { set: Arc::new(set), revisions: Arc::new(revisions.collect()), bundles })
+}
+
+#[cfg(test)]
+mod tests;

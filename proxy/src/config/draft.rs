@@ -84,8 +84,9 @@ pub struct Policy {
     /// The rule whose value is the decision.
     #[serde(default = "entrypoint")]
     pub entrypoint: String,
-    /// One bundle of `*.rego` and data files, as OPA lays them out, under the name that records give with its revision.
-    /// It is watched; what does not compile is refused and the old policy serves on.
+    /// Bundles of `*.rego` and data files, as OPA lays them out, under the names that records give with their revisions.
+    /// Together they are one policy; each owns what the `roots` of its manifest say, and no two the same. They are
+    /// watched: what does not compile is refused, and the bundle's old state serves on.
     pub bundles: BTreeMap<String, Bundle>,
     /// How long one decision may take, 1ms to 1s; a later answer is a denial.
     #[serde(default = "fuse")]

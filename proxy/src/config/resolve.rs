@@ -95,8 +95,8 @@ impl Resolver<'_> {
                 bundles.insert(name.clone(), path);
             }
         }
-        if policy.bundles.len() != 1 {
-            self.problems.rule(&at.key("bundles"), Rule::OneBundle(policy.bundles.len()));
+        if policy.bundles.is_empty() {
+            self.problems.rule(&at.key("bundles"), Rule::Empty);
         }
         let fuse = self.duration(&at.key("fuse"), &policy.fuse, ("1ms", "1s"))?;
         Some(Policy { entrypoint: policy.entrypoint.clone(), bundles, fuse })

@@ -62,9 +62,6 @@ pub enum Rule {
     /// A TCP listener with none or several routes.
     #[error("a `tcp` listener has exactly one route, this one has {0}")]
     OneRoute(usize),
-    /// No policy, or several: how they would be told apart is not built yet.
-    #[error("exactly one bundle is supported, this policy has {0}")]
-    OneBundle(usize),
     /// Two routes that fit the same requests.
     #[error("fits exactly the requests of the route `{0}`")]
     SameRoute(String),
@@ -102,7 +99,7 @@ impl Rule {
             }
             Self::EndpointVariable(_) => "expected: unix:///absolute/path or tcp://IP:PORT",
             Self::Both(..) => "keep the one that is meant",
-            Self::OneOf(_) | Self::OneRoute(_) | Self::OneBundle(_) => "name exactly one",
+            Self::OneOf(_) | Self::OneRoute(_) => "name exactly one",
             Self::Empty => "name what is meant: nothing is implied",
             Self::Twice(_) => "remove one of them",
             Self::NotTrusted(_) => "add it to identity.trust, or remove it here",

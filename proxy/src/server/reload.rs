@@ -30,6 +30,8 @@ enum Refused {
     NeedsRestart(Vec<&'static str>),
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    #[error("{}{}{_1}", .0, if .0.is_empty() { "" } else { ": " })]
+    Bundle(String, #[source] PolicyError),
     #[error(transparent)]
     Start(#[from] ServerError),
     #[error("loading it ended by a fault of ours")]
@@ -55,21 +57,17 @@ impl Reloader {
     async fn reload(&mut self, changed: Changed) -> Arc<Config> {
         if changed.config {
             match self.replace_config().await {
-                Ok(true) => self.accepted("config", self.configs.current().generation, None).await,
+                Ok(true) => {
+                    self.accepted("config", self.configs.current().generation, None, String::new()).await;
+                }
                 Ok(false) => {}
                 Err(refused) => self.refused("config", codes::CONFIG_REFUSED, &refused).await,
             }
         }
         if changed.policy {
             let config = Arc::clone(&self.configs.current().value);
-            match self.replace_policy(&config).await {
-                Ok(true) => {
-                    let policy = self.policies.current();
-                    let revision = policy.value.revisions.values().next().cloned();
-                    self.accepted("policy", policy.generation, revision).await;
-                }
-                Ok(false) => {}
-                Err(refused) => self.refused("policy", codes::POLICY_REFUSED, &refused).await,
+            if let Err(refused) = self.replace_policy(&config).await {
+                self.refused("policy", codes::POLICY_REFUSED, &refused).await;
             }
         }
         Arc::clone(&self.configs.current().value)
@@ -102,20 +100,32 @@ impl Reloader {
         Ok(true)
     }
 
-    /// False where the folder says what serves already.
-    async fn replace_policy(&mut self, config: &Config) -> Result<bool, Refused> {
-        let policy = compile(&config.policy).await?;
-        let serving = self.policies.current();
-        if policy.digest == serving.value.digest && policy.revisions == serving.value.revisions {
-            return Ok(false);
+    /// Takes over what changed; a bundle that is refused keeps its old state. A record tells of each.
+    async fn replace_policy(&mut self, config: &Config) -> Result<(), Refused> {
+        let (policy, serving) = (config.policy.clone(), self.policies.current().value.bundles.clone());
+        // Reading and compiling may take long; the control thread has leases to renew meanwhile.
+        let reread = tokio::task::spawn_blocking(move || load::reread(&policy, &serving)).await?;
+        // With one bundle there is nothing to tell apart.
+        let named = |name: &str| {
+            if config.policy.bundles.len() == 1 { String::new() } else { format!("bundle {name}") }
+        };
+        if let Some(policy) = reread.policy {
+            let revisions = Arc::clone(&policy.revisions);
+            let generation = self.policies.publish(policy, self.parts.clock.now().wall);
+            for name in reread.accepted {
+                self.accepted("policy", generation, revisions.get(&name).cloned(), named(&name)).await;
+            }
         }
-        self.policies.publish(policy, self.parts.clock.now().wall);
-        Ok(true)
+        for (name, error) in reread.refused {
+            let refused = Refused::Bundle(named(&name), error);
+            self.refused("policy", codes::POLICY_REFUSED, &refused).await;
+        }
+        Ok(())
     }
 
-    async fn accepted(&self, what: &'static str, generation: u64, revision: Option<String>) {
-        tracing::info!(what, generation, revision, "replaced");
-        self.record(what, generation, revision, None, String::new()).await;
+    async fn accepted(&self, what: &'static str, generation: u64, revision: Option<String>, detail: String) {
+        tracing::info!(what, generation, revision, detail, "replaced");
+        self.record(what, generation, revision, None, detail).await;
     }
 
     async fn refused(&self, what: &'static str, code: &'static Code, refused: &Refused) {

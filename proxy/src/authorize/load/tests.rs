@@ -1,0 +1,101 @@
+//! Bundles that change together, alone and for the worse.
+
+use std::path::Path;
+use std::time::Duration;
+
+use super::*;
+
+/// A policy of bundles in folders below one.
+fn policy(folder: &Path, names: &[&str]) -> config::Policy {
+    let bundles = names.iter().map(|name| ((*name).to_owned(), folder.join(name))).collect();
+    config::Policy { entrypoint: "data.main.decision".to_owned(), bundles, fuse: Duration::from_secs(1) }
+}
+
+fn write(folder: &Path, bundle: &str, revision: &str, text: &str) {
+    std::fs::create_dir_all(folder.join(bundle)).unwrap();
+    let manifest = format!(r#"{{"revision": "{revision}", "roots": ["{bundle}"]}}"#);
+    std::fs::write(folder.join(bundle).join(".manifest"), manifest).unwrap();
+    std::fs::write(folder.join(bundle).join("a.rego"), format!("package {bundle}\n\n{text}\n")).unwrap();
+}
+
+fn start(names: &[&str]) -> (tempfile::TempDir, config::Policy, LoadedPolicy) {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "main", "m1", "default decision := false\n\ndecision if data.team.open");
+    for name in names.iter().filter(|name| **name != "main") {
+        write(folder.path(), name, "t1", "open := true");
+    }
+    let policy = policy(folder.path(), names);
+    let loaded = load(&policy).unwrap();
+    (folder, policy, loaded)
+}
+
+fn revisions(loaded: &LoadedPolicy) -> Vec<&str> {
+    loaded.revisions.values().map(String::as_str).collect()
+}
+
+#[test]
+fn each_bundle_has_its_revision_and_what_did_not_change_is_not_compiled_again() {
+    let (_folder, policy, loaded) = start(&["main", "team"]);
+
+    assert_eq!(revisions(&loaded), ["m1", "t1"]);
+    let again = reread(&policy, &loaded.bundles);
+    assert!(again.policy.is_none() && again.refused.is_empty(), "{again:?}");
+}
+
+#[test]
+fn bundles_that_only_pass_together_are_taken_together() {
+    let (folder, policy, loaded) = start(&["main", "team"]);
+    write(folder.path(), "main", "m2", "default decision := false\n\ndecision if data.team.is_open(1)");
+    write(folder.path(), "team", "t2", "is_open(x) if x == 1");
+
+    let next = reread(&policy, &loaded.bundles);
+
+    assert_eq!(revisions(next.policy.as_ref().unwrap()), ["m2", "t2"]);
+    assert_eq!(next.accepted, ["main", "team"]);
+}
+
+#[test]
+fn a_bad_bundle_keeps_its_old_state_and_holds_no_other_back() {
+    let (folder, policy, loaded) = start(&["main", "team", "zone"]);
+    for bad in ["open := http.send({\"url\": \"x\"})", "open if {", "package other"] {
+        write(folder.path(), "main", "m2", "default decision := false\n\ndecision if data.team.is_open(1)");
+        write(folder.path(), "team", "t2", "open := true\n\nis_open(x) if x == 1");
+        write(folder.path(), "zone", "z2", bad);
+
+        let next = reread(&policy, &loaded.bundles);
+
+        // The first needs the second, which is only seen once that was taken.
+        assert_eq!(revisions(next.policy.as_ref().unwrap()), ["m2", "t2", "t1"], "{bad}");
+        assert_eq!(next.accepted, ["team", "main"]);
+        let refused: Vec<_> =
+            next.refused.iter().map(|(name, error)| (name.as_str(), error.to_string())).collect();
+        assert!(matches!(&refused[..], [("zone", why)] if why.contains("zone/a.rego")), "{refused:?}");
+    }
+}
+
+#[test]
+fn a_bundle_that_cannot_be_read_holds_no_other_back_either() {
+    let (folder, policy, loaded) = start(&["main", "team"]);
+    write(folder.path(), "main", "m2", "default decision := false\n\ndecision if data.team.open == true");
+    std::fs::write(folder.path().join("team/.manifest"), "{").unwrap();
+
+    let next = reread(&policy, &loaded.bundles);
+
+    assert_eq!(revisions(next.policy.as_ref().unwrap()), ["m2", "t1"]);
+    assert_eq!(next.refused[0].0, "team");
+}
+
+#[test]
+fn two_bundles_that_come_to_own_the_same_are_not_taken() {
+    let (folder, policy, loaded) = start(&["main", "team"]);
+    std::fs::write(
+        folder.path().join("team/.manifest"),
+        r#"{"revision": "t2", "roots": ["team", "main/x"]}"#,
+    )
+    .unwrap();
+
+    let next = reread(&policy, &loaded.bundles);
+
+    assert!(next.policy.is_none());
+    assert!(next.refused[0].1.to_string().contains("main and team both own /main/x"), "{next:?}");
+}

@@ -1,0 +1,121 @@
+//! A `postern` over bundles, with the lab's authority and service beside it, and curl as its caller.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use postern_lab::Accounts;
+use postern_lab::authority::{Authority, Entry};
+use postern_lab::legacy::Legacy;
+use postern_lab::sidecar::{self, Sidecar};
+use postern_tests::parts::program;
+use postern_tests::process::{free_port, told_by};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long anything may take here.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(super) struct Site {
+    pub(super) sidecar: Sidecar,
+    port: u16,
+    folder: TempDir,
+    authority: Authority,
+    _legacy: Legacy,
+}
+
+/// A folder that a site is made in, for bundles to be put there first.
+pub(super) fn place() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+impl Site {
+    /// Starts in `folder`, with these `policy.bundles` (YAML flow).
+    pub(super) fn start(folder: TempDir, bundles: &str) -> Self {
+        let (socket, postern) = (folder.path().join("workload.sock"), sidecar::locate().unwrap());
+        let authority = Authority::start("lab.example", &socket).unwrap();
+        authority.admit(Entry::for_program("spiffe://lab.example/gate", &postern).unwrap());
+        let accounts = Accounts::new();
+        accounts.put("app", "of this test");
+        let legacy = Legacy::start(accounts).unwrap();
+        let port = free_port();
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        let config = format!(
+            "version: 1\nstate: {}\nidentity: {{ workload_api: \"{}\", trust: [lab.example] }}\n\
+             credentials: {{ app: {{ file: {} }} }}\n\
+             upstreams: {{ app: {{ address: \"{}\", login: basic }} }}\n\
+             policy: {{ bundles: {{ {bundles} }}, fuse: 1s }}\n\
+             listeners:\n  front: {{ bind: \"127.0.0.1:{port}\", protocol: http, \
+             routes: {{ all: {{ path: /, upstream: app, credentials: [app] }} }} }}\n\
+             records: {{ file: {} }}\nadmin: {{ socket: {} }}\n",
+            at("state"),
+            authority.endpoint(),
+            at("app.json"),
+            legacy.address(),
+            at("records.jsonl"),
+            at("admin.sock"),
+        );
+        fs::write(folder.path().join("app.json"), r#"{"username": "app", "password": "of this test"}"#)
+            .unwrap();
+        fs::write(folder.path().join("postern.yaml"), config).unwrap();
+        let sidecar = run(&postern, folder.path());
+        let site = Self { sidecar, port, folder, authority, _legacy: legacy };
+        let svid = site.authority.mint_x509("spiffe://lab.example/clerk").unwrap();
+        svid.write_to(site.folder.path()).unwrap();
+        site
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The status of a request by the clerk, and the record of it.
+    pub(super) fn request(&self) -> (u16, Value) {
+        let before = self.records("request").len();
+        let mut curl = Command::new(program("curl"));
+        curl.args(["-sSk", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "20", "--cert"]);
+        curl.arg(self.path("svid.pem")).arg("--key").arg(self.path("key.pem"));
+        let status =
+            told_by(curl.arg(format!("https://127.0.0.1:{}/x", self.port))).expect("curl is answered");
+        let record = until("the request's record", || self.records("request").get(before).cloned());
+        (status.parse().expect("a status"), record)
+    }
+
+    /// The first record of a reload that fits.
+    pub(super) fn reload(&self, fits: impl Fn(&Value) -> bool) -> Value {
+        until("a reload as it is looked for", || {
+            self.records("reload").into_iter().find(|record| fits(record))
+        })
+    }
+
+    pub(super) fn records(&self, kind: &str) -> Vec<Value> {
+        let text = fs::read_to_string(self.path("records.jsonl")).unwrap_or_default();
+        // The last line may be on its way.
+        let records = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        records.filter(|record| record["kind"] == kind).collect()
+    }
+
+    pub(super) fn metrics(&self) -> String {
+        self.sidecar.ask("/metrics").unwrap().1
+    }
+}
+
+fn run(postern: &Path, folder: &Path) -> Sidecar {
+    let (config, admin, log) = (folder.join("postern.yaml"), folder.join("admin.sock"), folder.join("log"));
+    let mut sidecar = Sidecar::start(postern, &config, &admin, &log).unwrap();
+    sidecar.wait_until_ready(PATIENCE).unwrap();
+    sidecar
+}
+
+/// Waits for `look` to see something.
+pub(super) fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+    let since = Instant::now();
+    loop {
+        if let Some(seen) = look() {
+            return seen;
+        }
+        assert!(since.elapsed() < PATIENCE, "{what} did not come within {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
