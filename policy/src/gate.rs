@@ -6,6 +6,7 @@
 mod calls;
 mod depth;
 mod entrypoint;
+mod mocks;
 pub(crate) mod names;
 mod shadows;
 pub(crate) mod text;
@@ -41,6 +42,7 @@ pub(crate) fn after_parsing(
     for module in modules {
         calls::check(module, &names, &mut leaves, problems);
     }
+    mocks::check(modules, &names, problems);
     depth::check(modules, &names, problems);
     leaves
 }

@@ -34,6 +34,7 @@ mod judge;
 mod problem;
 mod schema;
 mod sources;
+mod trial;
 mod verdict;
 
 pub use ask::{AskError, Question, ask};
@@ -44,4 +45,5 @@ pub use judge::Judge;
 pub use problem::{LoadError, Problem};
 pub use schema::input_schema;
 pub use sources::{SourceError, Sources, Tests};
+pub use trial::{Case, Coverage, CoveredFile, Test, TestError, TestOutcome, TestReport, TestRun, run_tests};
 pub use verdict::{Allowance, Cause, DenyResponse, Fault, Refusal, Verdict};

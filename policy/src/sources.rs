@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::digest;
 
 pub use paths::Tests;
+pub(crate) use paths::is_test;
 
 use crate::bundle::manifest::Manifest;
 use crate::bundle::roots::Roots;

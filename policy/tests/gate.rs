@@ -234,3 +234,56 @@ fn string_interpolation_is_refused_by_name() {
     let problem = refused("x := $\"a {input.now}\"", 4, "rego");
     assert!(problem.instead.contains("sprintf"), "{problem}");
 }
+
+const ROLES: &str = "package lib.roles\nimport rego.v1\nknown(id) if id == \"a\"\nlisted if known(input.id)";
+
+fn tested(test: &str, others: &[(&str, &str)]) -> Option<Problem> {
+    let test = ("main_test.rego", test);
+    load("inside(ip) if startswith(ip, \"10.\")\ndecision if inside(input.ip)", &[&[test], others].concat())
+        .err()
+        .map(|problems| problems.first().unwrap().clone())
+}
+
+#[test]
+fn a_test_may_replace_what_the_engine_replaces_everywhere() {
+    for test in [
+        "package postern\nmock(_) := true\ntest_a if decision with input as {} with inside as mock",
+        "package postern\ntest_a if decision with input as {\"ip\": \"1\"} with inside as true",
+        "package a\nimport data.postern as p\ntest_a if p.decision with p.fallback as 3",
+        "package a\ntest_a if data.postern.decision with startswith as true with input as {\"ip\": \"1\"}",
+        "package a\nimport data.lib.roles\nmock(_) := true\ntest_a if roles.known(1) with data.lib.roles.known as mock",
+    ] {
+        let only = ("roles.rego", "package lib.roles\nimport rego.v1\nknown(id) if id == \"a\"");
+        assert_eq!(tested(test, &[only]), None, "{test}");
+    }
+}
+
+#[test]
+fn a_test_may_not_replace_what_the_engine_would_replace_here_and_not_there() {
+    for (test, construct) in [
+        (
+            "package a\nmock(_) := true\ntest_a if data.postern.decision with data.postern.inside as mock",
+            "data.postern.inside",
+        ),
+        (
+            "package a\ntest_a if data.lib.roles.listed with data.lib.roles.known as true",
+            "data.lib.roles.known",
+        ),
+        ("package postern\nmock(_, _) := true\ntest_a if decision with inside as mock", "inside"),
+        ("package postern\ntest_a if decision with decision as true", "decision"),
+        ("package postern\ntest_a if decision with walk as true", "walk"),
+        (
+            "package lib.other\nstartswith(_, _) := false\nx if startswith(1, 2)\ntest_a if data.postern.decision with startswith as true",
+            "startswith",
+        ),
+    ] {
+        let problem = tested(test, &[("roles.rego", ROLES)]).unwrap_or_else(|| panic!("loaded: {test}"));
+        assert_eq!(problem.construct, construct, "{problem}");
+    }
+}
+
+#[test]
+fn a_policy_replaces_no_function_of_its_own() {
+    refused("f(x) := x\ny if f(1) == 2 with data.postern.f as 2", 5, "data.postern.f");
+    refused("f(x) := x\ny if f(1) == 2 with f as 2", 5, "f");
+}

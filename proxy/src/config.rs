@@ -23,6 +23,7 @@ pub use load::load;
 pub use problem::{ConfigErrors, Problem, Wrong};
 pub use rules::Rule;
 pub use units::UnitError;
+pub(crate) use units::duration;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

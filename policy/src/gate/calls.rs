@@ -1,6 +1,6 @@
 //! Every call: the engine must have what is called, and answer it rightly. On the way, what is read of the input.
 
-use regorus::unstable::{Expr, Module, Ref, Span, WithModifier};
+use regorus::unstable::{Expr, Module, Ref, Span};
 
 use super::names::{self, Names};
 use super::walk::{self, Seen};
@@ -30,13 +30,8 @@ pub(super) fn check(module: &Module, names: &Names, leaves: &mut LeafSet, proble
                     leaves.add(&["now"]);
                 }
             }
-            Seen::With(with) => {
-                if let Some(problem) = wrong_with(with) {
-                    problems.push(problem);
-                }
-            }
             Seen::Ref(refr) => read(&names::constant(refr), leaves),
-            Seen::Binds(_) => {}
+            Seen::With(_) | Seen::Binds(_) => {}
         });
     }
 }
@@ -94,15 +89,6 @@ fn wrong_constant(called: &[String], params: &[Ref<Expr>]) -> Option<(String, St
     let texts: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
     let why = builtins::regex::wrong_constant(&called.join("."), &texts)?;
     Some((format!("{why}; this one is not"), "a pattern of RE2, as OPA has it".to_owned()))
-}
-
-/// `with` may replace input and data; a replaced builtin belongs into tests, and the engine replaces only some.
-fn wrong_with(with: &WithModifier) -> Option<Problem> {
-    let target = names::constant(&with.refr);
-    if matches!(target.first().map(String::as_str), Some("input" | "data")) {
-        return None;
-    }
-    Some(at(&with.span, &target.join("."), "is replaced by `with`", "`with input…` or `with data…`"))
 }
 
 fn at(span: &Span, construct: &str, why: &str, instead: &str) -> Problem {

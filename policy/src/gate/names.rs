@@ -42,6 +42,11 @@ impl Names {
         })
     }
 
+    /// How many arguments the function of this full name takes.
+    pub(super) fn arities(&self, path: &[String]) -> Option<&BTreeSet<usize>> {
+        self.functions.get(path)
+    }
+
     /// All rules that a reference may read: those above it, itself, and those below it.
     pub(crate) fn read_by<'a>(&'a self, path: &[String]) -> Vec<&'a Path> {
         let above = (1..path.len()).filter_map(|end| self.rules.get(path.get(..end)?));
@@ -93,7 +98,8 @@ fn below_package(module: &Module, name: &[String]) -> Path {
     package(module).into_iter().chain(name.iter().cloned()).collect()
 }
 
-fn through_imports(module: &Module, name: &[String]) -> Option<Path> {
+/// What a name means that begins with the alias of an import.
+pub(super) fn through_imports(module: &Module, name: &[String]) -> Option<Path> {
     let (first, rest) = name.split_first()?;
     module.imports.iter().find_map(|import| {
         let target = path(&import.refr)?;

@@ -104,6 +104,11 @@ impl Sources {
     }
 }
 
+/// Whether a module of this name holds tests and nothing that decides.
+pub(crate) fn is_test(name: &str) -> bool {
+    name.ends_with(TESTS)
+}
+
 fn shown(path: &Path) -> String {
     let path = path.strip_prefix(".").unwrap_or(path);
     path.to_string_lossy().into_owned()

@@ -9,7 +9,7 @@ pub enum Exit {
     Done = 0,
     /// `healthcheck` alone: container runtimes and probes read 1 as that.
     Unhealthy = 1,
-    /// The arguments cannot be understood.
+    /// The arguments cannot be understood; for tests and queries, as OPA has it, that they failed.
     Usage = 2,
     /// The configuration, or a file that it names.
     Configuration = 3,
@@ -24,6 +24,9 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// A test failed: the number is OPA's.
+    pub(super) const TEST_FAILED: Self = Self::Usage;
+
     /// Every one.
     pub const ALL: [Self; 8] = [
         Self::Done,
@@ -42,7 +45,9 @@ impl Exit {
         match self {
             Self::Done => "done; `run`: told to stop, drained, leases returned",
             Self::Unhealthy => "`healthcheck`: not well, or no answer",
-            Self::Usage => "the arguments cannot be understood",
+            Self::Usage => {
+                "the arguments cannot be understood; `policy test`: a test failed, or there was none"
+            }
             Self::Configuration => "the configuration is refused, or a file it names cannot be used",
             Self::Policy => "the policy is refused",
             Self::CannotStart => "cannot start: state folder, records, an address, an identity source",

@@ -3,6 +3,7 @@
 
 mod check;
 mod print;
+mod test;
 
 use std::path::PathBuf;
 
@@ -33,6 +34,9 @@ pub(super) enum Verb {
         #[arg(long, short, value_enum, default_value_t = Format::Pretty)]
         format: Format,
     },
+    /// Run the tests of a policy: rules whose names begin with test_
+    #[command(after_long_help = test::HELP)]
+    Test(test::Arguments),
 }
 
 /// How an answer is printed.
@@ -47,5 +51,6 @@ pub(super) enum Format {
 pub(super) fn policy(verb: Verb) -> Outcome {
     match verb {
         Verb::Check { paths, entrypoint, format } => check::check(&paths, &entrypoint, format),
+        Verb::Test(arguments) => test::test(&arguments, print::Paint::of_terminal()),
     }
 }

@@ -78,7 +78,7 @@ impl UnitError {
 }
 
 /// `20ms`, `5s`, `10m`, `2h`, `1d`: more than nothing, at most a year.
-pub(super) fn duration(text: &str) -> Result<Duration, UnitError> {
+pub(crate) fn duration(text: &str) -> Result<Duration, UnitError> {
     let wrong = || UnitError::Duration(text.to_owned());
     let (number, unit) = split_unit(text).ok_or_else(wrong)?;
     let millis: u64 = match unit {

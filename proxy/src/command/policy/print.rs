@@ -1,10 +1,40 @@
 //! How problems of a policy are printed, for every verb alike.
 
+use std::io::IsTerminal as _;
+use std::time::Duration;
+
 use postern_policy::{LoadError, Problem, SourceError};
 use serde_json::{Value, json};
 
 use super::Format;
 use crate::command::{Exit, Outcome};
+
+/// Colours, when standard output is a terminal and nobody asked for none.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Paint(bool);
+
+impl Paint {
+    /// None at all.
+    #[cfg(test)]
+    pub(super) const NONE: Self = Self(false);
+
+    pub(super) fn of_terminal() -> Self {
+        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Self(!plain && std::io::stdout().is_terminal())
+    }
+
+    pub(super) fn good(self, text: &str) -> String {
+        self.with("32", text)
+    }
+
+    pub(super) fn bad(self, text: &str) -> String {
+        self.with("31", text)
+    }
+
+    fn with(self, colour: &str, text: &str) -> String {
+        if self.0 { format!("\u{1b}[{colour}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}
 
 /// A policy that cannot be read.
 pub(super) fn unreadable(error: &SourceError, format: Format) -> Outcome {
@@ -42,4 +72,40 @@ fn problem(problem: &Problem) -> Value {
 pub(super) fn lines(value: &Value) -> String {
     // A value made of JSON has no keys that could fail.
     serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+}
+
+/// A stretch of time as Go prints it, since OPA does: `417.4µs`, `1.25ms`, `2s`.
+pub(super) fn duration(time: Duration) -> String {
+    let nanos = time.as_nanos();
+    let (unit, name) = match nanos {
+        0..1_000 => return format!("{nanos}ns"),
+        1_000..1_000_000 => (1_000, "µs"),
+        1_000_000..1_000_000_000 => (1_000_000, "ms"),
+        _ => (1_000_000_000, "s"),
+    };
+    let (whole, part) = (nanos / unit, nanos % unit);
+    let digits = unit.ilog10() as usize;
+    let part = format!("{part:0digits$}");
+    match part.trim_end_matches('0') {
+        "" => format!("{whole}{name}"),
+        part => format!("{whole}.{part}{name}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_printed_as_go_does() {
+        for (nanos, shown) in [
+            (0, "0ns"),
+            (999, "999ns"),
+            (417_400, "417.4µs"),
+            (1_249_049, "1.249049ms"),
+            (2_000_000_000, "2s"),
+        ] {
+            assert_eq!(duration(Duration::from_nanos(nanos)), shown);
+        }
+    }
 }

@@ -1,0 +1,94 @@
+//! Every `with`: input and data may be replaced anywhere, functions and builtins in tests alone, and there only where
+//! the engine replaces all their calls.
+//!
+//! The engine finds a replaced function by how the call is spelled, `f(x)` or `data.a.f(x)`. Where the same function is
+//! called by two names, one of them would go on to the original in silence.
+
+use std::collections::BTreeSet;
+
+use regorus::unstable::{Expr, Module, Ref, WithModifier};
+
+use super::names::{self, Names, Path};
+use super::walk::{self, Seen};
+use crate::builtins::{self, By};
+use crate::problem::Problem;
+use crate::sources::is_test;
+
+/// A call as the engine spells it, and the function of the policy that it means, if it means one.
+type Call = (Path, Option<Path>);
+
+/// Checks every `with` of all modules.
+pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Vec<Problem>) {
+    let mut calls: BTreeSet<Call> = BTreeSet::new();
+    let mut withs: Vec<(&Module, &WithModifier)> = Vec::new();
+    for module in modules {
+        for rule in &module.policy {
+            walk::rule(rule, &mut |seen| match seen {
+                Seen::Call { fcn, .. } => {
+                    calls.extend(names::path(fcn).map(|called| call(module, names, &called)));
+                }
+                Seen::With(with) => withs.push((module, with)),
+                Seen::Ref(_) | Seen::Binds(_) => {}
+            });
+        }
+    }
+    problems.extend(withs.into_iter().filter_map(|(module, with)| wrong(module, names, &calls, with)));
+}
+
+fn call(module: &Module, names: &Names, called: &[String]) -> Call {
+    let means = names.function(module, called).map(|(path, _)| path);
+    let imported = names::through_imports(module, called).filter(|path| names.arities(path).is_some());
+    (imported.unwrap_or_else(|| called.to_vec()), means)
+}
+
+fn wrong(module: &Module, names: &Names, calls: &BTreeSet<Call>, with: &WithModifier) -> Option<Problem> {
+    let target = names::constant(&with.refr);
+    let say = |why: &str, instead: &str| {
+        let span = names::begin(&with.refr);
+        let text = span.source.get_contents();
+        let problem = Problem::of(span.source.get_path(), &target.join("."), why, instead);
+        Some(problem.at(span.line, span.col, text))
+    };
+    let test = is_test(with.span.source.get_path());
+    let function = names.function(module, &target);
+    let builtin = if function.is_some() { None } else { builtins::known(&target.join(".")) };
+    let replaced = names::through_imports(module, &target).unwrap_or_else(|| target.clone());
+    let arity = match (&function, builtin) {
+        (None, None) if matches!(target.first().map(String::as_str), Some("input" | "data")) => return None,
+        (None, None) if test && replaced != target => return None,
+        _ if !test => return say("is replaced by `with`", "`with input…` or `with data…`"),
+        (None, None) => {
+            return say("is replaced by `with`, and is no full name", "`with data.PACKAGE.NAME as …`");
+        }
+        (None, Some((By::Refused(_), _))) => return say("is not let through", ""),
+        (None, Some(_)) if target == ["walk"] => {
+            return say("cannot be replaced", "the value that is walked");
+        }
+        (Some((_, arities)), _) => (*arities).clone(),
+        (None, Some((_, arity))) => BTreeSet::from([usize::from(arity)]),
+    };
+    let meant = function.map(|(path, _)| path);
+    let missed = calls.iter().find(|(spelled, means)| {
+        if *means == meant && meant.is_some() {
+            *spelled != replaced
+        } else {
+            *spelled == replaced && *means != meant
+        }
+    });
+    if let Some((spelled, _)) = missed {
+        let why = format!("is also called `{}`: the engine would replace one of the two", spelled.join("."));
+        return say(&why, "the test in the package of the function, both by their short names");
+    }
+    let takes = takes(module, names, &with.r#as)?;
+    (takes != arity).then(|| say("is replaced by what takes another number of arguments", "")).flatten()
+}
+
+/// How many arguments a replacement takes, when it is a function or a builtin.
+fn takes(module: &Module, names: &Names, replacement: &Expr) -> Option<BTreeSet<usize>> {
+    let path = names::path(replacement)?;
+    if let Some((_, arities)) = names.function(module, &path) {
+        return Some(arities.clone());
+    }
+    let (_, arity) = builtins::known(&path.join("."))?;
+    Some(BTreeSet::from([usize::from(arity)]))
+}

@@ -1,0 +1,205 @@
+//! The tests of a policy: rules `test_*`, run on the engine, behind the gate and inside the fence of a live decision.
+
+mod cases;
+mod coverage;
+mod find;
+
+use std::time::Duration;
+
+use regorus::{Engine, QueryResults, Value};
+
+use crate::compile::load;
+use crate::evaluate::{Stopwatch, arm, fenced};
+use crate::problem::LoadError;
+use crate::sources::Sources;
+use crate::verdict::Cause;
+
+pub use coverage::{Coverage, CoveredFile};
+use coverage::{Lines, Seen};
+use find::Found;
+
+/// Which tests are run, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct TestRun<'a> {
+    /// A regular expression of RE2 that the full name must match somewhere.
+    pub only: Option<&'a str>,
+    /// Longest time of one test.
+    pub fuse: Duration,
+    /// Whether lines are counted; it costs time.
+    pub coverage: bool,
+}
+
+/// How the tests went.
+#[derive(Debug)]
+pub struct TestReport {
+    /// In the order of the files, and of the lines in them.
+    pub tests: Vec<Test>,
+    /// The lines of the policy that the tests went through.
+    pub coverage: Option<Coverage>,
+}
+
+/// One test.
+#[derive(Clone, Debug)]
+pub struct Test {
+    /// Full name of its package, `data.postern_test`.
+    pub package: String,
+    /// Its name; one that is used again has a number behind it.
+    pub name: String,
+    /// The module it stands in.
+    pub file: String,
+    /// Where, from 1.
+    pub line: u32,
+    /// Where, from 1.
+    pub column: u32,
+    /// How it went.
+    pub outcome: TestOutcome,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// What it printed.
+    pub output: Vec<String>,
+    /// The cases of a test with a variable in its head, in order.
+    pub cases: Vec<Case>,
+    /// Line and text of the last statement that was reached, when it failed.
+    pub reached: Option<(u32, String)>,
+}
+
+/// One case of a test.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Case {
+    /// Its keys in the head of the rule.
+    pub notes: Vec<String>,
+    /// Whether it is in the rule's value, and `true`.
+    pub passed: bool,
+}
+
+/// How a test went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TestOutcome {
+    /// It is `true`.
+    Passed,
+    /// It is anything else, or undefined.
+    Failed,
+    /// It had no answer: where a live decision would be a denial with a code of its own.
+    Error(Cause),
+    /// `todo_test_*`.
+    Skipped,
+}
+
+/// Why no test was run.
+#[derive(Debug, thiserror::Error)]
+pub enum TestError {
+    /// The policy or its tests are refused.
+    #[error(transparent)]
+    Refused(#[from] LoadError),
+    /// The pattern of names is none.
+    #[error("not a regular expression: {0}")]
+    Pattern(String),
+}
+
+/// Runs the tests that stand in these sources.
+pub fn run_tests(sources: &Sources, run: TestRun<'_>) -> Result<TestReport, TestError> {
+    let only = run.only.map(regex::Regex::new).transpose();
+    let only = only.map_err(|error| TestError::Pattern(error.to_string()))?;
+    let mut first = load(sources, None)?.engine;
+    let modules = first.get_modules().clone();
+    let (found, prepared) = find::tests(sources, &modules);
+    let mut engine = match prepared {
+        Some(prepared) => load(&prepared, None)?.engine,
+        None => first,
+    };
+    arm(&mut engine, run.fuse);
+    let lines = Lines::of(&modules);
+    let mut touched = Seen::new();
+    let wanted = |found: &Found| only.as_ref().is_none_or(|only| only.is_match(&found.test.full_name()));
+    let tests = found.into_iter().filter(wanted).map(|found| {
+        let bench = Bench { engine: &engine, fuse: run.fuse, lines: &lines };
+        bench.run(&found, run.coverage.then_some(&mut touched))
+    });
+    let tests = tests.collect();
+    Ok(TestReport { tests, coverage: run.coverage.then(|| lines.coverage(&touched)) })
+}
+
+/// What every test is run with.
+struct Bench<'a> {
+    engine: &'a Engine,
+    fuse: Duration,
+    lines: &'a Lines,
+}
+
+impl Bench<'_> {
+    fn run(&self, found: &Found, touched: Option<&mut Seen>) -> Test {
+        let mut test = found.test.clone();
+        if test.outcome == TestOutcome::Skipped {
+            return test;
+        }
+        let watch = Stopwatch::start();
+        let Answer { value, prints, seen } = self.evaluate(found, touched.is_some());
+        test.elapsed = watch.elapsed();
+        let mut tried = Vec::new();
+        for line in &prints {
+            let line = self.lines.without_place(line);
+            match cases::tried(line) {
+                Some(case) => tried.push(case),
+                None => test.output.push(line.to_owned()),
+            }
+        }
+        test.outcome = match value {
+            Err(cause) => TestOutcome::Error(cause),
+            Ok(value) if found.cases => {
+                test.cases = cases::judged(&value, tried);
+                passed(!test.cases.is_empty() && test.cases.iter().all(|case| case.passed))
+            }
+            Ok(value) => passed(value == Value::Bool(true)),
+        };
+        if test.outcome == TestOutcome::Failed {
+            let seen = if touched.is_some() { seen.clone() } else { self.evaluate(found, true).seen };
+            test.reached = self.lines.last(&test.file, found.lines.clone(), &seen);
+        }
+        if let Some(touched) = touched {
+            touched.extend(seen);
+        }
+        test
+    }
+
+    /// A test has an engine of its own: what one leaves behind, no other sees.
+    fn evaluate(&self, found: &Found, coverage: bool) -> Answer {
+        let Found { rule, cases, .. } = found;
+        let mut engine = self.engine.clone();
+        engine.set_enable_coverage(coverage);
+        engine.set_input(Value::Undefined);
+        let value = fenced(self.fuse, None, || {
+            if *cases {
+                // A head with more than one variable is no rule to the engine, but its value can be asked for.
+                return engine.eval_query(rule.clone(), false).map(only_value);
+            }
+            engine.eval_rule(rule.clone())
+        });
+        let prints = engine.take_prints().unwrap_or_default();
+        let seen = if coverage { coverage::seen(&engine) } else { Seen::new() };
+        Answer { value, prints, seen }
+    }
+}
+
+/// What came of one evaluation.
+struct Answer {
+    value: Result<Value, Cause>,
+    prints: Vec<String>,
+    seen: Seen,
+}
+
+fn only_value(results: QueryResults) -> Value {
+    let first = results.result.into_iter().next().and_then(|row| row.expressions.into_iter().next());
+    first.map_or(Value::Undefined, |expression| expression.value)
+}
+
+const fn passed(passed: bool) -> TestOutcome {
+    if passed { TestOutcome::Passed } else { TestOutcome::Failed }
+}
+
+impl Test {
+    /// Package and name, `data.postern_test.test_clerks`.
+    #[must_use]
+    pub fn full_name(&self) -> String {
+        format!("{}.{}", self.package, self.name)
+    }
+}

@@ -1,0 +1,101 @@
+//! Tests with a variable in their head, `test_x[note] if { some note, case in cases; … }`: every case that is tried
+//! must be in the rule's value.
+//!
+//! A case that fails leaves nothing in the value. So a line is printed for each as soon as its note is bound, and
+//! taken out of what the test prints.
+
+use regorus::Value;
+use regorus::unstable::{Expr, Literal, LiteralStmt, Rule};
+
+use super::Case;
+use super::find::Edit;
+
+/// How such a line begins; no test prints it by chance.
+const MARK: &str = "postern.case";
+
+/// The keys in a rule's head behind its name, as they are written.
+pub(super) fn keys(refr: &Expr) -> Vec<String> {
+    match refr {
+        Expr::RefBrack { refr, index, .. } => {
+            let mut keys = keys(refr);
+            keys.push(index.span().text().to_owned());
+            keys
+        }
+        Expr::RefDot { refr, field, .. } => {
+            let mut keys = keys(refr);
+            keys.push(format!("\"{}\"", field.0.text()));
+            keys
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Puts the line behind the statement that binds the last of the keys.
+pub(super) fn edits(rule: &Rule, keys: &[String]) -> Vec<Edit> {
+    let Rule::Spec { bodies, .. } = rule else { return Vec::new() };
+    if keys.is_empty() {
+        return Vec::new();
+    }
+    let says = format!("print(\"{MARK}\", json.marshal([{}]))", keys.join(", "));
+    let mut edits = Vec::new();
+    for body in bodies {
+        let stmts = &body.query.stmts;
+        let Some(stmt) = binding(stmts, keys) else { continue };
+        let after = stmt.span.source.get_contents().get(stmt.span.end as usize..).unwrap_or_default();
+        if stmts.len() == 1 && !after.trim_start().starts_with('}') {
+            // A body of one statement needs no braces, one of two does.
+            edits.push(Edit { from: stmt.span.start, to: stmt.span.start, text: "{ ".to_owned() });
+            edits.push(Edit { from: stmt.span.end, to: stmt.span.end, text: format!("; {says} }}") });
+        } else {
+            edits.push(Edit { from: stmt.span.end, to: stmt.span.end, text: format!("; {says}") });
+        }
+    }
+    edits
+}
+
+/// The first statement by whose end every name in the keys has been met; declaring a name binds nothing.
+fn binding<'a>(stmts: &'a [LiteralStmt], keys: &[String]) -> Option<&'a LiteralStmt> {
+    let mut open: Vec<&str> = keys.iter().flat_map(|key| words(key)).collect();
+    stmts.iter().find(|stmt| {
+        if matches!(stmt.literal, Literal::SomeVars { .. }) {
+            return false;
+        }
+        let met: Vec<&str> = words(stmt.span.text()).collect();
+        open.retain(|name| !met.contains(name));
+        open.is_empty()
+    })
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let quoted = text.starts_with('"');
+    text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(move |word| !quoted && !word.is_empty())
+}
+
+/// The keys of a case, where this is the line that says that it is tried.
+pub(super) fn tried(line: &str) -> Option<Vec<Value>> {
+    let keys = line.strip_prefix(MARK)?.trim_start();
+    match Value::from_json_str(keys).ok()? {
+        Value::Array(keys) => Some(keys.iter().cloned().collect()),
+        _ => None,
+    }
+}
+
+/// Every case that was tried, once, and whether it passed.
+pub(super) fn judged(value: &Value, tried: Vec<Vec<Value>>) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for keys in tried {
+        let found = keys.iter().try_fold(value, |value, key| value.as_object().ok()?.get(key));
+        let passed = found == Some(&Value::Bool(true));
+        cases.push(Case { notes: keys.iter().map(shown).collect(), passed });
+    }
+    cases.sort();
+    cases.dedup();
+    cases
+}
+
+fn shown(key: &Value) -> String {
+    match key.as_string() {
+        Ok(text) => text.to_string(),
+        Err(_) => key.to_string(),
+    }
+}

@@ -1,0 +1,137 @@
+//! Which lines of a policy its tests go through. A line counts when a statement or the value of a rule begins on it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+
+use regorus::Engine;
+use regorus::unstable::{Literal, Module, Query, Ref, Rule, RuleAssign, RuleHead, Span};
+
+use super::find;
+use crate::sources::is_test;
+
+/// Module and line of what an evaluation went through.
+pub(super) type Seen = BTreeSet<(String, u32)>;
+
+/// The lines of a policy, without those of its tests.
+#[derive(Clone, Debug)]
+pub struct Coverage {
+    /// In the order of their names.
+    pub files: Vec<CoveredFile>,
+}
+
+/// The lines of one module.
+#[derive(Clone, Debug)]
+pub struct CoveredFile {
+    /// Its name.
+    pub name: String,
+    /// Lines that a test went through.
+    pub covered: Vec<u32>,
+    /// Lines that none did.
+    pub missed: Vec<u32>,
+}
+
+impl Coverage {
+    /// Lines that a test went through, and lines that none did.
+    #[must_use]
+    pub fn lines(&self) -> (usize, usize) {
+        let sum = |of: fn(&CoveredFile) -> usize| self.files.iter().map(of).sum();
+        (sum(|file| file.covered.len()), sum(|file| file.missed.len()))
+    }
+}
+
+/// What can be gone through: of each module its text, and the lines that each statement stands on.
+pub(super) struct Lines(BTreeMap<String, (String, Vec<RangeInclusive<u32>>)>);
+
+impl Lines {
+    pub(super) fn of(modules: &[Ref<Module>]) -> Self {
+        let mut lines = BTreeMap::new();
+        for module in modules {
+            let mut statements = Vec::new();
+            for rule in &module.policy {
+                of_rule(rule, &mut statements);
+            }
+            statements.sort_by_key(|lines| (*lines.start(), *lines.end()));
+            let source = &module.package.refr.span().source;
+            lines.insert(source.get_path().clone(), (source.get_contents().clone(), statements));
+        }
+        Self(lines)
+    }
+
+    pub(super) fn coverage(&self, seen: &Seen) -> Coverage {
+        let files = self.0.iter().filter(|(name, _)| !is_test(name)).map(|(name, (_, statements))| {
+            let (mut covered, mut missed) = (BTreeSet::new(), BTreeSet::new());
+            for lines in statements {
+                let reached = reached(seen, name, lines);
+                if reached { &mut covered } else { &mut missed }.insert(*lines.start());
+            }
+            let missed = missed.difference(&covered).copied().collect();
+            CoveredFile { name: name.clone(), covered: covered.into_iter().collect(), missed }
+        });
+        Coverage { files: files.collect() }
+    }
+
+    /// The last statement of a rule that was reached, with its text: the one that did not hold.
+    pub(super) fn last(&self, file: &str, within: RangeInclusive<u32>, seen: &Seen) -> Option<(u32, String)> {
+        let (text, statements) = self.0.get(file)?;
+        let mut inside = statements.iter().filter(|lines| within.contains(lines.start()));
+        let line = *inside.rfind(|lines| reached(seen, file, lines))?.start();
+        let index = usize::try_from(line).ok()?.checked_sub(1)?;
+        Some((line, text.lines().nth(index)?.to_owned()))
+    }
+
+    /// What was printed, without the `file:line: ` that the engine puts before it.
+    pub(super) fn without_place<'p>(&self, print: &'p str) -> &'p str {
+        let said = self.0.keys().find_map(|name| {
+            let rest = print.strip_prefix(name.as_str())?.strip_prefix(':')?;
+            let (line, said) = rest.split_once(": ")?;
+            line.parse::<u32>().ok().map(|_| said)
+        });
+        said.unwrap_or(print)
+    }
+}
+
+fn reached(seen: &Seen, file: &str, lines: &RangeInclusive<u32>) -> bool {
+    lines.clone().any(|line| seen.contains(&(file.to_owned(), line)))
+}
+
+fn of_rule(rule: &Rule, lines: &mut Vec<RangeInclusive<u32>>) {
+    let mut add = |span: &Span| lines.push(span.line..=span.line);
+    match rule {
+        Rule::Default { value, .. } => add(value.span()),
+        Rule::Spec { head, bodies, .. } => {
+            let value =
+                |assign: &Option<RuleAssign>| assign.as_ref().map(|assign| assign.value.span().clone());
+            let head = match head {
+                RuleHead::Compr { assign, .. } | RuleHead::Func { assign, .. } => value(assign),
+                RuleHead::Set { key, .. } => key.as_ref().map(|key| key.span().clone()),
+            };
+            head.iter().for_each(&mut add);
+            bodies.iter().filter_map(|body| value(&body.assign)).for_each(|span| add(&span));
+            for body in bodies {
+                of_query(&body.query, lines);
+            }
+        }
+    }
+}
+
+fn of_query(query: &Query, lines: &mut Vec<RangeInclusive<u32>>) {
+    for stmt in &query.stmts {
+        match &stmt.literal {
+            Literal::SomeVars { .. } => {}
+            Literal::Every { domain, query, .. } => {
+                lines.push(find::lines(domain.span()));
+                of_query(query, lines);
+            }
+            Literal::SomeIn { .. } | Literal::Expr { .. } | Literal::NotExpr { .. } => {
+                lines.push(find::lines(&stmt.span));
+            }
+        }
+    }
+}
+
+/// The lines that an engine went through.
+pub(super) fn seen(engine: &Engine) -> Seen {
+    let report = engine.get_coverage_report().unwrap_or_default();
+    let files = report.files.into_iter();
+    files.flat_map(|file| file.covered.into_iter().map(move |line| (file.path.clone(), line))).collect()
+}

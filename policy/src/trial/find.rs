@@ -1,0 +1,117 @@
+//! Finds the tests, and prepares their text: what the engine would run together is told apart.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use regorus::Value;
+use regorus::unstable::{Module, Ref, Rule, RuleHead, Span};
+
+use super::cases;
+use super::{Test, TestOutcome};
+use crate::gate::names;
+use crate::sources::Sources;
+
+/// A test, and what the engine is asked for.
+pub(super) struct Found {
+    pub(super) test: Test,
+    /// Full name of the rule.
+    pub(super) rule: String,
+    /// Whether its head has a variable, so that it is many cases.
+    pub(super) cases: bool,
+    /// Where it stands.
+    pub(super) lines: RangeInclusive<u32>,
+}
+
+/// Text put in the place of other text; offsets in bytes.
+pub(super) struct Edit {
+    pub(super) from: u32,
+    pub(super) to: u32,
+    pub(super) text: String,
+}
+
+/// All tests in order, and the sources with their names and cases told apart, where that is needed.
+pub(super) fn tests(sources: &Sources, modules: &[Ref<Module>]) -> (Vec<Found>, Option<Sources>) {
+    let mut found = Vec::new();
+    let mut counts: BTreeMap<String, u32> = BTreeMap::new();
+    let mut edited = sources.clone();
+    let mut any = false;
+    for module in modules {
+        let mut edits = Vec::new();
+        let package = names::package(module).join(".");
+        for rule in &module.policy {
+            let Rule::Spec { span, head, bodies: _ } = rule.as_ref() else { continue };
+            let refr = names::head_name(head);
+            let begin = names::begin(refr);
+            let name = begin.text().to_owned();
+            if matches!(head, RuleHead::Func { .. })
+                || !(name.starts_with("test_") || name.starts_with("todo_test_"))
+            {
+                continue;
+            }
+            let used = counts.entry(format!("{package}.{name}")).or_default();
+            let (shown, inner) = match *used {
+                0 => (name.clone(), name.clone()),
+                again => (format!("{name}#{again:02}"), format!("{name}__again_{again:02}")),
+            };
+            *used += 1;
+            if inner != name {
+                edits.push(Edit { from: begin.start, to: begin.end, text: inner.clone() });
+            }
+            let keys = cases::keys(refr);
+            edits.extend(cases::edits(rule, &keys));
+            found.push(Found {
+                test: test(&package, &shown, begin),
+                rule: asked(module, &inner),
+                cases: !keys.is_empty(),
+                lines: lines(span),
+            });
+        }
+        any |= !edits.is_empty();
+        let file = module.package.refr.span().source.get_path();
+        if let Some(module) = edited.modules.iter_mut().find(|module| module.name == *file) {
+            apply(&mut module.text, edits);
+        }
+    }
+    (found, any.then_some(edited))
+}
+
+/// The rule's name as the engine is asked for it: a package may have members that are no names.
+fn asked(module: &Module, name: &str) -> String {
+    let package = names::package(module).into_iter().skip(1);
+    let path: Vec<String> = package.map(|part| format!("[{}]", Value::from(part))).collect();
+    format!("data{}.{name}", path.concat())
+}
+
+fn test(package: &str, name: &str, begin: &Span) -> Test {
+    let skipped = name.starts_with("todo_");
+    Test {
+        package: package.to_owned(),
+        name: name.to_owned(),
+        file: begin.source.get_path().clone(),
+        line: begin.line,
+        column: begin.col,
+        outcome: if skipped { TestOutcome::Skipped } else { TestOutcome::Failed },
+        elapsed: Duration::ZERO,
+        output: Vec::new(),
+        cases: Vec::new(),
+        reached: None,
+    }
+}
+
+/// The lines from the beginning to the end of a text.
+pub(super) fn lines(span: &Span) -> RangeInclusive<u32> {
+    let more = span.text().trim_end().matches('\n').count();
+    span.line..=span.line.saturating_add(u32::try_from(more).unwrap_or(u32::MAX))
+}
+
+/// From behind, so that the offsets before stay right; no edit has a line's end, so that lines stay what they are.
+fn apply(text: &mut String, mut edits: Vec<Edit>) {
+    edits.sort_by_key(|edit| std::cmp::Reverse(edit.from));
+    for edit in edits {
+        let range = edit.from as usize..edit.to as usize;
+        if text.get(range.clone()).is_some() {
+            text.replace_range(range, &edit.text);
+        }
+    }
+}

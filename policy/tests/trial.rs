@@ -1,0 +1,189 @@
+//! Tests of a policy run as `opa test` runs them, on the engine that decides.
+
+#![expect(clippy::panic, reason = "a test fails by panicking, its helpers too")]
+
+use std::time::Duration;
+
+use postern_policy::{Sources, Test, TestOutcome, TestReport, TestRun, run_tests};
+
+const MAIN: &str = "package postern
+
+default decision := false
+
+decision := {\"allow\": true, \"rule\": \"clerks\"} if {
+	input.caller.id == \"clerk\"
+	inside(input.ip)
+}
+
+inside(ip) if startswith(ip, \"10.\")
+";
+
+fn report(tests: &str, run: TestRun<'_>) -> TestReport {
+    let sources = Sources::from_modules([("main.rego", MAIN), ("main_test.rego", tests)], []);
+    run_tests(&sources, run).unwrap_or_else(|error| panic!("{error}"))
+}
+
+const ALL: TestRun<'_> = TestRun { only: None, fuse: Duration::from_secs(5), coverage: false };
+
+fn run(tests: &str) -> Vec<Test> {
+    report(tests, ALL).tests
+}
+
+#[track_caller]
+fn outcomes(tests: &str, expected: &[(&str, TestOutcome)]) {
+    let tests = run(tests);
+    let given: Vec<(String, TestOutcome)> =
+        tests.iter().map(|test| (test.full_name(), test.outcome.clone())).collect();
+    let expected: Vec<(String, TestOutcome)> =
+        expected.iter().map(|(name, outcome)| ((*name).to_owned(), outcome.clone())).collect();
+    assert_eq!(given, expected);
+}
+
+#[test]
+fn a_test_passes_when_it_is_true_and_fails_otherwise() {
+    outcomes(
+        "package postern_test
+import data.postern
+clerk := {\"caller\": {\"id\": \"clerk\"}, \"ip\": \"10.0.0.1\"}
+test_allowed if postern.decision.allow with input as clerk
+test_denied if postern.decision == false with input as clerk
+test_undefined if postern.nothing
+test_one := 1
+test_false := false
+test_mocked if postern.decision.rule == \"none\" with postern.decision as {\"rule\": \"none\"}
+todo_test_later if true
+helper if true
+",
+        &[
+            ("data.postern_test.test_allowed", TestOutcome::Passed),
+            ("data.postern_test.test_denied", TestOutcome::Failed),
+            ("data.postern_test.test_undefined", TestOutcome::Failed),
+            ("data.postern_test.test_one", TestOutcome::Failed),
+            ("data.postern_test.test_false", TestOutcome::Failed),
+            ("data.postern_test.test_mocked", TestOutcome::Passed),
+            ("data.postern_test.todo_test_later", TestOutcome::Skipped),
+        ],
+    );
+}
+
+#[test]
+fn tests_of_one_name_are_run_one_by_one() {
+    outcomes(
+        "package postern\ntest_a if true\ntest_a if false\ntest_a if { true }\n",
+        &[
+            ("data.postern.test_a", TestOutcome::Passed),
+            ("data.postern.test_a#01", TestOutcome::Failed),
+            ("data.postern.test_a#02", TestOutcome::Passed),
+        ],
+    );
+}
+
+#[test]
+fn functions_and_builtins_are_replaced_where_the_rule_calls_them() {
+    outcomes(
+        "package postern
+outside(_) := true
+elsewhere := {\"caller\": {\"id\": \"clerk\"}, \"ip\": \"9.0.0.1\"}
+test_as_it_is if not decision.allow with input as elsewhere
+test_function if decision.allow with input as elsewhere with inside as outside
+test_value if decision.allow with input as elsewhere with inside as true
+test_builtin if decision.allow with input as elsewhere with startswith as true
+test_clock if time.now_ns() == 5 with time.now_ns as 5
+",
+        &[
+            ("data.postern.test_as_it_is", TestOutcome::Passed),
+            ("data.postern.test_function", TestOutcome::Passed),
+            ("data.postern.test_value", TestOutcome::Passed),
+            ("data.postern.test_builtin", TestOutcome::Passed),
+            ("data.postern.test_clock", TestOutcome::Passed),
+        ],
+    );
+}
+
+#[test]
+fn what_would_deny_with_a_code_of_its_own_is_an_error() {
+    let tests =
+        run("package postern\ntest_a if to_number(\"z\") == 1\ntest_b := 1\ntest_c if time.now_ns() > 0\n");
+    assert!(
+        matches!(&tests[0].outcome, TestOutcome::Error(cause) if cause.to_string().contains("main_test.rego:2"))
+    );
+    assert!(
+        matches!(&tests[2].outcome, TestOutcome::Error(cause) if cause.to_string().contains("input.now"))
+    );
+    let endless = "package postern\ntest_a if { some x in numbers.range(1, 9000); some y in numbers.range(1, 9000); x + y < 0 }\n";
+    let fuse = Duration::from_millis(20);
+    let late = report(endless, TestRun { fuse, ..ALL });
+    assert!(matches!(late.tests[0].outcome, TestOutcome::Error(_)), "{:?}", late.tests);
+}
+
+#[test]
+fn every_case_of_a_test_with_cases_is_told() {
+    let tests = run("package postern
+test_cases[note] if {
+	some note, tc in {\"one\": {\"x\": 1, \"w\": 1}, \"two\": {\"x\": 1, \"w\": 2}}
+	print(\"trying\", note)
+	tc.x == tc.w
+}
+test_lines[note] if some note in [\"a\", \"b\"]
+test_pairs[a][b] if {
+	some a in [\"x\", \"y\"]
+	some b in [1, 2] # the last
+	a == \"x\"
+}
+test_named.first if {
+	1 == 1
+}
+test_none[note] if {
+	some note in []
+}
+");
+    let told = |index: usize| -> Vec<(String, bool)> {
+        tests[index].cases.iter().map(|case| (case.notes.join("/"), case.passed)).collect()
+    };
+    let expected = |cases: &[(&str, bool)]| -> Vec<(String, bool)> {
+        cases.iter().map(|(name, passed)| ((*name).to_owned(), *passed)).collect()
+    };
+    assert_eq!(told(0), expected(&[("one", true), ("two", false)]));
+    assert_eq!(tests[0].outcome, TestOutcome::Failed);
+    assert_eq!(tests[0].output, ["trying one", "trying two"]);
+    assert_eq!((told(1), &tests[1].outcome), (expected(&[("a", true), ("b", true)]), &TestOutcome::Passed));
+    assert_eq!(told(2), expected(&[("x/1", true), ("x/2", true), ("y/1", false), ("y/2", false)]));
+    assert_eq!((told(3), &tests[3].outcome), (expected(&[("first", true)]), &TestOutcome::Passed));
+    assert_eq!(tests[4].outcome, TestOutcome::Failed);
+}
+
+#[test]
+fn a_failed_test_names_the_statement_that_did_not_hold() {
+    let tests = run("package postern
+test_a if {
+	x := 1
+	x == 2
+	x == 3
+}
+");
+    assert_eq!(tests[0].reached, Some((4, "\tx == 2".to_owned())));
+    assert_eq!((tests[0].line, tests[0].column), (2, 1));
+}
+
+#[test]
+fn only_what_is_named_is_run() {
+    let tests = "package postern\ntest_a if true\ntest_ab if true\n";
+    assert_eq!(report(tests, TestRun { only: Some("postern.test_a$"), ..ALL }).tests.len(), 1);
+    let sources = Sources::from_modules([("main.rego", MAIN)], []);
+    assert!(run_tests(&sources, TestRun { only: Some("("), ..ALL }).is_err());
+}
+
+#[test]
+fn lines_that_no_test_goes_through_are_told() {
+    let tests =
+        "package postern\ntest_a if not decision.allow with input as {\"caller\": {\"id\": \"other\"}}\n";
+    let coverage = report(tests, TestRun { coverage: true, ..ALL }).coverage.unwrap();
+    assert_eq!(coverage.files.len(), 1);
+    assert_eq!(coverage.files[0].name, "main.rego");
+    assert_eq!(coverage.files[0].covered, [3, 6]);
+    assert_eq!(coverage.files[0].missed, [5, 7, 10]);
+    assert_eq!(coverage.lines(), (2, 3));
+
+    let untouched = report("package other\ntest_a if true\n", TestRun { coverage: true, ..ALL });
+    assert_eq!(untouched.coverage.unwrap().lines(), (0, 5));
+}

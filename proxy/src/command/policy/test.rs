@@ -1,0 +1,149 @@
+mod machine;
+mod pretty;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use postern_policy::{Case, Sources, Test, TestError, TestOutcome, TestReport, TestRun, Tests, run_tests};
+
+use super::{Format, print};
+use crate::command::{Exit, Outcome};
+use crate::config;
+
+pub(super) const HELP: &str = "\
+Tests are written as for OPA, in files *_test.rego beside the policy, and run on the engine that decides, behind the \
+same gate, with the same builtins. A test is true, or it has failed; what would be a denial with a code of its own \
+(a builtin's error, a conflict, a late answer) is ERROR. test_x[note] is a test of many cases, todo_test_x is not run.
+
+Examples:
+  postern policy test policy/
+  postern policy test policy/ --run clerks --verbose
+  postern policy test policy/ --coverage --threshold 90
+  postern policy test policy/ --format junit > tests.xml
+
+Exits with 0 when every test passed; with 2 when one did not, when there was none, or when the threshold is not met; \
+with 4 when the policy or a test would not be loaded.";
+
+#[derive(Debug, Args)]
+pub(in crate::command) struct Arguments {
+    /// Folders, or single files *.rego and *.json
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// Only the tests whose full name matches, like `data.postern.test_clerks`
+    #[arg(long, short, value_name = "REGEX")]
+    run: Option<String>,
+    /// Say which lines of the policy the tests went through
+    #[arg(long, short)]
+    coverage: bool,
+    /// Fail when fewer lines are covered, in percent
+    #[arg(long, value_name = "PERCENT")]
+    threshold: Option<f64>,
+    /// Longest time of one test
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = config::duration)]
+    timeout: Duration,
+    /// Say every test, not only those that failed
+    #[arg(long, short)]
+    verbose: bool,
+    /// How it is printed
+    #[arg(long, short, value_enum, default_value_t = Shape::Pretty)]
+    format: Shape,
+}
+
+/// How a report is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Shape {
+    /// For people
+    Pretty,
+    /// For machines, as OPA has it
+    Json,
+    /// For machines that build
+    Junit,
+}
+
+pub(super) fn test(arguments: &Arguments, paint: print::Paint) -> Outcome {
+    let refusals = if arguments.format == Shape::Json { Format::Json } else { Format::Pretty };
+    let sources = match Sources::read_paths(&arguments.paths, Tests::Read) {
+        Ok(sources) => sources,
+        Err(error) => return print::unreadable(&error, refusals),
+    };
+    let coverage = arguments.coverage || arguments.threshold.is_some();
+    let run = TestRun { only: arguments.run.as_deref(), fuse: arguments.timeout, coverage };
+    let report = match run_tests(&sources, run) {
+        Ok(report) => report,
+        Err(TestError::Refused(error)) => return print::problems(&error, refusals),
+        Err(error @ TestError::Pattern(_)) => {
+            return Outcome::failed(Exit::Usage, format!("--run: {error}\n"));
+        }
+    };
+    let out = match (arguments.format, &report.coverage) {
+        (Shape::Pretty, _) => pretty::report(&report, arguments.verbose, paint),
+        (Shape::Json, Some(coverage)) => machine::coverage(coverage),
+        (Shape::Json, None) => machine::tests(&report.tests),
+        (Shape::Junit, _) => machine::junit(&report.tests),
+    };
+    let err = wrong(&report, arguments.threshold);
+    Outcome {
+        exit: if err.is_some() { Exit::TEST_FAILED } else { Exit::Done },
+        out,
+        err: err.unwrap_or_default(),
+    }
+}
+
+/// Why it does not end well.
+fn wrong(report: &TestReport, threshold: Option<f64>) -> Option<String> {
+    let counts = Counts::of(&report.tests);
+    if report.tests.is_empty() {
+        return Some("no test was found\n".to_owned());
+    }
+    if counts.failed + counts.errors > 0 {
+        return Some(String::new());
+    }
+    let (threshold, coverage) = threshold.zip(report.coverage.as_ref())?;
+    let percent = machine::percent(coverage.lines());
+    (percent < threshold)
+        .then(|| format!("Code coverage threshold not met: got {percent:.2} instead of {threshold:.2}\n"))
+}
+
+/// Tests by how they went; one of many cases counts as its cases.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Counts {
+    passed: usize,
+    failed: usize,
+    errors: usize,
+    skipped: usize,
+}
+
+impl Counts {
+    fn of(tests: &[Test]) -> Self {
+        let mut counts = Self::default();
+        for test in tests {
+            let passed = test.cases.iter().filter(|case| case.passed).count();
+            match (&test.outcome, test.cases.len()) {
+                (TestOutcome::Error(_), _) => counts.errors += 1,
+                (TestOutcome::Skipped, _) => counts.skipped += 1,
+                (TestOutcome::Passed, 0) => counts.passed += 1,
+                (TestOutcome::Failed, 0) => counts.failed += 1,
+                (TestOutcome::Passed | TestOutcome::Failed, cases) => {
+                    counts.passed += passed;
+                    counts.failed += cases - passed;
+                }
+            }
+        }
+        counts
+    }
+
+    const fn total(&self) -> usize {
+        self.passed + self.failed + self.errors + self.skipped
+    }
+}
+
+/// Cases below one note, in order.
+fn groups(cases: &[Case], depth: usize) -> Vec<(&str, &[Case])> {
+    let note = |case: &Case| case.notes.get(depth).cloned();
+    let chunks = cases.chunk_by(|one, other| note(one) == note(other));
+    chunks.filter_map(|group| Some((group.first()?.notes.get(depth)?.as_str(), group))).collect()
+}
+
+#[cfg(test)]
+mod tests;

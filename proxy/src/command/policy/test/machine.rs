@@ -1,0 +1,187 @@
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use postern_policy::{Case, Cause, Coverage, Test, TestOutcome};
+use serde_json::{Map, Value, json};
+
+use super::print;
+use super::{Counts, groups};
+
+/// The list that `opa test --format json` prints.
+pub(super) fn tests(tests: &[Test]) -> String {
+    print::lines(&tests.iter().map(test).collect())
+}
+
+fn test(test: &Test) -> Value {
+    let mut said = Map::new();
+    let place = json!({"file": test.file, "row": test.line, "col": test.column});
+    said.insert("location".into(), place);
+    said.insert("package".into(), test.package.as_str().into());
+    said.insert("name".into(), test.name.as_str().into());
+    match &test.outcome {
+        TestOutcome::Passed => None,
+        TestOutcome::Failed => said.insert("fail".into(), true.into()),
+        TestOutcome::Error(cause) => {
+            said.insert("error".into(), json!({"code": code(cause), "message": cause.to_string()}))
+        }
+        TestOutcome::Skipped => said.insert("skip".into(), true.into()),
+    };
+    let nanos = u64::try_from(test.elapsed.as_nanos()).unwrap_or(u64::MAX);
+    said.insert("duration".into(), nanos.into());
+    if !test.output.is_empty() {
+        said.insert("output".into(), STANDARD.encode(test.output.join("\n") + "\n").into());
+    }
+    if !test.cases.is_empty() {
+        said.insert("sub_results".into(), cases(&test.cases, 0));
+    }
+    Value::Object(said)
+}
+
+fn cases(all: &[Case], depth: usize) -> Value {
+    let mut said = Map::new();
+    for (note, below) in groups(all, depth) {
+        let mut one = Map::from_iter([("name".to_owned(), Value::from(note))]);
+        if !below.iter().all(|case| case.passed) {
+            one.insert("fail".into(), true.into());
+        }
+        if below.iter().any(|case| case.notes.len() > depth + 1) {
+            one.insert("sub_results".into(), cases(below, depth + 1));
+        }
+        said.insert(note.to_owned(), one.into());
+    }
+    said.into()
+}
+
+/// The code that OPA has for it.
+pub(super) const fn code(cause: &Cause) -> &'static str {
+    match cause {
+        Cause::Late { .. } => "eval_cancel_error",
+        Cause::Conflict { .. } => "eval_conflict_error",
+        Cause::Error { .. } | Cause::Oversize { .. } => "eval_builtin_error",
+        _ => "eval_internal_error",
+    }
+}
+
+/// The report that `opa test --coverage` prints.
+pub(super) fn coverage(coverage: &Coverage) -> String {
+    let files: Map<String, Value> = coverage
+        .files
+        .iter()
+        .map(|file| {
+            let mut said = counted((file.covered.len(), file.missed.len()));
+            said.insert("covered".into(), rows(&file.covered));
+            said.insert("not_covered".into(), rows(&file.missed));
+            (file.name.clone(), said.into())
+        })
+        .collect();
+    let mut said = counted(coverage.lines());
+    said.insert("files".into(), files.into());
+    print::lines(&said.into())
+}
+
+fn counted((covered, missed): (usize, usize)) -> Map<String, Value> {
+    Map::from_iter([
+        ("covered_lines".to_owned(), covered.into()),
+        ("not_covered_lines".to_owned(), missed.into()),
+        ("coverage".to_owned(), percent((covered, missed)).into()),
+    ])
+}
+
+fn rows(lines: &[u32]) -> Value {
+    let ranges = ranges(lines).into_iter();
+    ranges.map(|(first, last)| json!({"start": {"row": first}, "end": {"row": last}})).collect()
+}
+
+/// Lines that follow one another, as first and last.
+pub(super) fn ranges(lines: &[u32]) -> Vec<(u32, u32)> {
+    let runs = lines.chunk_by(|one, next| one + 1 == *next);
+    runs.filter_map(|run| Some((*run.first()?, *run.last()?))).collect()
+}
+
+/// How much of all lines is covered; nothing to cover is all of it.
+pub(super) fn percent((covered, missed): (usize, usize)) -> f64 {
+    let total = covered + missed;
+    if total == 0 {
+        return 100.0;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "lines of a policy, far below 2^52")]
+    let share = covered as f64 / total as f64;
+    share * 100.0
+}
+
+/// What build servers read: a suite for each package.
+pub(super) fn junit(tests: &[Test]) -> String {
+    let mut suites: BTreeMap<&str, Vec<Test>> = BTreeMap::new();
+    for test in tests {
+        suites.entry(&test.package).or_default().push(test.clone());
+    }
+    let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>\n");
+    for (package, tests) in suites {
+        let Counts { failed, errors, skipped, .. } = Counts::of(&tests);
+        let _written = writeln!(
+            text,
+            "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{failed}\" errors=\"{errors}\" skipped=\"{skipped}\">",
+            escaped(package),
+            Counts::of(&tests).total()
+        );
+        for test in &tests {
+            entries(&mut text, test);
+        }
+        text.push_str("  </testsuite>\n");
+    }
+    text + "</testsuites>\n"
+}
+
+/// One entry for a test, or one for each of its cases.
+fn entries(out: &mut String, test: &Test) {
+    let failed = match &test.reached {
+        Some((line, excerpt)) => format!("{}:{line}: {}", test.file, excerpt.trim()),
+        None => format!("{}:{}", test.file, test.line),
+    };
+    let failure = format!("<failure message=\"did not hold\">{}</failure>", escaped(&failed));
+    let mut entry = |name: &str, inside: &str| {
+        let _written = writeln!(
+            out,
+            "    <testcase classname=\"{}\" name=\"{}\" file=\"{}\" line=\"{}\" time=\"{:.6}\">{inside}</testcase>",
+            escaped(&test.package),
+            escaped(name),
+            escaped(&test.file),
+            test.line,
+            test.elapsed.as_secs_f64()
+        );
+    };
+    match &test.outcome {
+        TestOutcome::Skipped => entry(&test.name, "<skipped/>"),
+        TestOutcome::Error(cause) => {
+            let message = escaped(&cause.to_string());
+            entry(&test.name, &format!("<error type=\"{}\" message=\"{message}\"/>", code(cause)));
+        }
+        TestOutcome::Passed | TestOutcome::Failed if !test.cases.is_empty() => {
+            for case in &test.cases {
+                let name = format!("{}[{}]", test.name, case.notes.join("]["));
+                entry(&name, if case.passed { "" } else { &failure });
+            }
+        }
+        TestOutcome::Passed => entry(&test.name, ""),
+        TestOutcome::Failed => entry(&test.name, &failure),
+    }
+}
+
+/// Text as it may stand in XML, in an attribute too.
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\n' => safe.push_str("&#10;"),
+            c if c.is_control() => safe.push('\u{fffd}'),
+            c => safe.push(c),
+        }
+    }
+    safe
+}

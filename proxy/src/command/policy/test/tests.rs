@@ -1,0 +1,180 @@
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::*;
+
+const MAIN: &str = "package postern
+
+default decision := false
+
+decision := {\"allow\": true} if {
+	input.caller.id == \"clerk\"
+	input.ip == \"10.0.0.1\"
+}
+";
+
+const TESTS: &str = "package postern_test
+
+import data.postern
+
+test_ok if postern.decision == false with input as {}
+
+test_bad if {
+	print(\"looking <closely>\")
+	postern.decision.allow with input as {\"caller\": {\"id\": \"clerk\"}}
+}
+
+todo_test_later if false
+
+test_err if to_number(\"zz\") == 1
+
+test_cases[note] if {
+	some note, tc in {\"one\": 1, \"two\": 2}
+	tc == 1
+}
+";
+
+fn ran(files: &[(&str, &str)], arguments: &[&str]) -> Outcome {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let path = folder.path().to_str().unwrap();
+    let words = ["postern", "policy", "test", path].into_iter().chain(arguments.iter().copied());
+    let mut outcome = crate::command::main(words.map(std::ffi::OsString::from));
+    for text in [&mut outcome.out, &mut outcome.err] {
+        *text = text.replace(&format!("{path}/"), "");
+    }
+    outcome
+}
+
+fn all(arguments: &[&str]) -> Outcome {
+    ran(&[("main.rego", MAIN), ("main_test.rego", TESTS)], arguments)
+}
+
+/// Times are what they are.
+fn timeless(text: &str) -> String {
+    let mut out = Vec::new();
+    for line in text.lines() {
+        let line =
+            line.rsplit_once(" (").filter(|(_, time)| time.ends_with("s)")).map_or(line, |(line, _)| line);
+        out.push(line);
+    }
+    out.join("\n") + "\n"
+}
+
+#[test]
+fn the_report_is_opas_with_the_line_that_did_not_hold() {
+    let outcome = all(&[]);
+    assert_eq!((outcome.exit, outcome.err.as_str()), (Exit::TEST_FAILED, ""));
+    let expected = "main_test.rego:
+data.postern_test.test_bad: FAIL
+
+  main_test.rego:9:2: did not hold
+     |
+   9 | 	postern.decision.allow with input as {\"caller\": {\"id\": \"clerk\"}}
+     | 	^
+
+
+  looking <closely>
+
+data.postern_test.todo_test_later: SKIPPED
+data.postern_test.test_err: ERROR
+  evaluation failed: 
+";
+    let given = timeless(&outcome.out);
+    assert!(given.starts_with(expected.trim_end()), "{given}");
+    assert!(given.contains("\ndata.postern_test.test_cases: FAIL\n  one: PASS\n  two: FAIL\n"), "{given}");
+    assert!(given.ends_with("---\nPASS: 2/6\nFAIL: 2/6\nERROR: 1/6\nSKIPPED: 1/6\n"), "{given}");
+    assert!(!given.contains("test_ok"), "{given}");
+    assert!(all(&["-v"]).out.contains("data.postern_test.test_ok: PASS ("));
+}
+
+#[test]
+fn what_passed_is_said_in_one_line() {
+    let outcome = all(&["--run", "test_ok$"]);
+    assert_eq!(outcome, Outcome::said("PASS: 1/1\n".to_owned()));
+}
+
+#[test]
+fn no_test_at_all_is_a_failure() {
+    for outcome in [all(&["--run", "nothing"]), ran(&[("main.rego", MAIN)], &[])] {
+        assert_eq!((outcome.exit, outcome.err.as_str()), (Exit::TEST_FAILED, "no test was found\n"));
+    }
+    assert_eq!(all(&["--run", "("]).exit, Exit::Usage);
+}
+
+#[test]
+fn the_json_has_opas_members() {
+    let outcome = all(&["--format", "json"]);
+    assert_eq!(outcome.exit, Exit::TEST_FAILED);
+    let said: Value = serde_json::from_str(&outcome.out).unwrap();
+    let mut bad = said[1].clone();
+    assert!(bad["duration"].as_u64().is_some_and(|nanos| nanos > 0));
+    bad["duration"] = 0.into();
+    let expected = json!({
+        "location": {"file": "main_test.rego", "row": 7, "col": 1},
+        "package": "data.postern_test", "name": "test_bad", "fail": true, "duration": 0,
+        "output": "bG9va2luZyA8Y2xvc2VseT4K",
+    });
+    assert_eq!(bad, expected);
+    assert_eq!(said[2]["skip"], true);
+    assert_eq!(said[3]["error"]["code"], "eval_builtin_error");
+    let cases = json!({"one": {"name": "one"}, "two": {"name": "two", "fail": true}});
+    assert_eq!(said[4]["sub_results"], cases);
+}
+
+#[test]
+fn junit_tells_every_case_and_escapes_what_it_tells() {
+    let outcome = all(&["--format", "junit"]);
+    for line in [
+        "<testsuite name=\"data.postern_test\" tests=\"6\" failures=\"2\" errors=\"1\" skipped=\"1\">",
+        "name=\"test_cases[one]\"",
+        "name=\"test_cases[two]\"",
+        "main_test.rego:9: postern.decision.allow with input as {&quot;caller&quot;",
+        "<skipped/>",
+        "<error type=\"eval_builtin_error\"",
+    ] {
+        assert!(outcome.out.contains(line), "`{line}` is not in:\n{}", outcome.out);
+    }
+}
+
+#[test]
+fn coverage_below_the_threshold_fails() {
+    let half = all(&["--run", "test_ok", "--coverage", "--threshold", "100"]);
+    assert_eq!(half.exit, Exit::TEST_FAILED);
+    assert_eq!(half.err, "Code coverage threshold not met: got 50.00 instead of 100.00\n");
+    assert!(
+        half.out.contains("COVERAGE: 50.0% (2/4 lines)\nmain.rego: 50.0%, not covered: 5, 7\n"),
+        "{}",
+        half.out
+    );
+    assert_eq!(all(&["--run", "test_ok", "--threshold", "50"]).exit, Exit::Done);
+
+    let json = all(&["--run", "test_ok", "--coverage", "--format", "json"]);
+    let said: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(said["coverage"], 50.0);
+    let missed = json!([{"start": {"row": 5}, "end": {"row": 5}}, {"start": {"row": 7}, "end": {"row": 7}}]);
+    assert_eq!(said["files"]["main.rego"]["not_covered"], missed);
+}
+
+#[test]
+fn what_would_not_be_loaded_is_not_tested() {
+    let unknown = ran(&[("main.rego", MAIN), ("a_test.rego", "package a\ntest_a if http.send({})\n")], &[]);
+    assert_eq!(unknown.exit, Exit::Policy);
+    assert!(unknown.err.contains("a_test.rego:2:11: `http.send`"), "{}", unknown.err);
+    let nowhere = test(
+        &Arguments {
+            paths: vec![Path::new("/nonexistent").into()],
+            run: None,
+            coverage: false,
+            threshold: None,
+            timeout: Duration::from_secs(5),
+            verbose: false,
+            format: Shape::Pretty,
+        },
+        print::Paint::NONE,
+    );
+    assert_eq!(nowhere.exit, Exit::Policy);
+}
