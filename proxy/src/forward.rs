@@ -176,9 +176,12 @@ pub enum ForwardError {
         /// The status.
         status: u16,
     },
-    /// The connection broke while bytes were copied.
-    #[error("a connection broke")]
+    /// Its connection broke while bytes were copied.
+    #[error("the upstream's connection broke")]
     Broken(#[source] io::Error),
+    /// The caller's connection broke while bytes were copied.
+    #[error("the caller's connection broke")]
+    CallerBroken(#[source] io::Error),
     /// The caller's body broke off or was malformed.
     #[error("the caller's body broke off")]
     BodyBrokeOff(#[source] hyper::Error),
@@ -210,7 +213,7 @@ impl Coded for ForwardError {
             Self::BrokeOff(_) | Self::NotAsked { .. } | Self::Broken(_) | Self::Superseded => {
                 codes::UPSTREAM_BROKE_OFF
             }
-            Self::BodyBrokeOff(_) => codes::BODY_BROKE_OFF,
+            Self::BodyBrokeOff(_) | Self::CallerBroken(_) => codes::BODY_BROKE_OFF,
             Self::Stalled { .. } => codes::BODY_STALLED,
             Self::Cut { code } => code,
         }

@@ -1,13 +1,16 @@
 //! A whole estate of real parts with Postern in its midst: SPIRE, OpenBao over PostgreSQL, an old service that logs
 //! in to PostgreSQL, and callers at paths of their own.
 
-use std::fs;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use std::{fs, io};
 
 use postern_lab::sidecar::{self, Sidecar};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -23,6 +26,9 @@ pub const NAME: &str = "gate.test";
 pub const CLERK: &str = "/clerk";
 /// The path of the caller that policy denies.
 pub const GUEST: &str = "/guest";
+
+/// A caller's end of a connection.
+pub type Tls = rustls::StreamOwned<rustls::ClientConnection, TcpStream>;
 
 /// What the estate is made with.
 pub struct Plan {
@@ -44,6 +50,8 @@ pub struct Plan {
     pub routes: Vec<String>,
     /// More listeners, likewise.
     pub listeners: Vec<String>,
+    /// What Postern logs.
+    pub log: &'static str,
 }
 
 impl Plan {
@@ -69,6 +77,7 @@ impl Default for Plan {
             upstreams: Vec::new(),
             routes: Vec::new(),
             listeners: Vec::new(),
+            log: "info",
         }
     }
 }
@@ -100,6 +109,7 @@ pub struct Estate {
     /// Where Postern listens.
     pub port: u16,
     program: PathBuf,
+    log: &'static str,
     folder: TempDir,
     _jwks: plain_http::OneDocument,
 }
@@ -124,8 +134,18 @@ impl Estate {
         let jwks = spire.serve_jwks();
         let bao = vault(&postgres, &jwks, &spire.id("/gate"), plan);
         let port = free_port();
-        let mut estate =
-            Self { postern: None, spire, bao, postgres, ledger, port, program, folder, _jwks: jwks };
+        let mut estate = Self {
+            postern: None,
+            spire,
+            bao,
+            postgres,
+            ledger,
+            port,
+            program,
+            log: plan.log,
+            folder,
+            _jwks: jwks,
+        };
         estate.write(plan);
         estate.run();
         estate
@@ -140,11 +160,12 @@ impl Estate {
 
     /// Runs Postern with the configuration as it lies there, and waits until it is ready.
     pub fn run(&mut self) {
-        let mut postern = Sidecar::start(
+        let mut postern = Sidecar::start_with(
             &self.program,
             &self.path("postern.yaml"),
             &self.path("admin.sock"),
             &self.path("log"),
+            &[("POSTERN_LOG", self.log)],
         )
         .expect("postern starts");
         postern
@@ -175,6 +196,31 @@ impl Estate {
             .arg(&svid.bundle);
         curl.arg(format!("https://{NAME}:{}{path}", self.port));
         curl
+    }
+
+    /// A connection to one of Postern's ports, to be written to byte by byte; with the SVID, or without one.
+    pub fn connect(&self, port: u16, svid: &SvidFiles, present: bool) -> io::Result<Tls> {
+        let roots = CertificateDer::pem_file_iter(&svid.bundle).map_err(io::Error::other)?;
+        let mut store = rustls::RootCertStore::empty();
+        store.add_parsable_certificates(roots.flatten());
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .map_err(io::Error::other)?
+            .with_root_certificates(store);
+        let config = if present {
+            let chain = CertificateDer::pem_file_iter(&svid.certificate).map_err(io::Error::other)?;
+            let key = PrivateKeyDer::from_pem_file(&svid.key).map_err(io::Error::other)?;
+            config.with_client_auth_cert(chain.flatten().collect(), key).map_err(io::Error::other)?
+        } else {
+            config.with_no_client_auth()
+        };
+        let name = ServerName::try_from(NAME).map_err(io::Error::other)?;
+        let tls = rustls::ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
+        let socket = TcpStream::connect(("127.0.0.1", port))?;
+        socket.set_nodelay(true)?;
+        socket.set_read_timeout(Some(Duration::from_secs(20)))?;
+        Ok(rustls::StreamOwned::new(tls, socket))
     }
 
     /// The records written so far.

@@ -123,15 +123,33 @@ fn ask(
     let head =
         format!("{method} /load HTTP/1.1\r\nHost: old.example\r\n{fields}Content-Length: {length}\r\n\r\n");
     stream.get_mut().write_all((head + &body).as_bytes())?;
-    let (status, length, last) = answer(&mut stream)?;
-    let got = io::copy(&mut stream.by_ref().take(length), &mut io::sink())?;
-    if got < length {
-        return Err(ErrorKind::UnexpectedEof.into());
-    }
-    if !last {
+    let answered = read_answer(&mut stream)?;
+    if !answered.last {
         *kept = Some(stream);
     }
-    Ok(status)
+    Ok(answered.status)
+}
+
+/// An HTTP/1.1 answer.
+#[derive(Debug)]
+pub struct Answered {
+    /// Its status.
+    pub status: u16,
+    /// Its body.
+    pub body: Vec<u8>,
+    /// Whether the connection ends with it.
+    pub last: bool,
+}
+
+/// Reads one whole answer.
+pub fn read_answer(stream: &mut impl BufRead) -> io::Result<Answered> {
+    let (status, length, last) = answer(stream)?;
+    let mut body = Vec::new();
+    let got = stream.take(length).read_to_end(&mut body)?;
+    if (got as u64) < length {
+        return Err(ErrorKind::UnexpectedEof.into());
+    }
+    Ok(Answered { status, body, last })
 }
 
 fn connect(to: SocketAddr) -> io::Result<BufReader<TcpStream>> {

@@ -58,9 +58,9 @@ fn shown(estate: &Estate) -> Vec<(String, Vec<u8>)> {
 
 #[test]
 fn the_injected_secret_is_found_nowhere_but_at_the_upstream() {
-    let Some(mut estate) =
-        estate("the_injected_secret_is_found_nowhere_but_at_the_upstream", &Plan::default())
-    else {
+    // Whatever it would ever log is looked through.
+    let plan = Plan { log: "trace", ..Plan::default() };
+    let Some(mut estate) = estate("the_injected_secret_is_found_nowhere_but_at_the_upstream", &plan) else {
         return;
     };
     let (clerk, guest) = (estate.caller(CLERK), estate.caller(GUEST));
@@ -79,6 +79,7 @@ fn the_injected_secret_is_found_nowhere_but_at_the_upstream() {
     for (place, bytes) in shown(&estate) {
         assert_eq!(found(&bytes, &forms), Vec::<&str>::new(), "in {place}");
     }
+    assert!(estate.log().contains("TRACE"), "it does not log all it could");
     for must in ["admin /metrics", "admin /state", "/proc cmdline", "records.jsonl", "state/leases.journal"] {
         let seen = shown(&estate).iter().any(|(place, bytes)| place == must && !bytes.is_empty());
         assert!(seen, "{must} was not searched");

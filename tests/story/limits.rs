@@ -30,8 +30,8 @@ fn what_the_process_cannot_take_is_refused_by_its_own_code_and_it_serves_on() {
     let clerk = estate.caller(CLERK);
     drop(estate.postern.take());
     let file = estate.path("postern.yaml");
-    let text = fs::read_to_string(&file).unwrap().replacen("version: 1\n", "version: 1\ndrain: 1s\n", 1);
-    fs::write(&file, text).unwrap();
+    let patient = fs::read_to_string(&file).unwrap();
+    fs::write(&file, patient.replacen("version: 1\n", "version: 1\ndrain: 1s\n", 1)).unwrap();
     estate.run();
 
     for (listener, port, code) in [("few", few, "PST-AC-001"), ("shy", shy, "PST-AC-002")] {

@@ -14,6 +14,8 @@ mod operate;
 mod policy;
 mod records;
 mod rotation;
+mod tcp;
+mod tokens;
 
 /// Starts the estate, or records that this test could not run.
 fn estate(test: &str, plan: &Plan) -> Option<Estate> {

@@ -66,39 +66,6 @@ fn requests_go_on_while_the_agent_is_dead_and_rotation_when_it_is_back() {
 }
 
 #[test]
-fn a_caller_proves_itself_by_a_jwt_svid_for_this_audience_alone() {
-    let test = "a_caller_proves_itself_by_a_jwt_svid_for_this_audience_alone";
-    let listener = "callers: { any_of: [jwt_svid], audience: \"spiffe://example.org/gate\" }".to_owned();
-    let Some(mut estate) = estate(test, &Plan { listener, ..Plan::default() }) else { return };
-    let clerk = estate.caller(CLERK);
-    let client = estate.spire.client_at("clerk");
-    let bearer = |audience: &str| {
-        format!("Authorization: Bearer {}", estate.spire.fetch_jwt(&client, audience).unwrap())
-    };
-
-    let right = bearer("spiffe://example.org/gate");
-    let wrong = bearer("spiffe://example.org/other");
-    let (allowed, said) = estate.curl(&clerk, "/", &["--header", &right]).unwrap();
-    let (refused, because) = estate.curl(&clerk, "/", &["--header", &wrong]).unwrap();
-    let (nobody, silence) = estate.curl(&clerk, "/", &[]).unwrap();
-
-    assert_eq!(allowed, 200, "{said}\n{}", estate.log());
-    assert_eq!(refused, 401, "{because}");
-    assert!(because.contains("PST-ID-012"), "{because}");
-    assert_eq!(nobody, 401, "{silence}");
-    assert!(silence.contains("PST-ID-008"), "{silence}");
-    let token = right.rsplit(' ').next().unwrap();
-    for name in ["records.jsonl", "log"] {
-        assert!(
-            !fs::read_to_string(estate.path(name)).unwrap().contains(token),
-            "the token stands in {name}"
-        );
-    }
-    let served = estate.record("request", Duration::from_secs(2), |record| record["outcome"] == "forwarded");
-    assert_eq!(served["caller"]["proof"], "jwt_svid");
-}
-
-#[test]
 fn callers_that_stall_delay_no_other() {
     let Some(mut estate) = estate("callers_that_stall_delay_no_other", &Plan::default()) else { return };
     let clerk = estate.caller(CLERK);

@@ -160,7 +160,7 @@ codes! {
     UPSTREAM_BUSY = "PST-FW-005", Forward, Operator, 503, "too many connections to the upstream",
         "raise upstreams.NAME.connections, or find out why it is slow";
     BODY_BROKE_OFF = "PST-FW-006", Forward, Caller, 400, "the request body broke off or was malformed",
-        "the caller stopped or sent a bad chunk";
+        "the caller stopped, went away in the middle, or sent a bad chunk";
     BODY_STALLED = "PST-FW-007", Forward, Caller, 408, "a body stood still for too long",
         "limits.idle of the listener bounds how long either side may pause; the record's bytes and upstream say which side stood still";
     UPGRADE_REFUSED = "PST-FW-008", Forward, Operator, 501, "a WebSocket cannot be carried to this upstream",

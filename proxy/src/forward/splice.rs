@@ -26,34 +26,42 @@ where
     A: AsyncRead + AsyncWrite + Unpin,
     B: AsyncRead + AsyncWrite + Unpin,
 {
+    use ForwardError::{Broken, CallerBroken};
     let (mut from_caller, mut to_caller) = tokio::io::split(caller);
     let (mut from_upstream, mut to_upstream) = tokio::io::split(upstream);
     let both = async {
         tokio::try_join!(
-            copy(&mut from_caller, &mut to_upstream, &tally.received),
-            copy(&mut from_upstream, &mut to_caller, &tally.sent),
+            copy(&mut from_caller, &mut to_upstream, &tally.received, [CallerBroken, Broken]),
+            copy(&mut from_upstream, &mut to_caller, &tally.sent, [Broken, CallerBroken]),
         )
     };
     tokio::select! {
-        done = both => done.map(|_| ()).map_err(ForwardError::Broken),
+        done = both => done.map(|_| ()),
         () = stillness(idle, tally) => Err(ForwardError::Stalled { idle }),
     }
 }
 
-async fn copy<R, W>(from: &mut R, to: &mut W, moved: &Cell<u64>) -> std::io::Result<()>
+/// `blame` says whose a failure is, of reading and of writing.
+async fn copy<R, W>(
+    from: &mut R,
+    to: &mut W,
+    moved: &Cell<u64>,
+    blame: [fn(std::io::Error) -> ForwardError; 2],
+) -> Result<(), ForwardError>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
+    let [of_reading, of_writing] = blame;
     let mut piece = vec![0; PIECE];
     loop {
-        let read = from.read(&mut piece).await?;
+        let read = from.read(&mut piece).await.map_err(of_reading)?;
         let Some(data) = piece.get(..read).filter(|data| !data.is_empty()) else { break };
-        to.write_all(data).await?;
-        to.flush().await?;
+        to.write_all(data).await.map_err(of_writing)?;
+        to.flush().await.map_err(of_writing)?;
         moved.set(moved.get() + read as u64);
     }
-    to.shutdown().await
+    to.shutdown().await.map_err(of_writing)
 }
 
 /// Resolves when nothing moved for `idle`, or a little longer.

@@ -6,6 +6,7 @@ mod floods;
 mod hostile;
 mod http2;
 mod origin;
+mod panics;
 mod refusals;
 mod site;
 mod streams;

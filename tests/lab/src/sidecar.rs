@@ -100,9 +100,21 @@ fn executable(message: &str) -> Option<PathBuf> {
 impl Sidecar {
     /// Runs `program` on `config`, which must name `admin` as its admin socket, and waits until it is ready.
     pub fn start(program: &Path, config: &Path, admin: &Path, log: &Path) -> Result<Self, SidecarError> {
+        Self::start_with(program, config, admin, log, &[])
+    }
+
+    /// The same with more environment variables.
+    pub fn start_with(
+        program: &Path,
+        config: &Path,
+        admin: &Path,
+        log: &Path,
+        variables: &[(&str, &str)],
+    ) -> Result<Self, SidecarError> {
         let child = Command::new(program)
             .args(["run", "--config"])
             .arg(config)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(File::create(log)?)
             .stderr(File::options().append(true).open(log)?)
