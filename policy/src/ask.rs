@@ -9,6 +9,7 @@ use crate::document::Document;
 use crate::evaluate::{arm, fenced};
 use crate::problem::LoadError;
 use crate::sources::Sources;
+use crate::translate;
 use crate::verdict::Cause;
 
 /// Why a query has no answer.
@@ -39,10 +40,11 @@ pub struct Question<'a> {
 /// answer as JSON objects; none when the query is undefined.
 pub fn ask(sources: &Sources, question: Question<'_>) -> Result<Vec<serde_json::Value>, AskError> {
     let mut engine = load(sources, None)?.engine;
+    let query = translate::templates("query", question.query)
+        .map_err(|problem| LoadError { problems: vec![*problem] })?;
     arm(&mut engine, question.fuse);
     engine.set_input(question.input.map_or(Value::Undefined, Document::into_value));
-    let results =
-        fenced(question.fuse, question.now, || engine.eval_query(question.query.to_owned(), false))?;
+    let results = fenced(question.fuse, question.now, || engine.eval_query(query.text, false))?;
     let json = |value: &Value| serde_json::to_value(value);
     let rows = results.result.iter().map(|row| json(&row.bindings)).collect::<Result<_, _>>();
     rows.map_err(|error| AskError::Failed(Cause::Error { detail: error.to_string() }))

@@ -5,18 +5,22 @@
 //! size of its arguments first, answered by us, or refused at load. A builtin that is not in the table, because a
 //! newer engine brought it, is refused too.
 
+mod array;
 mod cidr;
 mod concat;
 mod count;
 mod glob;
+mod hash;
 mod index;
 mod json;
+mod jwt;
 mod numbers;
 mod pattern;
 pub(crate) mod regex;
 mod replace;
 mod split;
 mod sprintf;
+mod template;
 mod time_now;
 pub(crate) mod turn;
 mod units;
@@ -36,6 +40,8 @@ pub(crate) enum By {
     Guard(fn(&[Value]) -> Result<(), Fail>),
     /// An answer of our own.
     Ours(fn(&[Value]) -> Result<Value, Fail>),
+    /// An answer of our own to what the engine does not have; with how many arguments it takes.
+    Added(u8, fn(&[Value]) -> Result<Value, Fail>),
     /// The gate, with what to write instead.
     Refused(&'static str),
 }
@@ -51,7 +57,12 @@ pub(crate) enum Fail {
     Argument(&'static str),
 }
 
+const OLD: &str = "what took its place: OPA itself refuses it in Rego v1";
 const NO_RANDOM: &str = "a value from the input: a decision must come out the same when it is replayed";
+const NO_MD5: &str = "crypto.sha256 or crypto.hmac.sha256: MD5 is broken";
+const NO_CERTIFICATES: &str = "input.caller: Postern verifies a certificate before it asks";
+const NO_GRAPHQL: &str = "regex.match or split on the text of the query";
+const NO_KEYS: &str = "nothing: a private key has no business in a policy";
 const NO_SERVER: &str = "input.context, which says what Postern knows of itself";
 
 /// One line for each builtin of the engine.
@@ -60,7 +71,10 @@ const TABLE: &[(&str, By)] = &[
     ("__builtin_sets.intersection", By::Guard(weigh::linear)),
     ("__builtin_sets.union", By::Guard(weigh::linear)),
     ("abs", By::Engine),
+    ("all", By::Refused(OLD)),
+    ("any", By::Refused(OLD)),
     ("array.concat", By::Guard(weigh::linear)),
+    ("array.flatten", By::Added(1, array::flatten)),
     ("array.reverse", By::Guard(weigh::linear)),
     ("array.slice", By::Guard(weigh::linear)),
     ("base64.decode", By::Guard(weigh::linear)),
@@ -75,10 +89,31 @@ const TABLE: &[(&str, By)] = &[
     ("bits.or", By::Engine),
     ("bits.rsh", By::Engine),
     ("bits.xor", By::Engine),
+    ("cast_array", By::Refused(OLD)),
+    ("cast_boolean", By::Refused(OLD)),
+    ("cast_null", By::Refused(OLD)),
+    ("cast_object", By::Refused(OLD)),
+    ("cast_set", By::Refused(OLD)),
+    ("cast_string", By::Refused(OLD)),
     ("ceil", By::Engine),
     ("concat", By::Ours(concat::concat)),
     ("contains", By::Guard(weigh::linear)),
     ("count", By::Engine),
+    ("crypto.hmac.equal", By::Added(2, hash::equal)),
+    ("crypto.hmac.md5", By::Refused(NO_MD5)),
+    ("crypto.hmac.sha1", By::Added(2, hash::hmac_sha1)),
+    ("crypto.hmac.sha256", By::Added(2, hash::hmac_sha256)),
+    ("crypto.hmac.sha512", By::Added(2, hash::hmac_sha512)),
+    ("crypto.md5", By::Refused(NO_MD5)),
+    ("crypto.parse_private_keys", By::Refused(NO_KEYS)),
+    ("crypto.sha1", By::Added(1, hash::sha1)),
+    ("crypto.sha256", By::Added(1, hash::sha256)),
+    ("crypto.x509.parse_and_verify_certificates", By::Refused(NO_CERTIFICATES)),
+    ("crypto.x509.parse_and_verify_certificates_with_options", By::Refused(NO_CERTIFICATES)),
+    ("crypto.x509.parse_certificate_request", By::Refused(NO_CERTIFICATES)),
+    ("crypto.x509.parse_certificates", By::Refused(NO_CERTIFICATES)),
+    ("crypto.x509.parse_keypair", By::Refused(NO_KEYS)),
+    ("crypto.x509.parse_rsa_private_key", By::Refused(NO_KEYS)),
     ("endswith", By::Engine),
     ("floor", By::Engine),
     ("format_int", By::Engine),
@@ -86,12 +121,38 @@ const TABLE: &[(&str, By)] = &[
     ("glob.quote_meta", By::Ours(glob::quote_meta)),
     ("graph.reachable", By::Guard(weigh::deep)),
     ("graph.reachable_paths", By::Refused("graph.reachable: the number of paths grows beyond any bound")),
+    ("graphql.is_valid", By::Refused(NO_GRAPHQL)),
+    ("graphql.parse", By::Refused(NO_GRAPHQL)),
+    ("graphql.parse_and_verify", By::Refused(NO_GRAPHQL)),
+    ("graphql.parse_query", By::Refused(NO_GRAPHQL)),
+    ("graphql.parse_schema", By::Refused(NO_GRAPHQL)),
+    ("graphql.schema_is_valid", By::Refused(NO_GRAPHQL)),
     ("hex.decode", By::Guard(weigh::linear)),
     ("hex.encode", By::Guard(weigh::linear)),
     ("http.send", By::Refused("data that is loaded with the policy: a decision does not wait for the network")),
     ("indexof", By::Ours(index::indexof)),
     ("indexof_n", By::Ours(index::indexof_n)),
+    ("internal.print", By::Refused("print")),
+    ("internal.template_string", By::Added(1, template::template_string)),
+    ("internal.test_case", By::Refused("print")),
     ("intersection", By::Guard(weigh::deep)),
+    ("io.jwt.decode", By::Added(1, jwt::decode)),
+    ("io.jwt.decode_verify", By::Added(2, jwt::decode_verify)),
+    ("io.jwt.encode_sign", By::Added(3, jwt::encode_sign)),
+    ("io.jwt.encode_sign_raw", By::Added(3, jwt::encode_sign_raw)),
+    ("io.jwt.verify_eddsa", By::Added(2, |args| jwt::verify("EdDSA", args))),
+    ("io.jwt.verify_es256", By::Added(2, |args| jwt::verify("ES256", args))),
+    ("io.jwt.verify_es384", By::Added(2, |args| jwt::verify("ES384", args))),
+    ("io.jwt.verify_es512", By::Added(2, |args| jwt::verify("ES512", args))),
+    ("io.jwt.verify_hs256", By::Added(2, |args| jwt::verify("HS256", args))),
+    ("io.jwt.verify_hs384", By::Added(2, |args| jwt::verify("HS384", args))),
+    ("io.jwt.verify_hs512", By::Added(2, |args| jwt::verify("HS512", args))),
+    ("io.jwt.verify_ps256", By::Added(2, |args| jwt::verify("PS256", args))),
+    ("io.jwt.verify_ps384", By::Added(2, |args| jwt::verify("PS384", args))),
+    ("io.jwt.verify_ps512", By::Added(2, |args| jwt::verify("PS512", args))),
+    ("io.jwt.verify_rs256", By::Added(2, |args| jwt::verify("RS256", args))),
+    ("io.jwt.verify_rs384", By::Added(2, |args| jwt::verify("RS384", args))),
+    ("io.jwt.verify_rs512", By::Added(2, |args| jwt::verify("RS512", args))),
     ("is_array", By::Engine),
     ("is_boolean", By::Engine),
     ("is_null", By::Engine),
@@ -111,9 +172,14 @@ const TABLE: &[(&str, By)] = &[
     ("lower", By::Guard(weigh::linear)),
     ("max", By::Guard(weigh::linear)),
     ("min", By::Guard(weigh::linear)),
-    ("net.cidr_contains", By::Engine),
-    ("net.cidr_expand", By::Guard(cidr::few_addresses)),
-    ("net.cidr_is_valid", By::Engine),
+    ("net.cidr_contains", By::Ours(cidr::contains)),
+    ("net.cidr_contains_matches", By::Added(2, cidr::contains_matches)),
+    ("net.cidr_expand", By::Ours(cidr::expand)),
+    ("net.cidr_intersects", By::Added(2, cidr::intersects)),
+    ("net.cidr_is_valid", By::Ours(cidr::is_valid)),
+    ("net.cidr_merge", By::Added(1, cidr::merge)),
+    ("net.cidr_overlap", By::Refused(OLD)),
+    ("net.lookup_ip_addr", By::Refused("input.context.peer.ip: a decision does not wait for the network")),
     ("numbers.range", By::Ours(numbers::range)),
     ("numbers.range_step", By::Ours(numbers::range_step)),
     ("object.filter", By::Guard(weigh::linear)),
@@ -125,18 +191,25 @@ const TABLE: &[(&str, By)] = &[
     ("object.union_n", By::Guard(weigh::deep)),
     ("opa.runtime", By::Refused(NO_SERVER)),
     ("product", By::Guard(numbers::small_product)),
+    ("providers.aws.sign_req", By::Refused("a credential of the route: Postern puts it in")),
     ("rand.intn", By::Refused(NO_RANDOM)),
+    ("re_match", By::Refused(OLD)),
     ("regex.find_all_string_submatch_n", By::Ours(regex::find_all)),
     ("regex.find_n", By::Ours(regex::find)),
+    ("regex.globs_match", By::Refused("glob.match of both against the same text")),
     ("regex.is_valid", By::Ours(regex::is_valid)),
     ("regex.match", By::Ours(regex::is_match)),
     ("regex.replace", By::Ours(regex::replace)),
     ("regex.split", By::Ours(regex::split)),
     ("regex.template_match", By::Ours(regex::template_match)),
+    ("rego.metadata.chain", By::Refused("the name of the rule, as `rule` of the decision")),
+    ("rego.metadata.rule", By::Refused("the name of the rule, as `rule` of the decision")),
+    ("rego.parse_module", By::Refused("data that is prepared: a policy does not read policies")),
     ("replace", By::Ours(replace::replace)),
     ("round", By::Engine),
     ("semver.compare", By::Guard(weigh::linear)),
     ("semver.is_valid", By::Guard(weigh::linear)),
+    ("set_diff", By::Refused(OLD)),
     ("sort", By::Guard(weigh::linear)),
     ("split", By::Ours(split::split)),
     ("sprintf", By::Ours(sprintf::sprintf)),
@@ -144,6 +217,7 @@ const TABLE: &[(&str, By)] = &[
     ("strings.any_prefix_match", By::Guard(weigh::product)),
     ("strings.any_suffix_match", By::Guard(weigh::product)),
     ("strings.count", By::Ours(count::count)),
+    ("strings.render_template", By::Refused("$\"…{x}…\" or sprintf: its language has loops")),
     ("strings.replace_n", By::Ours(replace::replace_n)),
     ("strings.reverse", By::Guard(weigh::linear)),
     ("substring", By::Guard(weigh::linear)),
@@ -183,48 +257,28 @@ const TABLE: &[(&str, By)] = &[
     ("yaml.unmarshal", By::Refused("json.unmarshal")),
 ];
 
-/// Builtins of OPA that the engine lacks, by how their names begin.
-#[rustfmt::skip]
-const LACKING: &[(&str, &str)] = &[
-    ("array.flatten", "a comprehension: [x | some part in parts; some x in part]"),
-    ("crypto.", "a value that is prepared in the data"),
-    ("graphql.", "regex.match or split on the text of the query"),
-    ("io.jwt.", "input.caller.jwt: Postern verifies a token before it asks"),
-    ("net.cidr_", "net.cidr_contains, once for each network"),
-    ("net.lookup_ip_addr", "input.context.peer.ip: a decision does not wait for the network"),
-    ("providers.aws.", "a credential of the route: Postern puts it in"),
-    ("regex.globs_match", "glob.match of both against the same text"),
-    ("rego.", "the name of the rule, as `rule` of the decision"),
-    ("strings.render_template", "sprintf"),
-];
-
 /// What is done with a builtin of this name, and how many arguments it takes; none when the engine or the table
 /// does not know it.
 pub(crate) fn known(name: &str) -> Option<(By, u8)> {
-    let (_, arity) = ENGINE.get(name)?;
-    TABLE.iter().find(|(known, _)| *known == name).map(|(_, by)| (*by, *arity))
-}
-
-/// What to write instead of a builtin that the engine lacks, where we know.
-pub(crate) fn instead(name: &str) -> &'static str {
-    if let Some((_, By::Refused(instead))) = TABLE.iter().find(|(known, _)| *known == name) {
-        return instead;
+    let (_, by) = TABLE.iter().find(|(known, _)| *known == name)?;
+    match by {
+        By::Added(arity, _) => Some((*by, *arity)),
+        By::Refused(_) => Some((*by, 0)),
+        _ => ENGINE.get(name).map(|(_, arity)| (*by, *arity)),
     }
-    let lacking = LACKING.iter().find(|(beginning, _)| name.starts_with(beginning));
-    lacking.map_or("", |(_, instead)| instead)
 }
 
 /// Puts guards and our own builtins in the place of the engine's.
 pub(crate) fn install(engine: &mut Engine) -> anyhow::Result<()> {
     for (name, by) in TABLE {
-        let Some(builtin) = ENGINE.get(name).copied() else { continue };
-        match *by {
-            By::Engine | By::Refused(_) => {}
-            By::Ours(answer) => {
+        let builtin = ENGINE.get(name).copied();
+        match (*by, builtin) {
+            (By::Engine | By::Refused(_), _) | (By::Ours(_) | By::Guard(_), None) => {}
+            (By::Ours(answer), Some((_, arity))) | (By::Added(arity, answer), _) => {
                 let ours = move |args: Vec<Value>| answer(&args).map_err(|fail| report(name, &fail));
-                engine.add_extension((*name).to_owned(), builtin.1, Box::new(ours))?;
+                engine.add_extension((*name).to_owned(), arity, Box::new(ours))?;
             }
-            By::Guard(guard) => {
+            (By::Guard(guard), Some(builtin)) => {
                 let guarded = move |args: Vec<Value>| {
                     guard(&args).map_err(|fail| report(name, &fail))?;
                     run_engines(builtin, &args)

@@ -11,10 +11,11 @@ use regorus::{Engine, PolicyLengthConfig, Value};
 use crate::builtins;
 use crate::document::Document;
 use crate::evaluate::Evaluator;
-use crate::gate;
+use crate::gate::{self, names::Names};
 use crate::input::LeafSet;
 use crate::problem::{LoadError, Problem};
 use crate::sources::{DataFile, Sources};
+use crate::translate::{self, Translated};
 
 /// Longest time for parsing and checking one policy; past it the policy is refused and its thread abandoned.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -109,18 +110,28 @@ pub(crate) fn load(sources: &Sources, entrypoint: Option<&str>) -> Result<Prepar
 
 fn load_here(sources: &Sources, entrypoint: Option<&str>) -> Result<Prepared, LoadError> {
     let mut problems = Vec::new();
-    gate::before_parsing(sources, &mut problems);
+    let mut texts = Vec::new();
+    for module in &sources.modules {
+        match translate::templates(&module.name, &module.text) {
+            Ok(translated) => texts.push(translated),
+            Err(problem) => problems.push(*problem),
+        }
+    }
+    let refused = |problems: Vec<Problem>, texts: &[Translated]| LoadError {
+        problems: problems.into_iter().map(|problem| restore(sources, texts, problem)).collect(),
+    };
     if !problems.is_empty() {
         return Err(LoadError { problems });
     }
-    let mut engine = Engine::new();
-    engine.set_policy_length_config(PolicyLengthConfig { max_col: COLUMNS, ..PolicyLengthConfig::default() });
-    engine.set_strict_builtin_errors(true);
-    engine.set_gather_prints(true);
-    for module in &sources.modules {
-        if let Err(error) = engine.add_policy(module.name.clone(), module.text.clone()) {
-            problems.push(engines_problem(sources, &module.name, &error.to_string()));
-        }
+    for (module, text) in sources.modules.iter().zip(&texts) {
+        gate::before_parsing(&module.name, &text.text, &mut problems);
+    }
+    if !problems.is_empty() {
+        return Err(refused(problems, &texts));
+    }
+    let mut engine = parse(sources, &texts, &mut problems);
+    if problems.is_empty() && results_first(&mut engine, &mut texts) {
+        engine = parse(sources, &texts, &mut problems);
     }
     // A module that does not parse may be the one that defines it.
     let entrypoint = entrypoint.filter(|_| problems.is_empty());
@@ -135,10 +146,10 @@ fn load_here(sources: &Sources, entrypoint: Option<&str>) -> Result<Prepared, Lo
     }
     let leaves = gate::after_parsing(&modules, &engine.get_data(), entrypoint, &mut problems);
     if !problems.is_empty() {
-        return Err(LoadError { problems });
+        return Err(refused(problems, &texts));
     }
     prepare(&mut engine)
-        .map_err(|error| LoadError { problems: vec![engines_problem(sources, "", &error.to_string())] })?;
+        .map_err(|error| refused(vec![engines_problem(sources, &texts, "", &error.to_string())], &texts))?;
     Ok(Prepared { engine, leaves })
 }
 
@@ -151,6 +162,43 @@ fn within_roots(sources: &Sources, modules: &[Ref<Module>], problems: &mut Vec<P
             let instead = "another package, or the root in the bundle's manifest";
             problems.push(Problem::of(&module.name, &format!("package {}", package.join(".")), why, instead));
         }
+    }
+}
+
+/// An engine with all modules that parse.
+fn parse(sources: &Sources, texts: &[Translated], problems: &mut Vec<Problem>) -> Engine {
+    let mut engine = Engine::new();
+    engine.set_policy_length_config(PolicyLengthConfig { max_col: COLUMNS, ..PolicyLengthConfig::default() });
+    engine.set_strict_builtin_errors(true);
+    engine.set_gather_prints(true);
+    for (module, text) in sources.modules.iter().zip(texts) {
+        if let Err(error) = engine.add_policy(module.name.clone(), text.text.clone()) {
+            problems.push(engines_problem(sources, texts, &module.name, &error.to_string()));
+        }
+    }
+    engine
+}
+
+/// Writes the result of our own builtins where the engine takes it; whether there was any to write.
+fn results_first(engine: &mut Engine, texts: &mut [Translated]) -> bool {
+    let modules = engine.get_modules();
+    let names = Names::of(modules);
+    let mut any = false;
+    for (module, text) in modules.iter().zip(texts) {
+        if let Some(written) = translate::results(module, &names, text) {
+            *text = written;
+            any = true;
+        }
+    }
+    any
+}
+
+/// The place in the author's text.
+fn restore(sources: &Sources, texts: &[Translated], problem: Problem) -> Problem {
+    let module = sources.modules.iter().zip(texts).find(|(module, _)| module.name == problem.file);
+    match module {
+        Some((module, text)) => text.restore(&module.text, problem),
+        None => problem,
     }
 }
 
@@ -175,27 +223,20 @@ fn add_data(engine: &mut Engine, file: &DataFile) -> Result<(), Box<Problem>> {
 }
 
 /// The engine says where in its message: `--> file:line:column`, and what after `error:`.
-fn engines_problem(sources: &Sources, name: &str, message: &str) -> Problem {
+fn engines_problem(sources: &Sources, texts: &[Translated], name: &str, message: &str) -> Problem {
     let place = message.split("--> ").nth(1).and_then(|rest| rest.lines().next()).unwrap_or_default();
     let mut numbers = place.rsplitn(3, ':');
     let column = numbers.next().and_then(|column| column.parse().ok());
     let line = numbers.next().and_then(|line| line.parse().ok());
     let file = numbers.next().unwrap_or(name);
-    let module = sources.modules.iter().find(|module| module.name == file);
-    let text = module.map_or("", |module| module.text.as_str());
+    let module = sources.modules.iter().zip(texts).find(|(module, _)| module.name == file);
+    let text = module.map_or("", |(_, text)| text.text.as_str());
     let why = message.rsplit("error: ").next().unwrap_or(message).trim();
     let place = line.zip(column);
-    let here = place.and_then(|(line, column)| character(text, line, column));
-    // The parser knows no interpolation, and says so in fewer words.
-    let instead = if here == Some('$') { "sprintf(\"…\", […])" } else { "Rego v1, as the message says" };
+    let instead = "Rego v1, as the message says";
     let problem = Problem::of(file, "rego", format!("does not compile: {why}"), instead);
     match place {
         Some((line, column)) => problem.at(line, column, text),
         None => problem,
     }
-}
-
-fn character(text: &str, line: u32, column: u32) -> Option<char> {
-    let index = |number: u32| usize::try_from(number).ok()?.checked_sub(1);
-    text.lines().nth(index(line)?)?.chars().nth(index(column)?)
 }

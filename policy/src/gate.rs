@@ -10,20 +10,17 @@ mod mocks;
 pub(crate) mod names;
 mod shadows;
 pub(crate) mod text;
-mod walk;
+pub(crate) mod walk;
 
 use regorus::Value;
 use regorus::unstable::{Module, Ref};
 
 use crate::input::LeafSet;
 use crate::problem::Problem;
-use crate::sources::Sources;
 
 /// What must hold before the engine's parser may see the text: its time grows with the nesting of brackets.
-pub(crate) fn before_parsing(sources: &Sources, problems: &mut Vec<Problem>) {
-    for module in &sources.modules {
-        text::check(&module.name, &module.text, problems);
-    }
+pub(crate) fn before_parsing(name: &str, text: &str, problems: &mut Vec<Problem>) {
+    text::check(name, text, problems);
 }
 
 /// What must hold of the parsed modules. Gives the leaves of the input that they read.

@@ -34,6 +34,7 @@ mod judge;
 mod problem;
 mod schema;
 mod sources;
+mod translate;
 mod trial;
 mod verdict;
 

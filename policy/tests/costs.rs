@@ -5,6 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use postern_policy::{Judge, PolicySet, Recorded, Sources, Verdict};
 
 /// What one decision may take, in microseconds; the engine is compiled with little optimisation here.
@@ -13,12 +15,15 @@ const PROMISE: u64 = 100_000;
 /// Calls just below their caps, over the input of [`request`].
 const CALLS: &[&str] = &[
     "array.concat(input.members, input.members)",
+    "array.flatten(array.slice(input.nested, 0, 327))",
     "[1 | walk(array.slice(input.nested, 0, 98), [_, _])]",
     "base64.decode(input.text)",
     "base64url.encode(input.text)",
     "bits.lsh(1, 1024)",
     "concat(input.kilobyte, input.texts)",
     "contains(input.text, input.half)",
+    "crypto.hmac.sha512(input.text, input.half)",
+    "crypto.sha256(input.text)",
     "glob.match(input.stars, [], input.two)",
     "glob.match(\"{a*,a*,a*,a*,a*,a*,a*,a*}{a*,a*,a*,a*,a*,a*,a*,a*}b\", [], input.eight)",
     "glob.quote_meta(input.text)",
@@ -27,6 +32,12 @@ const CALLS: &[&str] = &[
     "indexof(input.text, input.half)",
     "indexof_n(input.eight, input.small)",
     "intersection({{1, 2}, {2}})",
+    "internal.template_string([{input.nested}])",
+    "io.jwt.decode(concat(\"\", [\"e30.\", input.claims, \".\"]))",
+    "io.jwt.decode_verify(concat(\"\", [\"eyJhbGciOiJFUzUxMiJ9.e30.\", input.signature]), {\"cert\": input.keys, \"time\": 1})",
+    "io.jwt.encode_sign({\"alg\": \"HS512\"}, {\"a\": array.slice(input.nested, 0, 100)}, {\"kty\": \"oct\", \"k\": \"AA\"})",
+    "io.jwt.verify_es512(concat(\"\", [\"e30.e30.\", input.signature]), input.keys)",
+    "io.jwt.verify_eddsa(concat(\"\", [\"e30.\", input.claims, \".\"]), input.edwards)",
     "json.filter({\"a\": input.nested}, [\"a/1\", \"a/2\"])",
     "json.is_valid(input.list)",
     "json.marshal(input.nested)",
@@ -37,6 +48,8 @@ const CALLS: &[&str] = &[
     "json.unmarshal(input.list)",
     "lower(input.text)",
     "max(input.members)",
+    "net.cidr_contains_matches([\"::/0\" | some _ in numbers.range(1, 128)], [\"1::/64\" | some _ in numbers.range(1, 128)])",
+    "net.cidr_merge([n | some i in numbers.range(1, 4096); n := sprintf(\"%x::/16\", [i])])",
     "net.cidr_expand(\"10.0.0.0/20\")",
     "net.cidr_expand(\"::/116\")",
     "numbers.range(1, 10000)",
@@ -90,7 +103,17 @@ fn request() -> Recorded {
         (0..100).map(|n| (n.to_string(), (0..100).map(|m: u32| m.to_string()).collect())).collect();
     let nested: Vec<Vec<u32>> = (0..480).map(|_| (0..100).collect()).collect();
     let pairs: Vec<u32> = (0..1_900).collect();
+    // The dearest keys, and as many as may be tried: the first point of the curve, whose numbers are public.
+    let (x, y) = (
+        "AMaFjga3BATpzZ4-y2YjlbRCnGSBOQU_tSH4KK9ga009uqFLXnfv51ko_h3BJ6L_qN4zSLPBhWpCm_l-fjHC5b1m",
+        "ARg5KWp4mjvABFyKX7QsfRvZmPVESVebRGgXr70XJz5mLJfucple9CZAxVC5AT-tB2E1PHCGonLCQIi-lHaf0WZQ",
+    );
+    let key = serde_json::json!({"kty": "EC", "crv": "P-521", "x": x, "y": y});
+    let keys = serde_json::json!({"keys": vec![key; 16]}).to_string();
+    let edwards = serde_json::json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"});
+    let edwards = serde_json::json!({"keys": vec![edwards; 16]}).to_string();
     let document = serde_json::json!({
+        "keys": keys, "edwards": edwards, "signature": "AQEB".repeat(44), "claims": URL_SAFE_NO_PAD.encode(format!("{{\"a\":[{}1]}}", "1,".repeat(24_000))),
         "text": a(200 * 1024), "half": a(50 * 1024), "eighth": a(150_000), "ten": a(9_999), "eight": a(8 * 1024), "two": a(2 * 1024), "small": a(900),
         "kilobyte": a(1_000), "half_kilobyte": a(500), "stars": "*a".repeat(240), "digits": "9".repeat(300),
         "list": format!("[{}1]", "1,".repeat(100_000)), "query": "a=b&".repeat(50_000),

@@ -1,13 +1,13 @@
 //! The Open Policy Agent's own cases, through the gate and the fence that every policy goes through.
 //!
 //! A case passes when it gives what OPA gives. It may be refused at load, since that is said before any request;
-//! it may end in an error that denies where OPA would go on. What it may not do is answer differently in silence,
-//! unless the list beside this file names it with a reason. The cases are found through `POSTERN_SUITES`.
+//! it may end in an error that denies where OPA would go on. What it may not do is answer differently in silence.
+//! The cases are found through `POSTERN_SUITES`.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 #![expect(clippy::print_stderr, reason = "the figures, and what was not run, are for the reader")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
@@ -17,7 +17,8 @@ use serde_json::Value;
 
 /// Far beyond the usual fuse, since other tests run beside this one; the cases themselves take microseconds.
 const FUSE: Duration = Duration::from_millis(500);
-const DIFFERENCES: &str = include_str!("opa_suite/differences.txt");
+/// Cases that end as OPA's do, with the same answer or with an error; more is better, fewer is a loss.
+const AS_OPA: usize = 1_246;
 
 /// How one case went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,15 +72,10 @@ fn no_case_of_opa_is_answered_wrongly_in_silence() {
     assert_eq!(total, 1_441);
     assert_eq!(outcomes.get(&Outcome::Panicked), None);
     assert_eq!(outcomes.get(&Outcome::Late), None);
-    let expected: BTreeSet<&str> =
-        DIFFERENCES.lines().filter_map(|line| line.split_once('\t')).map(|(note, _)| note).collect();
-    let wrong: BTreeSet<&str> = outcomes
-        .get(&Outcome::Wrong)
-        .into_iter()
-        .flatten()
-        .filter_map(|note| note.split('\t').next())
-        .collect();
-    assert_eq!(wrong, expected, "answered differently from OPA, against the list of expected differences");
+    assert_eq!(outcomes.get(&Outcome::Wrong), None);
+    let count = |outcome| outcomes.get(&outcome).map_or(0, Vec::len);
+    let as_opa = count(Outcome::Passed) + count(Outcome::Failed);
+    assert!(as_opa >= AS_OPA, "{as_opa} end as OPA's do, fewer than {AS_OPA}");
 }
 
 fn not_run(what: &str) {
@@ -91,8 +87,12 @@ fn not_run(what: &str) {
 }
 
 fn run(case: &Value) -> (Outcome, String) {
-    let names: Vec<String> =
-        (0..).map(|n| format!("{n}.rego")).take(case["modules"].as_array().map_or(0, Vec::len)).collect();
+    // Only tests may replace functions and builtins; these cases are such tests.
+    let test = if case["note"].as_str().unwrap().starts_with("withkeyword/") { "_test" } else { "" };
+    let names: Vec<String> = (0..)
+        .map(|n| format!("{n}{test}.rego"))
+        .take(case["modules"].as_array().map_or(0, Vec::len))
+        .collect();
     let modules = case["modules"].as_array().into_iter().flatten().map(|module| module.as_str().unwrap());
     let data = case.get("data").map(ToString::to_string);
     let data = data.iter().filter(|data| *data != "null").map(|data| ("", data.as_str()));
@@ -118,16 +118,25 @@ fn run(case: &Value) -> (Outcome, String) {
 }
 
 fn compare(case: &Value, answers: &[Value], wants_error: bool) -> (Outcome, String) {
-    let given = canonical(&Value::from(answers.to_vec()));
+    let sorted = case["sort_bindings"].as_bool().unwrap_or(false);
+    let given = canonical(answers, sorted);
     let empty = Vec::new();
-    let wanted = canonical(&Value::from(case["want_result"].as_array().unwrap_or(&empty).clone()));
+    let wanted = canonical(case["want_result"].as_array().unwrap_or(&empty), sorted);
     let same = if wants_error { false } else { same(&given, &wanted) };
     if same { (Outcome::Passed, String::new()) } else { (Outcome::Wrong, format!("given {given}")) }
 }
 
-/// Bindings in any order; the rest as it stands. A set is written as a list in its own order by both.
-fn canonical(answers: &Value) -> Value {
-    let mut answers = answers.as_array().unwrap().clone();
+/// Bindings in any order; the rest as it stands. A set is written as a list in its own order by both. Where a case
+/// says so, OPA's own test puts what is bound in order before it compares, and so do we.
+fn canonical(answers: &[Value], sorted: bool) -> Value {
+    let mut answers = answers.to_vec();
+    for bound in
+        answers.iter_mut().filter_map(Value::as_object_mut).flat_map(|bindings| bindings.values_mut())
+    {
+        if let (true, Some(list)) = (sorted, bound.as_array_mut()) {
+            list.sort_by_key(ToString::to_string);
+        }
+    }
     answers.sort_by_key(ToString::to_string);
     Value::from(answers)
 }

@@ -181,7 +181,7 @@ fn hex(text: &str, upper: bool) -> String {
 }
 
 /// Text as it is; everything else as Rego writes it.
-fn shown(value: &Value) -> String {
+pub(super) fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.to_string(),
         _ => rego(value),

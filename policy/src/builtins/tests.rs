@@ -10,14 +10,20 @@ fn call(name: &str, args: &str) -> anyhow::Result<Value> {
 
 #[track_caller]
 fn assert_gives(name: &str, args: &str, want: &str) {
-    let want = Value::from_json_str(want).unwrap();
-    assert_eq!(call(name, args).unwrap_or_else(|error| panic!("{name}: {error}")), want, "{name}({args})");
+    // A set compares as the list it is written as.
+    let given = call(name, args).unwrap_or_else(|error| panic!("{name}: {error}")).to_json_str().unwrap();
+    let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    assert_eq!(json(&given), json(want), "{name}({args})");
 }
 
 #[test]
 fn the_table_names_every_builtin_of_the_engine_once_and_in_order() {
     for name in ENGINE.keys() {
         assert!(known(name).is_some(), "{name} is not in the table");
+    }
+    for (name, by) in TABLE {
+        let added = matches!(by, By::Added(..));
+        assert!(added != ENGINE.contains_key(name) || matches!(by, By::Refused(_)), "{name}");
     }
     assert!(TABLE.is_sorted_by(|(one, _), (next, _)| one < next));
 }
@@ -34,6 +40,7 @@ fn a_guarded_builtin_still_answers() {
 #[test]
 fn our_own_builtins_answer_as_opa_does() {
     assert_gives("strings.count", r#""aaaa", "aa""#, "2");
+    assert_gives("strings.count", r#""dummy", """#, "6");
     assert_gives("indexof", r#""héllo", "l""#, "2");
     assert_gives("indexof_n", r#""héééé", "éé""#, "[1, 2, 3]");
     assert_gives("replace", r#""aba", "a", "cc""#, "\"ccbcc\"");
@@ -63,7 +70,41 @@ fn what_costs_too_much_hits_the_cap_before_it_is_done() {
         ("numbers.range", "1, 5000000".to_owned()),
         ("numbers.range", "-9223372036854775807, 9223372036854775807".to_owned()),
         ("numbers.range_step", "1, 1000000000000, 1".to_owned()),
-        ("strings.count", "\"abc\", \"\"".to_owned()),
+        ("net.cidr_merge", "[\"10.0.0.0/8\" | some _ in numbers.range(1, 4097)]".to_owned()),
+        ("net.cidr_contains_matches", {
+            let networks = "[\"10.0.0.0/8\" | some _ in numbers.range(1, 200)]";
+            format!("{networks}, {networks}")
+        }),
+        ("array.flatten", format!("[{many}, {many}, {many}, {many}]")),
+        ("crypto.sha256", format!("concat(\"\", [{text}, {text}, {text}])")),
+        ("crypto.hmac.sha256", format!("concat(\"\", [{text}, {text}, {text}]), \"k\"")),
+        (
+            "internal.template_string",
+            "[{numbers.range(1, 10000)} | some _ in numbers.range(1, 6)]".to_owned(),
+        ),
+        ("io.jwt.decode", text.to_owned()),
+        ("io.jwt.verify_hs256", format!("{text}, \"k\"")),
+        ("io.jwt.verify_es512", {
+            let keys =
+                "concat(\",\", [`{\"kty\": \"oct\", \"k\": \"AA\"}` | some _ in numbers.range(1, 129)])";
+            format!("\"e30.e30.\", concat(\"\", [`{{\"keys\": [`, {keys}, `]}}`])")
+        }),
+        ("io.jwt.verify_eddsa", {
+            let key =
+                r#"{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+            format!("\"e30.e30.\", `{{\"keys\": [{}]}}`", vec![key; 17].join(",\n"))
+        }),
+        ("io.jwt.decode_verify", format!("{text}, {{\"secret\": \"k\"}}")),
+        (
+            "io.jwt.encode_sign",
+            format!("{{\"alg\": \"HS256\"}}, {{\"a\": {text}}}, {{\"kty\": \"oct\", \"k\": \"AA\"}}"),
+        ),
+        (
+            "io.jwt.encode_sign_raw",
+            format!(
+                "`{{\"alg\": \"HS256\", \"typ\": \"a\"}}`, {text}, `{{\"kty\": \"oct\", \"k\": \"AA\"}}`"
+            ),
+        ),
         ("bits.lsh", "1, 1000000000".to_owned()),
         ("product", many.to_owned()),
         ("units.parse", "\"1e999999999\"".to_owned()),
@@ -108,4 +149,85 @@ fn one_decision_cannot_build_more_than_its_purse() {
     let text = Value::from("a".repeat(200_000));
     let spent = (0..1_000).take_while(|_| weigh::linear(std::slice::from_ref(&text)).is_ok()).count();
     assert_eq!(spent, 41);
+}
+
+#[test]
+fn digests_are_those_of_their_standards() {
+    assert_gives("crypto.sha1", "\"abc\"", "\"a9993e364706816aba3e25717850c26c9cd0d89d\"");
+    let sha256 = "\"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad\"";
+    assert_gives("crypto.sha256", "\"abc\"", sha256);
+    // RFC 4231, the second case.
+    let mac = "\"5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843\"";
+    assert_gives("crypto.hmac.sha256", r#""what do ya want for nothing?", "Jefe""#, mac);
+    assert_gives("crypto.hmac.equal", r#""a", "a""#, "true");
+    assert_gives("crypto.hmac.equal", r#""a", "b""#, "false");
+}
+
+#[test]
+fn networks_are_read_as_go_reads_them() {
+    assert_gives("type_name", "net.cidr_expand(\"10.0.0.0/30\")", "\"set\"");
+    assert_gives("net.cidr_contains", r#""10.0.0.0/8", "::ffff:10.1.2.3""#, "true");
+    assert_gives("net.cidr_contains", r#""::ffff:10.0.0.0/104", "10.1.2.3""#, "true");
+    assert_gives("net.cidr_contains", r#""::/0", "10.1.2.3""#, "false");
+    assert_gives("net.cidr_contains", r#""10.0.0.0/8", "10.0.0.0/7""#, "false");
+    assert_gives("net.cidr_is_valid", r#""010.0.0.0/8""#, "false");
+    assert_gives("net.cidr_is_valid", r#""10.0.0.0/+8""#, "false");
+    assert_gives("net.cidr_is_valid", r#""fe80::1%eth0/64""#, "false");
+    assert_gives("net.cidr_merge", r#"["::/1", "8000::/1"]"#, r#"["::/0"]"#);
+    assert_gives("net.cidr_merge", r#"["10.0.0.1", "255.0.0.0/8"]"#, r#"["10.0.0.1/8", "255.0.0.0/8"]"#);
+    assert!(call("net.cidr_merge", "[\"240.0.0.1\"]").is_err());
+}
+
+#[test]
+fn tokens_that_are_signed_verify_and_changed_ones_do_not() {
+    let signed = |alg: &str, key: &str| {
+        let args = format!("{{\"alg\": \"{alg}\"}}, {{\"iss\": \"me<\", \"exp\": 1795300124}}, {key}");
+        call("io.jwt.encode_sign", &args).unwrap().as_string().unwrap().to_string()
+    };
+    // RFC 8037, appendix A.
+    let (d, x) =
+        ("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A", "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
+    let edwards = signed(
+        "EdDSA",
+        &format!("{{\"kty\": \"OKP\", \"crv\": \"Ed25519\", \"d\": \"{d}\", \"x\": \"{x}\"}}"),
+    );
+    let public = format!("`{{\"kty\": \"OKP\", \"crv\": \"Ed25519\", \"x\": \"{x}\"}}`");
+    assert_gives("io.jwt.verify_eddsa", &format!("\"{edwards}\", {public}"), "true");
+    assert_gives("io.jwt.verify_es256", &format!("\"{edwards}\", {public}"), "false");
+
+    let secret = signed("HS384", "{\"kty\": \"oct\", \"k\": \"AAEC\"}");
+    let key = "\"\\u0000\\u0001\\u0002\"";
+    assert_gives("io.jwt.verify_hs384", &format!("\"{secret}\", {key}"), "true");
+    assert_gives("io.jwt.verify_hs256", &format!("\"{secret}\", {key}"), "false");
+    assert_gives("io.jwt.verify_hs384", &format!("\"{}A\", {key}", &secret[..secret.len() - 1]), "false");
+
+    let claims = r#"[true, {"alg": "HS384"}, {"iss": "me<", "exp": 1795300124}]"#;
+    let nothing = "[false, {}, {}]";
+    for (constraints, want) in [
+        ("", claims),
+        (", \"iss\": \"me<\", \"alg\": \"HS384\"", claims),
+        (", \"iss\": \"you\"", nothing),
+        (", \"alg\": \"HS256\"", nothing),
+        (", \"aud\": \"me\"", nothing),
+        (", \"time\": 1795300124000000000", nothing),
+    ] {
+        let args = format!("\"{secret}\", {{\"secret\": {key}{constraints}}}");
+        assert_gives("io.jwt.decode_verify", &args, want);
+    }
+    for constraints in ["{}", "{\"secret\": \"a\", \"nope\": 1}", "{\"secret\": \"a\", \"time\": -1}"] {
+        assert!(
+            call("io.jwt.decode_verify", &format!("\"{secret}\", {constraints}")).is_err(),
+            "{constraints}"
+        );
+    }
+}
+
+#[test]
+fn a_key_that_opa_would_not_verify_with_is_no_key() {
+    let private = r#"`{"kty": "OKP", "crv": "Ed25519", "d": "AA", "x": "AA"}`"#;
+    assert!(call("io.jwt.verify_eddsa", &format!("\"e30.e30.\", {private}")).is_err());
+    let secret = r#"`{"kty": "oct", "k": "AAEC"}`"#;
+    assert_gives("io.jwt.verify_rs256", &format!("\"e30.e30.\", {secret}"), "false");
+    let short = format!("`{{\"kty\": \"RSA\", \"e\": \"AQAB\", \"n\": \"{}\"}}`", "_".repeat(171));
+    assert!(call("io.jwt.verify_rs256", &format!("\"e30.e30.\", {short}")).is_err());
 }

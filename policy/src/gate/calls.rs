@@ -1,6 +1,6 @@
 //! Every call: the engine must have what is called, and answer it rightly. On the way, what is read of the input.
 
-use regorus::unstable::{Expr, Module, Ref, Span};
+use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead, Span};
 
 use super::names::{self, Names};
 use super::walk::{self, Seen};
@@ -16,6 +16,7 @@ pub(super) fn check(module: &Module, names: &Names, leaves: &mut LeafSet, proble
         read(&names::constant(&import.refr), leaves);
     }
     for rule in &module.policy {
+        problems.extend(wrong_arguments(rule));
         walk::rule(rule, &mut |seen| match seen {
             Seen::Call { span, fcn, params, alone } => {
                 let Some(called) = names::path(fcn) else {
@@ -26,7 +27,7 @@ pub(super) fn check(module: &Module, names: &Names, leaves: &mut LeafSet, proble
                 if let Some((why, instead)) = found.or_else(|| wrong_constant(&called, params)) {
                     problems.push(at(names::begin(fcn), &called.join("."), &why, &instead));
                 }
-                if called == ["time", "now_ns"] {
+                if called == ["time", "now_ns"] || called == ["io", "jwt", "decode_verify"] {
                     leaves.add(&["now"]);
                 }
             }
@@ -41,6 +42,23 @@ fn read(path: &[String], leaves: &mut LeafSet) {
         let members: Vec<&str> = rest.iter().map(String::as_str).collect();
         leaves.add(&members);
     }
+}
+
+/// A call among the arguments that a function is defined with, which the engine cannot order.
+fn wrong_arguments(rule: &Rule) -> Option<Problem> {
+    let Rule::Spec { head: RuleHead::Func { args, .. }, .. } = rule else { return None };
+    args.iter().find_map(|arg| match arg.as_ref() {
+        Expr::Call { span, fcn, .. } => {
+            let name = names::constant(fcn).join(".");
+            Some(at(
+                span,
+                &name,
+                "stands where an argument is defined",
+                "a comparison in the function's body",
+            ))
+        }
+        _ => None,
+    })
 }
 
 /// Why a call will not do, and what to write instead.
@@ -61,8 +79,8 @@ fn wrong(
         return None;
     }
     let Some((by, arity)) = builtins::known(&name) else {
-        let why = "is neither a function of this policy nor a builtin of the engine";
-        return Some((why.to_owned(), builtins::instead(&name).to_owned()));
+        let why = "is neither a function of this policy nor a builtin";
+        return Some((why.to_owned(), String::new()));
     };
     if let By::Refused(instead) = by {
         return Some(("is not let through".to_owned(), instead.to_owned()));
@@ -71,6 +89,10 @@ fn wrong(
         return Some(("has no value in this place, in silence".to_owned(), WALK.to_owned()));
     }
     let arity = usize::from(arity);
+    if params == arity + 1 && matches!(by, By::Added(..)) {
+        // As a statement of its own it was written anew before.
+        return Some(("takes its result first in this place".to_owned(), format!("y := {name}(…)")));
+    }
     if params != arity && params != arity + 1 {
         return Some((format!("takes {arity} arguments, not {params}"), String::new()));
     }

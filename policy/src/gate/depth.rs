@@ -19,6 +19,8 @@ const RULE: usize = 4;
 struct Node {
     depth: usize,
     reads: BTreeSet<Path>,
+    /// What it puts in the place of functions, which then stands below all that it reads.
+    mocks: BTreeSet<Path>,
     place: Option<(String, u32, u32, String)>,
 }
 
@@ -52,14 +54,15 @@ fn nodes(modules: &[Ref<Module>], names: &Names) -> BTreeMap<Path, Node> {
     for module in modules {
         let package = names::package(module);
         for rule in &module.policy {
-            let (mut reads, mut calls, mut bound) = (Vec::new(), Vec::new(), BTreeSet::new());
+            let (mut reads, mut calls, mut mocks) = (Vec::new(), Vec::new(), Vec::new());
+            let mut bound = BTreeSet::new();
             let depth = walk::rule(rule, &mut |seen| match seen {
                 Seen::Ref(refr) => reads.push(names::constant(refr)),
                 Seen::Call { fcn, .. } => calls.push(names::constant(fcn)),
                 Seen::Binds(name) => {
                     bound.insert(name);
                 }
-                Seen::With(_) => {}
+                Seen::With(with) => mocks.push(names::constant(&with.r#as)),
             });
             let node = nodes.entry(names::rule_path(&package, rule)).or_default();
             node.depth = node.depth.max(depth + RULE);
@@ -71,6 +74,9 @@ fn nodes(modules: &[Ref<Module>], names: &Names) -> BTreeMap<Path, Node> {
             let local = |path: &&Path| path.first().is_some_and(|first| bound.contains(first));
             for path in reads.iter().filter(|path| !path.is_empty() && !local(path)) {
                 node.reads.extend(names.read_by(&names::resolve(module, path)).into_iter().cloned());
+            }
+            for path in mocks.iter().filter(|path| !path.is_empty() && !local(path)) {
+                node.mocks.extend(names.read_by(&names::resolve(module, path)).into_iter().cloned());
             }
             node.reads
                 .extend(calls.iter().filter_map(|path| names.function(module, path)).map(|(path, _)| path));
@@ -101,8 +107,10 @@ impl<'a> Search<'a> {
         self.open.push(path);
         let below = node.reads.iter().filter_map(|read| self.nodes.get_key_value(read));
         let below = below.map(|(read, _)| self.depth(read)).max().unwrap_or(0);
+        let mocks = node.mocks.iter().filter_map(|mock| self.nodes.get_key_value(mock));
+        let mocks = mocks.map(|(mock, _)| self.depth(mock)).fold(0_usize, usize::saturating_add);
         self.open.pop();
-        let depth = node.depth + below;
+        let depth = node.depth.saturating_add(below).saturating_add(mocks);
         self.depths.insert(path, depth);
         depth
     }

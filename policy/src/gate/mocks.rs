@@ -61,6 +61,9 @@ fn wrong(module: &Module, names: &Names, calls: &BTreeSet<Call>, with: &WithModi
             return say("is replaced by `with`, and is no full name", "`with data.PACKAGE.NAME as …`");
         }
         (None, Some((By::Refused(_), _))) => return say("is not let through", ""),
+        (None, Some((By::Added(..), _))) => {
+            return say("is not found by the engine's `with`", "a function of the policy around it");
+        }
         (None, Some(_)) if target == ["walk"] => {
             return say("cannot be replaced", "the value that is walked");
         }

@@ -1,0 +1,59 @@
+//! `crypto.sha1`, `crypto.sha256` and `crypto.hmac.*`: digests in hexadecimal.
+
+use aws_lc_rs::{constant_time, digest, hmac};
+use regorus::Value;
+
+use super::{Fail, text, weigh};
+
+/// `crypto.sha1(text)`; for comparing with old values, not for new ones.
+pub(super) fn sha1(args: &[Value]) -> Result<Value, Fail> {
+    digested(&digest::SHA1_FOR_LEGACY_USE_ONLY, args)
+}
+
+/// `crypto.sha256(text)`.
+pub(super) fn sha256(args: &[Value]) -> Result<Value, Fail> {
+    digested(&digest::SHA256, args)
+}
+
+/// `crypto.hmac.sha1(text, key)`.
+pub(super) fn hmac_sha1(args: &[Value]) -> Result<Value, Fail> {
+    keyed(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, args)
+}
+
+/// `crypto.hmac.sha256(text, key)`.
+pub(super) fn hmac_sha256(args: &[Value]) -> Result<Value, Fail> {
+    keyed(hmac::HMAC_SHA256, args)
+}
+
+/// `crypto.hmac.sha512(text, key)`.
+pub(super) fn hmac_sha512(args: &[Value]) -> Result<Value, Fail> {
+    keyed(hmac::HMAC_SHA512, args)
+}
+
+/// `crypto.hmac.equal(one, other)`: takes as long wherever they differ.
+pub(super) fn equal(args: &[Value]) -> Result<Value, Fail> {
+    let [one, other] = args else { return Err(Fail::Argument("takes two texts")) };
+    weigh::linear(args)?;
+    let same = constant_time::verify_slices_are_equal(text(one)?.as_bytes(), text(other)?.as_bytes()).is_ok();
+    Ok(Value::Bool(same))
+}
+
+fn digested(algorithm: &'static digest::Algorithm, args: &[Value]) -> Result<Value, Fail> {
+    let [value] = args else { return Err(Fail::Argument("takes one text")) };
+    weigh::linear(args)?;
+    Ok(hex(digest::digest(algorithm, text(value)?.as_bytes()).as_ref()))
+}
+
+fn keyed(algorithm: hmac::Algorithm, args: &[Value]) -> Result<Value, Fail> {
+    let [value, key] = args else { return Err(Fail::Argument("takes a text and a key")) };
+    weigh::linear(args)?;
+    let key = hmac::Key::new(algorithm, text(key)?.as_bytes());
+    Ok(hex(hmac::sign(&key, text(value)?.as_bytes()).as_ref()))
+}
+
+/// Bytes as lower-case digits.
+pub(super) fn hex(bytes: &[u8]) -> Value {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let digits: String = digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect();
+    Value::from(digits)
+}

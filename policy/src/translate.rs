@@ -1,0 +1,353 @@
+//! What OPA reads and the engine's parser does not, written as what it reads.
+//!
+//! Two things: `$"…{x}…"`, which OPA itself takes for a call of `internal.template_string`, and a builtin that is not
+//! the engine's own with one argument more, which takes its value: `f(x, y)` is `y = f(x)`. Lines stay lines, and
+//! what moved within a line is found again, so that a problem names the place that its author wrote.
+
+use regorus::unstable::{Expr, Module, Ref};
+
+use crate::builtins::{self, By};
+use crate::gate::names::{self, Names};
+use crate::gate::walk::{self, Seen};
+use crate::problem::Problem;
+
+/// Deepest nesting of templates in one another.
+const NESTED: usize = 4;
+
+/// One place of the new text, and the one of the author's text that it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Piece {
+    new: usize,
+    old: usize,
+    /// The text after it is the author's; else it is ours and stands for that place alone.
+    copied: bool,
+}
+
+/// A module as the engine reads it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Translated {
+    pub(crate) text: String,
+    /// One for each time it was written anew, the first one first; the pieces in order.
+    layers: Vec<Vec<Piece>>,
+}
+
+impl Translated {
+    /// The author's place for a place of the new text, both in bytes.
+    fn old(&self, new: usize) -> usize {
+        self.layers.iter().rev().fold(new, |new, pieces| {
+            let after = pieces.partition_point(|piece| piece.new <= new);
+            match after.checked_sub(1).and_then(|at| pieces.get(at)) {
+                None => new,
+                Some(piece) if piece.copied => piece.old + (new - piece.new),
+                Some(piece) => piece.old,
+            }
+        })
+    }
+
+    /// Gives a problem its place in the author's text.
+    pub(crate) fn restore(&self, author: &str, problem: Problem) -> Problem {
+        if self.layers.is_empty() || problem.line == 0 {
+            return problem;
+        }
+        let before = self.text.split_inclusive('\n').take(index(problem.line)).map(str::len).sum::<usize>();
+        let line = self.text.get(before..).unwrap_or_default();
+        let within = line.char_indices().nth(index(problem.column)).map_or(line.len(), |(at, _)| at);
+        let old = author.get(..self.old(before + within)).unwrap_or(author);
+        let line = old.matches('\n').count() + 1;
+        let column = old.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        problem.at(number(line), number(column), author)
+    }
+
+    /// This text with some of it replaced; the replacements in order, none in another.
+    fn edited(&self, edits: &[Edit]) -> Self {
+        let mut writer = Writer::default();
+        let mut from = 0;
+        for edit in edits {
+            writer.copy(&self.text, from, edit.from);
+            writer.ours(&edit.text, edit.from);
+            from = edit.to;
+        }
+        writer.copy(&self.text, from, self.text.len());
+        let written = writer.done();
+        Self { text: written.text, layers: self.layers.iter().cloned().chain(written.layers).collect() }
+    }
+}
+
+/// Lines and columns count from 1.
+fn index(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX).saturating_sub(1)
+}
+
+#[derive(Default)]
+struct Writer {
+    text: String,
+    pieces: Vec<Piece>,
+}
+
+impl Writer {
+    fn copy(&mut self, author: &str, from: usize, to: usize) {
+        self.pieces.push(Piece { new: self.text.len(), old: from, copied: true });
+        self.text.push_str(author.get(from..to).unwrap_or_default());
+    }
+
+    fn ours(&mut self, text: &str, old: usize) {
+        self.pieces.push(Piece { new: self.text.len(), old, copied: false });
+        self.text.push_str(text);
+    }
+
+    fn done(self) -> Translated {
+        Translated { text: self.text, layers: vec![self.pieces] }
+    }
+}
+
+/// Writes every `$"…"` and ``$`…` `` of a module as a call.
+pub(crate) fn templates(name: &str, author: &str) -> Result<Translated, Box<Problem>> {
+    if !author.contains("$\"") && !author.contains("$`") {
+        return Ok(Translated { text: author.to_owned(), layers: Vec::new() });
+    }
+    let mut scan = Scan { author, at: 0, copied: 0, writer: Writer::default() };
+    match scan.code(0) {
+        Ok(()) => {
+            scan.writer.copy(author, scan.copied, author.len());
+            Ok(scan.writer.done())
+        }
+        Err(why) => {
+            let before = author.get(..scan.at).unwrap_or(author);
+            let line = u32::try_from(before.matches('\n').count() + 1).unwrap_or(u32::MAX);
+            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+            let column = u32::try_from(column).unwrap_or(u32::MAX);
+            Err(Box::new(Problem::of(name, "$\"…\"", why, "sprintf(\"…\", […])").at(line, column, author)))
+        }
+    }
+}
+
+struct Scan<'a> {
+    author: &'a str,
+    at: usize,
+    /// Up to here the author's text is written.
+    copied: usize,
+    writer: Writer,
+}
+
+impl Scan<'_> {
+    fn peek(&self) -> Option<char> {
+        self.author.get(self.at..).and_then(|rest| rest.chars().next())
+    }
+
+    fn next(&mut self) -> Option<char> {
+        let c = self.peek()?;
+        self.at += c.len_utf8();
+        Some(c)
+    }
+
+    /// Code up to its end; inside a template, up to the brace that closes the expression.
+    fn code(&mut self, nested: usize) -> Result<(), &'static str> {
+        let mut open = 0_usize;
+        while let Some(c) = self.peek() {
+            if nested > 0 && c == '}' && open == 0 {
+                return Ok(());
+            }
+            self.next();
+            match c {
+                '#' if nested > 0 => return Err("has a comment in an expression"),
+                '#' => while self.peek().is_some_and(|c| c != '\n') && self.next().is_some() {},
+                '"' | '`' => self.plain(c),
+                '$' if matches!(self.peek(), Some('"' | '`')) => self.template(nested + 1)?,
+                '{' => open += 1,
+                '}' => open = open.saturating_sub(1),
+                _ => {}
+            }
+        }
+        if nested > 0 { Err("has an expression without its closing brace") } else { Ok(()) }
+    }
+
+    /// Over plain text, its first quote read. That it does not end, the engine's parser says.
+    fn plain(&mut self, quote: char) {
+        while let Some(c) = self.next() {
+            match c {
+                '\\' if quote == '"' => drop(self.next()),
+                c if c == quote => return,
+                _ => {}
+            }
+        }
+    }
+
+    /// A template, its `$` read.
+    fn template(&mut self, nested: usize) -> Result<(), &'static str> {
+        if nested > NESTED {
+            return Err("has templates nested more than 4 deep");
+        }
+        let dollar = self.at - 1;
+        let Some(quote) = self.next() else { return Ok(()) };
+        self.writer.copy(self.author, self.copied, dollar);
+        let opening = (self.writer.text.len(), self.writer.pieces.len());
+        self.writer.ours(&format!("{CALL}[{quote}"), dollar);
+        self.copied = self.at;
+        let mut expressions = 0;
+        loop {
+            let here = self.at;
+            match self.next().ok_or("has no closing quote")? {
+                '\\' if self.peek() == Some('{') => {
+                    self.writer.copy(self.author, self.copied, here);
+                    self.copied = self.at;
+                    self.next();
+                }
+                '\\' if quote == '"' => drop(self.next()),
+                '\n' if quote == '"' => return Err("has no closing quote on its line"),
+                '{' => {
+                    expressions += 1;
+                    self.expression(here, quote, nested)?;
+                }
+                c if c == quote => break,
+                _ => {}
+            }
+        }
+        self.writer.copy(self.author, self.copied, self.at);
+        self.copied = self.at;
+        if expressions > 0 {
+            self.writer.ours("])", self.at);
+        } else {
+            self.without_call(opening, dollar, quote);
+        }
+        Ok(())
+    }
+
+    /// `{x}`, its brace at `brace` read: what is undefined must not undo the whole text, so each is a set of its own.
+    fn expression(&mut self, brace: usize, quote: char, nested: usize) -> Result<(), &'static str> {
+        self.writer.copy(self.author, self.copied, brace);
+        self.writer.ours(&format!("{quote}, {{part{nested}__ | part{nested}__ := "), brace);
+        self.copied = self.at;
+        let begin = self.at;
+        self.code(nested)?;
+        if self.author.get(begin..self.at).is_none_or(|inside| inside.trim().is_empty()) {
+            return Err("has an empty expression");
+        }
+        self.writer.copy(self.author, self.copied, self.at);
+        self.writer.ours(&format!("}}, {quote}"), self.at);
+        self.next();
+        self.copied = self.at;
+        Ok(())
+    }
+
+    /// Without an expression the template is plain text.
+    fn without_call(&mut self, (text, pieces): (usize, usize), dollar: usize, quote: char) {
+        let call = text + CALL.len() + 1;
+        self.writer.text.replace_range(text..call, "");
+        for piece in self.writer.pieces.iter_mut().skip(pieces + 1) {
+            piece.new -= CALL.len() + 1;
+        }
+        if let Some(piece) = self.writer.pieces.get_mut(pieces) {
+            *piece = Piece { new: text, old: dollar, copied: false };
+        }
+        debug_assert!(self.writer.text.get(text..).is_some_and(|rest| rest.starts_with(quote)));
+    }
+}
+
+const CALL: &str = "internal.template_string(";
+
+struct Edit {
+    from: usize,
+    to: usize,
+    text: String,
+}
+
+/// Writes each statement `f(x, y)` of a parsed module as `y = f(x)`, where `f` is one of our builtins and takes one
+/// argument. The engine does so for its own alone. None when there is nothing to write.
+pub(crate) fn results(module: &Module, names: &Names, translated: &Translated) -> Option<Translated> {
+    let mut edits = Vec::new();
+    for rule in &module.policy {
+        walk::rule(rule, &mut |seen| {
+            if let Seen::Call { span, fcn, params, alone: true } = seen {
+                let added = names::path(fcn).filter(|called| names.function(module, called).is_none());
+                let arity = added.and_then(|called| match builtins::known(&called.join(".")) {
+                    Some((By::Added(..), arity)) => Some(usize::from(arity)),
+                    _ => None,
+                });
+                if arity.is_some_and(|arity| params.len() == arity + 1) {
+                    let start = usize::try_from(span.start).unwrap_or(usize::MAX);
+                    edits.extend(result_first(&translated.text, start, params).into_iter().flatten());
+                }
+            }
+        });
+    }
+    edits.sort_by_key(|edit| edit.from);
+    let apart = edits.windows(2).all(|two| matches!(two, [one, next] if one.to <= next.from));
+    (apart && !edits.is_empty()).then(|| translated.edited(&edits))
+}
+
+/// The result before the call, and not after the last argument.
+fn result_first(text: &str, start: usize, params: &[Ref<Expr>]) -> Option<[Edit; 2]> {
+    let result = params.last()?;
+    if matches!(result.as_ref(), Expr::String { .. } | Expr::RawString { .. }) {
+        return None;
+    }
+    let span = result.span();
+    let (from, to) = (usize::try_from(span.start).ok()?, usize::try_from(span.end).ok()?);
+    let written = text.get(from..to)?;
+    if written.contains('#') {
+        return None;
+    }
+    let comma =
+        text.get(..from)?.trim_end().len().checked_sub(1).filter(|at| text.get(*at..*at + 1) == Some(","))?;
+    let lines = text.get(comma..to)?.matches('\n').count();
+    let first = format!("{} = ", written.replace('\n', " "));
+    Some([Edit { from: start, to: start, text: first }, Edit { from: comma, to, text: "\n".repeat(lines) }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(author: &str) -> String {
+        templates("a.rego", author).unwrap().text
+    }
+
+    #[test]
+    fn a_template_becomes_a_call_and_one_without_expressions_plain_text() {
+        assert_eq!(
+            written("x := $\"a {b.c} d\""),
+            "x := internal.template_string([\"a \", {part1__ | part1__ := b.c}, \" d\"])"
+        );
+        assert_eq!(written("x := $`a \\{b} \\n`"), "x := `a {b} \\n`");
+        assert_eq!(written("x := $\"\\\" \\{b}\" # $\"{\""), "x := \"\\\" {b}\" # $\"{\"");
+        assert_eq!(written("x := \"$\" \"{a}\""), "x := \"$\" \"{a}\"");
+    }
+
+    #[test]
+    fn an_expression_may_hold_braces_texts_and_templates() {
+        assert_eq!(
+            written("$\"{{\"}\": $`{a}`}}\""),
+            "internal.template_string([\"\", {part1__ | part1__ := {\"}\": internal.template_string([`, \
+             {part2__ | part2__ := a}, `])}}, \"\"])"
+                .replace("([`, ", "([``, ")
+                .replace(", `])", ", ``])")
+        );
+    }
+
+    #[test]
+    fn what_is_no_template_says_where() {
+        for (author, column) in [("$\"{}\"", 4), ("$\"{a\"", 6), ("$\"a\nb\"", 1), ("$`a", 4)] {
+            let problem = templates("a.rego", author).unwrap_err();
+            assert_eq!((problem.line, problem.column), (1 + u32::from(column == 1), column), "{author:?}");
+        }
+    }
+
+    #[test]
+    fn a_place_after_a_template_is_the_authors_again() {
+        let author = "package a\nx := [$\"{b}\", c, $`{d}\n`, e]\n";
+        let translated = templates("a.rego", author).unwrap();
+        for name in ["b", "c", "d", "e"] {
+            let find = |text: &str| {
+                let at = text.rfind(name).unwrap();
+                let before = text.get(..at).unwrap();
+                let column = before.rsplit('\n').next().unwrap().chars().count() + 1;
+                (u32::try_from(before.matches('\n').count() + 1).unwrap(), u32::try_from(column).unwrap())
+            };
+            let (line, column) = find(&translated.text);
+            let problem = Problem::of("a.rego", name, "", "").at(line, column, &translated.text);
+            let restored = translated.restore(author, problem);
+            assert_eq!((restored.line, restored.column), find(author), "{name}");
+        }
+    }
+}
