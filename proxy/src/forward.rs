@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use http::Request;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 
 pub use pool::{Answer, Lent, Local};
 pub use upload::{Source, Upload};
@@ -100,19 +101,29 @@ impl Upstream {
     }
 
     /// Sends one request on a connection that only `lease` has used, and waits for the head of the
-    /// response. It is sent a second time only if a kept connection was gone before it was written.
+    /// response. If a kept connection turns out to be closed before any of it was written, it goes
+    /// out again on a fresh one; if it was written and cannot have been answered, the error says so
+    /// ([`ForwardError::Crossed`]) and the request may be sent once more with [`Attempt::Again`].
     pub async fn send(
         &self,
         lease: Option<Fingerprint>,
         request: Request<Upload>,
+        attempt: Attempt,
     ) -> Result<Answer, ForwardError> {
         let mut request = request;
+        let mut since = matches!(attempt, Attempt::Again).then(Instant::now);
         loop {
-            let line = self.pool.line(lease, &self.connector).await?;
+            let line = self.pool.line(lease, &self.connector, since).await?;
             let reused = line.reused();
+            if reused && matches!(attempt, Attempt::Only) {
+                noticed().await;
+            }
             match line.answer(request, self.config.timeouts.response).await {
-                Err((_, Some(unwritten))) if reused => request = *unwritten,
-                Err((error, _)) => return Err(error),
+                Err((_, Some(unwritten))) if reused => {
+                    request = *unwritten;
+                    since = Some(Instant::now());
+                }
+                Err((error, _)) => return Err(error.crossed(reused)),
                 Ok(answer) => return Ok(answer),
             }
         }
@@ -124,6 +135,25 @@ impl Upstream {
         let stream = self.connector.connect().await?;
         Ok(Box::new(connect::Placed::new(stream, place)))
     }
+}
+
+/// Resolves when this worker has looked after its sockets, and so has noticed what was closed. In a task of its own,
+/// for the one that asks may be woken earlier by something else.
+async fn noticed() {
+    if let Err(error) = tokio::task::spawn_local(tokio::task::yield_now()).await {
+        tracing::debug!(%error, "this worker ends");
+    }
+}
+
+/// Whether a request can be sent a second time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempt {
+    /// It cannot.
+    Only,
+    /// It can.
+    First,
+    /// This is the second time: on a connection that is not older.
+    Again,
 }
 
 /// Why an upstream could not be reached or did not answer.
@@ -170,6 +200,14 @@ pub enum ForwardError {
     /// It broke off or did not speak HTTP.
     #[error("the upstream broke off")]
     BrokeOff(#[source] hyper::Error),
+    /// It closed a kept connection, or refused the stream, as the request was on its way.
+    #[error("the upstream closed the connection as the request was on its way")]
+    Crossed {
+        /// How it was noticed.
+        source: hyper::Error,
+        /// Whether the upstream said that it has not read the request.
+        unread: bool,
+    },
     /// It spoke HTTP that does not answer the request: a switch of protocols nobody asked for.
     #[error("the upstream answered with status {status}, which nobody asked for")]
     NotAsked {
@@ -202,6 +240,19 @@ pub enum ForwardError {
     },
 }
 
+impl ForwardError {
+    /// Tells a connection that was closed before its time from one that broke under the request.
+    fn crossed(self, reused: bool) -> Self {
+        match self {
+            Self::BrokeOff(source) if pool::is_unread(&source) => Self::Crossed { source, unread: true },
+            Self::BrokeOff(source) if reused && pool::is_closed(&source) => {
+                Self::Crossed { source, unread: false }
+            }
+            other => other,
+        }
+    }
+}
+
 impl Coded for ForwardError {
     fn code(&self) -> &'static Code {
         match self {
@@ -213,6 +264,7 @@ impl Coded for ForwardError {
             Self::BrokeOff(_) | Self::NotAsked { .. } | Self::Broken(_) | Self::Superseded => {
                 codes::UPSTREAM_BROKE_OFF
             }
+            Self::Crossed { .. } => codes::UPSTREAM_CROSSED,
             Self::BodyBrokeOff(_) | Self::CallerBroken(_) => codes::BODY_BROKE_OFF,
             Self::Stalled { .. } => codes::BODY_STALLED,
             Self::Cut { code } => code,

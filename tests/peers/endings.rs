@@ -44,8 +44,8 @@ fn a_stream_that_is_still_open_at_the_drain_deadline_is_cut_and_recorded() {
     let mut estate = with_ticker(Plan::default());
     let clerk = estate.caller(CLERK);
     let file = estate.path("postern.yaml");
-    let text = fs::read_to_string(&file).unwrap();
-    fs::write(&file, format!("drain: 2s\n{text}")).unwrap();
+    let before = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("drain: 2s\n{before}")).unwrap();
     let _accepted = estate.record("reload", SOON, |record| record["what"] == "config");
     let mut callers = ["--http2", "--http1.1"].map(|version| listen(&estate, &clerk, version));
 

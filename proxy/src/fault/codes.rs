@@ -167,6 +167,8 @@ codes! {
         "upstreams.NAME.http2 speaks HTTP/2 to it, and a WebSocket needs HTTP/1.1: give such paths a route to an upstream without http2";
     SECRET_LEAKED = "PST-FW-009", Forward, Upstream, 502, "the upstream's response contained the injected credential",
         "the old system echoes its credential: the copy was masked; look at the record's path";
+    UPSTREAM_CROSSED = "PST-FW-010", Forward, Upstream, 502, "the upstream closed the connection as the request was on its way",
+        "it may have been processed, so it was not sent again; let the upstream keep connections longer than upstreams.NAME.timeouts.idle";
 
     RECORDS_FULL = "PST-RC-001", Record, Operator, 503, "records cannot be written",
         "the disk of records.file or of the state folder is full or gone; with when_full: count requests go on and are counted";

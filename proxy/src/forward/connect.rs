@@ -2,6 +2,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -33,9 +34,14 @@ impl Connector {
         Ok(Self { upstream, tls })
     }
 
+    /// How long it may take.
+    pub(super) fn limit(&self) -> Duration {
+        self.upstream.timeouts.connect
+    }
+
     /// A connection whose other end has proven itself, within the deadline.
     pub(super) async fn connect(&self) -> Result<Box<dyn Stream>, ForwardError> {
-        let limit = self.upstream.timeouts.connect;
+        let limit = self.limit();
         let late = |_| ForwardError::Late { what: "connect", limit };
         tokio::time::timeout(limit, self.proven()).await.map_err(late)?
     }

@@ -5,6 +5,7 @@ mod callers;
 mod floods;
 mod hostile;
 mod http2;
+mod kept;
 mod origin;
 mod panics;
 mod refusals;

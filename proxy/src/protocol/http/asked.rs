@@ -61,7 +61,7 @@ impl Asked {
         if let Some(login) = &route.upstream.login {
             head.headers.remove(inject::place(login));
         }
-        let keeping = !route.credentials.is_empty();
+        let keeping = !route.credentials.is_empty() || head.method.is_idempotent();
         let source = Source::of(body, conn.idle(), keeping);
         let inspected = Inspected::read(route.inspect, &head.headers, source.as_deref()).await?;
         Ok(Self { peer, route, target, wishes, source, inspected })

@@ -1,20 +1,20 @@
 //! Sends the request, with the credential put in, and once more with a fresh one if the upstream
-//! says that the credential is bad.
+//! says that the credential is bad, or on a fresh connection if it closed the kept one just then.
 
 use std::rc::Rc;
 
 use http::header::{self, HeaderValue};
 use http::request::Parts;
-use http::{Request, StatusCode, Uri, Version};
+use http::{HeaderMap, Method, Request, StatusCode, Uri, Version};
 use http_body::Body as _;
 
 use super::asked::Asked;
 use super::conn::Conn;
 use super::hop;
-use super::inject::Injection;
+use super::inject::{InjectError, Injection};
 use crate::credential::CredentialError;
 use crate::fault::Fault;
-use crate::forward::{Answer, ForwardError, Source, Upload};
+use crate::forward::{Answer, Attempt, ForwardError, Source, Upload, Upstream};
 use crate::gate::Passage;
 use crate::protocol::session::AFTER;
 
@@ -24,14 +24,30 @@ pub(super) struct Answered {
     pub(super) injection: Option<Rc<Injection>>,
 }
 
+/// A request's head as it is sent; given away whole when it cannot be needed again.
+struct Draft {
+    method: Method,
+    headers: Option<HeaderMap>,
+}
+
+impl Draft {
+    fn headers(&mut self, keep: bool) -> Result<HeaderMap, ForwardError> {
+        let headers = if keep { self.headers.clone() } else { self.headers.take() };
+        headers.ok_or(ForwardError::Superseded)
+    }
+}
+
 /// Forwards the request that was let through.
 pub(super) async fn send(
     conn: &Conn,
     passage: &mut Passage,
-    head: &Parts,
+    head: &mut Parts,
     asked: &Asked,
 ) -> Result<Answered, Fault> {
-    let first = once(conn, passage, head, asked).await?;
+    let headers = Some(std::mem::take(&mut head.headers));
+    let mut draft = Draft { method: head.method.clone(), headers };
+    let injects = passage.upstream().login().is_some() && passage.access().is_some();
+    let first = once(conn, passage, &mut draft, asked, injects).await?;
     let refused = first.answer.response.status() == StatusCode::UNAUTHORIZED && first.injection.is_some();
     if !refused {
         asked.settle();
@@ -45,7 +61,7 @@ pub(super) async fn send(
     if fresh == stale || !asked.can_be_sent_again() {
         return Err(CredentialError::NoneToReplace.into());
     }
-    let second = once(conn, passage, head, asked).await?;
+    let second = once(conn, passage, &mut draft, asked, false).await?;
     asked.settle();
     if second.answer.response.status() == StatusCode::UNAUTHORIZED {
         passage.note_upstream(Some(StatusCode::UNAUTHORIZED.as_u16()), passage.recorder.elapsed_us());
@@ -54,23 +70,55 @@ pub(super) async fn send(
     Ok(second)
 }
 
-async fn once(conn: &Conn, passage: &Passage, head: &Parts, asked: &Asked) -> Result<Answered, Fault> {
+/// Sends it with the credential that the passage has. If the upstream closed the connection as the
+/// request was on its way, it goes out once more, provided that it was not read or does no more the
+/// second time than the first (RFC 9110, 9.2.2).
+async fn once(
+    conn: &Conn,
+    passage: &Passage,
+    draft: &mut Draft,
+    asked: &Asked,
+    needed_again: bool,
+) -> Result<Answered, Fault> {
     let upstream = passage.upstream();
-    let body = asked.upload().ok_or(ForwardError::Superseded)?;
-    let mut request = request(head, asked, upstream.http2(), upstream.scheme(), body);
-    let mut injection = None;
-    if let (Some(login), Some(access)) = (upstream.login(), passage.access()) {
-        let prepared = conn.injection(login, &access.lease)?;
-        prepared.inject(request.headers_mut(), &access.lease, conn.site.clock.now())?;
-        injection = Some(prepared);
-    }
     let lease = passage.access().map(|access| access.lease.fingerprint);
-    let answer = tokio::select! {
-        biased;
-        answer = upstream.send(lease, request) => answer.map_err(|error| asked.trouble().unwrap_or(error))?,
-        fault = over(passage) => return Err(fault),
-    };
-    Ok(Answered { answer, injection })
+    let idempotent = draft.method.is_idempotent();
+    let keep = needed_again || idempotent;
+    let mut attempt = if idempotent { Attempt::First } else { Attempt::Only };
+    loop {
+        let body = asked.upload().ok_or(ForwardError::Superseded)?;
+        let headers = draft.headers(keep)?;
+        let mut request = request(&draft.method, headers, asked, upstream, body);
+        let injection = inject(conn, passage, &mut request)?;
+        let answer = tokio::select! {
+            biased;
+            answer = upstream.send(lease, request, attempt) => answer,
+            fault = over(passage) => return Err(fault),
+        };
+        match answer.map_err(|error| asked.trouble().unwrap_or(error)) {
+            Ok(answer) => return Ok(Answered { answer, injection }),
+            Err(ForwardError::Crossed { unread, .. })
+                if attempt != Attempt::Again
+                    && keep
+                    && (unread || idempotent)
+                    && asked.can_be_sent_again() =>
+            {
+                attempt = Attempt::Again;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn inject(
+    conn: &Conn,
+    passage: &Passage,
+    request: &mut Request<Upload>,
+) -> Result<Option<Rc<Injection>>, InjectError> {
+    let (Some(login), Some(access)) = (passage.upstream().login(), passage.access()) else { return Ok(None) };
+    let injection = conn.injection(login, &access.lease)?;
+    injection.inject(request.headers_mut(), &access.lease, conn.site.clock.now())?;
+    Ok(Some(injection))
 }
 
 /// An upload that goes on and on ends with the access too. Not within the first second: a lease
@@ -81,18 +129,23 @@ async fn over(passage: &Passage) -> Fault {
 }
 
 /// The canonical request, in the version that the upstream speaks.
-fn request(head: &Parts, asked: &Asked, http2: bool, scheme: &'static str, body: Upload) -> Request<Upload> {
+fn request(
+    method: &Method,
+    mut headers: HeaderMap,
+    asked: &Asked,
+    upstream: &Upstream,
+    body: Upload,
+) -> Request<Upload> {
     let mut request = Request::new(body);
-    *request.method_mut() = head.method.clone();
-    let mut headers = head.headers.clone();
+    *request.method_mut() = method.clone();
     let target = &asked.target;
-    if http2 {
+    if upstream.http2() {
         headers.remove(header::HOST);
         if asked.wishes.trailers {
             headers.insert(header::TE, HeaderValue::from_static("trailers"));
         }
         let uri = Uri::builder()
-            .scheme(scheme)
+            .scheme(upstream.scheme())
             .authority(target.authority.as_str())
             .path_and_query(target.sent.clone());
         *request.uri_mut() = uri.build().unwrap_or_else(|_| Uri::from(target.sent.clone()));

@@ -1,6 +1,8 @@
 //! HTTP/2 on both sides: streams judged one by one, gRPC with its trailers, and a graceful end.
 
+use std::cell::Cell;
 use std::convert::Infallible;
+use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,13 +21,16 @@ use crate::forward::Local;
 use crate::protocol::{Alpn, Ender};
 use crate::record::{Entry, Outcome};
 
-/// A gRPC-like origin that speaks HTTP/2 in clear text.
-async fn origin() -> u16 {
+/// A gRPC-like origin that speaks HTTP/2 in clear text, with so many streams at a time.
+async fn origin(streams: u32) -> (u16, Rc<Cell<usize>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
+    let connections = Rc::new(Cell::new(0));
+    let count = Rc::clone(&connections);
     tokio::task::spawn_local(async move {
         loop {
             let (socket, _) = listener.accept().await.unwrap();
+            count.set(count.get() + 1);
             let service = service_fn(|request: Request<Incoming>| async {
                 let said = format!(
                     "{} {:?} {:?}",
@@ -44,11 +49,12 @@ async fn origin() -> u16 {
                 Ok::<_, Infallible>(Response::new(body))
             });
             let http = hyper::server::conn::http2::Builder::new(Local)
+                .max_concurrent_streams(streams)
                 .serve_connection(TokioIo::new(socket), service);
             tokio::task::spawn_local(http);
         }
     });
-    port
+    (port, connections)
 }
 
 async fn client(bench: &Bench) -> (SendRequest<Full<Bytes>>, Ender) {
@@ -67,7 +73,7 @@ fn call(path: &str) -> Request<Full<Bytes>> {
 }
 
 async fn http2_bench(decision: &'static str) -> Bench {
-    let port = Some(origin().await);
+    let port = Some(origin(100).await.0);
     Plan { port, decision, upstream: "login: basic, http2: true", ..Plan::default() }.start().await
 }
 
@@ -118,6 +124,32 @@ fn an_h2_connection_that_ends_soon_says_goaway_and_finishes_its_streams() {
         assert_eq!(collected.trailers().unwrap()["grpc-status"], "0");
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert!(client.is_closed());
+    });
+}
+
+/// How many connections the upstream sees when so many ask at once, after `before` have asked.
+async fn connections_of_a_burst(streams: u32, before: usize, at_once: usize) -> usize {
+    let (port, connections) = origin(streams).await;
+    let upstream = "login: basic, http2: true";
+    let bench = Plan { port: Some(port), upstream, ..Plan::default() }.start().await;
+    let (client, _ender) = client(&bench).await;
+    for asked in [before, at_once] {
+        let calls = (0..asked).map(|_| tokio::task::spawn_local(client.clone().send_request(call("/slow"))));
+        for call in calls.collect::<Vec<_>>() {
+            let collected = call.await.unwrap().unwrap().into_body().collect().await.unwrap();
+            assert_eq!(collected.trailers().unwrap()["grpc-status"], "0");
+        }
+    }
+    connections.get()
+}
+
+#[test]
+fn a_burst_opens_one_connection_and_another_only_when_its_streams_are_taken() {
+    on_a_worker(async {
+        assert_eq!(connections_of_a_burst(100, 0, 30).await, 1);
+        assert_eq!(connections_of_a_burst(5, 1, 5).await, 1);
+        let more = connections_of_a_burst(5, 1, 6).await;
+        assert_eq!(more, 2);
     });
 }
 
