@@ -22,6 +22,7 @@ use postern_policy::{Judge, Verdict};
 
 use crate::clock::SharedClock;
 use crate::live::{Live, Versioned};
+use crate::record::DecisionFacts;
 
 /// A worker's judge. It follows the live policy: a new generation brings a new engine.
 pub struct Authorizer {
@@ -44,8 +45,9 @@ impl Authorizer {
         Self { policy, bench: RefCell::new(None), parts: facts::Parts::new(surroundings), clock }
     }
 
-    /// Judges one request: total, and never longer than the fuse allows by much.
-    pub fn judge(&self, request: &Request<'_>) -> Result<Grant, Box<Denial>> {
+    /// Judges one request: total, and never longer than the fuse allows by much. What policy said, for the record,
+    /// stands beside the grant or in the denial.
+    pub fn judge(&self, request: &Request<'_>) -> Result<(Grant, DecisionFacts), Box<Denial>> {
         let mut bench = self.bench.borrow_mut();
         let sitting = self.sitting(&mut bench);
         let now = self.clock.now().unix_seconds();

@@ -18,7 +18,7 @@ use crate::credential::{Access, CredentialError, Credentials, Want};
 use crate::fault::{Fault, codes};
 use crate::forward::{Upstream, Upstreams};
 use crate::identify::Peer;
-use crate::record::{CredentialUse, Recorder, UpstreamFacts};
+use crate::record::{CredentialUse, DecisionFacts, Recorder, UpstreamFacts};
 
 /// The order of the verbs. One per worker, behind `Rc`.
 pub struct Gate {
@@ -83,12 +83,12 @@ impl Gate {
             entry.caller = Some(ask.peer.facts());
             entry.generation.identity = ask.peer.generation();
         });
-        let grant = match self.judge(&ask) {
-            Ok(grant) => grant,
+        let (grant, decision) = match self.judge(&ask) {
+            Ok(granted) => granted,
             Err(denial) => return Err(refuse(*denial, recorder)),
         };
         recorder.note(|entry| {
-            entry.decision = Some(grant.decision().clone());
+            entry.decision = Some(decision);
             entry.generation.policy = grant.generation();
         });
         let access = match self.lease(&ask, &grant).await {
@@ -123,7 +123,7 @@ impl Gate {
         Ok(())
     }
 
-    fn judge(&self, ask: &Ask<'_>) -> Result<Grant, Box<Denial>> {
+    fn judge(&self, ask: &Ask<'_>) -> Result<(Grant, DecisionFacts), Box<Denial>> {
         let credentials = self.credentials.facts(ask.peer.id(), &ask.listener.name, &ask.route.credentials);
         self.authorizer.judge(&Request {
             peer: ask.peer,

@@ -11,7 +11,6 @@ pub struct Grant {
     pub(super) max_age: Option<Duration>,
     pub(super) until: Option<u64>,
     pub(super) headers: HeaderEdits,
-    pub(super) decision: DecisionFacts,
     pub(super) generation: u64,
 }
 
@@ -71,12 +70,6 @@ impl Grant {
     #[must_use]
     pub const fn headers(&self) -> &HeaderEdits {
         &self.headers
-    }
-
-    /// What policy said, for the record.
-    #[must_use]
-    pub const fn decision(&self) -> &DecisionFacts {
-        &self.decision
     }
 
     /// Which policy said so.

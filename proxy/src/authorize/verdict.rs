@@ -19,7 +19,7 @@ pub(super) fn grant(
     mut allowance: Allowance,
     request: &Request<'_>,
     policy: &Versioned<LoadedPolicy>,
-) -> Result<Grant, Box<Denial>> {
+) -> Result<(Grant, DecisionFacts), Box<Denial>> {
     let mut decision = facts(policy, true, allowance.us);
     decision.rule = allowance.rule.take();
     decision.reason = allowance.reason.take();
@@ -35,14 +35,8 @@ pub(super) fn grant(
         let (code, decision) = (codes::DECISION_MALFORMED, refused(decision));
         return Err(Box::new(Denial { code, decision, reply: None, generation }));
     };
-    Ok(Grant {
-        credential,
-        max_age: allowance.max_age,
-        until: allowance.until,
-        headers,
-        decision,
-        generation,
-    })
+    let (max_age, until) = (allowance.max_age, allowance.until);
+    Ok((Grant { credential, max_age, until, headers, generation }, decision))
 }
 
 /// A no, or an answer that did not come about.
