@@ -140,10 +140,16 @@ async fn an_agent_that_is_not_there_yet_is_waited_for() {
     agent.admit();
     agent.authority.stop();
     watching(agent.source(), &[DOMAIN], async |mut seen: Watched| {
-        seen.told(SourceChange::Failing).await;
+        let failing = seen.told(SourceChange::Failing).await;
+        assert!(failing.detail.contains(&agent.authority.endpoint()), "{}", failing.detail);
         assert_eq!(seen.id(), None);
+        // Both streams are tried several times meanwhile; they fail alike, and that has been said.
+        sleep(Duration::from_secs(1)).await;
+        assert!(seen.told.try_recv().is_err(), "said twice");
         agent.authority.serve().unwrap();
         seen.until(|seen| seen.id().is_some() && seen.jwt_keys() == 1).await;
+        let recovered = seen.told(SourceChange::Recovered).await;
+        assert_eq!(recovered.detail, agent.authority.endpoint());
     })
     .await;
 }

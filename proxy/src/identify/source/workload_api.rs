@@ -1,4 +1,4 @@
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
@@ -7,8 +7,9 @@ use std::time::Duration;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use spiffe::transport::{GrpcStatusCode, TransportError};
 use spiffe::{JwtBundleSet, WorkloadApiClient, WorkloadApiError, X509Context};
-use tokio_stream::StreamExt;
+use tokio_stream::{Stream, StreamExt};
 
+use crate::fault::{Code, Coded};
 use crate::identify::error::{IdentifyError, denied};
 use crate::identify::jwk::JwtKey;
 use crate::identify::svid::{OwnSvid, UnfitSvid};
@@ -23,7 +24,8 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from
 
 /// Follows both profiles of a Workload API, for ever.
 pub(super) async fn follow(endpoint: &str, out: &RefCell<Output>) {
-    tokio::join!(keep_up(Profile::X509, endpoint, out), keep_up(Profile::Jwt, endpoint, out));
+    let api = Api { endpoint, out, failing: [Cell::new(None), Cell::new(None)] };
+    tokio::join!(keep_up(Profile::X509, &api), keep_up(Profile::Jwt, &api));
 }
 
 /// A JWT-SVID of our default identity. Each call is a call to the agent, which caches.
@@ -40,6 +42,33 @@ enum Profile {
     Jwt,
 }
 
+/// What both profiles share.
+struct Api<'a> {
+    endpoint: &'a str,
+    out: &'a RefCell<Output>,
+    /// With what each profile fails, until it is answered again. What both fail with is said once.
+    failing: [Cell<Option<&'static Code>>; 2],
+}
+
+impl Api<'_> {
+    async fn client(&self) -> Result<WorkloadApiClient, WorkloadApiError> {
+        WorkloadApiClient::connect_to(self.endpoint).await
+    }
+
+    /// Notes how `profile` fares. Whether that is news: neither of the two was so before.
+    fn is_news(&self, profile: Profile, failing: Option<&'static Code>) -> bool {
+        let [x509, jwt] = &self.failing;
+        let (this, other) = if profile == Profile::X509 { (x509, jwt) } else { (jwt, x509) };
+        let before = this.replace(failing);
+        before != failing && other.get() != failing.or(before)
+    }
+
+    fn tell_failure(&self, what: SourceChange, error: &IdentifyError) {
+        let detail = format!("{}: {error}", self.endpoint);
+        self.out.borrow().tell(what, None, Some(error.code()), detail);
+    }
+}
+
 /// How a stream ended.
 enum Stopped {
     /// By itself.
@@ -49,17 +78,24 @@ enum Stopped {
 
 /// Reads one stream, opens it again when it ends, and gives up only where the standard says so
 /// (Workload Endpoint, appendix A).
-async fn keep_up(profile: Profile, endpoint: &str, out: &RefCell<Output>) {
-    let mut attempt = Attempt { profile, out, failing: false, pause: PAUSES.0 };
+async fn keep_up(profile: Profile, api: &Api<'_>) {
+    let mut attempt = Attempt { profile, api, pause: PAUSES.0 };
     loop {
         let stopped = match profile {
-            Profile::X509 => attempt.x509(endpoint).await,
-            Profile::Jwt => attempt.jwt(endpoint).await,
+            Profile::X509 => {
+                let opening = async { api.client().await?.stream_x509_contexts().await };
+                attempt.follow(in_time(opening).await, take_context).await
+            }
+            Profile::Jwt => {
+                let opening = async { api.client().await?.stream_jwt_bundles().await };
+                attempt.follow(in_time(opening).await, take_bundles).await
+            }
         };
         match stopped {
             Stopped::Ended => {}
             Stopped::Failed(error) if is_final(&error) => {
-                return out.borrow().tell_failure(SourceChange::GivenUp, &error);
+                api.is_news(profile, None);
+                return api.tell_failure(SourceChange::GivenUp, &error);
             }
             Stopped::Failed(error) => attempt.failed(&error),
         }
@@ -69,88 +105,65 @@ async fn keep_up(profile: Profile, endpoint: &str, out: &RefCell<Output>) {
 
 struct Attempt<'a> {
     profile: Profile,
-    out: &'a RefCell<Output>,
-    failing: bool,
+    api: &'a Api<'a>,
     pause: Duration,
 }
 
 impl Attempt<'_> {
-    async fn x509(&mut self, endpoint: &str) -> Stopped {
-        let opening = async {
-            let client = WorkloadApiClient::connect_to(endpoint).await?;
-            client.stream_x509_contexts().await
-        };
-        let stream = match in_time(opening).await {
-            Ok(stream) => stream,
+    /// Takes what the stream brings, until it ends.
+    async fn follow<T>(
+        &mut self,
+        opened: Result<impl Stream<Item = Result<T, WorkloadApiError>>, IdentifyError>,
+        take: impl Fn(&T, &mut Output) -> Result<(), IdentifyError>,
+    ) -> Stopped {
+        let mut stream = match opened {
+            Ok(stream) => pin!(stream),
             Err(error) => return Stopped::Failed(error),
         };
-        let mut stream = pin!(stream);
-        loop {
-            match stream.next().await {
-                None => return Stopped::Ended,
-                Some(Ok(context)) => {
-                    let taken = take_context(&context, &mut self.out.borrow_mut());
-                    match taken {
-                        Ok(()) => self.succeeded(),
-                        Err(error) => self.out.borrow().tell_failure(SourceChange::Failing, &error),
-                    }
-                }
-                Some(Err(error)) if ends_stream(&error) => return Stopped::Failed(error.into()),
+        while let Some(brought) = stream.next().await {
+            let taken = match brought {
+                Ok(brought) => take(&brought, &mut self.api.out.borrow_mut()),
+                Err(error) if ends_stream(&error) => return Stopped::Failed(error.into()),
+                Err(error) => Err(error.into()),
+            };
+            match taken {
+                Ok(()) => self.succeeded(),
                 // One bad message: what was held before holds on (Workload API 4.5).
-                Some(Err(error)) => self.out.borrow().tell_failure(SourceChange::Failing, &error.into()),
+                Err(error) => self.failed(&error),
             }
         }
-    }
-
-    async fn jwt(&mut self, endpoint: &str) -> Stopped {
-        let opening = async {
-            let client = WorkloadApiClient::connect_to(endpoint).await?;
-            client.stream_jwt_bundles().await
-        };
-        let stream = match in_time(opening).await {
-            Ok(stream) => stream,
-            Err(error) => return Stopped::Failed(error),
-        };
-        let mut stream = pin!(stream);
-        loop {
-            match stream.next().await {
-                None => return Stopped::Ended,
-                Some(Ok(bundles)) => {
-                    take_bundles(&bundles, &mut self.out.borrow_mut());
-                    self.succeeded();
-                }
-                Some(Err(error)) if ends_stream(&error) => return Stopped::Failed(error.into()),
-                Some(Err(error)) => self.out.borrow().tell_failure(SourceChange::Failing, &error.into()),
-            }
-        }
+        Stopped::Ended
     }
 
     fn succeeded(&mut self) {
         self.pause = PAUSES.0;
-        if std::mem::take(&mut self.failing) {
-            self.out.borrow().tell(SourceChange::Recovered, None, None, format!("{:?}", self.profile));
+        if self.api.is_news(self.profile, None) {
+            self.api.out.borrow().tell(SourceChange::Recovered, None, None, self.api.endpoint.to_owned());
         }
     }
 
-    fn failed(&mut self, error: &IdentifyError) {
+    fn failed(&self, error: &IdentifyError) {
+        let is_news = self.api.is_news(self.profile, Some(error.code()));
         if matches!(error, IdentifyError::WorkloadApi(error) if denied(error)) {
-            self.withdraw(error);
-        } else if !self.failing {
-            self.out.borrow().tell_failure(SourceChange::Failing, error);
+            self.withdraw(error, is_news);
+        } else if is_news {
+            self.api.tell_failure(SourceChange::Failing, error);
         }
-        self.failing = true;
     }
 
     /// We are nobody: stop using what we were given (Workload API 5.2.1).
-    fn withdraw(&self, error: &IdentifyError) {
-        let mut out = self.out.borrow_mut();
-        let held = match self.profile {
-            Profile::X509 => out.svids.current().value.default_id().is_some() || !out.anchors.is_empty(),
-            Profile::Jwt => !out.keys.is_empty(),
+    fn withdraw(&self, error: &IdentifyError, is_news: bool) {
+        let held = {
+            let out = self.api.out.borrow();
+            match self.profile {
+                Profile::X509 => out.svids.current().value.default_id().is_some() || !out.anchors.is_empty(),
+                Profile::Jwt => !out.keys.is_empty(),
+            }
         };
-        if held || !self.failing {
-            out.tell_failure(SourceChange::Withdrawn, error);
+        if held || is_news {
+            self.api.tell_failure(SourceChange::Withdrawn, error);
         }
+        let mut out = self.api.out.borrow_mut();
         if held && self.profile == Profile::X509 {
             out.set_svids(Vec::new());
             out.set_anchors(BTreeMap::new());
@@ -189,7 +202,8 @@ fn take_context(context: &X509Context, out: &mut Output) -> Result<(), IdentifyE
     Ok(())
 }
 
-fn take_bundles(bundles: &JwtBundleSet, out: &mut Output) {
+#[expect(clippy::unnecessary_wraps, reason = "a stream's messages may be bad, those of this one are not")]
+fn take_bundles(bundles: &JwtBundleSet, out: &mut Output) -> Result<(), IdentifyError> {
     let mut next = BTreeMap::new();
     for (domain, bundle) in bundles.iter() {
         if let Some(domain) = out.listed(domain.as_str()) {
@@ -201,6 +215,7 @@ fn take_bundles(bundles: &JwtBundleSet, out: &mut Output) {
         }
     }
     out.set_keys(next);
+    Ok(())
 }
 
 async fn in_time<T>(opening: impl Future<Output = Result<T, WorkloadApiError>>) -> Result<T, IdentifyError> {
