@@ -167,7 +167,7 @@ async fn pass(
     let forwarded = tokio::select! {
         biased;
         forwarded = forward(conn, &mut passage, &mut head, &asked) => forwarded,
-        fault = ending.now() => Err(fault),
+        fault = ending.now() => Err(conn.told(fault)),
     };
     match forwarded {
         Ok(answered) => Ok(reply(conn, passage, asked, answered, caller, busy)),

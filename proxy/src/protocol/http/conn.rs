@@ -15,7 +15,7 @@ use super::inject::{InjectError, Injection};
 use super::meter::{BUDGET, Metered, Seen};
 use crate::config::{Listener, Login};
 use crate::credential::Lease;
-use crate::fault::{Code, codes};
+use crate::fault::{Code, Fault, Stage, codes};
 use crate::identify::Peer;
 use crate::model::RecordId;
 use crate::protocol::{Alpn, Connection, Ending, Site};
@@ -39,6 +39,8 @@ pub(super) struct Conn {
     /// Since when nothing is open.
     rested: Cell<Instant>,
     cut: Cell<Option<&'static Code>>,
+    /// A request's record says why the connection ends.
+    told: Cell<bool>,
     kicked: Notify,
     /// Told whenever a request begins.
     began: Notify,
@@ -63,6 +65,7 @@ impl Conn {
             open: Cell::new(0),
             rested: Cell::new(Instant::now()),
             cut: Cell::new(None),
+            told: Cell::new(false),
             kicked: Notify::new(),
             began: Notify::new(),
             injection: RefCell::new(None),
@@ -110,13 +113,19 @@ impl Conn {
         self.cut.get()
     }
 
+    /// A request has been ended for this reason, together with its connection.
+    pub(super) fn told(&self, fault: Fault) -> Fault {
+        self.told.set(true);
+        fault
+    }
+
     /// Ends the connection: its caller does not read.
     pub(super) fn kick(&self) {
         self.kicked.notify_one();
     }
 
-    /// Tells of what hyper answered by itself, without a request having been read.
-    fn record_malformed(&self, code: &'static Code, detail: String) -> RecordId {
+    /// Tells of what ended the connection without a request having been read.
+    fn record_refused(&self, code: &'static Code, detail: String) -> RecordId {
         let id = RecordId::random();
         let record = RefusedConnection {
             at: self.now(),
@@ -180,10 +189,16 @@ pub(super) async fn drive(conn: &Rc<Conn>, mut http: Pin<&mut impl Graceful>) ->
                 over(conn, done);
                 return Done::Over;
             }
-            fault = now.as_mut() => return cut(conn, fault.code()),
+            fault = now.as_mut() => {
+                // What is open tells why in its own record; a caller that was merely there has none.
+                if conn.open.get() == 0 && !conn.told.get() && fault.code().stage == Stage::Identify {
+                    conn.record_refused(fault.code(), String::new());
+                }
+                return cut(conn, fault.code());
+            }
             () = conn.kicked.notified() => return cut(conn, codes::BODY_STALLED),
             () = late.as_mut() => {
-                return Done::HeadLate(conn.record_malformed(codes::HEAD_TIMEOUT, String::new()));
+                return Done::HeadLate(conn.record_refused(codes::HEAD_TIMEOUT, String::new()));
             }
             () = unused.as_mut() => {
                 if winding_down {
@@ -219,7 +234,7 @@ fn over(conn: &Conn, done: hyper::Result<()>) {
     let Err(error) = done else { return };
     if conn.seen.flooded() {
         conn.cut.set(Some(codes::CALLER_FLOODS));
-        conn.record_malformed(codes::CALLER_FLOODS, format!("more than {BUDGET} frames in a second"));
+        conn.record_refused(codes::CALLER_FLOODS, format!("more than {BUDGET} frames in a second"));
         return;
     }
     let code = if error.is_parse_too_large() {
@@ -229,13 +244,13 @@ fn over(conn: &Conn, done: hyper::Result<()>) {
     } else if error.is_incomplete_message() {
         codes::CLOSED_EARLY
     } else if broke_http2(&error) {
-        conn.record_malformed(codes::PROTOCOL_BROKEN, causes(&error));
+        conn.record_refused(codes::PROTOCOL_BROKEN, causes(&error));
         return;
     } else {
         return tracing::debug!(%error, "a caller's connection ended");
     };
     if conn.open.get() == 0 {
-        conn.record_malformed(code, error.to_string());
+        conn.record_refused(code, error.to_string());
     }
 }
 

@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::origin::ok;
 use super::site::{Bench, Plan, on_a_worker, read};
 use crate::fault::{Code, codes};
+use crate::identify::mint;
 use crate::protocol::Alpn;
 use crate::record::{Entry, Outcome};
 
@@ -155,5 +156,32 @@ fn a_stalled_upstream_does_not_outlast_its_caller() {
         caller.read_to_end(&mut rest).await.ok();
         let record = bench.record().await;
         assert_eq!((record.outcome, record.code), (Outcome::Failed, Some(codes::DRAINING.id)));
+    });
+}
+
+#[test]
+fn a_caller_that_is_no_longer_trusted_leaves_one_record_whether_it_had_asked_or_not() {
+    on_a_worker(async {
+        for alpn in [Alpn::Http1, Alpn::Http2] {
+            let bench = Plan::default().start().await;
+            let (mut caller, ender) = bench.connect(alpn);
+            tokio::task::yield_now().await;
+            ender.now(codes::BUNDLE_CHANGED);
+            caller.read_to_end(&mut Vec::new()).await.ok();
+            let [Entry::Refused(refused)] = &bench.records()[..] else { panic!("{alpn:?}: not one record") };
+            assert_eq!(refused.code, codes::BUNDLE_CHANGED.id);
+            assert_eq!(refused.caller.as_ref().unwrap().id.to_string(), mint::CALLER);
+        }
+
+        let bench = Plan { answers: Rc::new(|_| String::new()), ..Plan::default() }.start().await;
+        let (mut caller, ender) = bench.connect(Alpn::Http1);
+        caller.write_all(GET).await.unwrap();
+        while bench.origin.seen().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        ender.now(codes::BUNDLE_CHANGED);
+        caller.read_to_end(&mut Vec::new()).await.ok();
+        assert_eq!(bench.record().await.code, Some(codes::BUNDLE_CHANGED.id));
+        assert!(!bench.records().iter().any(|entry| matches!(entry, Entry::Refused(_))), "two records");
     });
 }
