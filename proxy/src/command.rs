@@ -95,7 +95,8 @@ enum Verb {
         postern explain r-7q2m4d1x9z0k --config postern.yaml\n  \
         postern explain r-7q2m4d1x9z0k --records /var/log/postern/records.jsonl\n  \
         postern explain PST-CR-003\n\n\
-        The id stands in the record and in the body of a refusal. A code alone is explained without records.")]
+        The id stands in the record and in the body of a refusal. A code alone is explained without records.\n\
+        Exits with 7 if there is no such record or code, and with 3 if the records cannot be read.")]
     Explain {
         /// The record's id, like r-7q2m4d1x9z0k, or a code, like PST-CR-003
         #[arg(value_name = "RECORD")]

@@ -14,7 +14,7 @@ mod vault;
 mod worker;
 
 pub use figures::{Figures, Reading};
-pub use journal::{JournalError, JournalOpenError};
+pub use journal::{JournalError, JournalOpenError, standing_in};
 pub use keeper::{Drained, Keeper, KeeperError, Setup};
 pub use lease::{Access, Lease, Material, Term};
 pub use source::FileError;

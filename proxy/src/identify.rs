@@ -14,6 +14,7 @@ mod jws;
 mod jwt;
 #[cfg(test)]
 pub(crate) mod mint;
+mod oddity;
 mod peer;
 pub mod pem;
 mod source;

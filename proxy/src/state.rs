@@ -36,7 +36,10 @@ pub enum StateError {
     #[error("{} is in use by another instance", .0.display())]
     InUse(PathBuf),
     /// A key is not what was written there once.
-    #[error("{} is not a key of {KEY_BYTES} bytes", .0.display())]
+    #[error(
+        "{} is not a key of {KEY_BYTES} bytes: put back the one that was there, or move it away if nothing sealed with \
+         it is needed any more", .0.display()
+    )]
     Key(PathBuf),
 }
 
@@ -67,13 +70,22 @@ impl State {
 
     /// The key of that name; made at first, for the owner's eyes only.
     pub fn key(&self, name: &str) -> Result<Secret<Vec<u8>>, StateError> {
-        let path = self.path(name);
-        match read_whole(&path, KEY_BYTES as u64) {
-            Ok(key) if key.expose().len() == KEY_BYTES => Ok(key),
-            Ok(_) => Err(StateError::Key(path)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => make_key(path),
-            Err(cause) => Err(StateError::Io { path, cause }),
+        match held_key(&self.root, name)? {
+            Some(key) => Ok(key),
+            None => make_key(self.path(name)),
         }
+    }
+}
+
+/// The key of that name in the state directory `root`, if there is one.
+pub fn held_key(root: &Path, name: &str) -> Result<Option<Secret<Vec<u8>>>, StateError> {
+    let path = root.join(name);
+    match read_whole(&path, KEY_BYTES as u64) {
+        Ok(key) if key.expose().len() == KEY_BYTES => Ok(Some(key)),
+        Ok(_) => Err(StateError::Key(path)),
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Err(StateError::Key(path)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(cause) => Err(StateError::Io { path, cause }),
     }
 }
 

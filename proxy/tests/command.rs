@@ -48,6 +48,8 @@ fn each_way_to_fail_has_its_exit_code() {
     exits(4, &run(estate("package postern\ndecision :=", "state").path()), "main.rego:2");
     exits(5, &run(estate("package postern\ndefault decision := false", "file/state").path()), "file/state");
     exits(7, &postern(&["explain", "r-none", "--records", "/dev/null"]), "no record is called r-none");
+    exits(7, &postern(&["explain", "PST-XX-001"]), "no code is called PST-XX-001");
+    exits(3, &postern(&["explain", "r-none", "--records", "/nonexistent"]), "/nonexistent: cannot be read");
     exits(1, &postern(&["healthcheck", "live", "--admin", "unix:/nonexistent.sock"]), "no answer");
 }
 

@@ -1,6 +1,5 @@
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
@@ -10,17 +9,18 @@ use super::healthcheck::{self, Door};
 use super::{Exit, Outcome, Probe};
 use crate::authorize::load;
 use crate::config::{
-    self, Config, CredentialSource, IdentitySource, ListenerCertificate, UpstreamProof, VaultLogin,
+    self, Config, CredentialSource, IdentitySource, Lines, ListenerCertificate, UpstreamProof, VaultLogin,
 };
+use crate::credential;
 use crate::fault::causes;
+use crate::identify::pem::{self, Holds};
 use crate::protocol;
-
-/// The largest PEM, token or JSON file that a configuration may name, in bytes.
-const LARGEST: u64 = 1 << 20;
+use crate::record::writer;
+use crate::state::held_key;
 
 /// Everything that is wrong, and what was looked at.
-#[derive(Default)]
 struct Findings {
+    lines: Lines,
     wrong: Vec<(Exit, String)>,
     right: Vec<String>,
 }
@@ -30,14 +30,15 @@ pub(super) fn check(file: &Path) -> Outcome {
         Ok(config) => config,
         Err(errors) => return Outcome::failed(Exit::Configuration, format!("{errors}\n")),
     };
-    let mut findings = Findings::default();
+    let mut findings = Findings { lines: Lines::of(file), wrong: Vec::new(), right: Vec::new() };
     findings.right(format!("{}: can be understood", file.display()));
     for misfit in protocol::misfits(&config) {
-        findings.wrong(Exit::Configuration, misfit.to_string());
+        findings.wrong.push((Exit::Configuration, misfit.to_string()));
     }
     findings.files(&config);
     findings.policy(&config);
     findings.folders(&config);
+    findings.state(&config);
     findings.addresses(&config);
     findings.outcome()
 }
@@ -47,24 +48,55 @@ impl Findings {
         self.right.push(what);
     }
 
-    fn wrong(&mut self, exit: Exit, what: String) {
-        self.wrong.push((exit, what));
+    fn wrong(&mut self, exit: Exit, key: &str, what: &str) {
+        let line = self.lines.line(key).map(|line| format!(" (line {line})")).unwrap_or_default();
+        self.wrong.push((exit, format!("{key}{line}: {what}")));
     }
 
-    /// Every file that is named can be read and holds something.
+    /// Every file that is named can be read and holds what it is named for, and a key is its certificate's.
     fn files(&mut self, config: &Config) {
-        for (key, path) in named_files(config) {
-            match read_some(&path) {
-                Ok(0) => self.wrong(Exit::Configuration, format!("{key}: {} is empty", path.display())),
-                Ok(length) if length > LARGEST => {
-                    self.wrong(
-                        Exit::Configuration,
-                        format!("{key}: {} is larger than 1 MiB", path.display()),
-                    );
-                }
-                Ok(_) => self.right(format!("{key}: {}", path.display())),
-                Err(error) => self.wrong(Exit::Configuration, format!("{key}: {}: {error}", path.display())),
+        for (key, path, holds) in named_files(config) {
+            match pem::look(&path, holds) {
+                Ok(()) => self.right(format!("{key}: {}", path.display())),
+                Err(error) => self.wrong(Exit::Configuration, &key, &error.to_string()),
             }
+        }
+        let broken =
+            |findings: &Self, key: &str| findings.wrong.iter().any(|(_, wrong)| wrong.starts_with(key));
+        if let IdentitySource::Files { svid, key, .. } = &config.identity.source
+            && !broken(self, "identity.files.svid")
+            && !broken(self, "identity.files.key")
+            && let Err(error) = pem::own_svid(svid, key)
+        {
+            self.wrong(Exit::Configuration, "identity.files", &error.to_string());
+        }
+        for (name, listener) in &config.listeners {
+            let at = format!("listeners.{name}.certificate");
+            if let ListenerCertificate::Files { chain, key } = &listener.certificate
+                && !broken(self, &at)
+                && let Err(error) = pem::certified_key(chain, key)
+            {
+                self.wrong(Exit::Configuration, &at, &error.to_string());
+            }
+        }
+    }
+
+    /// What an earlier run left in the state folder can be read.
+    fn state(&mut self, config: &Config) {
+        if !config.state.exists() {
+            return;
+        }
+        match credential::standing_in(&config.state) {
+            Ok(count) => {
+                self.right(format!("state: {count} leases, logins and accesses stand in the journal"));
+            }
+            Err(error) => self.wrong(Exit::CannotStart, "state", &causes(&error)),
+        }
+        if let Err(error) = held_key(&config.state, "references.key") {
+            self.wrong(Exit::CannotStart, "state", &causes(&error));
+        }
+        if let Err(error) = writer::can_go_on(&config.records, &config.state.join("records.sequence")) {
+            self.wrong(Exit::CannotStart, "state", &causes(&error));
         }
     }
 
@@ -75,7 +107,7 @@ impl Findings {
                     self.right(format!("policy.bundles.{name}: compiles, revision {revision}"));
                 }
             }
-            Err(error) => self.wrong(Exit::Policy, format!("policy: {}", causes(&error))),
+            Err(error) => self.wrong(Exit::Policy, "policy", &causes(&error)),
         }
     }
 
@@ -101,10 +133,8 @@ impl Findings {
             Ok(()) => self.right(format!("{key}: {} can be written", path.display())),
             Err(error) => {
                 let error = io::Error::from(error);
-                self.wrong(
-                    Exit::CannotStart,
-                    format!("{key}: {} cannot be written: {error}", path.display()),
-                );
+                let what = format!("{} cannot be written: {error}", path.display());
+                self.wrong(Exit::CannotStart, key, &what);
             }
         }
     }
@@ -123,7 +153,7 @@ impl Findings {
                     self.right(format!("{key}: {address} is held by the Postern that runs now"));
                 }
                 Err(error) => {
-                    self.wrong(Exit::CannotStart, format!("{key}: {address} cannot be bound: {error}"));
+                    self.wrong(Exit::CannotStart, &key, &format!("{address} cannot be bound: {error}"));
                 }
             }
         }
@@ -146,45 +176,45 @@ impl Findings {
     }
 }
 
-/// Key path and file, for every file that must be there at start.
-fn named_files(config: &Config) -> Vec<(String, PathBuf)> {
+/// Key path, file and what it is for, of every file that must be there at start.
+fn named_files(config: &Config) -> Vec<(String, PathBuf, Holds)> {
     let mut files = Vec::new();
     if let IdentitySource::Files { svid, key, bundle, jwt_bundle, token } = &config.identity.source {
-        let named = [("svid", Some(svid)), ("key", Some(key)), ("bundle", Some(bundle))];
-        let optional = [("jwt_bundle", jwt_bundle.as_ref()), ("token", token.as_ref())];
-        for (name, path) in named.into_iter().chain(optional) {
-            files.extend(path.map(|path| (format!("identity.files.{name}"), path.clone())));
+        let named = [
+            ("svid", Some(svid), Holds::Certificates),
+            ("key", Some(key), Holds::Key),
+            ("bundle", Some(bundle), Holds::Certificates),
+            ("jwt_bundle", jwt_bundle.as_ref(), Holds::Jwks),
+            ("token", token.as_ref(), Holds::Anything),
+        ];
+        for (name, path, holds) in named {
+            files.extend(path.map(|path| (format!("identity.files.{name}"), path.clone(), holds)));
         }
     }
     for (name, vault) in &config.vaults {
-        files.extend(vault.roots.as_ref().map(|roots| (format!("vaults.{name}.roots"), roots.clone())));
+        let roots = vault.roots.as_ref();
+        files.extend(roots.map(|roots| (format!("vaults.{name}.roots"), roots.clone(), Holds::Roots)));
         if let VaultLogin::TokenFile(token) = &vault.login {
-            files.push((format!("vaults.{name}.login.token_file"), token.clone()));
+            files.push((format!("vaults.{name}.login.token_file"), token.clone(), Holds::Anything));
         }
     }
     for (name, credential) in &config.credentials {
         if let CredentialSource::File(file) = &credential.source {
-            files.push((format!("credentials.{name}.file"), file.clone()));
+            files.push((format!("credentials.{name}.file"), file.clone(), Holds::Anything));
         }
     }
     for (name, upstream) in &config.upstreams {
         if let Some(UpstreamProof::Roots(roots)) = upstream.tls.as_ref().map(|tls| &tls.proof) {
-            files.push((format!("upstreams.{name}.tls.roots"), roots.clone()));
+            files.push((format!("upstreams.{name}.tls.roots"), roots.clone(), Holds::Roots));
         }
     }
     for (name, listener) in &config.listeners {
         if let ListenerCertificate::Files { chain, key } = &listener.certificate {
-            files.push((format!("listeners.{name}.certificate.chain"), chain.clone()));
-            files.push((format!("listeners.{name}.certificate.key"), key.clone()));
+            files.push((format!("listeners.{name}.certificate.chain"), chain.clone(), Holds::Certificates));
+            files.push((format!("listeners.{name}.certificate.key"), key.clone(), Holds::Key));
         }
     }
     files
-}
-
-/// How much there is to read, up to one byte too much.
-fn read_some(path: &Path) -> io::Result<u64> {
-    let mut read = Vec::new();
-    File::open(path)?.take(LARGEST + 1).read_to_end(&mut read).map(|length| length as u64)
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -197,7 +227,10 @@ fn free(address: SocketAddr) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+
     use super::*;
+    use crate::identify::mint::{Ca, DOMAIN};
 
     const POLICY: &str = "package postern\ndefault decision := false\n";
 
@@ -240,7 +273,12 @@ mod tests {
         let outcome =
             checked("package postern\ndecision :=", "token/state", taken.local_addr().unwrap().port());
         assert_eq!(outcome.exit, Exit::Configuration);
-        for word in ["credentials.app.file", "policy: ", "state: ", "listeners.front.bind"] {
+        for word in [
+            "credentials.app.file (line 5): ",
+            "policy (line 7): ",
+            "state (line 2): ",
+            "listeners.front.bind (line 8): ",
+        ] {
             assert!(outcome.err.contains(&format!("WRONG  {word}")), "`{word}` is not in:\n{}", outcome.err);
         }
         assert!(!outcome.out.contains("in order"), "{}", outcome.out);
@@ -250,5 +288,90 @@ mod tests {
     fn an_address_in_use_means_that_it_cannot_start() {
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         assert_eq!(checked(POLICY, "state", taken.local_addr().unwrap().port()).exit, Exit::CannotStart);
+    }
+
+    /// What `check` finds wrong where the listener's chain and key, the identity's bundle, the journal and the
+    /// sequence are these.
+    fn wrong(chain: &str, key: &str, bundle: &str, state: &[(&str, &[u8])]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let within = |name: &str| folder.path().join(name);
+        for name in ["policy", "state"] {
+            std::fs::create_dir(within(name)).unwrap();
+        }
+        let own = Ca::new(DOMAIN).svid("spiffe://td.example/gate");
+        let private = pem_of("PRIVATE KEY", own.private().secret_der());
+        for (name, text) in [
+            ("policy/main.rego", POLICY),
+            ("chain.pem", chain),
+            ("key.pem", key),
+            ("bundle.pem", bundle),
+            ("svid.pem", &pem_of("CERTIFICATE", &own.der)),
+            ("svid.key", &private),
+        ] {
+            std::fs::write(within(name), text).unwrap();
+        }
+        for (name, bytes) in state {
+            std::fs::write(within("state").join(name), bytes).unwrap();
+        }
+        let text = format!(
+            "version: 1\nstate: state\nidentity:\n  trust: [td.example]\n\
+             \x20 files: {{ svid: svid.pem, key: svid.key, bundle: bundle.pem }}\n\
+             upstreams: {{ app: {{ address: 'app:80' }} }}\npolicy: {{ bundles: {{ main: {{ path: policy }} }} }}\n\
+             listeners:\n  front:\n    bind: '127.0.0.1:{}'\n    protocol: http\n    certificate:\n\
+             \x20     chain: chain.pem\n      key: key.pem\n    routes: {{ all: {{ upstream: app }} }}\n",
+            free_port()
+        );
+        std::fs::write(within("postern.yaml"), text).unwrap();
+        let outcome = check(&within("postern.yaml"));
+        assert_eq!(outcome.exit == Exit::Done, outcome.err.is_empty(), "{outcome:?}");
+        outcome.err
+    }
+
+    fn pem_of(label: &str, der: &[u8]) -> String {
+        let body = base64::engine::general_purpose::STANDARD.encode(der);
+        format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
+    }
+
+    #[test]
+    fn what_is_in_the_files_is_looked_at_and_said_with_key_and_line() {
+        let (ca, minted) = (Ca::new(DOMAIN), Ca::new(DOMAIN).svid("spiffe://td.example/front"));
+        let (chain, key) =
+            (pem_of("CERTIFICATE", &minted.der), pem_of("PRIVATE KEY", minted.private().secret_der()));
+        assert_eq!(wrong(&chain, &key, &ca.pem(), &[]), "");
+
+        let said = wrong("not PEM", &chain, "", &[]);
+        for word in [
+            "WRONG  listeners.front.certificate.chain (line 13): ",
+            "chain.pem: holds no certificate",
+            "WRONG  listeners.front.certificate.key (line 14): ",
+            "WRONG  identity.files.bundle (line 5): ",
+            "bundle.pem: is empty",
+        ] {
+            assert!(said.contains(word), "`{word}` is not in:\n{said}");
+        }
+
+        let other = pem_of("PRIVATE KEY", ca.svid("spiffe://td.example/other").private().secret_der());
+        let said = wrong(&chain, &other, &ca.pem(), &[]);
+        assert!(
+            said.starts_with("WRONG  listeners.front.certificate (line 12): ") && said.lines().count() == 1,
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn what_lies_in_the_state_folder_is_looked_at() {
+        let (ca, minted) = (Ca::new(DOMAIN), Ca::new(DOMAIN).svid("spiffe://td.example/front"));
+        let (chain, key) =
+            (pem_of("CERTIFICATE", &minted.der), pem_of("PRIVATE KEY", minted.private().secret_der()));
+        let state: [(&str, &[u8]); 3] =
+            [("leases.journal", b"x\n"), ("references.key", b"short"), ("records.sequence", b"\xff")];
+
+        let said = wrong(&chain, &key, &ca.pem(), &state);
+
+        assert_eq!(said.lines().count(), 3, "{said}");
+        assert_eq!(said.matches("WRONG  state (line 2): ").count(), 3, "{said}");
+        for name in ["leases.journal", "references.key", "records.sequence"] {
+            assert!(said.contains(name), "{said}");
+        }
     }
 }

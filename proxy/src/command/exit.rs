@@ -7,11 +7,11 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Done.
     Done = 0,
-    /// `healthcheck` alone: container runtimes and probes read 1 as that.
+    /// `healthcheck`, whose 1 is what container runtimes and probes read; and whatever could not be printed.
     Unhealthy = 1,
     /// The arguments cannot be understood; for tests and queries, as OPA has it, that they failed.
     Usage = 2,
-    /// The configuration, or a file that it names.
+    /// The configuration, or a file that it or an argument names.
     Configuration = 3,
     /// The policy.
     Policy = 4,
@@ -44,15 +44,19 @@ impl Exit {
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Done => "done; `run`: told to stop, drained, leases returned",
-            Self::Unhealthy => "`healthcheck`: not well, or no answer",
+            Self::Unhealthy => {
+                "`healthcheck`: not well, or no answer; any verb: what it says could not be written"
+            }
             Self::Usage => {
                 "the arguments cannot be understood; `policy test`: a test failed, or there was none"
             }
-            Self::Configuration => "the configuration is refused, or a file it names cannot be used",
+            Self::Configuration => {
+                "the configuration is refused, or a file that it or an argument names cannot be used"
+            }
             Self::Policy => "the policy is refused",
-            Self::CannotStart => "cannot start: state folder, records, an address, an identity source",
+            Self::CannotStart => "cannot start: state folder, records, an address",
             Self::Failed => "a fault of Postern's own ended it: start it again and report it",
-            Self::NotFound => "`explain`: no such record",
+            Self::NotFound => "`explain`: no such record, no such code",
         }
     }
 

@@ -30,7 +30,10 @@ pub(super) fn explain(what: &str, records: Option<&Path>, file: &Path) -> Outcom
         Ok(None) => {
             Outcome::failed(Exit::NotFound, format!("{}: no record is called {what}\n", records.display()))
         }
-        Err(error) => Outcome::failed(Exit::NotFound, format!("{}: {error}\n", records.display())),
+        Err(error) => {
+            let text = format!("{}: cannot be read: {error}\n", records.display());
+            Outcome::failed(Exit::Configuration, text)
+        }
     }
 }
 
@@ -227,10 +230,9 @@ mod tests {
     #[test]
     fn what_is_not_there_is_not_found() {
         assert_eq!(explained("r-2", RECORDS).exit, Exit::NotFound);
-        assert_eq!(
-            explain("r-2", Some(Path::new("/nonexistent")), Path::new("/unread")).exit,
-            Exit::NotFound
-        );
+        // Records that cannot be read say nothing of what is in them.
+        let unread = explain("r-2", Some(Path::new("/nonexistent")), Path::new("/unread"));
+        assert_eq!(unread.exit, Exit::Configuration, "{}", unread.err);
     }
 
     #[test]

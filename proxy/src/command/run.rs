@@ -5,7 +5,7 @@ use tracing_subscriber::EnvFilter;
 use super::{Exit, LogFormat, Outcome};
 use crate::config;
 use crate::fault::{causes, codes};
-use crate::server::{self, ServerError};
+use crate::server::{self, ServerError, WorkerError};
 
 /// Serves; returns when the process is to end.
 pub(super) fn run(file: &Path, log: LogFormat) -> Outcome {
@@ -46,8 +46,12 @@ fn start_logging(format: LogFormat) {
 const fn exit_of(error: &ServerError) -> Exit {
     match error {
         ServerError::Policy(_) => Exit::Policy,
-        ServerError::Misfit(_) => Exit::Configuration,
-        ServerError::Worker(_) | ServerError::WorkerPanicked => Exit::Failed,
+        ServerError::Misfit(_)
+        | ServerError::Identify(_)
+        | ServerError::Worker(
+            WorkerError::Identify(_) | WorkerError::Forward(_) | WorkerError::Protocol(_),
+        ) => Exit::Configuration,
+        ServerError::WorkerPanicked | ServerError::Metrics(_) => Exit::Failed,
         _ => Exit::CannotStart,
     }
 }

@@ -10,7 +10,7 @@ use super::draft::{self, Draft};
 use super::problem::{ConfigErrors, Problem, Problems, Wrong};
 use super::resolve::{Surroundings, resolve};
 use super::shape;
-use super::tree::{self, Node, Place};
+use super::tree::{self, At, Node, Place};
 
 /// The largest file that is read, in bytes.
 const MAX_SIZE: u64 = 1 << 20;
@@ -49,6 +49,25 @@ pub(super) fn parse(text: &str, around: &Surroundings) -> Result<Config, ConfigE
     match resolve(&draft, around, &mut problems) {
         Some(config) if problems.is_empty() => Ok(config),
         _ => Err(problems.report(file, text, &tree)),
+    }
+}
+
+/// Where the keys of a configuration stand.
+#[derive(Debug)]
+pub struct Lines(Option<Node>);
+
+impl Lines {
+    /// Those of a file; of one that cannot be read, none.
+    #[must_use]
+    pub fn of(file: &Path) -> Self {
+        Self(read(file).ok().and_then(|text| Node::parse(&text).ok()))
+    }
+
+    /// The line, counted from 1, of a key such as `listeners.front.bind`, or of the nearest section around it.
+    #[must_use]
+    pub fn line(&self, key: &str) -> Option<usize> {
+        let at = key.split('.').fold(At::default(), |at, step| at.key(step));
+        self.0.as_ref()?.find(&at).0.map(|place| place.line)
     }
 }
 

@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
+pub use self::file::standing_in;
 use self::file::{FILE, JournalFile};
 use crate::state::{State, StateError};
 

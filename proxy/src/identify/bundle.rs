@@ -10,6 +10,7 @@ use crate::model::{SpiffeId, TrustDomain};
 
 use super::certificate::{Issuer, Leaf, Purpose, SvidError, Validity};
 use super::jwk::JwtKey;
+use super::oddity;
 
 /// More certificates than any sensible chain has.
 const MAX_CHAIN: usize = 8;
@@ -125,6 +126,7 @@ impl TrustBundles {
         leaf.validity.hold(now)?;
         let path = anchors.verify(end, rest, Asked { trust_domain: domain, purpose, now })?;
         let ends = path.ends.min(leaf.validity.to);
+        oddity::tell(&id, leaf.oddities());
         Ok(VerifiedSvid { serial: leaf.serial, anchor: path.anchor, ends, id })
     }
 }

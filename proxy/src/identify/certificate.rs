@@ -15,6 +15,8 @@ use x509_parser::x509::{SubjectPublicKeyInfo, X509Version};
 use crate::fault::{Code, Coded, codes};
 use crate::model::{SpiffeId, SpiffeIdError, TrustDomain};
 
+use super::oddity::Oddity;
+
 /// Why a certificate is not an X.509-SVID, or not one that is trusted here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SvidError {
@@ -164,6 +166,7 @@ pub(super) struct Leaf {
     pub(super) validity: Validity,
     client: bool,
     server: bool,
+    usage_critical: bool,
 }
 
 impl Leaf {
@@ -192,12 +195,23 @@ impl Leaf {
             validity: validity(&certificate)?,
             client: extensions.purposes.is_none_or(|eku| eku.client_auth),
             server: extensions.purposes.is_none_or(|eku| eku.server_auth),
+            usage_critical: extensions.usage_critical,
         })
     }
 
     /// Whom it names. A certificate of no workload may well be in order otherwise.
     pub(super) fn id(&self) -> Result<SpiffeId, SvidError> {
         self.id.clone()
+    }
+
+    /// Where it departs from the standard without being refused for it.
+    pub(super) fn oddities(&self) -> impl Iterator<Item = Oddity> {
+        let found = [
+            (!self.usage_critical, Oddity::UsageNotCritical),
+            (!self.client, Oddity::NoClientAuth),
+            (!self.server, Oddity::NoServerAuth),
+        ];
+        found.into_iter().filter_map(|(is_so, oddity)| is_so.then_some(oddity))
     }
 
     pub(super) const fn serve(&self, purpose: Purpose) -> Result<(), SvidError> {
@@ -259,6 +273,7 @@ struct Extensions<'a> {
     /// With whether it is critical.
     basic: Option<(bool, &'a BasicConstraints)>,
     usage: Option<&'a KeyUsage>,
+    usage_critical: bool,
     purposes: Option<&'a ExtendedKeyUsage<'a>>,
     names: Option<&'a [GeneralName<'a>]>,
     names_critical: bool,
@@ -273,7 +288,10 @@ impl<'a> Extensions<'a> {
                 ParsedExtension::BasicConstraints(basic) => {
                     found.basic.replace((extension.critical, basic)).is_none()
                 }
-                ParsedExtension::KeyUsage(usage) => found.usage.replace(usage).is_none(),
+                ParsedExtension::KeyUsage(usage) => {
+                    found.usage_critical = extension.critical;
+                    found.usage.replace(usage).is_none()
+                }
                 ParsedExtension::ExtendedKeyUsage(eku) => found.purposes.replace(eku).is_none(),
                 ParsedExtension::SubjectAlternativeName(names) => {
                     found.names_critical = extension.critical;

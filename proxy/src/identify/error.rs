@@ -79,6 +79,9 @@ pub enum FileProblem {
     /// It cannot be read.
     #[error("cannot be read: {0}")]
     Unreadable(#[from] io::Error),
+    /// There is nothing in it.
+    #[error("is empty")]
+    Nothing,
     /// It is not PEM of what is expected.
     #[error("not the expected PEM: {0}")]
     Pem(#[from] rustls_pki_types::pem::Error),

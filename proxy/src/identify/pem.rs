@@ -1,4 +1,4 @@
-//! Files that hold certificates and keys.
+//! Files that hold certificates and keys, and what is wrong with them.
 
 use std::path::Path;
 
@@ -11,6 +11,8 @@ use crate::model::Secret;
 use crate::state::{read_bounded, read_whole};
 
 use super::error::{FileProblem, IdentifyError};
+use super::jwk::JwtKey;
+use super::svid::{OwnSvid, UnfitSvid};
 use super::tls::provider;
 
 /// Larger than any file of certificates or keys.
@@ -51,4 +53,53 @@ pub fn roots(file: &Path) -> Result<RootCertStore, IdentifyError> {
         roots.add(root).map_err(|error| IdentifyError::file(file, error))?;
     }
     Ok(roots)
+}
+
+/// What a file is named for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// A chain of certificates.
+    Certificates,
+    /// A private key.
+    Key,
+    /// Roots that a server is proven by.
+    Roots,
+    /// A JWK Set.
+    Jwks,
+    /// Something that is not for us to understand.
+    Anything,
+}
+
+/// Whether a file can be read and holds that.
+pub fn look(path: &Path, holds: Holds) -> Result<(), IdentifyError> {
+    let bytes = read(path)?;
+    let found = match holds {
+        _ if bytes.expose().is_empty() => Err(FileProblem::Nothing),
+        Holds::Certificates => certificates(&bytes).map(drop),
+        Holds::Key => private_key(&bytes).map(drop),
+        Holds::Roots => return roots(path).map(drop),
+        Holds::Jwks => JwtKey::set(bytes.expose()).map(drop).ok_or(FileProblem::NotAJwkSet),
+        Holds::Anything => Ok(()),
+    };
+    found.map_err(|problem| IdentifyError::file(path, problem))
+}
+
+/// An X.509-SVID of ours and its key.
+pub fn own_svid(svid: &Path, key: &Path) -> Result<OwnSvid, IdentifyError> {
+    fitting(svid, &read(svid)?, key, &read(key)?)
+}
+
+/// The same, of files that have been read.
+pub(super) fn fitting(
+    svid: &Path,
+    chain: &Secret<Vec<u8>>,
+    key: &Path,
+    private: &Secret<Vec<u8>>,
+) -> Result<OwnSvid, IdentifyError> {
+    let chain = certificates(chain).map_err(|problem| IdentifyError::file(svid, problem))?;
+    let private = private_key(private).map_err(|problem| IdentifyError::file(key, problem))?;
+    OwnSvid::new(chain, private).map_err(|unfit| match unfit {
+        UnfitSvid::Svid(reason) => IdentifyError::file(svid, reason),
+        UnfitSvid::Key(error) => IdentifyError::file(key, error),
+    })
 }

@@ -12,6 +12,7 @@ use crate::live::Live;
 use crate::model::SpiffeId;
 
 use super::certificate::{Leaf, SvidError};
+use super::oddity;
 use super::tls::provider;
 
 /// Every X.509-SVID that was issued to us, in the order in which the source lists them.
@@ -72,7 +73,9 @@ impl OwnSvid {
     ) -> Result<Self, UnfitSvid> {
         let leaf = Leaf::read(chain.first().ok_or(SvidError::NotX509)?)?;
         let key = Arc::new(CertifiedKey::from_der(chain, key, provider())?);
-        Ok(Self { id: leaf.id()?, ends: leaf.validity.to, key })
+        let id = leaf.id()?;
+        oddity::tell(&id, leaf.oddities());
+        Ok(Self { id, ends: leaf.validity.to, key })
     }
 
     /// For a test that plays a hostile caller.

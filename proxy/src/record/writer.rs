@@ -9,7 +9,7 @@ mod sink;
 
 use std::error::Error;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
@@ -52,6 +52,11 @@ pub enum WriterError {
     /// The sequence could not be read or reserved.
     #[error(transparent)]
     Sequence(#[from] SequenceError),
+}
+
+/// Whether the numbers can go on where they are kept, as far as it can be told without writing.
+pub fn can_go_on(records: &config::Records, sequence: &Path) -> Result<(), SequenceError> {
+    sequence::before(sequence, records.file.as_deref().and_then(sink::last_record)).map(drop)
 }
 
 /// Numbers records and writes them, until its queue is closed.

@@ -1,7 +1,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use base64::Engine as _;
@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use super::{JournalOpenError, Line, Standing, stand};
 use crate::model::Secret;
-use crate::state::{State, read_whole, write_whole};
+use crate::state::{KEY_BYTES, State, held_key, read_whole, write_whole};
 
 /// Its name in the state directory.
 pub(super) const FILE: &str = "leases.journal";
@@ -40,19 +40,10 @@ impl JournalFile {
     pub(super) fn open(state: &State) -> Result<(Self, Standing), JournalOpenError> {
         let path = state.path(FILE);
         let failed = |source| JournalOpenError::File { path: path.clone(), source };
-        let sealed = match read_whole(&path, MAX_BYTES) {
-            Ok(sealed) => sealed,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Secret::new(Vec::new()),
-            Err(error) => return Err(failed(error)),
-        };
-        // A key made now reads nothing that was sealed before: the start is refused below.
+        let sealed = read_sealed(&path)?;
+        // A key made now reads nothing that was sealed before: the start is refused then.
         let key = state.key(KEY)?;
-        let key = RandomizedNonceKey::new(&AES_256_GCM, key.expose())
-            .map_err(|_| failed(io::Error::other("its key is not one of AES-256")))?;
-        let (standing, unreadable, lines) = read_standing(&key, sealed.expose());
-        if unreadable > 0 {
-            return Err(JournalOpenError::Unreadable { path, key: state.path(KEY), unreadable, lines });
-        }
+        let (key, standing) = understand(&path, &sealed, &key)?;
         let text = sealed_lines(&key, standing.values()).map_err(failed)?;
         write_whole(&path, text.as_bytes()).map_err(failed)?;
         let (file, length) = reopen(&path).map_err(failed)?;
@@ -95,6 +86,41 @@ fn reopen(path: &PathBuf) -> io::Result<(File, u64)> {
     let mut file = OpenOptions::new().write(true).mode(0o600).open(path)?;
     let length = file.seek(SeekFrom::End(0))?;
     Ok((file, length))
+}
+
+/// How many statements stand in the journal of the state directory `root`. Changes nothing.
+pub fn standing_in(root: &Path) -> Result<usize, JournalOpenError> {
+    let path = root.join(FILE);
+    let sealed = read_sealed(&path)?;
+    // Without a key nothing may stand there; any will do to find out.
+    let key = held_key(root, KEY)?.unwrap_or_else(|| Secret::new(vec![0; KEY_BYTES]));
+    Ok(understand(&path, &sealed, &key)?.1.len())
+}
+
+fn read_sealed(path: &Path) -> Result<Secret<Vec<u8>>, JournalOpenError> {
+    match read_whole(path, MAX_BYTES) {
+        Ok(sealed) => Ok(sealed),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Secret::new(Vec::new())),
+        Err(source) => Err(JournalOpenError::File { path: path.to_owned(), source }),
+    }
+}
+
+/// All of it, or an error: what cannot be read may be all that is known of a lease.
+fn understand(
+    path: &Path,
+    sealed: &Secret<Vec<u8>>,
+    key: &Secret<Vec<u8>>,
+) -> Result<(RandomizedNonceKey, Standing), JournalOpenError> {
+    let opened = RandomizedNonceKey::new(&AES_256_GCM, key.expose()).map_err(|_| JournalOpenError::File {
+        path: path.to_owned(),
+        source: io::Error::other("its key is not one of AES-256"),
+    })?;
+    let (standing, unreadable, lines) = read_standing(&opened, sealed.expose());
+    if unreadable > 0 {
+        let (path, key) = (path.to_owned(), path.with_file_name(KEY));
+        return Err(JournalOpenError::Unreadable { path, key, unreadable, lines });
+    }
+    Ok((opened, standing))
 }
 
 /// What stands, how many lines cannot be read, and of how many.

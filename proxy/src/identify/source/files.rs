@@ -7,8 +7,7 @@ use std::time::Duration;
 use crate::config::IdentitySource;
 use crate::identify::error::{FileProblem, IdentifyError};
 use crate::identify::jwk::JwtKey;
-use crate::identify::pem::{certificates, private_key, read_apart};
-use crate::identify::svid::{OwnSvid, UnfitSvid};
+use crate::identify::pem::{certificates, fitting, read_apart};
 use crate::model::Secret;
 
 use super::{Output, SourceChange};
@@ -97,12 +96,7 @@ async fn read_all(files: &IdentitySource) -> Result<Read, IdentifyError> {
 /// Everything is understood before anything is published.
 fn take(files: &IdentitySource, read: &Read, out: &mut Output) -> Result<(), IdentifyError> {
     let IdentitySource::Files { svid, key, bundle, jwt_bundle, .. } = files else { return Ok(()) };
-    let chain = certificates(&read.svid).map_err(|problem| IdentifyError::file(svid, problem))?;
-    let private = private_key(&read.key).map_err(|problem| IdentifyError::file(key, problem))?;
-    let own = OwnSvid::new(chain, private).map_err(|unfit| match unfit {
-        UnfitSvid::Svid(reason) => IdentifyError::file(svid, reason),
-        UnfitSvid::Key(error) => IdentifyError::file(key, error),
-    })?;
+    let own = fitting(svid, &read.svid, key, &read.key)?;
     let anchors = certificates(&read.bundle).map_err(|problem| IdentifyError::file(bundle, problem))?;
     let keys = match (&read.jwt_bundle, jwt_bundle) {
         (Some(jwks), Some(file)) => Some(

@@ -84,7 +84,7 @@ pub(super) struct Interrupted {
 }
 
 /// What is known of the earlier boots.
-struct Before {
+pub(super) struct Before {
     reserved: u64,
     interrupted: Option<Interrupted>,
 }
@@ -214,7 +214,7 @@ impl Sequence {
 }
 
 /// What the file and the last record say together.
-fn before(file: &Path, found: Option<LastRecord>) -> Result<Before, SequenceError> {
+pub(super) fn before(file: &Path, found: Option<LastRecord>) -> Result<Before, SequenceError> {
     let reason = match read(file) {
         Ok(Some(kept)) if found.as_ref().is_none_or(|found| found.seq <= kept.reserved) => {
             return Ok(kept.before(found.map_or(0, |found| found.seq)));

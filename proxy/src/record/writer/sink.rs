@@ -36,8 +36,7 @@ impl Sink {
     /// The last whole record, where there is a file to look into.
     pub(super) fn last_record(&self) -> Option<LastRecord> {
         let Self::File { path, .. } = self else { return None };
-        let tail = tail(path).ok()?;
-        tail.rsplit(|byte| *byte == b'\n').find_map(|line| serde_json::from_slice(line).ok())
+        last_record(path)
     }
 
     /// Writes as much as the kernel takes and keeps the rest in `lines`.
@@ -76,6 +75,11 @@ impl Sink {
         lines.clear();
         lost as u64
     }
+}
+
+/// The last whole record of a file.
+pub(super) fn last_record(path: &Path) -> Option<LastRecord> {
+    tail(path).ok()?.rsplit(|byte| *byte == b'\n').find_map(|line| serde_json::from_slice(line).ok())
 }
 
 /// Goes on in a new file when somebody moved ours away.
