@@ -1,9 +1,9 @@
-//! Every builtin of the engine, and what stands between it and a policy.
+//! Every builtin of OPA, ours beside them, and what stands between each and a policy.
 //!
 //! The engine's fuse looks at the clock between steps, and one call of a builtin is one step: what a call costs
 //! must be bounded by its arguments before it begins. So each builtin is let through as it is, asked about the
 //! size of its arguments first, answered by us, or refused at load. A builtin that is not in the table, because a
-//! newer engine brought it, is refused too.
+//! newer engine brought it, is refused too. The page of the reference is written from the same table.
 
 mod array;
 mod cidr;
@@ -15,9 +15,11 @@ mod index;
 mod json;
 mod jwt;
 mod numbers;
+mod page;
 mod pattern;
-pub(crate) mod regex;
+mod regex;
 mod replace;
+mod segments;
 mod split;
 mod sprintf;
 mod template;
@@ -25,6 +27,9 @@ mod time_now;
 pub(crate) mod turn;
 mod units;
 mod weigh;
+mod window;
+
+pub use page::builtins_page;
 
 use std::sync::LazyLock;
 
@@ -65,7 +70,7 @@ const NO_GRAPHQL: &str = "regex.match or split on the text of the query";
 const NO_KEYS: &str = "nothing: a private key has no business in a policy";
 const NO_SERVER: &str = "input.context, which says what Postern knows of itself";
 
-/// One line for each builtin of the engine.
+/// One line for each.
 #[rustfmt::skip]
 const TABLE: &[(&str, By)] = &[
     ("__builtin_sets.intersection", By::Guard(weigh::linear)),
@@ -190,6 +195,7 @@ const TABLE: &[(&str, By)] = &[
     ("object.union", By::Guard(weigh::deep)),
     ("object.union_n", By::Guard(weigh::deep)),
     ("opa.runtime", By::Refused(NO_SERVER)),
+    ("path.matches", By::Added(2, segments::path_matches)),
     ("product", By::Guard(numbers::small_product)),
     ("providers.aws.sign_req", By::Refused("a credential of the route: Postern puts it in")),
     ("rand.intn", By::Refused(NO_RANDOM)),
@@ -211,6 +217,8 @@ const TABLE: &[(&str, By)] = &[
     ("semver.is_valid", By::Guard(weigh::linear)),
     ("set_diff", By::Refused(OLD)),
     ("sort", By::Guard(weigh::linear)),
+    ("spiffe.matches", By::Added(2, segments::id_matches)),
+    ("spiffe.parse", By::Added(1, segments::parse)),
     ("split", By::Ours(split::split)),
     ("sprintf", By::Ours(sprintf::sprintf)),
     ("startswith", By::Engine),
@@ -232,6 +240,7 @@ const TABLE: &[(&str, By)] = &[
     ("time.parse_ns", By::Guard(weigh::linear)),
     ("time.parse_rfc3339_ns", By::Guard(weigh::linear)),
     ("time.weekday", By::Engine),
+    ("time.within", By::Added(1, window::within)),
     ("to_number", By::Guard(weigh::linear)),
     ("trace", By::Engine),
     ("trim", By::Guard(weigh::product)),
@@ -266,6 +275,18 @@ pub(crate) fn known(name: &str) -> Option<(By, u8)> {
         By::Refused(_) => Some((*by, 0)),
         _ => ENGINE.get(name).map(|(_, arity)| (*by, *arity)),
     }
+}
+
+/// Whether a builtin answers by the time of the request.
+pub(crate) fn reads_now(name: &str) -> bool {
+    matches!(name, "time.now_ns" | "time.within" | "io.jwt.decode_verify")
+}
+
+/// Whether a constant argument of a builtin would fail every call; with what is wrong with it.
+pub(crate) fn wrong_constant(name: &str, arguments: &[Option<&str>]) -> Option<String> {
+    let first = arguments.first().copied().flatten();
+    let ours = |first| segments::wrong_constant(name, first).or_else(|| window::wrong_constant(name, first));
+    regex::wrong_constant(name, arguments).or_else(|| first.and_then(ours))
 }
 
 /// Puts guards and our own builtins in the place of the engine's.
@@ -309,6 +330,11 @@ fn run_engines(builtin: BuiltinFcn, args: &[Value]) -> anyhow::Result<Value> {
     let Some((span, params)) = PLACE.as_ref() else { anyhow::bail!("no source text for messages") };
     let params = params.get(..args.len()).unwrap_or_default();
     builtin.0(span, params, args, true)
+}
+
+/// What the engine's own builtin answers; none when it fails.
+fn engines(name: &str, args: &[Value]) -> Option<Value> {
+    run_engines(*ENGINE.get(name)?, args).ok().filter(|value| *value != Value::Undefined)
 }
 
 /// The text of an argument.

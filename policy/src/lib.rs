@@ -39,6 +39,7 @@ mod trial;
 mod verdict;
 
 pub use ask::{AskError, Question, ask};
+pub use builtins::builtins_page;
 pub use compile::PolicySet;
 pub use document::{Document, DocumentError, MAX_DEPTH, MAX_VALUES, Shape, Word};
 pub use input::{Facts, Kind, Leaf, LeafId, LeafSet, Recorded};

@@ -59,6 +59,8 @@ const CALLS: &[&str] = &[
     "object.remove(input.wide, object.keys(input.wide))",
     "object.subset(input.wide, input.wide)",
     "object.union(input.wide, input.wide)",
+    "path.matches(concat(\"\", [\"/\" | some _ in numbers.range(1, 8000)]), concat(\"\", [\"/\" | some _ in numbers.range(1, 8000)]))",
+    "time.within([\"mon-fri 08:00-18:00 Europe/Berlin\" | some _ in numbers.range(1, 64)])",
     "product(numbers.range(1000000000000, 1000000000499))",
     "regex.find_all_string_submatch_n(\"()()()()()()()()()()()()()()()()\", input.two, -1)",
     "regex.find_n(\"a.*[^a]|a\", input.two, -1)",
@@ -118,7 +120,7 @@ fn request() -> Recorded {
         "kilobyte": a(1_000), "half_kilobyte": a(500), "stars": "*a".repeat(240), "digits": "9".repeat(300),
         "list": format!("[{}1]", "1,".repeat(100_000)), "query": "a=b&".repeat(50_000),
         "members": members, "texts": texts, "few": texts.iter().take(350).collect::<Vec<_>>(), "wide": wide, "graph": graph, "nested": nested, "pairs": pairs,
-        "pairs_object": {"a": pairs},
+        "pairs_object": {"a": pairs}, "now": 1_795_300_123,
     });
     Recorded::parse(&document.to_string()).unwrap()
 }

@@ -94,6 +94,8 @@ fn a_constant_pattern_that_is_none_is_refused_and_one_that_is_works() {
     let problem = refused("x if regex.match(`[`, input.a)", 4, "regex.match");
     assert!(problem.why.contains("brackets"), "{problem}");
     refused("x := regex.replace(input.a, `(?x)a`, ``)", 4, "regex.replace");
+    refused("x if path.matches(\"/a*\", input.a)", 4, "path.matches");
+    refused("x if time.within(\"08:00\")", 4, "time.within");
     load("x if regex.match(`^\\d+\\b(?i)[[:alpha:]]\\pL$`, input.a)", &[]).unwrap();
 }
 

@@ -9,7 +9,7 @@ fn call(name: &str, args: &str) -> anyhow::Result<Value> {
 }
 
 #[track_caller]
-fn assert_gives(name: &str, args: &str, want: &str) {
+pub(super) fn assert_gives(name: &str, args: &str, want: &str) {
     // A set compares as the list it is written as.
     let given = call(name, args).unwrap_or_else(|error| panic!("{name}: {error}")).to_json_str().unwrap();
     let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
@@ -230,4 +230,85 @@ fn a_key_that_opa_would_not_verify_with_is_no_key() {
     assert_gives("io.jwt.verify_rs256", &format!("\"e30.e30.\", {secret}"), "false");
     let short = format!("`{{\"kty\": \"RSA\", \"e\": \"AQAB\", \"n\": \"{}\"}}`", "_".repeat(171));
     assert!(call("io.jwt.verify_rs256", &format!("\"e30.e30.\", {short}")).is_err());
+}
+
+#[test]
+fn a_pattern_reaches_no_further_than_it_looks() {
+    for (pattern, path, fits) in [
+        ("/", "/", true),
+        ("/", "/a", false),
+        ("/*", "/", false),
+        ("/**", "/", true),
+        ("/a/*", "/a/", false),
+        ("/a/**", "/a/", true),
+        ("/a", "/a/", false),
+        ("/a/*/c/**", "/a/b/c", true),
+        ("/a/*/c/**", "/a/b/d/c", false),
+    ] {
+        let want = if fits { "true" } else { "false" };
+        assert_gives("path.matches", &format!("\"{pattern}\", \"{path}\""), want);
+    }
+    for args in
+        [r#""/a*", "/a""#, r#""/**/a", "/a""#, r#""a", "/a""#, r#""/a", "a""#, r#""/a/**", "/a/../b""#]
+    {
+        assert!(call("path.matches", args).is_err(), "{args}");
+    }
+    for args in [
+        r#""spiffe://*/a", "spiffe://a/a""#,
+        r#""https://a/b", "spiffe://a/b""#,
+        r#""spiffe://a/b c", "spiffe://a/b""#,
+    ] {
+        assert!(call("spiffe.matches", args).is_err(), "{args}");
+    }
+    for id in [
+        "spiffe://A/b",
+        "spiffe://a/",
+        "spiffe://a//b",
+        "spiffe://a/../b",
+        "Spiffe://a/b",
+        "spiffe://a/b?c",
+        "spiffe:///b",
+    ] {
+        assert!(call("spiffe.parse", &format!("\"{id}\"")).is_err(), "{id}");
+        assert_gives("spiffe.matches", &format!("\"spiffe://a/**\", \"{id}\""), "false");
+    }
+}
+
+#[test]
+fn a_window_ends_before_its_end_and_belongs_to_the_day_it_begins_on() {
+    // 22:28:43 UTC on a Saturday; 23:28 in Berlin, 07:28 on Sunday in Tokyo.
+    for (window, within) in [
+        ("22:28-22:29", true),
+        ("22:00-22:28", false),
+        ("22:29-22:28", false),
+        ("22:28-22:27", true),
+        ("sat 22:00-24:00", true),
+        ("sun-fri 00:00-24:00", false),
+        ("fri-sun 00:00-24:00", true),
+        ("sat 23:00-08:00 Asia/Tokyo", true),
+        ("sun 23:00-08:00 Asia/Tokyo", false),
+        ("sun 07:00-08:00 Asia/Tokyo", true),
+        ("2026-11-21T22:28:43Z/2026-11-21T22:28:44Z", true),
+        ("2026-11-21T22:28:42Z/2026-11-21T22:28:43Z", false),
+    ] {
+        assert_gives("time.within", &format!("\"{window}\""), if within { "true" } else { "false" });
+    }
+    for window in [
+        "",
+        "mon",
+        "8:00-9:00",
+        "08:00-08:00",
+        "08:00-25:00",
+        "24:00-25:00",
+        "08:60-09:00",
+        "noday 08:00-09:00",
+        "08:00-09:00 Local",
+        "08:00-09:00 Europe/Nowhere",
+        "08:00-09:00 UTC UTC",
+        "Mon 08:00-09:00",
+        "2026-11-21T00:00:00Z/2026-11-21T00:00:00Z",
+        "2026-11-21T00:00:00/2026-11-22T00:00:00",
+    ] {
+        assert!(call("time.within", &format!("[\"00:00-24:00\", \"{window}\"]")).is_err(), "{window}");
+    }
 }

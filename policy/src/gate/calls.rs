@@ -24,10 +24,12 @@ pub(super) fn check(module: &Module, names: &Names, leaves: &mut LeafSet, proble
                     return;
                 };
                 let found = wrong(module, names, &called, params.len(), alone);
-                if let Some((why, instead)) = found.or_else(|| wrong_constant(&called, params)) {
+                let constant =
+                    || wrong_constant(&called, params).filter(|_| names.function(module, &called).is_none());
+                if let Some((why, instead)) = found.or_else(constant) {
                     problems.push(at(names::begin(fcn), &called.join("."), &why, &instead));
                 }
-                if called == ["time", "now_ns"] || called == ["io", "jwt", "decode_verify"] {
+                if builtins::reads_now(&called.join(".")) {
                     leaves.add(&["now"]);
                 }
             }
@@ -109,8 +111,8 @@ fn wrong_constant(called: &[String], params: &[Ref<Expr>]) -> Option<(String, St
     };
     let texts: Vec<Option<String>> = params.iter().map(text).collect();
     let texts: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
-    let why = builtins::regex::wrong_constant(&called.join("."), &texts)?;
-    Some((format!("{why}; this one is not"), "a pattern of RE2, as OPA has it".to_owned()))
+    let why = builtins::wrong_constant(&called.join("."), &texts)?;
+    Some((format!("{why}; this one is not"), String::new()))
 }
 
 fn at(span: &Span, construct: &str, why: &str, instead: &str) -> Problem {

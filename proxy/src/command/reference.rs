@@ -11,6 +11,8 @@ use crate::fault::{Owner, codes};
 /// A page of the reference.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum Page {
+    /// docs/reference/builtins.md
+    Builtins,
     /// docs/reference/config.md
     Config,
     /// docs/reference/errors.md
@@ -20,6 +22,7 @@ pub(super) enum Page {
 impl Page {
     pub(super) fn text(self) -> String {
         match self {
+            Self::Builtins => postern_policy::builtins_page(),
             Self::Config => reference::page(),
             Self::Errors => errors(),
         }
@@ -82,6 +85,7 @@ mod tests {
     #[test]
     fn the_pages_are_as_generated() {
         let pages = [
+            (Page::Builtins, include_str!("../../docs/reference/builtins.md")),
             (Page::Config, include_str!("../../docs/reference/config.md")),
             (Page::Errors, include_str!("../../docs/reference/errors.md")),
         ];

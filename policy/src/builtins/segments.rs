@@ -1,0 +1,121 @@
+//! `spiffe.parse`, `spiffe.matches` and `path.matches`: names are compared segment by segment, so that a pattern never
+//! reaches further than it looks.
+
+use regorus::Value;
+use regorus::value::Object;
+
+use super::{Fail, text, weigh};
+
+/// Longest SPIFFE ID, in bytes.
+const LONGEST_ID: usize = 2_048;
+/// Longest trust domain, in bytes.
+const LONGEST_DOMAIN: usize = 255;
+/// Longest path and pattern, in bytes.
+const LONGEST: usize = 8 * 1024;
+
+const WANT_PATTERN: Fail =
+    Fail::Argument("takes a pattern whose segments are text, `*` or, as the last, `**`");
+const WANT_ID_PATTERN: Fail = Fail::Argument(
+    "takes a pattern spiffe://TRUST_DOMAIN/… whose segments are text, `*` or, as the last, `**`",
+);
+
+/// Whether a constant pattern of one of these would fail every call; with what is wrong with it.
+pub(super) fn wrong_constant(name: &str, pattern: &str) -> Option<String> {
+    let wrong = match name {
+        "spiffe.matches" => id_pattern(pattern).err(),
+        "path.matches" => path_pattern(pattern).err(),
+        _ => None,
+    };
+    wrong.map(|fail| fail.to_string())
+}
+
+/// `spiffe.parse(id)`.
+pub(super) fn parse(args: &[Value]) -> Result<Value, Fail> {
+    let [id] = args else { return Err(Fail::Argument("takes one SPIFFE ID")) };
+    let (domain, path) = id_of(text(id)?).ok_or(Fail::Argument("takes a SPIFFE ID"))?;
+    let mut parts = Object::new();
+    parts.insert(Value::from("trust_domain"), Value::from(domain));
+    parts.insert(Value::from("path"), Value::from(path.into_iter().map(Value::from).collect::<Vec<_>>()));
+    Ok(parts.into_value())
+}
+
+/// `spiffe.matches(pattern, id)`; what is no SPIFFE ID matches none.
+pub(super) fn id_matches(args: &[Value]) -> Result<Value, Fail> {
+    let [pattern, id] = args else { return Err(Fail::Argument("takes a pattern and a SPIFFE ID")) };
+    let (domain, pattern) = id_pattern(text(pattern)?)?;
+    let Some((of, path)) = id_of(text(id)?) else { return Ok(Value::Bool(false)) };
+    Ok(Value::Bool(domain == of && matches(&pattern, &path)))
+}
+
+/// `path.matches(pattern, path)`, the path as text or as its segments.
+pub(super) fn path_matches(args: &[Value]) -> Result<Value, Fail> {
+    let [pattern, path] = args else { return Err(Fail::Argument("takes a pattern and a path")) };
+    weigh::linear(args)?;
+    let pattern = path_pattern(text(pattern)?)?;
+    let path = match path {
+        Value::Array(segments) => segments.iter().map(text).collect::<Result<Vec<_>, _>>()?,
+        path => segments(text(path)?).ok_or(Fail::Argument("takes a path that begins with /"))?,
+    };
+    if path.iter().any(|segment| matches!(*segment, "." | "..")) {
+        return Err(Fail::Argument("takes a path without . and .. as segments"));
+    }
+    Ok(Value::Bool(matches(&pattern, &path)))
+}
+
+/// `*` is one segment that is not empty; `**` the rest, which may be none.
+fn matches(pattern: &[&str], path: &[&str]) -> bool {
+    let (pattern, rest) = match pattern.split_last() {
+        Some((&"**", before)) => (before, true),
+        _ => (pattern, false),
+    };
+    let long_enough = if rest { path.len() >= pattern.len() } else { path.len() == pattern.len() };
+    let fits = |(want, segment): (&&str, &&str)| {
+        if *want == "*" { !segment.is_empty() } else { want == segment }
+    };
+    long_enough && pattern.iter().zip(path).all(fits)
+}
+
+/// The segments of a path; none for `/`.
+fn segments(path: &str) -> Option<Vec<&str>> {
+    let rest = path.strip_prefix('/')?;
+    Some(if rest.is_empty() { Vec::new() } else { rest.split('/').collect() })
+}
+
+fn path_pattern(pattern: &str) -> Result<Vec<&str>, Fail> {
+    if pattern.len() > LONGEST {
+        return Err(Fail::Limit("a pattern of at most 8192 bytes"));
+    }
+    let segments = segments(pattern).ok_or(Fail::Argument("takes a pattern that begins with /"))?;
+    wild_only_whole(segments, |segment| !matches!(segment, "." | "..")).ok_or(WANT_PATTERN)
+}
+
+fn id_pattern(pattern: &str) -> Result<(&str, Vec<&str>), Fail> {
+    let (domain, path) = domain_and_path(pattern).ok_or(WANT_ID_PATTERN)?;
+    Ok((domain, wild_only_whole(path, is_id_segment).ok_or(WANT_ID_PATTERN)?))
+}
+
+/// The pattern, when `*` stands for whole segments and `**` at the end alone, and the others are as they may be.
+fn wild_only_whole(segments: Vec<&str>, fits: impl Fn(&str) -> bool) -> Option<Vec<&str>> {
+    let last = segments.len().saturating_sub(1);
+    let plain = |(at, segment): (usize, &&str)| {
+        *segment == "*" || (*segment == "**" && at == last) || (!segment.contains('*') && fits(segment))
+    };
+    segments.iter().enumerate().all(plain).then_some(segments)
+}
+
+fn id_of(id: &str) -> Option<(&str, Vec<&str>)> {
+    domain_and_path(id).filter(|(_, path)| path.iter().all(|segment| is_id_segment(segment)))
+}
+
+fn domain_and_path(id: &str) -> Option<(&str, Vec<&str>)> {
+    let rest = id.strip_prefix("spiffe://").filter(|_| id.len() <= LONGEST_ID)?;
+    let mut parts = rest.split('/');
+    let domain = parts.next().filter(|domain| (1..=LONGEST_DOMAIN).contains(&domain.len()))?;
+    let fits = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-' | b'_');
+    domain.bytes().all(fits).then(|| (domain, parts.collect()))
+}
+
+fn is_id_segment(segment: &str) -> bool {
+    !matches!(segment, "" | "." | "..")
+        && segment.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+}
