@@ -153,6 +153,27 @@ test_none[note] if {
 }
 
 #[test]
+fn tests_behind_an_interpolated_string_are_told_apart_as_well() {
+    let tests = run("package postern
+test_text if $\"{1} and {2}\" == \"1 and 2\"
+test_cases[note] if {
+	some note, n in {\"one\": 1, \"two\": 2}
+	n == 1
+}
+test_text if false
+");
+    let names: Vec<_> = tests.iter().map(|test| (test.name.as_str(), &test.outcome)).collect();
+    let expected = [
+        ("test_text", &TestOutcome::Passed),
+        ("test_cases", &TestOutcome::Failed),
+        ("test_text#01", &TestOutcome::Failed),
+    ];
+    assert_eq!(names, expected);
+    let cases: Vec<_> = tests[1].cases.iter().map(|case| (case.notes.join("/"), case.passed)).collect();
+    assert_eq!(cases, [("one".to_owned(), true), ("two".to_owned(), false)]);
+}
+
+#[test]
 fn a_failed_test_names_the_statement_that_did_not_hold() {
     let tests = run("package postern
 test_a if {

@@ -68,8 +68,10 @@ pub(super) fn tests(sources: &Sources, modules: &[Ref<Module>]) -> (Vec<Found>, 
             });
         }
         any |= !edits.is_empty();
-        let file = module.package.refr.span().source.get_path();
-        if let Some(module) = edited.modules.iter_mut().find(|module| module.name == *file) {
+        let source = &module.package.refr.span().source;
+        if let Some(module) = edited.modules.iter_mut().find(|module| module.name == *source.get_path()) {
+            // The places are those of the text that the engine read, which its author may have written otherwise.
+            module.text.clone_from(source.get_contents());
             apply(&mut module.text, edits);
         }
     }
