@@ -52,11 +52,8 @@ impl Translated {
         let before = self.text.split_inclusive('\n').take(index(problem.line)).map(str::len).sum::<usize>();
         let line = self.text.get(before..).unwrap_or_default();
         let within = line.char_indices().nth(index(problem.column)).map_or(line.len(), |(at, _)| at);
-        let old = author.get(..self.old(before + within)).unwrap_or(author);
-        let line = old.matches('\n').count() + 1;
-        let column = old.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        problem.at(number(line), number(column), author)
+        let (line, column) = place(author, self.old(before + within));
+        problem.at(line, column, author)
     }
 
     /// This text with some of it replaced; the replacements in order, none in another.
@@ -72,6 +69,15 @@ impl Translated {
         let written = writer.done();
         Self { text: written.text, layers: self.layers.iter().cloned().chain(written.layers).collect() }
     }
+}
+
+/// Line and column of an offset in bytes.
+fn place(text: &str, offset: usize) -> (u32, u32) {
+    let before = text.get(..offset).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    (number(line), number(column))
 }
 
 /// Lines and columns count from 1.
@@ -113,10 +119,7 @@ pub(crate) fn templates(name: &str, author: &str) -> Result<Translated, Box<Prob
             Ok(scan.writer.done())
         }
         Err(why) => {
-            let before = author.get(..scan.at).unwrap_or(author);
-            let line = u32::try_from(before.matches('\n').count() + 1).unwrap_or(u32::MAX);
-            let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-            let column = u32::try_from(column).unwrap_or(u32::MAX);
+            let (line, column) = place(author, scan.at);
             Err(Box::new(Problem::of(name, "$\"…\"", why, "sprintf(\"…\", […])").at(line, column, author)))
         }
     }

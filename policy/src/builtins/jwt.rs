@@ -21,6 +21,7 @@ const LONGEST: usize = 64 * 1024;
 const TRIED: usize = 16;
 /// Deepest nesting of a token in a token.
 const NESTED: usize = 8;
+const TOO_DEEP: Fail = Fail::Limit("a token in a token at most 8 deep");
 
 /// With padding or without, as OPA takes it.
 const URL: GeneralPurpose = GeneralPurpose::new(
@@ -118,7 +119,7 @@ pub(super) fn decode(args: &[Value]) -> Result<Value, Fail> {
             Some(_) => return Err(Fail::Argument("takes a header whose cty is text")),
         }
     }
-    Err(Fail::Limit("a token in a token at most 8 deep"))
+    Err(TOO_DEEP)
 }
 
 /// `io.jwt.verify_ALG(token, key)`: the key is a certificate or public key in PEM, a JWK or a set of them; for HS…
@@ -192,14 +193,14 @@ impl Constraints {
                 }
             }
         }
-        let secret = Key::Secret(secret.into_bytes());
-        let keys = match (keys, secret) {
-            (Some(keys), Key::Secret(secret)) if secret.is_empty() => keys,
-            (None, Key::Secret(secret)) if secret.is_empty() => {
-                return Err(Fail::Argument("takes a cert or a secret"));
+        let keys = match (keys, secret.is_empty()) {
+            (Some(keys), true) => keys,
+            (None, false) => {
+                let key = Key::Secret(secret.into_bytes());
+                vec![NamedKey { alg: String::new(), kid: String::new(), key }]
             }
-            (None, secret) => vec![NamedKey { alg: String::new(), kid: String::new(), key: secret }],
-            (Some(_), _) => return Err(Fail::Argument("takes a cert or a secret, not both")),
+            (None, true) => return Err(Fail::Argument("takes a cert or a secret")),
+            (Some(_), false) => return Err(Fail::Argument("takes a cert or a secret, not both")),
         };
         let time = match time {
             Some(time) => time,
@@ -261,7 +262,7 @@ pub(super) fn decode_verify(args: &[Value]) -> Result<Value, Fail> {
         let held = constraints.hold(payload.as_object().map_err(|_| WANT_OBJECT)?)?;
         return Ok(if held { Value::from(vec![Value::Bool(true), value, payload]) } else { unverified() });
     }
-    Err(Fail::Limit("a token in a token at most 8 deep"))
+    Err(TOO_DEEP)
 }
 
 const WANT_OBJECT: Fail = Fail::Argument("takes a token of JSON objects");
