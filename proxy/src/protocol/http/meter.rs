@@ -27,10 +27,11 @@ const RESET: i64 = 8;
 /// So many bytes to the caller earn one: window updates answer them.
 const SENT_FOR_ONE: usize = 256;
 
-/// What has been seen of a connection; its dialect reads it.
+/// What has been seen of a connection; its dialect reads it. Atomic, for hyper upgrades only a stream that is `Send`.
 pub(super) struct Seen {
     born: Instant,
-    /// When the head that is being read began (HTTP/1.1 alone), in milliseconds since `born` plus one; zero: none is.
+    /// When the head that is being read began (HTTP/1.1 alone), in milliseconds since `born`, rounded up so that no limit
+    /// is early; zero: none is.
     begun: AtomicU64,
     flooded: AtomicBool,
     /// Told when a head begins.
@@ -41,7 +42,7 @@ impl Seen {
     /// When the unfinished head began, if there is one.
     pub(super) fn head_begun(&self) -> Option<Instant> {
         let begun = self.begun.load(Ordering::Relaxed);
-        begun.checked_sub(1).map(|ms| self.born + Duration::from_millis(ms))
+        (begun > 0).then(|| self.born + Duration::from_millis(begun))
     }
 
     /// What was read so far belongs to something else.
