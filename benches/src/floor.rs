@@ -9,7 +9,6 @@
 mod pem;
 
 use std::error::Error;
-
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;

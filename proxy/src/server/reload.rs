@@ -30,7 +30,7 @@ enum Refused {
     NeedsRestart(Vec<&'static str>),
     #[error(transparent)]
     Policy(#[from] PolicyError),
-    #[error("{}{}{_1}", .0, if .0.is_empty() { "" } else { ": " })]
+    #[error("bundle {0}: {1}")]
     Bundle(String, #[source] PolicyError),
     #[error(transparent)]
     Start(#[from] ServerError),
@@ -106,18 +106,17 @@ impl Reloader {
         // Reading and compiling may take long; the control thread has leases to renew meanwhile.
         let reread = tokio::task::spawn_blocking(move || load::reread(&policy, &serving)).await?;
         // With one bundle there is nothing to tell apart.
-        let named = |name: &str| {
-            if config.policy.bundles.len() == 1 { String::new() } else { format!("bundle {name}") }
-        };
+        let several = config.policy.bundles.len() > 1;
         if let Some(policy) = reread.policy {
             let revisions = Arc::clone(&policy.revisions);
             let generation = self.policies.publish(policy, self.parts.clock.now().wall);
             for name in reread.accepted {
-                self.accepted("policy", generation, revisions.get(&name).cloned(), named(&name)).await;
+                let detail = if several { format!("bundle {name}") } else { String::new() };
+                self.accepted("policy", generation, revisions.get(&name).cloned(), detail).await;
             }
         }
         for (name, error) in reread.refused {
-            let refused = Refused::Bundle(named(&name), error);
+            let refused = if several { Refused::Bundle(name, error) } else { error.into() };
             self.refused("policy", codes::POLICY_REFUSED, &refused).await;
         }
         Ok(())
