@@ -7,6 +7,7 @@ use postern_tests::estate::{CLERK, Estate, GUEST, Plan};
 use postern_tests::parts;
 
 mod canary;
+mod churn;
 mod crash;
 mod lease;
 mod limits;
@@ -14,6 +15,7 @@ mod operate;
 mod policy;
 mod records;
 mod rotation;
+mod state;
 mod tcp;
 mod tokens;
 
