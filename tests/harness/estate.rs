@@ -40,6 +40,8 @@ pub struct Plan {
     pub token: (&'static str, &'static str),
     /// The policy, a Rego module.
     pub policy: String,
+    /// How long a decision may take.
+    pub fuse: &'static str,
     /// More keys of the configuration's listener, as YAML flow (`limits: {…}`), or nothing.
     pub listener: String,
     /// The configuration's `records`, as YAML flow; nothing: a file of the estate.
@@ -72,6 +74,7 @@ impl Default for Plan {
             lease: ("30s", "2m"),
             token: ("60s", "10m"),
             policy: clerks_alone(),
+            fuse: "20ms",
             listener: String::new(),
             records: None,
             upstreams: Vec::new(),
@@ -282,7 +285,7 @@ credentials: {{ app: {{ vault: main, read: database/creds/app }} }}
 upstreams:
   app: {{ address: "{upstream}", login: basic }}
   {upstreams}
-policy: {{ bundles: {{ main: {{ path: {policy} }} }} }}
+policy: {{ bundles: {{ main: {{ path: {policy} }} }}, fuse: {fuse} }}
 listeners:
   front:
     bind: "127.0.0.1:{port}"
@@ -301,6 +304,7 @@ admin: {{ socket: {admin} }}
             vault = self.bao.url(),
             upstream = self.ledger.address(),
             policy = at("policy"),
+            fuse = plan.fuse,
             port = self.port,
             listener = plan.listener,
             records =

@@ -60,6 +60,8 @@ fn what_is_swapped_and_revoked_under_load_is_answered_recorded_and_given_back() 
     let plan = Plan {
         lease: ("4s", "8s"),
         policy: OPEN.to_owned(),
+        // Nothing here is about a machine that is busy.
+        fuse: "1s",
         listener: format!("callers: {{ any_of: [jwt_svid], audience: \"{OURS}\" }}"),
         ..Plan::default()
     };

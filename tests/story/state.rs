@@ -19,7 +19,14 @@ fn a_state_directory_that_cannot_be_written_lets_nothing_new_happen_and_orphans_
     let everybody = "package postern\n\ndefault decision := false\n\ndecision := true if input.caller.id\n";
     let listener = format!("callers: {{ any_of: [jwt_svid], audience: \"{OURS}\" }}");
     let long = ("5m", "10m");
-    let plan = Plan { policy: everybody.to_owned(), listener, lease: long, token: long, ..Plan::default() };
+    let plan = Plan {
+        policy: everybody.to_owned(),
+        fuse: "1s",
+        listener,
+        lease: long,
+        token: long,
+        ..Plan::default()
+    };
     let Some(mut estate) = estate(test, &plan) else { return };
     let svid = estate.caller("/any");
     let tokens: Vec<_> = (0..30).map(|number| minted(&estate, number)).collect();
@@ -35,14 +42,15 @@ fn a_state_directory_that_cannot_be_written_lets_nothing_new_happen_and_orphans_
         .arg(estate.path("postern.yaml"))
         .output()
         .unwrap();
-    let said = String::from_utf8_lossy(&refused.stderr);
-    assert_eq!(refused.status.code(), Some(5), "{said}");
-    assert!(said.contains(estate.path("state").to_str().unwrap()) && said.contains("Read-only"), "{said}");
+    let told = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(5), "{told}");
+    assert!(told.contains(estate.path("state").to_str().unwrap()) && told.contains("Read-only"), "{told}");
 
     state.is("rw").unwrap();
     estate.run();
     let ask = |token: &str| Caller { estate: &estate, svid: &svid, token, kept: None }.ask().unwrap();
-    assert_eq!(ask(&tokens[0]).0, 200);
+    let (status, body) = ask(&tokens[0]);
+    assert_eq!(status, 200, "{body}");
     state.fill();
     // What fits into the page that was begun is written down yet, and then nothing more.
     let (mut leased, mut failed) = (1, Vec::new());

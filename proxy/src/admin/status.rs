@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::authorize::LoadedPolicy;
 use crate::clock::SharedClock;
-use crate::config::Config;
+use crate::config::{Config, ProofKind};
 use crate::credential::Keeper;
 use crate::identify::Identities;
 use crate::live::{Live, Versioned};
@@ -87,6 +87,9 @@ impl Status {
         if bundles.value.anchors().next().is_none() {
             lack("bundles", codes::NO_BUNDLE);
         }
+        if self.takes_tokens() && bundles.value.jwt_keys().all(|(_, keys)| keys == 0) {
+            lack("jwt bundles", codes::NO_BUNDLE);
+        }
         let revisions: Vec<&str> = policy.value.revisions.values().map(String::as_str).collect();
         let id = svids.value.default_id().map(ToString::to_string);
         let values = BTreeMap::from([
@@ -96,6 +99,12 @@ impl Status {
             ("policy", Value { what: Some(revisions.join(" ")), ..self.value(&policy) }),
         ]);
         Report { ready: missing.is_empty(), missing, values }
+    }
+
+    /// Whether some listener's callers prove themselves by a token.
+    fn takes_tokens(&self) -> bool {
+        let config = &self.config.load().value;
+        config.listeners.values().any(|listener| listener.callers.any_of.contains(&ProofKind::JwtSvid))
     }
 
     /// Metrics as Prometheus scrapes them, ages as of now.
