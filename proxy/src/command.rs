@@ -55,7 +55,7 @@ enum Verb {
         postern run --config /etc/postern/postern.yaml\n  \
         SPIFFE_ENDPOINT_SOCKET=unix:///run/spire/agent.sock postern run --config postern.yaml\n  \
         POSTERN_LOG=debug postern run --config postern.yaml --log json\n\n\
-        SIGTERM and SIGINT drain and stop. The configuration and the policy folder are watched, and \
+        SIGTERM and SIGINT drain and stop. The configuration, the certificates it names and the policy are watched, and \
         SIGHUP reads them again; what is refused changes nothing. Logs go to standard error; records go \
         where `records.file` says, or to standard output.")]
     Run {

@@ -3,6 +3,7 @@
 //! The only module that sees all layers.
 
 mod connection;
+mod material;
 mod phase;
 mod reload;
 mod watch;
@@ -11,6 +12,7 @@ mod workers;
 
 pub use worker::WorkerError;
 
+use material::Material;
 use reload::Reloader;
 use workers::Workers;
 
@@ -59,7 +61,7 @@ pub enum ServerError {
     /// The keeper could not start.
     #[error(transparent)]
     Credential(#[from] KeeperError),
-    /// A vault's TLS material cannot be used.
+    /// Certificates or a key in a file cannot be used.
     #[error(transparent)]
     Identify(#[from] IdentifyError),
     /// The admin doors cannot be opened.
@@ -133,6 +135,7 @@ struct Ground {
 /// Builds everything, serves until told to stop, drains, and returns every lease.
 async fn serve(config: Arc<Config>, ground: Ground, mut stop: Stop) -> Result<(), ServerError> {
     let Ground { clock, metrics, state, records } = ground;
+    let material = Material::of(&config)?;
     let (source, identities, events) = Source::new(&config.identity, Arc::clone(&clock));
     let (policies, policy) = live(load::load(&config.policy)?, clock.now().wall);
     let keeper = Keeper::spawn(Setup {
@@ -159,7 +162,7 @@ async fn serve(config: Arc<Config>, ground: Ground, mut stop: Stop) -> Result<()
     admin::serve(&config.admin, Rc::clone(&status)).await?;
     let parts = Parts { identities, policy, keeper: keeper.clone(), records, metrics, clock };
     let workers = Workers::start(&config, 1, &parts, None)?;
-    let mut reloader = Reloader { configs, policies, workers, parts };
+    let mut reloader = Reloader { configs, policies, material, workers, parts };
     tell_service_manager(&[sd_notify::NotifyState::Ready]);
     let failed = reloader.follow(&config, &mut stop).await;
     status.draining.set(true);

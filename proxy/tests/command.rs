@@ -4,6 +4,11 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::Arc;
+
+use rustls::DigitallySignedStruct;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 fn postern(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
@@ -77,5 +82,115 @@ fn what_lies_in_the_state_folder_and_cannot_be_read_stops_the_start_by_name_and_
         exits(5, &output, &file.display().to_string());
         exits(5, &output, next_step);
         assert_eq!(fs::read(&file).unwrap(), b"\xff\x00 not ours\n");
+    }
+}
+
+/// A running Postern; dropped, it is killed.
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+/// A fresh certificate that signs itself, into `chain.pem` and `key.pem`.
+fn certificate(folder: &Path) -> Vec<u8> {
+    let made = rcgen::generate_simple_self_signed(["front.test".to_owned()]).unwrap();
+    fs::write(folder.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    fs::write(folder.join("chain.pem"), made.cert.pem()).unwrap();
+    made.cert.der().to_vec()
+}
+
+#[test]
+fn a_listeners_certificate_is_replaced_under_its_name_and_a_bad_one_changes_nothing() {
+    let folder = estate("package postern\ndefault decision := false", "state");
+    let (file, records) = (folder.path().join("postern.yaml"), folder.path().join("records.jsonl"));
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let text = fs::read_to_string(&file).unwrap();
+    let text = text.replace("65000'", &format!("{port}', certificate: {{ chain: chain.pem, key: key.pem }}"));
+    fs::write(&file, text + "records: { file: records.jsonl }\n").unwrap();
+    let first = certificate(folder.path());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
+    let _running = Running(command.arg("run").arg("--config").arg(&file).spawn().unwrap());
+    let presents = |certificate: &[u8]| presented(port).is_some_and(|found| found == certificate);
+    wait_until("the first is presented", || presents(&first));
+
+    fs::write(folder.path().join("chain.pem"), "no certificate").unwrap();
+    let refused = || {
+        let text = fs::read_to_string(&records).unwrap();
+        text.lines().any(|line| {
+            line.contains("\"accepted\":false") && line.contains("chain.pem: holds no certificate")
+        })
+    };
+    wait_until("a bad one is recorded", refused);
+    assert!(presents(&first), "a bad one changed something");
+
+    let second = certificate(folder.path());
+    wait_until("the second is presented", || presents(&second));
+}
+
+fn wait_until(what: &str, is: impl Fn() -> bool) {
+    let is = (0..600).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        is()
+    });
+    assert!(is, "{what}");
+}
+
+/// The certificate that whoever listens on `port` presents.
+fn presented(port: u16) -> Option<Vec<u8>> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Anyone(provider)))
+        .with_no_client_auth();
+    let mut tls = rustls::ClientConnection::new(Arc::new(config), "front.test".try_into().unwrap()).unwrap();
+    let mut socket = std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
+    while tls.is_handshaking() {
+        tls.complete_io(&mut socket).ok()?;
+    }
+    Some(tls.peer_certificates()?.first()?.to_vec())
+}
+
+/// Takes whatever is presented, to look at it.
+#[derive(Debug)]
+struct Anyone(Arc<rustls::crypto::CryptoProvider>);
+
+impl ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<rustls::SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
     }
 }

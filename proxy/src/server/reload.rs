@@ -1,8 +1,10 @@
 //! Replaces the policy or the whole configuration while requests run. What does not pass changes
 //! nothing but a metric and a record.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use super::material::Material;
 use super::watch::{Changed, Watch};
 use super::workers::Workers;
 use super::{Parts, ServerError, Stop};
@@ -10,6 +12,7 @@ use crate::authorize::LoadedPolicy;
 use crate::authorize::load::{self, PolicyError};
 use crate::config::{self, Config, ConfigErrors};
 use crate::fault::{Code, codes};
+use crate::identify::IdentifyError;
 use crate::live::Publisher;
 use crate::record::{Entry, Reload};
 
@@ -17,6 +20,7 @@ use crate::record::{Entry, Reload};
 pub(super) struct Reloader {
     pub(super) configs: Publisher<Arc<Config>>,
     pub(super) policies: Publisher<LoadedPolicy>,
+    pub(super) material: Material,
     pub(super) workers: Workers,
     pub(super) parts: Parts,
 }
@@ -28,6 +32,8 @@ enum Refused {
     Config(#[from] ConfigErrors),
     #[error("these sections cannot be replaced while running, restart for them: {}", .0.join(", "))]
     NeedsRestart(Vec<&'static str>),
+    #[error(transparent)]
+    Material(#[from] IdentifyError),
     #[error(transparent)]
     Policy(#[from] PolicyError),
     #[error("bundle {0}: {1}")]
@@ -79,8 +85,8 @@ impl Reloader {
         let serving = Arc::clone(&self.configs.current().value);
         let file = serving.file.clone();
         // Reading and compiling may take long; the control thread has leases to renew meanwhile.
-        let next = Arc::new(tokio::task::spawn_blocking(move || config::load(&file)).await??);
-        if *next == *serving {
+        let (next, material) = tokio::task::spawn_blocking(move || read(&file)).await??;
+        if *next == *serving && material == self.material {
             return Ok(false);
         }
         let fixed = serving.needs_restart_for(&next);
@@ -95,6 +101,7 @@ impl Reloader {
             self.policies.publish(policy, now);
         }
         let before = std::mem::replace(&mut self.workers, workers);
+        self.material = material;
         self.configs.publish(next, now);
         tokio::task::spawn_local(before.drain(serving.drain));
         Ok(true)
@@ -148,6 +155,13 @@ impl Reloader {
         let reload = Reload { at, what, accepted: code.is_none(), generation, revision, code, detail };
         self.parts.records.write(Entry::Reload(reload)).await;
     }
+}
+
+/// The configuration, and the certificates that it names, tried.
+fn read(file: &Path) -> Result<(Arc<Config>, Material), Refused> {
+    let config = config::load(file)?;
+    let material = Material::of(&config)?;
+    Ok((Arc::new(config), material))
 }
 
 /// Reads and compiles on another thread.

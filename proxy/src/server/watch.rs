@@ -1,4 +1,4 @@
-//! Tells when the configuration's file or a policy bundle changed, or SIGHUP came.
+//! Tells when the configuration's file, a certificate it names or a policy bundle changed, or SIGHUP came.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::material;
 use crate::config::Config;
 
 /// How often files are looked at: names, sizes and times, not contents.
@@ -27,7 +28,8 @@ type Look = BTreeMap<PathBuf, (u64, Option<SystemTime>)>;
 
 /// Looks at the files that the configuration names.
 pub(super) struct Watch {
-    file: PathBuf,
+    /// The configuration and the certificates that it names.
+    files: Vec<PathBuf>,
     bundles: Vec<PathBuf>,
     config: Look,
     policy: Look,
@@ -40,14 +42,19 @@ impl Watch {
             .inspect_err(|error| tracing::error!(%error, "SIGHUP cannot be heard: file changes alone reload"))
             .ok();
         let bundles = config.policy.bundles.values().cloned().collect();
-        let mut watch =
-            Self { file: config.file.clone(), bundles, config: Look::new(), policy: Look::new(), hangup };
+        let files = files(config);
+        let mut watch = Self { files, bundles, config: Look::new(), policy: Look::new(), hangup };
         (watch.config, watch.policy) = watch.look();
         watch
     }
 
-    /// Goes on with the bundles of the configuration that serves now.
+    /// Goes on with the files and bundles of the configuration that serves now.
     pub(super) fn follow(&mut self, config: &Config) {
+        let files = files(config);
+        if files != self.files {
+            self.files = files;
+            self.config = self.look().0;
+        }
         let bundles: Vec<_> = config.policy.bundles.values().cloned().collect();
         if bundles != self.bundles {
             self.bundles = bundles;
@@ -97,9 +104,13 @@ impl Watch {
             }
         }
         let mut config = Look::new();
-        note(&self.file, &mut config);
+        self.files.iter().for_each(|file| note(file, &mut config));
         (config, policy)
     }
+}
+
+fn files(config: &Config) -> Vec<PathBuf> {
+    [vec![config.file.clone()], material::files(config)].concat()
 }
 
 /// The next SIGHUP; never, where signals cannot be heard.
