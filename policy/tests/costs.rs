@@ -28,6 +28,7 @@ const CALLS: &[&str] = &[
     "glob.match(\"{a*,a*,a*,a*,a*,a*,a*,a*}{a*,a*,a*,a*,a*,a*,a*,a*}b\", [], input.eight)",
     "glob.quote_meta(input.text)",
     "graph.reachable(input.graph, [\"0\"])",
+    "graph.reachable_paths({i: numbers.range(1, 20) | some i in numbers.range(1, 20)}, [1])",
     "hex.encode(input.text)",
     "indexof(input.text, input.half)",
     "indexof_n(input.eight, input.small)",

@@ -1,0 +1,92 @@
+//! `graph.reachable_paths(graph, initial)`: the engine's goes round circles otherwise than OPA's.
+
+use std::collections::BTreeSet;
+
+use regorus::Value;
+use regorus::value::Object;
+
+use super::{Fail, weigh};
+
+/// Longest path.
+const LONGEST: usize = 128;
+/// Most edges that are followed, and most nodes on all paths together.
+const STEPS: usize = 20_000;
+
+/// The paths from each initial node, as far as they lead; a node that was met before on the way from one neighbour of
+/// the initial node ends its path, as in OPA.
+pub(super) fn reachable_paths(args: &[Value]) -> Result<Value, Fail> {
+    let [graph, initial] = args else { return Err(Fail::Argument("takes a graph and its first nodes")) };
+    weigh::deep(args)?;
+    let graph = graph.as_object().map_err(|_| Fail::Argument("takes an object of lists or sets"))?;
+    let initial = nodes(initial).ok_or(Fail::Argument("takes a list or a set of first nodes"))?;
+    let mut walk =
+        Walk { graph, left: STEPS, met: BTreeSet::new(), path: Vec::new(), paths: BTreeSet::new() };
+    for node in initial {
+        let Some(edges) = graph.get(node) else { continue };
+        walk.path = vec![node.clone()];
+        let neighbours = nodes(edges).unwrap_or_default();
+        if neighbours.is_empty() {
+            walk.end()?;
+        }
+        for neighbour in neighbours {
+            walk.met = BTreeSet::from([node]);
+            walk.visit(neighbour)?;
+        }
+    }
+    Ok(Value::from(walk.paths))
+}
+
+/// The members of a list or a set; none of anything else.
+fn nodes(value: &Value) -> Option<Vec<&Value>> {
+    match value {
+        Value::Array(items) => Some(items.iter().collect()),
+        Value::Set(items) => Some(items.iter_sorted().collect()),
+        _ => None,
+    }
+}
+
+struct Walk<'a> {
+    graph: &'a Object,
+    left: usize,
+    met: BTreeSet<&'a Value>,
+    path: Vec<Value>,
+    paths: BTreeSet<Value>,
+}
+
+impl<'a> Walk<'a> {
+    fn visit(&mut self, node: &'a Value) -> Result<(), Fail> {
+        self.spend(1)?;
+        let Some(edges) = self.graph.get(node) else { return self.end() };
+        if self.path.len() == LONGEST {
+            return Err(Fail::Limit("paths of at most 128 nodes"));
+        }
+        self.path.push(node.clone());
+        let neighbours = nodes(edges).unwrap_or_default();
+        if neighbours.is_empty() {
+            self.end()?;
+        }
+        for neighbour in neighbours {
+            if self.met.contains(neighbour) {
+                self.end()?;
+            } else {
+                self.met.insert(node);
+                self.visit(neighbour)?;
+            }
+        }
+        self.path.pop();
+        Ok(())
+    }
+
+    /// What was walked so far is a path.
+    fn end(&mut self) -> Result<(), Fail> {
+        self.spend(self.path.len())?;
+        self.paths.insert(Value::from(self.path.clone()));
+        Ok(())
+    }
+
+    fn spend(&mut self, steps: usize) -> Result<(), Fail> {
+        let left = self.left.checked_sub(steps);
+        self.left = left.ok_or(Fail::Limit("at most 20000 edges and nodes of paths"))?;
+        Ok(())
+    }
+}
