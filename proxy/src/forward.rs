@@ -6,6 +6,7 @@
 mod connect;
 mod pool;
 pub mod splice;
+mod still;
 mod tls;
 mod upload;
 
@@ -20,6 +21,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 pub use pool::{Answer, Lent, Local};
+pub use still::stillness;
 pub use upload::{Source, Upload};
 
 use crate::clock::SharedClock;

@@ -18,6 +18,7 @@ use crate::credential::{Access, CredentialError, Credentials, Want};
 use crate::fault::{Fault, codes};
 use crate::forward::{Upstream, Upstreams};
 use crate::identify::Peer;
+use crate::model::{CredentialName, UpstreamName};
 use crate::record::{CredentialUse, DecisionFacts, Recorder, UpstreamFacts};
 
 /// The order of the verbs. One per worker, behind `Rc`.
@@ -108,14 +109,8 @@ impl Gate {
     /// The upstream refused the credential: a fresh lease, if one may be had, replaces the passage's.
     pub async fn replace_credential(&self, passage: &mut Passage) -> Result<(), CredentialError> {
         let Some(refused) = passage.access.take() else { return Err(CredentialError::NoneToReplace) };
-        let want = Want {
-            name: &refused.lease.name,
-            caller: passage.peer.id(),
-            listener: &passage.listener.name,
-            upstream: &refused.upstream,
-            max_age: passage.grant.max_age(),
-            until: passage.grant.until(),
-        };
+        let (name, upstream) = (&refused.lease.name, &refused.upstream);
+        let want = want(name, &passage.grant, &passage.peer, &passage.listener, upstream);
         let fresh = self.credentials.replace(&refused, want).await?;
         fresh.requests.fetch_add(1, Ordering::Relaxed);
         passage.access = Some(fresh);
@@ -137,14 +132,7 @@ impl Gate {
 
     async fn lease(&self, ask: &Ask<'_>, grant: &Grant) -> Result<Option<Arc<Access>>, Fault> {
         let Some(name) = grant.credential() else { return Ok(None) };
-        let want = Want {
-            name,
-            caller: ask.peer.id(),
-            listener: &ask.listener.name,
-            upstream: &ask.route.upstream.name,
-            max_age: grant.max_age(),
-            until: grant.until(),
-        };
+        let want = want(name, grant, ask.peer, ask.listener, &ask.route.upstream.name);
         let access = self.credentials.access(want).await?;
         access.requests.fetch_add(1, Ordering::Relaxed);
         Ok(Some(access))
@@ -261,6 +249,18 @@ impl Bound {
         let peer = Expiry::left(&self.peer.expires(), now);
         [Some(peer), until, lease].into_iter().flatten().min().unwrap_or(peer).min(Duration::from_mins(1))
     }
+}
+
+/// What is asked of the keeper under a grant.
+fn want<'a>(
+    name: &'a CredentialName,
+    grant: &Grant,
+    peer: &'a Peer,
+    listener: &'a Listener,
+    upstream: &'a UpstreamName,
+) -> Want<'a> {
+    let (caller, listener) = (peer.id(), &listener.name);
+    Want { name, caller, listener, upstream, max_age: grant.max_age(), until: grant.until() }
 }
 
 fn refuse(denial: Denial, mut recorder: Recorder) -> Box<Refusal> {

@@ -43,7 +43,8 @@ impl Connector {
     pub(super) async fn connect(&self) -> Result<Box<dyn Stream>, ForwardError> {
         let limit = self.limit();
         let late = |_| ForwardError::Late { what: "connect", limit };
-        tokio::time::timeout(limit, self.proven()).await.map_err(late)?
+        // Rare beside the requests on it, and so not part of their size.
+        tokio::time::timeout(limit, Box::pin(self.proven())).await.map_err(late)?
     }
 
     async fn proven(&self) -> Result<Box<dyn Stream>, ForwardError> {

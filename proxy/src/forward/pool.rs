@@ -17,7 +17,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::connect::{Connector, Placed};
-use super::{ForwardError, Upload};
+use super::{ForwardError, Upload, stillness};
 use crate::config;
 use crate::model::Fingerprint;
 
@@ -289,18 +289,11 @@ impl Lent {
     ) -> Result<Answer, Unanswered> {
         let progress = request.body().progress();
         let moved = || progress.as_ref().map_or(0, |moved| moved.get());
-        let sent = {
-            let mut sent = std::pin::pin!(self.line.send(request));
-            loop {
-                let before = moved();
-                match tokio::time::timeout(limit, sent.as_mut()).await {
-                    Ok(sent) => break sent,
-                    Err(_) if moved() != before => {}
-                    Err(_) => return Err((ForwardError::Late { what: "answer", limit }, None)),
-                }
-            }
+        let response = tokio::select! {
+            biased;
+            sent = self.line.send(request) => sent?,
+            () = stillness(limit, moved) => return Err((ForwardError::Late { what: "answer", limit }, None)),
         };
-        let response = sent?;
         if let Some(rest) = allowed_rest(response.headers()) {
             self.rest = self.rest.min(rest);
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-use super::ForwardError;
+use super::{ForwardError, stillness};
 
 /// How much is copied at a time, and so the memory that one direction takes.
 const PIECE: usize = 16 * 1024;
@@ -37,7 +37,7 @@ where
     };
     tokio::select! {
         done = both => done.map(|_| ()),
-        () = stillness(idle, tally) => Err(ForwardError::Stalled { idle }),
+        () = stillness(idle, || tally.received.get() + tally.sent.get()) => Err(ForwardError::Stalled { idle }),
     }
 }
 
@@ -62,16 +62,4 @@ where
         moved.set(moved.get() + read as u64);
     }
     to.shutdown().await.map_err(of_writing)
-}
-
-/// Resolves when nothing moved for `idle`, or a little longer.
-async fn stillness(idle: Duration, tally: &Tally) {
-    let tick = idle / 4;
-    let total = || (tally.received.get(), tally.sent.get());
-    let (mut seen, mut still) = (total(), 0);
-    while still < 4 {
-        tokio::time::sleep(tick).await;
-        still = if total() == seen { still + 1 } else { 0 };
-        seen = total();
-    }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use super::ForwardError;
 
@@ -34,6 +34,9 @@ struct Reading {
     turn: u32,
     ended: bool,
     trouble: Option<ForwardError>,
+    /// Since when nothing has come, if that is so.
+    still: Option<Instant>,
+    /// Wakes when that may have lasted too long; set once for many pauses.
     nap: Option<Pin<Box<Sleep>>>,
 }
 
@@ -61,6 +64,7 @@ impl Source {
             turn: 0,
             ended: false,
             trouble: None,
+            still: None,
             nap: None,
         };
         Some(Rc::new(Self { body: RefCell::new(body), received: Rc::new(Cell::new(0)), idle }))
@@ -134,7 +138,7 @@ impl Reading {
             let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
                 return self.poll_stall(cx, source.idle).map(Some);
             };
-            self.nap = None;
+            self.still = None;
             match frame {
                 None => self.ended = true,
                 Some(Err(error)) => {
@@ -166,10 +170,16 @@ impl Reading {
     }
 
     fn poll_stall(&mut self, cx: &mut Context<'_>, idle: Duration) -> Poll<Result<Bytes, ForwardError>> {
-        let nap = self.nap.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle)));
-        ready!(nap.as_mut().poll(cx));
-        self.ended = true;
-        Poll::Ready(Err(ForwardError::Stalled { idle }))
+        let due = *self.still.get_or_insert_with(Instant::now) + idle;
+        let nap = self.nap.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
+        loop {
+            ready!(nap.as_mut().poll(cx));
+            if Instant::now() >= due {
+                self.ended = true;
+                return Poll::Ready(Err(ForwardError::Stalled { idle }));
+            }
+            nap.as_mut().reset(due);
+        }
     }
 }
 

@@ -59,8 +59,12 @@ pub const KIND: Kind = Kind {
 pub struct Http;
 
 impl Protocol for Http {
+    /// In the version that the handshake agreed on; the other one is never guessed.
     fn serve(&self, connection: Connection, site: Rc<Site>) -> LocalBoxFuture<'static, ()> {
-        Box::pin(serve(connection, site))
+        match connection.alpn {
+            Alpn::Http1 => Box::pin(serve_http1(connection, site)),
+            Alpn::Http2 => Box::pin(serve_http2(connection, site)),
+        }
     }
 
     fn fits(&self, listener: &Listener) -> Result<(), Unfit> {
@@ -72,31 +76,42 @@ impl Protocol for Http {
     }
 }
 
-/// Serves a connection in the version that the handshake agreed on; the other one is never guessed.
-async fn serve(connection: Connection, site: Rc<Site>) {
-    let (alpn, limits) = (connection.alpn, connection.listener.limits);
+async fn serve_http1(connection: Connection, site: Rc<Site>) {
+    let limits = connection.listener.limits;
     let (conn, stream) = Conn::new(connection, site);
-    let serving = Rc::clone(&conn);
-    let service = service_fn(move |request| {
-        let conn = Rc::clone(&serving);
-        async move { Ok::<_, Infallible>(answer(conn, request).await) }
-    });
-    match alpn {
-        Alpn::Http1 => {
-            let mut http = http1(&limits).serve_connection(TokioIo::new(stream), service).with_upgrades();
-            if let Done::HeadLate(record) = drive(&conn, Pin::new(&mut http)).await
-                && let Some(parts) = http.into_parts()
-            {
-                refuse::without_request(codes::HEAD_TIMEOUT, record, parts.io.into_inner()).await;
-            }
-        }
-        Alpn::Http2 => {
-            let http = http2(&limits).serve_connection(TokioIo::new(stream), service);
-            drive(&conn, pin!(http)).await;
-        }
+    let mut http = http1(&limits).serve_connection(TokioIo::new(stream), service(&conn)).with_upgrades();
+    if let Done::HeadLate(record) = drive(&conn, Pin::new(&mut http)).await
+        && let Some(parts) = http.into_parts()
+    {
+        return refuse::without_request(codes::HEAD_TIMEOUT, record, parts.io.into_inner()).await;
     }
     let mut tunnels = conn.tunnels.take();
     while tunnels.join_next().await.is_some() {}
+}
+
+async fn serve_http2(connection: Connection, site: Rc<Site>) {
+    let limits = connection.listener.limits;
+    let (conn, stream) = Conn::new(connection, site);
+    let http = http2(&limits).serve_connection(TokioIo::new(stream), service(&conn));
+    drive(&conn, pin!(http)).await;
+}
+
+/// Answers the requests of one connection. Each is boxed: hyper keeps room for one on every
+/// HTTP/1.1 connection, and most connections rest most of the time.
+fn service(
+    conn: &Rc<Conn>,
+) -> impl HttpService<
+    Incoming,
+    ResBody = Reply,
+    Error = Infallible,
+    Future = LocalBoxFuture<'static, Result<Response<Reply>, Infallible>>,
+> + use<> {
+    let conn = Rc::clone(conn);
+    service_fn(move |request| {
+        let conn = Rc::clone(&conn);
+        let answered: LocalBoxFuture<'static, _> = Box::pin(async move { Ok(answer(conn, request).await) });
+        answered
+    })
 }
 
 fn http1(limits: &Limits) -> http1::Builder {
@@ -130,7 +145,8 @@ async fn answer(conn: Rc<Conn>, request: Request<Incoming>) -> Response<Reply> {
         }
     };
     let id = recorder.id();
-    match contained(pass(&conn, request, recorder, busy)).await {
+    let mut passed = pin!(pass(&conn, request, recorder, busy));
+    match contained(passed.as_mut()).await {
         Some(Ok(response)) => response,
         Some(Err(refusal)) => refuse::refuse(*refusal, manner),
         None => refuse::answer(codes::PANICKED, id, authorize::Reply::default(), manner),
@@ -246,8 +262,7 @@ fn open(conn: &Conn, request: &Request<Incoming>) -> Result<Recorder, RecordErro
 }
 
 /// A panic ends this request and nothing else: `None`. Its record has been written on the way.
-async fn contained<F: Future>(request: F) -> Option<F::Output> {
-    let mut request = pin!(request);
+async fn contained<F: Future>(mut request: Pin<&mut F>) -> Option<F::Output> {
     std::future::poll_fn(move |cx| {
         let polled = catch_unwind(AssertUnwindSafe(|| request.as_mut().poll(cx)));
         polled.map_or(Poll::Ready(None), |polled| polled.map(Some))
@@ -273,5 +288,25 @@ where
 {
     fn wind_down(self: Pin<&mut Self>) {
         self.graceful_shutdown();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What serving a connection may take of memory while nothing is asked on it; a request takes more.
+    const AT_REST: usize = 4096;
+
+    fn size<F>(_: fn(Connection, Rc<Site>) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_connection_at_rest_keeps_no_room_for_a_request() {
+        for (version, size) in [("HTTP/1.1", size(serve_http1)), ("HTTP/2", size(serve_http2))] {
+            println!("{version}: {size} bytes");
+            assert!(size < AT_REST, "{version}: {size}");
+        }
     }
 }

@@ -58,7 +58,8 @@ impl Site {
 pub(super) async fn serve<H>(crew: &Crew, site: &Site, stream: TcpStream, from: SocketAddr, handshaking: H) {
     let mut phases = crew.errand.phases.clone();
     let handshake = tokio::select! {
-        done = site.handshaker.handshake(stream) => done,
+        // Boxed, for the connection lives on long after it.
+        done = Box::pin(site.handshaker.handshake(stream)) => done,
         () = phases.reached(Phase::Cut) => {
             return crew.refuse(&site.listener, from, None, &Fault::of(codes::DRAINING));
         }

@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use zeroize::Zeroizing;
@@ -61,14 +62,13 @@ impl Injection {
         let (text, needles) = match (login, &lease.material) {
             (Login::Basic, Material::Password { username, password }) => {
                 let account = account(username, password.expose())?;
-                let text = Zeroizing::new(format!("Basic {}", *account));
-                (text, Needles::of(password.expose(), Some(&account)))
+                (joined(["Basic ", &account]), Needles::of(password.expose(), Some(&account)))
             }
             (Login::Bearer, Material::Token(token)) => {
-                (Zeroizing::new(format!("Bearer {}", token.expose())), Needles::of(token.expose(), None))
+                (joined(["Bearer ", token.expose()]), Needles::of(token.expose(), None))
             }
             (Login::Header(_), Material::Token(token)) => {
-                (Zeroizing::new(token.expose().clone()), Needles::of(token.expose(), None))
+                (joined([token.expose(), ""]), Needles::of(token.expose(), None))
             }
             (Login::Basic, Material::Token(_)) => {
                 return Err(InjectError::WrongKind("user name and password"));
@@ -77,9 +77,7 @@ impl Injection {
                 return Err(InjectError::WrongKind("a token"));
             }
         };
-        let mut value = HeaderValue::from_str(&text).map_err(|_| InjectError::Unfit)?;
-        value.set_sensitive(true);
-        Ok(Self { lease: lease.fingerprint, login: login.clone(), value, needles })
+        Ok(Self { lease: lease.fingerprint, login: login.clone(), value: value(text)?, needles })
     }
 
     /// Whether it is this lease in the form of this login.
@@ -107,6 +105,69 @@ fn account(username: &str, password: &str) -> Result<Zeroizing<String>, InjectEr
     if username.contains(':') {
         return Err(InjectError::Unfit);
     }
-    let plain = Zeroizing::new(format!("{username}:{password}"));
+    let plain = joined([&format!("{username}:"), password]);
     Ok(Zeroizing::new(STANDARD.encode(plain.as_bytes())))
+}
+
+/// In one piece from the start: text that grows leaves copies behind.
+fn joined([first, second]: [&str; 2]) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(first.len() + second.len()));
+    text.push_str(first);
+    text.push_str(second);
+    text
+}
+
+/// A header that shares `text`, which is wiped when the last copy of the header is dropped.
+fn value(text: Zeroizing<String>) -> Result<HeaderValue, InjectError> {
+    if !text.is_ascii() {
+        return Err(InjectError::Unfit);
+    }
+    let shared = Bytes::from_owner(text);
+    let mut value = HeaderValue::from_maybe_shared(shared).map_err(|_| InjectError::Unfit)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::os::unix::fs::FileExt;
+
+    use super::*;
+
+    /// Whether `secret` stands in this process's memory at this address.
+    fn stands_at(address: usize, secret: &str) -> bool {
+        let mut there = vec![0; secret.len()];
+        let memory = File::open("/proc/self/mem").unwrap();
+        memory.read_exact_at(&mut there, address as u64).is_ok() && there == secret.as_bytes()
+    }
+
+    /// Long enough to keep a piece of memory of its own; looked at from its middle, for an allocator
+    /// writes over the edges of what is given back.
+    fn secret() -> String {
+        (0..4096u32).map(|at| char::from(b'a' + u8::try_from(at * at % 23).unwrap())).collect()
+    }
+
+    #[test]
+    fn the_last_copy_of_a_credential_wipes_it() {
+        let secret = secret();
+        let middle = &secret[1000..1100];
+        let wiped = value(joined([&secret, ""])).unwrap();
+        let address = wiped.as_bytes().as_ptr() as usize + 1000;
+        let copy = wiped.clone();
+        assert!(wiped.is_sensitive() && copy.is_sensitive());
+
+        drop(wiped);
+        assert!(stands_at(address, middle), "a copy still needs it");
+        drop(copy);
+        assert!(!stands_at(address, middle));
+
+        let left = (0..20).any(|_| {
+            let unwiped = HeaderValue::from_str(&secret).unwrap();
+            let address = unwiped.as_bytes().as_ptr() as usize + 1000;
+            drop(unwiped);
+            stands_at(address, middle)
+        });
+        assert!(left, "what is not wiped is found, so that this test can fail");
+    }
 }

@@ -19,7 +19,7 @@ use super::hop;
 use super::inject::Injection;
 use super::scrub::{Scrubber, scrub_headers};
 use crate::fault::{Code, Fault, codes};
-use crate::forward::{ForwardError, Lent, Source};
+use crate::forward::{ForwardError, Lent, Source, stillness};
 use crate::gate::{Bound, Passage};
 use crate::protocol::session::{AFTER, Session};
 use crate::record::Outcome;
@@ -285,10 +285,11 @@ impl Open {
 
 /// Cuts the answer when its bound is reached or when nothing moves, and tells of sessions.
 async fn watch(shared: Rc<Shared>, bound: Bound) {
+    let idle = shared.busy.conn().idle();
     let ended = async {
         tokio::select! {
             fault = bound.ended() => fault,
-            fault = stillness(&shared) => fault,
+            () = stillness(idle, || shared.progress()) => ForwardError::Stalled { idle }.into(),
         }
     };
     let mut ended = std::pin::pin!(ended);
@@ -312,17 +313,6 @@ async fn watch(shared: Rc<Shared>, bound: Bound) {
     tokio::time::sleep(AFTER).await;
     if Rc::strong_count(&shared) > 1 {
         shared.busy.conn().kick();
-    }
-}
-
-async fn stillness(shared: &Shared) -> Fault {
-    let idle = shared.busy.conn().idle();
-    loop {
-        let before = shared.progress();
-        tokio::time::sleep(idle).await;
-        if shared.progress() == before {
-            return ForwardError::Stalled { idle }.into();
-        }
     }
 }
 

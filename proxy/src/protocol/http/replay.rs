@@ -48,20 +48,29 @@ pub(super) async fn send(
     let mut draft = Draft { method: head.method.clone(), headers };
     let injects = passage.upstream().login().is_some() && passage.access().is_some();
     let first = once(conn, passage, &mut draft, asked, injects).await?;
-    let refused = first.answer.response.status() == StatusCode::UNAUTHORIZED && first.injection.is_some();
-    if !refused {
+    if first.answer.response.status() != StatusCode::UNAUTHORIZED || first.injection.is_none() {
         asked.settle();
         return Ok(first);
     }
-    passage.note_upstream(Some(StatusCode::UNAUTHORIZED.as_u16()), passage.recorder.elapsed_us());
     drop(first);
+    // Rare, and so not part of every request's size.
+    Box::pin(with_another_credential(conn, passage, &mut draft, asked)).await
+}
+
+async fn with_another_credential(
+    conn: &Conn,
+    passage: &mut Passage,
+    draft: &mut Draft,
+    asked: &Asked,
+) -> Result<Answered, Fault> {
+    passage.note_upstream(Some(StatusCode::UNAUTHORIZED.as_u16()), passage.recorder.elapsed_us());
     let stale = passage.access().map(|access| access.lease.fingerprint);
     conn.site.gate.replace_credential(passage).await?;
     let fresh = passage.access().map(|access| access.lease.fingerprint);
     if fresh == stale || !asked.can_be_sent_again() {
         return Err(CredentialError::NoneToReplace.into());
     }
-    let second = once(conn, passage, &mut draft, asked, false).await?;
+    let second = once(conn, passage, draft, asked, false).await?;
     asked.settle();
     if second.answer.response.status() == StatusCode::UNAUTHORIZED {
         passage.note_upstream(Some(StatusCode::UNAUTHORIZED.as_u16()), passage.recorder.elapsed_us());
