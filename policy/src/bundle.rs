@@ -3,9 +3,13 @@
 //! Reading gives files in memory; nothing of a bundle is ever written anywhere under a name that it chose.
 
 pub(crate) mod archive;
+mod canonical;
 pub(crate) mod folder;
+pub(crate) mod key;
 pub(crate) mod manifest;
+mod pattern;
 pub(crate) mod roots;
+pub(crate) mod signature;
 
 use std::collections::BTreeMap;
 
@@ -71,7 +75,8 @@ impl Role {
         match last {
             "data.json" => Self::Json,
             "data.yaml" | "data.yml" => Self::Yaml,
-            SIGNATURES => Self::Signatures,
+            SIGNATURES if name == SIGNATURES => Self::Signatures,
+            SIGNATURES => Self::Unsupported("signatures stand at the bundle's root"),
             "patch.json" => Self::Unsupported("a delta bundle, which changes another: build a whole one"),
             _ if name == MANIFEST => Self::Manifest,
             _ if last.ends_with(".manifest.pb") => Self::Unsupported("build it with a manifest in JSON"),
@@ -91,10 +96,17 @@ impl Role {
     }
 }
 
+/// Hex digits, in small letters.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
 /// A structured file's value: what OPA hashes, and what becomes data.
 pub(crate) fn document(name: &str, text: &str, role: Role) -> Result<serde_json::Value, Wrong> {
     match role {
-        Role::Yaml => yaml(text).map_err(|why| Wrong::new(name, why)),
+        // Every JSON is YAML, and OPA reads it as JSON then.
+        Role::Yaml => serde_json::from_str(text).or_else(|_| yaml(text)).map_err(|why| Wrong::new(name, why)),
         _ => serde_json::from_str(text).map_err(|error| Wrong::new(name, format!("not JSON: {error}"))),
     }
 }
@@ -126,7 +138,7 @@ mod tests {
         ] {
             assert_eq!(Role::of(name), role, "{name}");
         }
-        for name in ["patch.json", "a/.manifest", "x.manifest", ".manifest.pb"] {
+        for name in ["patch.json", "a/.manifest", "a/.signatures.json", "x.manifest", ".manifest.pb"] {
             assert!(matches!(Role::of(name), Role::Unsupported(_)), "{name}");
         }
     }

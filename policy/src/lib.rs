@@ -40,6 +40,8 @@ mod verdict;
 
 pub use ask::{AskError, Question, ask};
 pub use builtins::builtins_page;
+pub use bundle::key::{Algorithm, VerifyKey};
+pub use bundle::signature::{Signed, Verifier};
 pub use compile::PolicySet;
 pub use document::{Document, DocumentError, MAX_DEPTH, MAX_VALUES, Shape, Word};
 pub use input::{Facts, Kind, Leaf, LeafId, LeafSet, Recorded};

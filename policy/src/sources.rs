@@ -2,7 +2,6 @@
 
 mod paths;
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest;
@@ -12,6 +11,7 @@ pub(crate) use paths::is_test;
 
 use crate::bundle::manifest::Manifest;
 use crate::bundle::roots::Roots;
+use crate::bundle::signature::{self, Signed};
 use crate::bundle::{self, Files, MANIFEST, MAX_ENTRIES, MAX_FOLDERS, Role, Wrong, archive, folder};
 
 /// Everything one policy is made of. Names are relative to the bundle, with `/` between.
@@ -129,28 +129,30 @@ impl Sources {
     /// Reads a bundle, which is a folder or a gzipped tar, and laid out as OPA's are: every `*.rego` except
     /// `*_test.rego`; every `data.json` or `data.yaml`, which goes where its folder says; `.manifest` with revision
     /// and roots. Everything else in it is passed over. In a folder hidden names are passed over too, and links
-    /// are followed; an archive may hold neither.
-    pub fn read(path: &Path) -> Result<Self, SourceError> {
+    /// are followed; an archive may hold neither. `signed` says what becomes of its signature.
+    pub fn read(path: &Path, signed: Signed<'_>) -> Result<Self, SourceError> {
         let from = path.display().to_string();
         let kind =
             std::fs::metadata(path).map_err(|source| SourceError::Io { path: path.to_owned(), source })?;
         if kind.is_dir() {
-            return Self::of_files(folder::read(path, false)?).map_err(|wrong| SourceError::of(&from, wrong));
+            let files = folder::read(path, matches!(signed, Signed::By(_)))?;
+            return Self::of_files(files, signed).map_err(|wrong| SourceError::of(&from, wrong));
         }
         if !kind.is_file() {
             return Err(SourceError::NotAFile { path: path.to_owned() });
         }
-        Self::from_archive(&folder::bytes(path, archive::MAX_PACKED)?, &from)
+        Self::from_archive(&folder::bytes(path, archive::MAX_PACKED)?, &from, signed)
     }
 
     /// A bundle as it was downloaded, a gzipped tar; `from` names it in errors.
-    pub fn from_archive(packed: &[u8], from: &str) -> Result<Self, SourceError> {
-        archive::unpack(packed).and_then(Self::of_files).map_err(|wrong| SourceError::of(from, wrong))
+    pub fn from_archive(packed: &[u8], from: &str, signed: Signed<'_>) -> Result<Self, SourceError> {
+        let read = archive::unpack(packed).and_then(|files| Self::of_files(files, signed));
+        read.map_err(|wrong| SourceError::of(from, wrong))
     }
 
-    /// Reads one folder that is a whole policy.
+    /// Reads one bundle that is a whole policy, signed or not.
     pub fn read_folder(path: &Path) -> Result<Self, SourceError> {
-        Self::together([(path.display().to_string(), Self::read(path)?)])
+        Self::together([(path.display().to_string(), Self::read(path, Signed::Unchecked)?)])
     }
 
     /// One policy of several bundles, each under its name. No two may own the same. Names of files begin with that
@@ -227,7 +229,8 @@ impl Sources {
     }
 
     /// Takes what means something out of a bundle's files.
-    fn of_files(mut files: Files) -> Result<Self, Wrong> {
+    fn of_files(mut files: Files, signed: Signed<'_>) -> Result<Self, Wrong> {
+        signature::check(&mut files, signed)?;
         let manifest = match files.remove(MANIFEST) {
             Some(bytes) => Manifest::parse(&bytes)?,
             None => Manifest::default(),
@@ -298,12 +301,7 @@ impl Sources {
                 context.update(part.as_bytes());
             }
         }
-        let mut hex = String::with_capacity(12);
-        for byte in context.finish().as_ref().iter().take(6) {
-            let written = write!(hex, "{byte:02x}");
-            debug_assert!(written.is_ok(), "writing to a String");
-        }
-        hex
+        bundle::hex(context.finish().as_ref().get(..6).unwrap_or_default())
     }
 }
 

@@ -270,10 +270,45 @@ pub struct UpstreamTimeouts {
 pub struct Policy {
     /// `data.postern.decision` by default.
     pub entrypoint: String,
-    /// Folders, by bundle name.
-    pub bundles: BTreeMap<String, PathBuf>,
+    /// By name.
+    pub bundles: BTreeMap<String, Bundle>,
     /// How long one decision may take.
     pub fuse: Duration,
+}
+
+/// A bundle of policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bundle {
+    /// A folder or an archive.
+    pub path: PathBuf,
+    /// Who must have signed it.
+    pub verify: Option<Verify>,
+}
+
+/// Who must have signed a bundle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verify {
+    /// By key id.
+    pub keys: BTreeMap<String, VerifyKey>,
+    /// The only one that counts.
+    pub keyid: Option<String>,
+    /// What the signature must be for.
+    pub scope: Option<String>,
+    /// Patterns of files that are taken unsigned.
+    pub exclude_files: Vec<String>,
+    /// Whether SHA-1 is taken.
+    pub sha1: bool,
+}
+
+/// A key that signs bundles.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifyKey {
+    /// PEM, or a shared secret.
+    pub file: PathBuf,
+    /// What it signs with.
+    pub algorithm: postern_policy::Algorithm,
+    /// What a signature by it must be for.
+    pub scope: Option<String>,
 }
 
 /// Where callers arrive.

@@ -2,6 +2,7 @@
 
 mod reading;
 mod several;
+mod signing;
 mod site;
 
 use std::fs;

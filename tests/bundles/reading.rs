@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use postern_policy::{Question, Sources, ask};
+use postern_policy::{Question, Signed, Sources, ask};
 use postern_tests::parts::present;
 use serde_json::Value;
 
@@ -46,7 +46,7 @@ fn a_bundle_that_opa_builds_holds_for_us_what_it_holds_for_opa() {
     ))
     .expect("opa prints JSON");
 
-    let sources = Sources::read(&source.path().join("bundle.tar.gz")).expect("we read it");
+    let sources = Sources::read(&source.path().join("bundle.tar.gz"), Signed::NoKey).expect("we read it");
 
     assert_eq!(sources.revision(), "r7");
     let mut theirs = values(&theirs);
@@ -75,7 +75,7 @@ fn plain_words_of_yaml_mean_what_they_mean_to_opa() {
         serde_json::from_str(&opa(source.path(), &["eval", "-b", ".", "data", "--format", "raw"]))
             .expect("opa prints JSON");
 
-    let ours = all(&Sources::read(source.path()).expect("we read it"));
+    let ours = all(&Sources::read(source.path(), Signed::NoKey).expect("we read it"));
 
     assert!(theirs["words"].as_array().is_some_and(|words| words.len() > 40), "{theirs}");
     for member in ["words", "shape"] {

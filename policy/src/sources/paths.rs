@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::{MAX_FOLDERS, Module, SourceError, Sources, read_text};
 use crate::bundle::roots::Roots;
+use crate::bundle::signature::Signed;
 use crate::bundle::{MAX_DATA, MAX_TEXT};
 
 /// How the file of a test is called; no decision is made from it.
@@ -77,7 +78,7 @@ impl Sources {
                 let text = read_text(path, MAX_TEXT)?;
                 self.modules.push(Module { name, text, roots: Roots::default() });
             }
-            Some("gz") => self.join(Self::read(path)?, path),
+            Some("gz") => self.join(Self::read(path, Signed::Unchecked)?, path),
             _ => return Err(SourceError::NotAFile { path: path.to_owned() }),
         }
         Ok(())

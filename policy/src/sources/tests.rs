@@ -106,7 +106,7 @@ fn archive(files: &[(&str, &str)]) -> Vec<u8> {
 
 /// The entry and the reason why a bundle is refused.
 fn refused(files: &[(&str, &str)]) -> (String, String) {
-    match Sources::from_archive(&archive(files), "here").unwrap_err() {
+    match Sources::from_archive(&archive(files), "here", Signed::NoKey).unwrap_err() {
         SourceError::Entry { entry, why, .. } => (entry, why),
         other => panic!("{other}"),
     }
@@ -125,7 +125,8 @@ fn an_archive_is_the_same_policy_as_the_folder_that_it_was_made_from() {
     let file = folder.path().join("bundle.tar.gz");
     std::fs::write(&file, archive(&files)).unwrap();
 
-    let (one, other) = (Sources::read_folder(folder.path()).unwrap(), Sources::read(&file).unwrap());
+    let (one, other) =
+        (Sources::read_folder(folder.path()).unwrap(), Sources::read(&file, Signed::NoKey).unwrap());
 
     assert_eq!(one.revision(), other.revision());
     assert_eq!(other.data[1].path, ["teams", "red"]);
@@ -140,8 +141,8 @@ fn a_refusal_names_the_archive_and_the_entry() {
     std::fs::write(folder.path().join("other.tar.gz"), "not packed").unwrap();
 
     // Without roots data is judged where it is merged.
-    assert!(Sources::read(&file).is_ok());
-    let other = Sources::read(&folder.path().join("other.tar.gz")).unwrap_err().to_string();
+    assert!(Sources::read(&file, Signed::NoKey).is_ok());
+    let other = Sources::read(&folder.path().join("other.tar.gz"), Signed::NoKey).unwrap_err().to_string();
     assert!(other.contains("other.tar.gz: archive: cannot be unpacked"), "{other}");
 
     let roots = (".manifest", r#"{"roots": ["x"]}"#);
@@ -160,7 +161,7 @@ fn data_outside_the_roots_is_refused_and_named() {
     assert_eq!(refused(&[roots, ("teams/data.yml", "red: 1")]).0, "teams/data.yml");
 
     let inside = [roots, ("data.json", r#"{"shop": 1}"#), ("teams/blue/data.json", "[]")];
-    assert_eq!(Sources::from_archive(&archive(&inside), "here").unwrap().data.len(), 2);
+    assert_eq!(Sources::from_archive(&archive(&inside), "here", Signed::NoKey).unwrap().data.len(), 2);
 }
 
 #[test]
@@ -169,7 +170,7 @@ fn a_package_outside_its_bundles_roots_is_refused_and_named() {
         let text = "package shop.front\n\ndefault decision := false\n";
         let manifest = format!(r#"{{"roots": [{roots}]}}"#);
         let bundle = archive(&[("a.rego", text), (".manifest", &manifest)]);
-        let sources = Sources::from_archive(&bundle, "here").unwrap();
+        let sources = Sources::from_archive(&bundle, "here", Signed::NoKey).unwrap();
         crate::PolicySet::compile(&sources, "data.shop.front.decision", std::time::Duration::from_millis(20))
     };
 
@@ -185,7 +186,8 @@ fn a_package_outside_its_bundles_roots_is_refused_and_named() {
 
 #[test]
 fn several_bundles_are_one_policy_unless_two_own_the_same() {
-    let bundle = |files: &[(&str, &str)]| Sources::from_archive(&archive(files), "here").unwrap();
+    let bundle =
+        |files: &[(&str, &str)]| Sources::from_archive(&archive(files), "here", Signed::NoKey).unwrap();
     let main =
         || bundle(&[("a.rego", "package main"), (".manifest", r#"{"revision": "r1", "roots": ["main"]}"#)]);
     let teams = |roots: &str| {

@@ -2,12 +2,19 @@
 //! or not at all.
 
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use postern_policy::{LoadError, PolicySet, SourceError, Sources};
+use postern_policy::{LoadError, PolicySet, Signed, SourceError, Sources, Verifier, VerifyKey};
+use zeroize::Zeroizing;
 
 use crate::config;
 use crate::fault::{Code, Coded, codes};
+
+/// As much of a key's file as is read, in bytes.
+const MAX_KEY: u64 = 64 * 1024;
 
 /// Bundles as they were read, by name.
 pub type Bundles = BTreeMap<String, Arc<Sources>>;
@@ -32,6 +39,14 @@ pub enum PolicyError {
     /// It did not pass the gate: each problem with file, line and what to write instead.
     #[error(transparent)]
     Refused(#[from] LoadError),
+    /// A key that bundles are signed with cannot be read.
+    #[error("{}: {why}", file.display())]
+    Key {
+        /// Its file.
+        file: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
 }
 
 impl Coded for PolicyError {
@@ -43,10 +58,32 @@ impl Coded for PolicyError {
 /// Reads the configured bundles as they stand now and compiles them. May take long: not for a worker.
 pub fn load(policy: &config::Policy) -> Result<LoadedPolicy, PolicyError> {
     let mut bundles = Bundles::new();
-    for (name, path) in &policy.bundles {
-        bundles.insert(name.clone(), Arc::new(Sources::read(path)?));
+    for (name, bundle) in &policy.bundles {
+        bundles.insert(name.clone(), Arc::new(read(bundle)?));
     }
     compile(policy, bundles)
+}
+
+/// Reads one bundle as it stands now, with the keys as they stand now.
+fn read(bundle: &config::Bundle) -> Result<Sources, PolicyError> {
+    let Some(verify) = &bundle.verify else { return Ok(Sources::read(&bundle.path, Signed::NoKey)?) };
+    Ok(Sources::read(&bundle.path, Signed::By(&verifier(verify)?))?)
+}
+
+fn verifier(verify: &config::Verify) -> Result<Verifier, PolicyError> {
+    let mut keys = BTreeMap::new();
+    for (id, key) in &verify.keys {
+        let wrong = |why: String| PolicyError::Key { file: key.file.clone(), why };
+        let mut bytes = Zeroizing::new(Vec::new());
+        let file = File::open(&key.file).map_err(|error| wrong(error.to_string()))?;
+        file.take(MAX_KEY).read_to_end(&mut bytes).map_err(|error| wrong(error.to_string()))?;
+        keys.insert(id.clone(), VerifyKey::new(&bytes, key.algorithm, key.scope.clone()).map_err(wrong)?);
+    }
+    let verifier = Verifier::new(keys).with_keyid(verify.keyid.clone()).with_scope(verify.scope.clone());
+    // The configuration has no pattern that is none.
+    let excluded = verifier.with_sha1(verify.sha1).with_excluded(verify.exclude_files.clone());
+    excluded
+        .map_err(|pattern| PolicyError::Key { file: PathBuf::new(), why: format!("{pattern}: no pattern") })
 }
 
 /// What became of the bundles when they were read again.
@@ -66,9 +103,9 @@ pub struct Reread {
 pub fn reread(policy: &config::Policy, serving: &Bundles) -> Reread {
     let mut outcome = Reread::default();
     let mut changed = Bundles::new();
-    for (name, path) in &policy.bundles {
-        match Sources::read(path) {
-            Err(error) => outcome.refused.push((name.clone(), error.into())),
+    for (name, bundle) in &policy.bundles {
+        match read(bundle) {
+            Err(error) => outcome.refused.push((name.clone(), error)),
             Ok(sources) if serving.get(name).is_some_and(|before| before.is_same(&sources)) => {}
             Ok(sources) => {
                 changed.insert(name.clone(), Arc::new(sources));

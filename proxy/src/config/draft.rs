@@ -99,6 +99,39 @@ pub struct Policy {
 pub struct Bundle {
     /// A folder, or an archive that `opa build` made: `bundle.tar.gz`.
     pub path: File,
+    /// Who must have signed it. With this an unsigned bundle is refused, and without it a signed one.
+    pub verify: Option<Verify>,
+}
+
+/// Who must have signed a bundle, and what for; as OPA has it in `keys` and `signing`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Verify {
+    /// The keys that count, by the `kid` of the signature.
+    pub keys: BTreeMap<String, VerifyKey>,
+    /// The one of them that counts whatever the signature's `kid` says.
+    pub keyid: Option<String>,
+    /// What the signature must be for; without it what its key says, and else nothing.
+    pub scope: Option<String>,
+    /// Files that are taken unsigned: patterns of `*` and `?`, which stand for no slash.
+    #[serde(default)]
+    pub exclude_files: Vec<String>,
+    /// Whether files may be hashed with SHA-1. MD5 is never taken.
+    #[serde(default)]
+    pub sha1: bool,
+}
+
+/// A key that signs bundles.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyKey {
+    /// The public key, PEM; for HS256 to HS512 the shared secret, every byte of it. It is read with the bundle.
+    pub file: File,
+    /// RS, PS, ES or HS with 256, 384 or 512. A shared secret counts only where it is named here.
+    #[serde(default = "rs256")]
+    pub algorithm: String,
+    /// What a signature by it must be for.
+    pub scope: Option<String>,
 }
 
 /// Where records go.
@@ -154,6 +187,10 @@ fn drain() -> Duration {
 
 fn fuse() -> Duration {
     Duration("20ms".into())
+}
+
+fn rs256() -> String {
+    "RS256".into()
 }
 
 fn entrypoint() -> String {

@@ -1,6 +1,7 @@
 //! From what the file said to a [`Config`]. Every problem is noted and resolving goes on, so that all are reported
 //! at once; a section with a problem resolves to nothing.
 
+mod bundles;
 mod credentials;
 mod identity;
 mod listeners;
@@ -91,8 +92,8 @@ impl Resolver<'_> {
         for (name, bundle) in &policy.bundles {
             let at = at.key("bundles").key(name);
             self.name::<crate::model::RouteName>(&at, name);
-            if let Some(path) = self.file(&at.key("path"), &bundle.path) {
-                bundles.insert(name.clone(), path);
+            if let Some(bundle) = self.bundle(&at, bundle) {
+                bundles.insert(name.clone(), bundle);
             }
         }
         if policy.bundles.is_empty() {

@@ -86,6 +86,9 @@ pub enum Rule {
     /// Not a path into `data`.
     #[error("`{0}` is not the path of a rule")]
     Entrypoint(String),
+    /// More of a pattern than is matched.
+    #[error("`{0}` is no pattern of names")]
+    Pattern(String),
 }
 
 impl Rule {
@@ -127,6 +130,7 @@ impl Rule {
             }
             Self::NoServerName => "add tls.server_name, or prove it by spiffe_id or pin",
             Self::Unprintable => "write what is meant, in printable characters",
+            Self::Pattern(_) => "expected: a file below the bundle's root, with * and ? for what varies",
             Self::Entrypoint(_) => "expected: data, then names, like data.postern.decision",
         }
     }

@@ -35,7 +35,7 @@ fn the_least_that_works_is_filled_with_defaults() {
     assert!(
         matches!(&config.identity.source, IdentitySource::WorkloadApi(at) if at == "unix:///run/agent.sock")
     );
-    assert_eq!(config.policy.bundles["main"], PathBuf::from("/etc/postern/./policy"));
+    assert_eq!(config.policy.bundles["main"].path, PathBuf::from("/etc/postern/./policy"));
     assert_eq!(config.policy.fuse, Duration::from_millis(20));
     let front = &config.listeners["front"];
     assert_eq!(front.callers.any_of, [ProofKind::X509Svid]);
@@ -218,6 +218,17 @@ fn values_must_go_together() {
     );
     refused("trust: [example.org]", "trust: []", &["identity.trust: at least one entry"]);
     refused("main: { path: ./policy }", "", &["policy.bundles: at least one entry"]);
+    let verify =
+        |with: &str| format!("path: ./policy, verify: {{ keys: {{ ci: {{ file: k.pem }} }}, {with} }} }}");
+    refused("path: ./policy }", &verify("keyid: cj"), &["policy.bundles.main.verify.keyid", "`ci`"]);
+    refused("path: ./policy }", &verify("exclude_files: ['[a]']"), &["`[a]` is no pattern"]);
+    let keys = "path: ./policy, verify: { keys: { ci: { file: k.pem, algorithm: none } } } }";
+    refused("path: ./policy }", keys, &["`none` is none of", "ES256"]);
+    refused(
+        "path: ./policy }",
+        "path: ./policy, verify: { keys: {} } }",
+        &["verify.keys: at least one entry"],
+    );
     let second = "listeners:\n  second: { bind: '0.0.0.0:9443', protocol: http, routes: { all: { upstream: app, credentials: [app] } } }";
     refused("listeners:", second, &["the listener `front` has this address too"]);
 }

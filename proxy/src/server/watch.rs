@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::material;
-use crate::config::Config;
+use crate::config::{Bundle, Config};
 
 /// How often files are looked at: names, sizes and times, not contents.
 const LOOK: Duration = Duration::from_millis(500);
@@ -41,7 +41,7 @@ impl Watch {
         let hangup = signal(SignalKind::hangup())
             .inspect_err(|error| tracing::error!(%error, "SIGHUP cannot be heard: file changes alone reload"))
             .ok();
-        let bundles = config.policy.bundles.values().cloned().collect();
+        let bundles = bundles(config);
         let files = files(config);
         let mut watch = Self { files, bundles, config: Look::new(), policy: Look::new(), hangup };
         (watch.config, watch.policy) = watch.look();
@@ -55,7 +55,7 @@ impl Watch {
             self.files = files;
             self.config = self.look().0;
         }
-        let bundles: Vec<_> = config.policy.bundles.values().cloned().collect();
+        let bundles = bundles(config);
         if bundles != self.bundles {
             self.bundles = bundles;
             self.policy = self.look().1;
@@ -111,6 +111,16 @@ impl Watch {
 
 fn files(config: &Config) -> Vec<PathBuf> {
     [vec![config.file.clone()], material::files(config)].concat()
+}
+
+/// Everything that policy is read from: bundles, and the keys that sign them.
+fn bundles(config: &Config) -> Vec<PathBuf> {
+    let keys = |bundle: &Bundle| {
+        let keys = bundle.verify.iter().flat_map(|verify| verify.keys.values());
+        keys.map(|key| key.file.clone()).collect::<Vec<_>>()
+    };
+    let bundles = config.policy.bundles.values();
+    bundles.flat_map(|bundle| [vec![bundle.path.clone()], keys(bundle)].concat()).collect()
 }
 
 /// The next SIGHUP; never, where signals cannot be heard.

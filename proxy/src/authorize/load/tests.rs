@@ -7,7 +7,8 @@ use super::*;
 
 /// A policy of bundles in folders below one.
 fn policy(folder: &Path, names: &[&str]) -> config::Policy {
-    let bundles = names.iter().map(|name| ((*name).to_owned(), folder.join(name))).collect();
+    let bundle = |name: &&str| config::Bundle { path: folder.join(name), verify: None };
+    let bundles = names.iter().map(|name| ((*name).to_owned(), bundle(name))).collect();
     config::Policy { entrypoint: "data.main.decision".to_owned(), bundles, fuse: Duration::from_secs(1) }
 }
 

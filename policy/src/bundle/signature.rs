@@ -1,0 +1,233 @@
+//! `.signatures.json`: that every file of a bundle is the one that somebody signed.
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::digest::{self, Context};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde::Deserialize;
+
+use super::key::VerifyKey;
+use super::{Files, Role, SIGNATURES, Wrong, canonical, hex, pattern};
+
+/// Hashes that count unless others are named.
+const STRONG: [&str; 5] = ["SHA-224", "SHA-256", "SHA-384", "SHA-512", "SHA-512-256"];
+
+/// What is asked of a bundle's signature.
+#[derive(Clone, Debug)]
+pub struct Verifier {
+    keys: BTreeMap<String, VerifyKey>,
+    keyid: Option<String>,
+    scope: Option<String>,
+    exclude: Vec<String>,
+    sha1: bool,
+}
+
+/// Whether a bundle must be signed.
+#[derive(Clone, Copy, Debug)]
+pub enum Signed<'a> {
+    /// Its signature is not looked at, as `opa eval` and `opa test` do not.
+    Unchecked,
+    /// Nothing is there to check a signature with: a bundle that has one is refused, as OPA refuses it.
+    NoKey,
+    /// By one of these keys; a bundle without a signature is refused.
+    By(&'a Verifier),
+}
+
+impl Verifier {
+    /// Keys by the names that a signature's `kid` may have.
+    #[must_use]
+    pub fn new(keys: BTreeMap<String, VerifyKey>) -> Self {
+        Self { keys, keyid: None, scope: None, exclude: Vec::new(), sha1: false }
+    }
+
+    /// Only this key counts, whatever `kid` says.
+    #[must_use]
+    pub fn with_keyid(mut self, keyid: Option<String>) -> Self {
+        self.keyid = keyid;
+        self
+    }
+
+    /// What the signature must be for; without it what its key says, and else nothing.
+    #[must_use]
+    pub fn with_scope(mut self, scope: Option<String>) -> Self {
+        self.scope = scope;
+        self
+    }
+
+    /// Patterns (`*` and `?`, which stand for no slash) of files that are taken unsigned. Gives back the first that is
+    /// none.
+    pub fn with_excluded(mut self, patterns: Vec<String>) -> Result<Self, String> {
+        if let Some(wrong) = patterns.iter().find(|text| !pattern::is_plain(text)) {
+            return Err(wrong.clone());
+        }
+        self.exclude = patterns;
+        Ok(self)
+    }
+
+    /// Whether files hashed with SHA-1 are taken; MD5 never is.
+    #[must_use]
+    pub fn with_sha1(mut self, taken: bool) -> Self {
+        self.sha1 = taken;
+        self
+    }
+}
+
+#[derive(Default, Deserialize)]
+struct Signatures {
+    signatures: Option<Vec<String>>,
+    plugin: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    kid: Option<String>,
+    crit: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct Payload {
+    files: Vec<SignedFile>,
+    #[serde(default)]
+    scope: String,
+    /// Where the header names no key.
+    keyid: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct SignedFile {
+    name: String,
+    hash: String,
+    #[serde(default)]
+    algorithm: String,
+}
+
+/// Checks a bundle's signature as is asked, and takes it out of the files.
+pub(crate) fn check(files: &mut Files, signed: Signed<'_>) -> Result<(), Wrong> {
+    let wrong = |why: &str| Wrong::new(SIGNATURES, why);
+    let bytes = files.remove(SIGNATURES);
+    if matches!(signed, Signed::Unchecked) {
+        return Ok(());
+    }
+    let signatures: Option<Signatures> = match bytes {
+        Some(bytes) => {
+            Some(serde_json::from_slice(&bytes).map_err(|error| wrong(&format!("not JSON: {error}")))?)
+        }
+        None => None,
+    };
+    let present = signatures.filter(|found| found.signatures.is_some() || found.plugin.is_some());
+    match (present, signed) {
+        (None, Signed::By(_)) => Err(wrong("is missing: the bundle is not signed, and must be")),
+        (Some(_), Signed::NoKey) => Err(wrong("signs the bundle, but no key is configured to check it with")),
+        (Some(found), Signed::By(verifier)) => verifier.verify(files, &found),
+        _ => Ok(()),
+    }
+}
+
+impl Verifier {
+    fn verify(&self, files: &Files, found: &Signatures) -> Result<(), Wrong> {
+        let wrong = |why: &str| Wrong::new(SIGNATURES, why);
+        if found.plugin.as_deref().is_some_and(|plugin| !matches!(plugin, "" | "_default")) {
+            return Err(wrong("names a plugin that is not known"));
+        }
+        let [token] = found.signatures.as_deref().unwrap_or_default() else {
+            return Err(wrong("holds none or several signatures, where one is needed"));
+        };
+        let payload = self.payload(token).map_err(|why| wrong(&why))?;
+        let mut named = BTreeMap::new();
+        for file in payload.files {
+            if let Some(twice) = named.insert(file.name.clone(), file) {
+                return Err(Wrong::new(twice.name, "is signed twice"));
+            }
+        }
+        for (name, bytes) in files {
+            let signed = named.remove(name);
+            if self.exclude.iter().any(|excluded| pattern::matches(excluded, name, false)) {
+                continue;
+            }
+            let signed = signed.ok_or_else(|| Wrong::new(name.as_str(), "is not in the signature"))?;
+            self.check_file(&signed, bytes)?;
+        }
+        match named.into_keys().next() {
+            Some(missing) => Err(Wrong::new(missing, "is in the signature and not in the bundle")),
+            None => Ok(()),
+        }
+    }
+
+    /// What was signed, once it is known that it was.
+    fn payload(&self, token: &str) -> Result<Payload, String> {
+        let parts: Vec<&str> = token.split('.').collect();
+        let [header, payload, signature] = parts[..] else { return Err("holds no compact JWS".to_owned()) };
+        let decode = |part: &str| {
+            BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|error| format!("not base64url: {error}"))
+        };
+        let not_json = |error: serde_json::Error| format!("holds a JWS of another kind: {error}");
+        let head: Header = serde_json::from_slice(&decode(header)?).map_err(not_json)?;
+        let said: Payload = serde_json::from_slice(&decode(payload)?).map_err(not_json)?;
+        if head.crit.is_some() {
+            return Err("has critical extensions, of which none is known".to_owned());
+        }
+        let nonempty = |id: Option<&String>| id.filter(|id| !id.is_empty()).cloned();
+        let id = nonempty(self.keyid.as_ref())
+            .or_else(|| nonempty(head.kid.as_ref()))
+            .or_else(|| nonempty(said.keyid.as_ref()))
+            .ok_or("names no key")?;
+        let key = self
+            .keys
+            .get(&id)
+            .ok_or_else(|| format!("is by the key `{}`, which is not configured", shown(&id)))?;
+        if head.alg != key.algorithm.name() {
+            let (alg, wanted) = (shown(&head.alg), key.algorithm.name());
+            return Err(format!("is made with {alg}, where the key `{id}` is for {wanted}"));
+        }
+        let length = header.len() + 1 + payload.len();
+        let message = token.get(..length).unwrap_or_default();
+        if !key.verifies(message.as_bytes(), &decode(signature)?) {
+            return Err(format!("is not a signature by the key `{id}`"));
+        }
+        let scope = self.scope.as_deref().or(key.scope.as_deref()).unwrap_or_default();
+        if said.scope != scope {
+            return Err(format!("is for the scope `{}`, where `{scope}` is asked for", shown(&said.scope)));
+        }
+        Ok(said)
+    }
+
+    fn check_file(&self, signed: &SignedFile, bytes: &[u8]) -> Result<(), Wrong> {
+        let name = signed.name.as_str();
+        let algorithm = match signed.algorithm.as_str() {
+            "SHA-224" => &digest::SHA224,
+            "SHA-256" => &digest::SHA256,
+            "SHA-384" => &digest::SHA384,
+            "SHA-512" => &digest::SHA512,
+            "SHA-512-256" => &digest::SHA512_256,
+            "SHA-1" if self.sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
+            other => {
+                let why =
+                    format!("is hashed with `{}`, which is none of {}", shown(other), STRONG.join(", "));
+                return Err(Wrong::new(name, why));
+            }
+        };
+        let mut context = Context::new(algorithm);
+        let role = Role::of(name.rsplit('/').next().unwrap_or(name));
+        if matches!(role, Role::Json | Role::Yaml | Role::Manifest) {
+            let text = str::from_utf8(bytes).map_err(|_| Wrong::new(name, "not UTF-8"))?;
+            canonical::hash(name, text, role, &mut context)?;
+        } else {
+            context.update(bytes);
+        }
+        let found = hex(context.finish().as_ref());
+        if found.eq_ignore_ascii_case(&signed.hash) {
+            return Ok(());
+        }
+        Err(Wrong::new(name, "is not the file that was signed: another hash"))
+    }
+}
+
+/// A word of the signature's, for a message.
+fn shown(word: &str) -> String {
+    word.chars().take(60).flat_map(char::escape_debug).collect()
+}
+
+#[cfg(test)]
+mod tests;
