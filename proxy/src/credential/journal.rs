@@ -53,7 +53,9 @@ pub enum JournalOpenError {
     },
     /// Lines that nobody can read any more may name leases that nobody else knows of.
     #[error(
-        "the lease journal {}: {unreadable} of {lines} lines are not what was sealed with {} (damaged, or another key);          leases may stand there: put back what belongs together, or revoke at the vault whatever this sidecar's login          leased and move the journal away",
+        "the lease journal {}: {unreadable} of {lines} lines are not what was sealed with {} (damaged, or another key); \
+         leases may stand there: put back what belongs together, or revoke at the vault whatever this sidecar's login \
+         leased and move the journal away",
         path.display(), key.display()
     )]
     Unreadable {

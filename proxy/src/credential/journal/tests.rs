@@ -83,6 +83,7 @@ async fn what_cannot_be_read_stops_the_start_is_named_and_stays_as_it_is() {
         {
             assert!(refused.contains(said), "`{said}` is not in: {refused}");
         }
+        assert!(!refused.contains("  "), "{refused}");
         assert_eq!(fs::read(&path).unwrap(), damage, "the evidence was touched");
     }
 }

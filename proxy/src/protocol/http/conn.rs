@@ -15,7 +15,7 @@ use super::inject::{InjectError, Injection};
 use super::meter::{BUDGET, Metered, Seen};
 use crate::config::{Listener, Login};
 use crate::credential::Lease;
-use crate::fault::{Code, Fault, Stage, codes};
+use crate::fault::{Code, Fault, Stage, causes, codes};
 use crate::identify::Peer;
 use crate::model::RecordId;
 use crate::protocol::{Alpn, Connection, Ending, Site};
@@ -258,10 +258,6 @@ fn over(conn: &Conn, done: hyper::Result<()>) {
 fn broke_http2(error: &hyper::Error) -> bool {
     let cause = error.source().and_then(|cause| cause.downcast_ref::<h2::Error>());
     cause.is_some_and(|cause| !cause.is_io() && cause.reason() != Some(h2::Reason::NO_ERROR))
-}
-
-fn causes(error: &hyper::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
 /// Resolves when nothing has been open for `limit`. Whoever wakes sees what is left, so that no
