@@ -1,15 +1,18 @@
 //! Any query of any policy: what the workbench and the conformance tests ask, on the same path as a decision.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use regorus::Value;
+use regorus::unstable::{AssignOp, Expr, Literal, Rule};
+use regorus::{Engine, QueryResult, Value};
 
 use crate::compile::load;
 use crate::document::Document;
-use crate::evaluate::{arm, fenced};
+use crate::evaluate::{Stopwatch, arm, fenced};
 use crate::problem::LoadError;
 use crate::sources::Sources;
-use crate::translate;
+use crate::translate::{self, Translated};
+use crate::trial::seen;
 use crate::verdict::Cause;
 
 /// Why a query has no answer.
@@ -34,18 +37,176 @@ pub struct Question<'a> {
     pub now: Option<u64>,
     /// Longest time for the answer.
     pub fuse: Duration,
+    /// Whether to tell which lines were gone through; it costs time.
+    pub lines: bool,
 }
 
-/// Asks a query of a policy that has been through the gate, but needs no entrypoint. Gives the bindings of each
-/// answer as JSON objects; none when the query is undefined.
-pub fn ask(sources: &Sources, question: Question<'_>) -> Result<Vec<serde_json::Value>, AskError> {
+/// What came of a query.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    /// One for each way in which the query holds; none when it is undefined.
+    pub rows: Vec<Row>,
+    /// What the policy printed.
+    pub prints: Vec<String>,
+    /// Module and line of what was gone through, where that was asked for.
+    pub lines: Vec<(String, u32)>,
+    /// How long reading and checking took.
+    pub load: Duration,
+    /// How long the answer took.
+    pub elapsed: Duration,
+}
+
+/// One way in which a query holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// The query's expressions in order.
+    pub expressions: Vec<Expression>,
+    /// The query's variables.
+    pub bindings: serde_json::Map<String, serde_json::Value>,
+}
+
+/// One expression of a query.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expression {
+    /// Its value.
+    pub value: serde_json::Value,
+    /// Its text.
+    pub text: String,
+    /// Where it stands in the query, from 1.
+    pub line: u32,
+    /// Where it stands in the query, from 1.
+    pub column: u32,
+}
+
+/// Asks a query of a policy that has been through the gate, but needs no entrypoint.
+pub fn ask(sources: &Sources, question: Question<'_>) -> Result<Answer, AskError> {
+    let watch = Stopwatch::start();
     let mut engine = load(sources, None)?.engine;
-    let query = translate::templates("query", question.query)
-        .map_err(|problem| LoadError { problems: vec![*problem] })?;
+    let query = templates(question.query)?;
     arm(&mut engine, question.fuse);
+    let load = watch.elapsed();
+    let question_of = Asked { query: question.query, now: question.now, fuse: question.fuse };
     engine.set_input(question.input.map_or(Value::Undefined, Document::into_value));
-    let results = fenced(question.fuse, question.now, || engine.eval_query(query.text, false))?;
-    let json = |value: &Value| serde_json::to_value(value);
-    let rows = results.result.iter().map(|row| json(&row.bindings)).collect::<Result<_, _>>();
-    rows.map_err(|error| AskError::Failed(Cause::Error { detail: error.to_string() }))
+    engine.set_enable_coverage(question.lines);
+    let watch = Stopwatch::start();
+    let outcome = fenced(question.fuse, question.now, || engine.eval_query(query.text, false));
+    let elapsed = watch.elapsed();
+    let unprintable = |error: serde_json::Error| AskError::Failed(Cause::Error { detail: error.to_string() });
+    let results = outcome?;
+    let rows = results.result.iter().filter_map(|row| self::row(row).transpose());
+    let mut rows: Vec<Row> = rows.collect::<Result<_, _>>().map_err(unprintable)?;
+    complete(&mut engine, &question_of, &mut rows)?;
+    let prints = engine.take_prints().unwrap_or_default();
+    let lines = if question.lines { seen(&engine).into_iter().collect() } else { Vec::new() };
+    Ok(Answer { rows, prints, lines, load, elapsed })
+}
+
+/// A query as the engine reads it.
+fn templates(query: &str) -> Result<Translated, LoadError> {
+    translate::templates(QUERY, query).map_err(|problem| LoadError { problems: vec![*problem] })
+}
+
+/// What is asked once more.
+struct Asked<'a> {
+    query: &'a str,
+    now: Option<u64>,
+    fuse: Duration,
+}
+
+/// The engine leaves out what was bound before the last loop of a query; a comprehension over the same query has it.
+fn complete(engine: &mut Engine, asked: &Asked<'_>, rows: &mut [Row]) -> Result<(), AskError> {
+    let Some(first) = rows.first() else { return Ok(()) };
+    let bound = bound(asked.query);
+    if bound.iter().all(|name| first.bindings.contains_key(name)) {
+        return Ok(());
+    }
+    let names: BTreeSet<&String> = bound.iter().chain(first.bindings.keys()).collect();
+    let members: Vec<String> = names.iter().map(|name| format!("\"{name}\": {name}")).collect();
+    let query = format!("[{{{}}} | {}\n]", members.join(", "), asked.query);
+    let query = templates(&query)?.text;
+    let results = fenced(asked.fuse, asked.now, || engine.eval_query(query, false))?;
+    let expression = results.result.first().and_then(|row| row.expressions.first());
+    let value = expression.map(|expression| serde_json::to_value(&expression.value));
+    let all = value.and_then(Result::ok).and_then(|value| value.as_array().cloned()).unwrap_or_default();
+    if all.len() != rows.len() {
+        let detail = "the engine does not give all variables of this query".to_owned();
+        return Err(AskError::Failed(Cause::Error { detail }));
+    }
+    for (row, bindings) in rows.iter_mut().zip(all) {
+        row.bindings = bindings.as_object().cloned().unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// The variables that a query declares: by `:=` and `some`.
+fn bound(query: &str) -> Vec<String> {
+    let text = format!("{BEFORE}{query}\n}}\n");
+    let (mut names, mut parser) = (Vec::new(), Engine::new());
+    let Ok(text) = templates(&text) else { return names };
+    if parser.add_policy(QUERY.to_owned(), text.text).is_err() {
+        return names;
+    }
+    let rule = parser.get_modules().first().and_then(|module| module.policy.first().cloned());
+    let Some(Rule::Spec { bodies, .. }) = rule.as_deref() else { return names };
+    for stmt in bodies.iter().flat_map(|body| &body.query.stmts) {
+        match &stmt.literal {
+            Literal::SomeVars { vars, .. } => names.extend(vars.iter().map(|var| var.text().to_owned())),
+            Literal::SomeIn { key, value, .. } => {
+                key.iter().chain([value]).for_each(|pattern| variables(pattern, &mut names));
+            }
+            Literal::Expr { expr, .. } => {
+                if let Expr::AssignExpr { op: AssignOp::ColEq, lhs, .. } = expr.as_ref() {
+                    variables(lhs, &mut names);
+                }
+            }
+            Literal::NotExpr { .. } | Literal::Every { .. } => {}
+        }
+    }
+    names
+}
+
+fn variables(pattern: &Expr, names: &mut Vec<String>) {
+    match pattern {
+        Expr::Var { span, .. } if span.text() != "_" => names.push(span.text().to_owned()),
+        Expr::Array { items, .. } => items.iter().for_each(|item| variables(item, names)),
+        Expr::Object { fields, .. } => fields.iter().for_each(|(_, _, value)| variables(value, names)),
+        _ => {}
+    }
+}
+
+/// What would be refused of a query if it stood in the policy: it is asked behind the same gate.
+pub fn check_query(sources: &Sources, query: &str) -> Result<(), LoadError> {
+    load(sources, None)?;
+    // Its own lines, whatever stands in them.
+    let text = format!("{BEFORE}{query}\n}}\n");
+    let Err(mut error) = load(&sources.clone().with_module(QUERY, &text), None) else { return Ok(()) };
+    for problem in error.problems.iter_mut().filter(|problem| problem.file == QUERY) {
+        problem.line = problem.line.saturating_sub(u32::try_from(BEFORE.lines().count()).unwrap_or(0)).max(1);
+    }
+    Err(error)
+}
+
+/// What a query is called in a problem.
+const QUERY: &str = "query";
+const BEFORE: &str = "package postern_query\n\nasked if {\n";
+
+/// None when a part of it is undefined, and the row with it.
+fn row(row: &QueryResult) -> Result<Option<Row>, serde_json::Error> {
+    if row.expressions.iter().any(|expression| expression.value == Value::Undefined) {
+        return Ok(None);
+    }
+    let expression = |expression: &regorus::Expression| {
+        Ok(Expression {
+            value: serde_json::to_value(&expression.value)?,
+            text: expression.text.to_string(),
+            line: expression.location.row,
+            column: expression.location.col,
+        })
+    };
+    let expressions = row.expressions.iter().map(expression).collect::<Result<_, serde_json::Error>>()?;
+    let bindings = match serde_json::to_value(&row.bindings)? {
+        serde_json::Value::Object(bindings) => bindings,
+        _ => serde_json::Map::new(),
+    };
+    Ok(Some(Row { expressions, bindings }))
 }

@@ -14,6 +14,7 @@ use crate::problem::LoadError;
 use crate::sources::Sources;
 use crate::verdict::Cause;
 
+pub(crate) use coverage::seen;
 pub use coverage::{Coverage, CoveredFile};
 use coverage::{Lines, Seen};
 use find::Found;
@@ -108,7 +109,7 @@ pub fn run_tests(sources: &Sources, run: TestRun<'_>) -> Result<TestReport, Test
         None => first,
     };
     arm(&mut engine, run.fuse);
-    let lines = Lines::of(&modules);
+    let lines = Lines::of(&modules, sources);
     let mut touched = Seen::new();
     let wanted = |found: &Found| only.as_ref().is_none_or(|only| only.is_match(&found.test.full_name()));
     let tests = found.into_iter().filter(wanted).map(|found| {
@@ -133,7 +134,7 @@ impl Bench<'_> {
             return test;
         }
         let watch = Stopwatch::start();
-        let Answer { value, prints, seen } = self.evaluate(found, touched.is_some());
+        let Given { value, prints, seen } = self.evaluate(found, touched.is_some());
         test.elapsed = watch.elapsed();
         let mut tried = Vec::new();
         for line in &prints {
@@ -162,7 +163,7 @@ impl Bench<'_> {
     }
 
     /// A test has an engine of its own: what one leaves behind, no other sees.
-    fn evaluate(&self, found: &Found, coverage: bool) -> Answer {
+    fn evaluate(&self, found: &Found, coverage: bool) -> Given {
         let Found { rule, cases, .. } = found;
         let mut engine = self.engine.clone();
         engine.set_enable_coverage(coverage);
@@ -175,13 +176,13 @@ impl Bench<'_> {
             engine.eval_rule(rule.clone())
         });
         let prints = engine.take_prints().unwrap_or_default();
-        let seen = if coverage { coverage::seen(&engine) } else { Seen::new() };
-        Answer { value, prints, seen }
+        let seen = if coverage { seen(&engine) } else { Seen::new() };
+        Given { value, prints, seen }
     }
 }
 
 /// What came of one evaluation.
-struct Answer {
+struct Given {
     value: Result<Value, Cause>,
     prints: Vec<String>,
     seen: Seen,

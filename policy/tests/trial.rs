@@ -208,3 +208,17 @@ fn lines_that_no_test_goes_through_are_told() {
     let untouched = report("package other\ntest_a if true\n", TestRun { coverage: true, ..ALL });
     assert_eq!(untouched.coverage.unwrap().lines(), (0, 5));
 }
+
+#[test]
+fn a_test_that_is_written_anew_for_the_engine_is_still_told_apart_and_shown_as_written() {
+    let tests = run("package postern
+test_a[note] if {
+	some note, n in {\"one\": 1, \"two\": 2}
+	$\"{n}\" == \"1\"
+}
+test_b if $\"{1}\" == \"2\"
+");
+    let told: Vec<bool> = tests[0].cases.iter().map(|case| case.passed).collect();
+    assert_eq!(told, [true, false]);
+    assert_eq!(tests[1].reached, Some((6, "test_b if $\"{1}\" == \"2\"".to_owned())));
+}

@@ -51,6 +51,17 @@ impl Sources {
         }
     }
 
+    /// Adds a module that stands in no file.
+    #[must_use]
+    pub(crate) fn with_module(mut self, name: &str, text: &str) -> Self {
+        self.modules.push(Module {
+            name: name.to_owned(),
+            text: text.to_owned(),
+            roots: Roots::everything(),
+        });
+        self
+    }
+
     /// Names of the modules, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.modules.iter().map(|module| module.name.as_str())

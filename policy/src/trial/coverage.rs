@@ -7,10 +7,10 @@ use regorus::Engine;
 use regorus::unstable::{Literal, Module, Query, Ref, Rule, RuleAssign, RuleHead, Span};
 
 use super::find;
-use crate::sources::is_test;
+use crate::sources::{Sources, is_test};
 
 /// Module and line of what an evaluation went through.
-pub(super) type Seen = BTreeSet<(String, u32)>;
+pub(crate) type Seen = BTreeSet<(String, u32)>;
 
 /// The lines of a policy, without those of its tests.
 #[derive(Clone, Debug)]
@@ -43,7 +43,7 @@ impl Coverage {
 pub(super) struct Lines(BTreeMap<String, (String, Vec<RangeInclusive<u32>>)>);
 
 impl Lines {
-    pub(super) fn of(modules: &[Ref<Module>]) -> Self {
+    pub(super) fn of(modules: &[Ref<Module>], sources: &Sources) -> Self {
         let mut lines = BTreeMap::new();
         for module in modules {
             let mut statements = Vec::new();
@@ -51,8 +51,10 @@ impl Lines {
                 of_rule(rule, &mut statements);
             }
             statements.sort_by_key(|lines| (*lines.start(), *lines.end()));
-            let source = &module.package.refr.span().source;
-            lines.insert(source.get_path().clone(), (source.get_contents().clone(), statements));
+            let name = module.package.refr.span().source.get_path();
+            let author = sources.modules.iter().find(|module| module.name == *name);
+            let text = author.map(|module| module.text.clone()).unwrap_or_default();
+            lines.insert(name.clone(), (text, statements));
         }
         Self(lines)
     }
@@ -130,7 +132,7 @@ fn of_query(query: &Query, lines: &mut Vec<RangeInclusive<u32>>) {
 }
 
 /// The lines that an engine went through.
-pub(super) fn seen(engine: &Engine) -> Seen {
+pub(crate) fn seen(engine: &Engine) -> Seen {
     let report = engine.get_coverage_report().unwrap_or_default();
     let files = report.files.into_iter();
     files.flat_map(|file| file.covered.into_iter().map(move |line| (file.path.clone(), line))).collect()

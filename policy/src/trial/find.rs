@@ -67,10 +67,13 @@ pub(super) fn tests(sources: &Sources, modules: &[Ref<Module>]) -> (Vec<Found>, 
                 lines: lines(span),
             });
         }
-        any |= !edits.is_empty();
+        if edits.is_empty() {
+            continue;
+        }
+        any = true;
         let source = &module.package.refr.span().source;
         if let Some(module) = edited.modules.iter_mut().find(|module| module.name == *source.get_path()) {
-            // The places are those of the text that the engine read, which its author may have written otherwise.
+            // What the engine read, which need not be what its author wrote.
             module.text.clone_from(source.get_contents());
             apply(&mut module.text, edits);
         }

@@ -24,7 +24,9 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// A test failed: the number is OPA's.
+    /// A query is undefined, or defined, and that was not wanted: the number is OPA's.
+    pub(super) const UNDEFINED: Self = Self::Unhealthy;
+    /// A test failed or a query has no answer: the number is OPA's.
     pub(super) const TEST_FAILED: Self = Self::Usage;
 
     /// Every one.
@@ -45,10 +47,10 @@ impl Exit {
         match self {
             Self::Done => "done; `run`: told to stop, drained, leases returned",
             Self::Unhealthy => {
-                "`healthcheck`: not well, or no answer; any verb: what it says could not be written"
+                "`healthcheck`: not well; `policy eval --fail`: undefined; any verb: nobody read what it says"
             }
             Self::Usage => {
-                "the arguments cannot be understood; `policy test`: a test failed, or there was none"
+                "the arguments cannot be understood; `policy`: a test failed, or a query has no answer"
             }
             Self::Configuration => {
                 "the configuration is refused, or a file that it or an argument names cannot be used"

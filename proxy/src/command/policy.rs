@@ -2,6 +2,8 @@
 //! OPA's where OPA has them.
 
 mod check;
+mod conformance;
+mod eval;
 mod print;
 mod test;
 
@@ -37,6 +39,12 @@ pub(super) enum Verb {
     /// Run the tests of a policy: rules whose names begin with test_
     #[command(after_long_help = test::HELP)]
     Test(test::Arguments),
+    /// Answer a query, as a live decision is answered
+    #[command(after_long_help = eval::HELP)]
+    Eval(eval::Arguments),
+    /// Run OPA's own cases, and say which are answered, refused by name, or wrong
+    #[command(after_long_help = conformance::HELP)]
+    Conformance(conformance::Arguments),
 }
 
 /// How an answer is printed.
@@ -51,6 +59,8 @@ pub(super) enum Format {
 pub(super) fn policy(verb: Verb) -> Outcome {
     match verb {
         Verb::Check { paths, entrypoint, format } => check::check(&paths, &entrypoint, format),
+        Verb::Eval(arguments) => eval::eval(&arguments),
+        Verb::Conformance(arguments) => conformance::conformance(&arguments),
         Verb::Test(arguments) => test::test(&arguments, print::Paint::of_terminal()),
     }
 }

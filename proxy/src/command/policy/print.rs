@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 use std::time::Duration;
 
-use postern_policy::{LoadError, Problem, SourceError};
+use postern_policy::{Cause, LoadError, Problem, SourceError};
 use serde_json::{Value, json};
 
 use super::Format;
@@ -72,6 +72,16 @@ fn problem(problem: &Problem) -> Value {
 pub(super) fn lines(value: &Value) -> String {
     // A value made of JSON has no keys that could fail.
     serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+}
+
+/// The code that OPA has for it.
+pub(super) const fn code(cause: &Cause) -> &'static str {
+    match cause {
+        Cause::Late { .. } => "eval_cancel_error",
+        Cause::Conflict { .. } => "eval_conflict_error",
+        Cause::Error { .. } | Cause::Oversize { .. } => "eval_builtin_error",
+        _ => "eval_internal_error",
+    }
 }
 
 /// A stretch of time as Go prints it, since OPA does: `417.4µs`, `1.25ms`, `2s`.

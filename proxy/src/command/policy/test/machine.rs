@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use postern_policy::{Case, Cause, Coverage, Test, TestOutcome};
+use postern_policy::{Case, Coverage, Test, TestOutcome};
 use serde_json::{Map, Value, json};
 
 use super::print;
@@ -24,7 +24,7 @@ fn test(test: &Test) -> Value {
         TestOutcome::Passed => None,
         TestOutcome::Failed => said.insert("fail".into(), true.into()),
         TestOutcome::Error(cause) => {
-            said.insert("error".into(), json!({"code": code(cause), "message": cause.to_string()}))
+            said.insert("error".into(), json!({"code": print::code(cause), "message": cause.to_string()}))
         }
         TestOutcome::Skipped => said.insert("skip".into(), true.into()),
     };
@@ -52,16 +52,6 @@ fn cases(all: &[Case], depth: usize) -> Value {
         said.insert(note.to_owned(), one.into());
     }
     said.into()
-}
-
-/// The code that OPA has for it.
-pub(super) const fn code(cause: &Cause) -> &'static str {
-    match cause {
-        Cause::Late { .. } => "eval_cancel_error",
-        Cause::Conflict { .. } => "eval_conflict_error",
-        Cause::Error { .. } | Cause::Oversize { .. } => "eval_builtin_error",
-        _ => "eval_internal_error",
-    }
 }
 
 /// The report that `opa test --coverage` prints.
@@ -156,7 +146,7 @@ fn entries(out: &mut String, test: &Test) {
         TestOutcome::Skipped => entry(&test.name, "<skipped/>"),
         TestOutcome::Error(cause) => {
             let message = escaped(&cause.to_string());
-            entry(&test.name, &format!("<error type=\"{}\" message=\"{message}\"/>", code(cause)));
+            entry(&test.name, &format!("<error type=\"{}\" message=\"{message}\"/>", print::code(cause)));
         }
         TestOutcome::Passed | TestOutcome::Failed if !test.cases.is_empty() => {
             for case in &test.cases {

@@ -1,0 +1,159 @@
+mod shape;
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use postern_policy::{AskError, Document, LoadError, Question, Sources, Tests, ask, check_query};
+use serde_json::{Value, json};
+
+use super::{Format, print};
+use crate::command::{Exit, Outcome};
+use crate::config;
+
+pub(super) const HELP: &str = "\
+Asks a query of a policy behind the gate and inside the fence of a live decision; time.now_ns is the input's `now`. \
+A builtin that fails is an error here, as it is there: OPA asks for that with --strict-builtin-errors.
+
+Examples:
+  postern policy eval -d policy/ -i request.json data.postern.decision
+  postern policy eval -d policy/ --stdin-input --format pretty 'data.postern.decision.allow' < request.json
+  postern policy eval -d policy/ --fail data.postern.decision.allow && echo defined
+  postern policy eval 'x := 1; y := x + 1'
+
+Exits with 0; with 1 when --fail finds nothing or --fail-defined something; with 2 when the query cannot be answered; \
+with 4 when the policy would not be loaded.";
+
+/// The largest input that is read, in bytes.
+const LARGEST: u64 = 32 << 20;
+
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line, each by itself")]
+pub(in crate::command) struct Arguments {
+    /// Rego: data.postern.decision, or any other query
+    #[arg(value_name = "QUERY")]
+    query: String,
+    /// Folder, archive or single file *.rego or *.json of the policy; may be repeated
+    #[arg(long, short, visible_short_alias = 'b', visible_alias = "bundle", value_name = "PATH")]
+    data: Vec<PathBuf>,
+    /// The input, a file of JSON
+    #[arg(long, short, value_name = "FILE", conflicts_with = "stdin_input")]
+    input: Option<PathBuf>,
+    /// Read the input from standard input
+    #[arg(long, short = 'I')]
+    stdin_input: bool,
+    /// How it is printed
+    #[arg(long, short, value_enum, default_value_t = Shape::Json)]
+    format: Shape,
+    /// Exit with 1 when the query is undefined
+    #[arg(long)]
+    fail: bool,
+    /// Exit with 1 when the query is defined
+    #[arg(long, conflicts_with = "fail")]
+    fail_defined: bool,
+    /// Tell how long it took, and which lines were gone through
+    #[arg(long)]
+    profile: bool,
+    /// Longest time for the answer; a live decision has `policy.fuse`
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = config::duration)]
+    timeout: Duration,
+}
+
+/// How an answer is printed: OPA's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Shape {
+    /// All there is to know
+    Json,
+    /// For people
+    Pretty,
+    /// A list of values for each answer
+    Values,
+    /// Values alone, texts without their quotes
+    Raw,
+}
+
+pub(super) fn eval(arguments: &Arguments) -> Outcome {
+    let format = if arguments.format == Shape::Json { Format::Json } else { Format::Pretty };
+    let sources = match Sources::read_paths(&arguments.data, Tests::Left) {
+        Ok(sources) => sources,
+        Err(error) => return print::unreadable(&error, format),
+    };
+    let input = match input(arguments) {
+        Ok(input) => input,
+        Err(text) => return failed(&text, "read_error", format),
+    };
+    if let Err(error) = check_query(&sources, &arguments.query) {
+        return refused(&error, format);
+    }
+    let question = Question {
+        query: &arguments.query,
+        now: input.as_ref().and_then(now),
+        input: input.map(|(document, _)| document),
+        fuse: arguments.timeout,
+        lines: arguments.profile,
+    };
+    let answer = match ask(&sources, question) {
+        Ok(answer) => answer,
+        Err(AskError::Refused(error)) => return refused(&error, format),
+        Err(AskError::Failed(cause)) => return failed(&cause.to_string(), print::code(&cause), format),
+    };
+    let out = match arguments.format {
+        Shape::Json => shape::json(&answer, arguments.profile),
+        Shape::Pretty => shape::pretty(&answer, arguments.profile),
+        Shape::Values => shape::values(&answer),
+        Shape::Raw => shape::raw(&answer),
+    };
+    let defined = !answer.rows.is_empty();
+    let unwanted = (arguments.fail && !defined) || (arguments.fail_defined && defined);
+    let exit = if unwanted { Exit::UNDEFINED } else { Exit::Done };
+    // What a policy prints goes where `opa eval` sends it.
+    let err = if answer.prints.is_empty() { String::new() } else { answer.prints.join("\n") + "\n" };
+    Outcome { exit, out, err }
+}
+
+/// A query that would be refused is a query that cannot be answered; the policy's own problems are the policy's.
+fn refused(error: &LoadError, format: Format) -> Outcome {
+    let outcome = print::problems(error, format);
+    let policy = error.problems.iter().any(|problem| problem.file != "query");
+    Outcome { exit: if policy { Exit::Policy } else { Exit::TEST_FAILED }, ..outcome }
+}
+
+fn failed(message: &str, code: &str, format: Format) -> Outcome {
+    match format {
+        Format::Pretty => Outcome::failed(Exit::TEST_FAILED, format!("{message}\n")),
+        Format::Json => Outcome {
+            exit: Exit::TEST_FAILED,
+            ..Outcome::said(print::lines(&json!({"errors": [{"message": message, "code": code}]})))
+        },
+    }
+}
+
+type Input = (Document, Value);
+
+fn input(arguments: &Arguments) -> Result<Option<Input>, String> {
+    let (name, text) = match &arguments.input {
+        Some(file) => (file.as_path(), std::fs::File::open(file).and_then(read)),
+        None if arguments.stdin_input => (Path::new("standard input"), read(std::io::stdin())),
+        None => return Ok(None),
+    };
+    let name = name.display();
+    let text = text.map_err(|error| format!("{name}: {error}"))?;
+    let value: Value = serde_json::from_str(&text).map_err(|error| format!("{name}: {error}"))?;
+    let document = Document::from_json(&value).map_err(|error| format!("{name}: {error}"))?;
+    Ok(Some((document, value)))
+}
+
+fn read(from: impl std::io::Read) -> std::io::Result<String> {
+    let mut text = String::new();
+    from.take(LARGEST).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// What `time.now_ns` answers from, as in a live decision.
+fn now((_, input): &Input) -> Option<u64> {
+    input.get("now")?.as_u64()
+}
+
+#[cfg(test)]
+mod tests;

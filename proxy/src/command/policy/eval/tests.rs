@@ -1,0 +1,103 @@
+use serde_json::{Value, json};
+
+use crate::command::{Exit, Outcome};
+
+const MAIN: &str = "package postern
+
+default decision := false
+
+decision := {\"allow\": true, \"at\": time.now_ns()} if input.caller.id == \"clerk\"
+";
+
+/// Evaluates with the policy above, and this input if any.
+fn evaluated(query: &str, input: Option<&str>, arguments: &[&str]) -> Outcome {
+    let folder = tempfile::tempdir().unwrap();
+    let here = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(here("main.rego"), MAIN).unwrap();
+    let mut words: Vec<String> =
+        ["postern", "policy", "eval", query, "-d", &here("main.rego")].map(str::to_owned).into();
+    if let Some(input) = input {
+        std::fs::write(here("input.json"), input).unwrap();
+        words.extend(["-i".to_owned(), here("input.json")]);
+    }
+    words.extend(arguments.iter().map(|word| (*word).to_owned()));
+    crate::command::main(words.into_iter().map(Into::into))
+}
+
+fn said(query: &str, format: &str) -> String {
+    let outcome = evaluated(query, None, &["--format", format]);
+    assert_eq!((outcome.exit, outcome.err.as_str()), (Exit::Done, ""), "{query}");
+    outcome.out
+}
+
+#[test]
+fn the_answer_has_opas_members() {
+    let input = r#"{"caller": {"id": "clerk"}, "now": 5}"#;
+    let outcome = evaluated("data.postern.decision", Some(input), &[]);
+    let given: Value = serde_json::from_str(&outcome.out).unwrap();
+    let expected = json!({"result": [{"expressions": [{
+        "value": {"allow": true, "at": 5_000_000_000_u64},
+        "text": "data.postern.decision",
+        "location": {"row": 1, "col": 1},
+    }]}]});
+    assert_eq!((outcome.exit, given), (Exit::Done, expected));
+
+    let given: Value = serde_json::from_str(&said("x := 1; [2, 3][_] = y", "json")).unwrap();
+    assert_eq!(given["result"][1]["bindings"], json!({"x": 1, "y": 3}));
+    assert_eq!(given["result"][1]["expressions"][1]["location"], json!({"row": 1, "col": 9}));
+}
+
+#[test]
+fn every_shape_is_opas() {
+    assert_eq!(said("data.none", "json"), "{}\n");
+    assert_eq!(said("data.none", "pretty"), "undefined\n");
+    assert_eq!(said("data.none", "raw"), "");
+    assert_eq!(said("false", "pretty"), "false\n");
+    assert_eq!(said("\"a\"", "raw"), "a\n");
+    assert_eq!(said("1; \"b\"", "raw"), "1 b\n");
+    assert_eq!(said("[1, 2][_]", "values"), "[\n  1\n]\n[\n  2\n]\n");
+    let table = "┌───────┬───┐\n│   x   │ y │\n├───────┼───┤\n│ false │ 1 │\n│ false │ 2 │\n└───────┴───┘\n";
+    assert_eq!(said("x := data.postern.decision; y = [1, 2][_]", "pretty"), table);
+}
+
+#[test]
+fn being_undefined_or_defined_may_be_a_failure() {
+    let exit = |query: &str, flag: &str| evaluated(query, None, &[flag]).exit;
+    assert_eq!(exit("data.none", "--fail"), Exit::UNDEFINED);
+    assert_eq!(exit("data.postern.decision", "--fail"), Exit::Done);
+    assert_eq!(exit("data.postern.decision", "--fail-defined"), Exit::UNDEFINED);
+    assert_eq!(exit("data.none", "--fail-defined"), Exit::Done);
+}
+
+#[test]
+fn a_query_goes_through_the_gate_like_a_policy() {
+    let outcome = evaluated("x := http.send({})", None, &["--format", "pretty"]);
+    assert_eq!(outcome.exit, Exit::TEST_FAILED);
+    assert!(outcome.err.starts_with("query:1:6: `http.send`"), "{}", outcome.err);
+    assert_eq!(evaluated("[p, v] := walk(1)", None, &[]).exit, Exit::TEST_FAILED);
+    assert_eq!(evaluated("x :=", None, &[]).exit, Exit::TEST_FAILED);
+}
+
+#[test]
+fn what_denies_a_live_request_is_an_error_here() {
+    let outcome = evaluated("to_number(\"z\")", None, &[]);
+    let given: Value = serde_json::from_str(&outcome.out).unwrap();
+    assert_eq!(
+        (outcome.exit, &given["errors"][0]["code"]),
+        (Exit::TEST_FAILED, &json!("eval_builtin_error"))
+    );
+    let unreadable = evaluated("1", None, &["-i", "/nonexistent"]);
+    assert_eq!(unreadable.exit, Exit::TEST_FAILED);
+    assert_eq!(evaluated("1", Some("{"), &[]).exit, Exit::TEST_FAILED);
+    assert_eq!(evaluated("1", None, &["-d", "/nonexistent"]).exit, Exit::Policy);
+}
+
+#[test]
+fn a_profile_tells_times_and_lines() {
+    let outcome = evaluated("data.postern.decision", Some("{}"), &["--profile"]);
+    let given: Value = serde_json::from_str(&outcome.out).unwrap();
+    assert!(given["metrics"]["timer_rego_query_eval_ns"].as_u64().is_some_and(|nanos| nanos > 0));
+    let rows: Vec<&Value> =
+        given["profile"].as_array().unwrap().iter().map(|line| &line["location"]["row"]).collect();
+    assert_eq!(rows, [3, 5]);
+}
