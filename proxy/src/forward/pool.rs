@@ -7,6 +7,7 @@ use std::error::Error as _;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, Request, Response};
@@ -64,8 +65,8 @@ enum Line {
     Many(http2::SendRequest<Upload>, Rc<Driver>),
 }
 
-/// What runs an HTTP/2 connection, and knows how many streams the upstream allows on it.
-type Driver = RefCell<http2::Connection<TokioIo<Placed>, Upload, Local>>;
+/// What runs an HTTP/2 connection until that ends, and knows how many streams the upstream allows on it.
+type Driver = RefCell<Option<http2::Connection<TokioIo<Placed>, Upload, Local>>>;
 
 /// A connection lent for one request. Unless it is given back, it is closed after use.
 pub struct Lent {
@@ -261,10 +262,11 @@ impl Kept {
     fn has_room(&self) -> bool {
         match &self.line {
             Line::One(_) => true,
-            // The copy that is kept has no stream, and neither has the task that runs the connection.
-            Line::Many(_, driver) => {
-                Rc::strong_count(driver) - 2 < driver.borrow().current_max_send_streams()
-            }
+            // The copy that is kept has no stream, and neither has the task that runs the connection. One that has
+            // ended is found as well, and dropped.
+            Line::Many(_, driver) => driver.borrow().as_ref().is_none_or(|running| {
+                Rc::strong_count(driver).saturating_sub(2) < running.current_max_send_streams()
+            }),
         }
     }
 
@@ -366,9 +368,16 @@ async fn many(stream: Placed) -> Result<Line, ForwardError> {
     let mut builder = http2::Builder::new(Local);
     builder.timer(TokioTimer::new());
     let (line, driver) = builder.handshake(TokioIo::new(stream)).await.map_err(ForwardError::BrokeOff)?;
-    let driver = Rc::new(RefCell::new(driver));
+    let driver = Rc::new(RefCell::new(Some(driver)));
     let running = Rc::clone(&driver);
-    drive(std::future::poll_fn(move |cx| Pin::new(&mut *running.borrow_mut()).poll(cx)));
+    drive(std::future::poll_fn(move |cx| {
+        let mut running = running.borrow_mut();
+        let Some(connection) = running.as_mut() else { return Poll::Ready(Ok(())) };
+        let ended = ready!(Pin::new(connection).poll(cx));
+        // As long as it is there, its copies take it for open and wait on it.
+        *running = None;
+        Poll::Ready(ended)
+    }));
     Ok(Line::Many(line, driver))
 }
 
@@ -435,6 +444,32 @@ mod tests {
             let headers = HeaderMap::from_iter([(KEEP_ALIVE, said.parse().unwrap())]);
             assert_eq!(allowed_rest(&headers), rest.map(Duration::from_secs), "{said}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_http2_connection_that_has_ended_is_not_lent_and_leaves_its_place() {
+        let all = tokio::task::LocalSet::new();
+        all.run_until(async {
+            let pool = pool();
+            let (near, far) = tokio::io::duplex(64 * 1024);
+            let place = Arc::clone(&pool.places).try_acquire_owned().unwrap();
+            let line = many(Placed::new(Box::new(near), place)).await.unwrap();
+            let Line::Many(_, driver) = &line else { panic!("not HTTP/2") };
+            let driver = Rc::downgrade(driver);
+            let now = Instant::now();
+            pool.keep(Kept { lease: None, line, born: now, used: now, rest: Duration::from_mins(1) });
+            drop(far);
+            let ended = async {
+                while driver.strong_count() > 1 {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::time::timeout(Duration::from_secs(30), ended).await.unwrap();
+
+            assert!(pool.take(None, None, Kept::has_room).is_none());
+            assert_eq!(pool.places.available_permits(), 1);
+        })
+        .await;
     }
 
     #[tokio::test]
