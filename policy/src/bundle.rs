@@ -5,6 +5,7 @@
 pub(crate) mod archive;
 mod canonical;
 pub(crate) mod folder;
+pub(crate) mod inspect;
 pub(crate) mod key;
 pub(crate) mod manifest;
 mod pattern;

@@ -41,8 +41,9 @@ mod verdict;
 
 pub use ask::{Answer, AskError, Expression, Question, Row, ask, check_query};
 pub use builtins::builtins_page;
+pub use bundle::inspect::{Inspection, inspect};
 pub use bundle::key::{Algorithm, VerifyKey};
-pub use bundle::signature::{Signed, Verifier};
+pub use bundle::signature::{Signed, SignedBy, Verifier};
 pub use compile::PolicySet;
 pub use conformance::{CaseRun, Conformity, NotCases, run_cases};
 pub use document::{Document, DocumentError, MAX_DEPTH, MAX_VALUES, Shape, Word};

@@ -22,7 +22,7 @@ pub struct Sources {
     /// What the bundle calls itself.
     manifest: Option<String>,
     /// What the bundle owns.
-    roots: Roots,
+    pub(crate) roots: Roots,
     /// Whether data was added to what the bundle holds.
     added: bool,
     revision: String,
@@ -120,7 +120,7 @@ pub enum SourceError {
 }
 
 impl SourceError {
-    fn of(from: &str, wrong: Wrong) -> Self {
+    pub(crate) fn of(from: &str, wrong: Wrong) -> Self {
         Self::Entry { from: from.to_owned(), entry: wrong.entry, why: wrong.why }
     }
 }
@@ -131,17 +131,23 @@ impl Sources {
     /// and roots. Everything else in it is passed over. In a folder hidden names are passed over too, and links
     /// are followed; an archive may hold neither. `signed` says what becomes of its signature.
     pub fn read(path: &Path, signed: Signed<'_>) -> Result<Self, SourceError> {
+        let files = Self::files(path, matches!(signed, Signed::By(_)))?;
         let from = path.display().to_string();
+        Self::of_files(files, signed).map_err(|wrong| SourceError::of(&from, wrong))
+    }
+
+    /// The files of a folder or an archive; of a folder those that mean something, or the `whole`.
+    pub(crate) fn files(path: &Path, whole: bool) -> Result<Files, SourceError> {
         let kind =
             std::fs::metadata(path).map_err(|source| SourceError::Io { path: path.to_owned(), source })?;
         if kind.is_dir() {
-            let files = folder::read(path, matches!(signed, Signed::By(_)))?;
-            return Self::of_files(files, signed).map_err(|wrong| SourceError::of(&from, wrong));
+            return folder::read(path, whole);
         }
         if !kind.is_file() {
             return Err(SourceError::NotAFile { path: path.to_owned() });
         }
-        Self::from_archive(&folder::bytes(path, archive::MAX_PACKED)?, &from, signed)
+        let packed = folder::bytes(path, archive::MAX_PACKED)?;
+        archive::unpack(&packed).map_err(|wrong| SourceError::of(&path.display().to_string(), wrong))
     }
 
     /// A bundle as it was downloaded, a gzipped tar; `from` names it in errors.
@@ -231,6 +237,10 @@ impl Sources {
     /// Takes what means something out of a bundle's files.
     fn of_files(mut files: Files, signed: Signed<'_>) -> Result<Self, Wrong> {
         signature::check(&mut files, signed)?;
+        Self::unsigned(files)
+    }
+
+    pub(crate) fn unsigned(mut files: Files) -> Result<Self, Wrong> {
         let manifest = match files.remove(MANIFEST) {
             Some(bytes) => Manifest::parse(&bytes)?,
             None => Manifest::default(),

@@ -57,6 +57,11 @@ impl Roots {
         })
     }
 
+    /// Each as a path.
+    pub(crate) fn list(&self) -> Vec<String> {
+        self.0.iter().map(|root| shown(root)).collect()
+    }
+
     /// The root that both would own.
     pub(crate) fn shared_with(&self, other: &Self) -> Option<String> {
         let pairs = self.0.iter().flat_map(|root| other.0.iter().map(move |other| (root, other)));
@@ -70,7 +75,7 @@ impl Roots {
 
 impl fmt::Display for Roots {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let roots: Vec<String> = self.0.iter().map(|root| shown(root)).collect();
+        let roots = self.list();
         f.write_str(&if roots.is_empty() { "none".to_owned() } else { roots.join(", ") })
     }
 }

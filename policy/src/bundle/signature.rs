@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_lc_rs::digest::{self, Context};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::key::VerifyKey;
 use super::{Files, Role, SIGNATURES, Wrong, canonical, hex, pattern};
@@ -157,22 +157,11 @@ impl Verifier {
 
     /// What was signed, once it is known that it was.
     fn payload(&self, token: &str) -> Result<Payload, String> {
-        let parts: Vec<&str> = token.split('.').collect();
-        let [header, payload, signature] = parts[..] else { return Err("holds no compact JWS".to_owned()) };
-        let decode = |part: &str| {
-            BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|error| format!("not base64url: {error}"))
-        };
-        let not_json = |error: serde_json::Error| format!("holds a JWS of another kind: {error}");
-        let head: Header = serde_json::from_slice(&decode(header)?).map_err(not_json)?;
-        let said: Payload = serde_json::from_slice(&decode(payload)?).map_err(not_json)?;
+        let (head, said, signature) = opened(token)?;
         if head.crit.is_some() {
             return Err("has critical extensions, of which none is known".to_owned());
         }
-        let nonempty = |id: Option<&String>| id.filter(|id| !id.is_empty()).cloned();
-        let id = nonempty(self.keyid.as_ref())
-            .or_else(|| nonempty(head.kid.as_ref()))
-            .or_else(|| nonempty(said.keyid.as_ref()))
-            .ok_or("names no key")?;
+        let id = named([&self.keyid, &head.kid, &said.keyid]).ok_or("names no key")?;
         let key = self
             .keys
             .get(&id)
@@ -181,9 +170,8 @@ impl Verifier {
             let (alg, wanted) = (shown(&head.alg), key.algorithm.name());
             return Err(format!("is made with {alg}, where the key `{id}` is for {wanted}"));
         }
-        let length = header.len() + 1 + payload.len();
-        let message = token.get(..length).unwrap_or_default();
-        if !key.verifies(message.as_bytes(), &decode(signature)?) {
+        let message = token.rsplit_once('.').map_or("", |(message, _)| message);
+        if !key.verifies(message.as_bytes(), &signature) {
             return Err(format!("is not a signature by the key `{id}`"));
         }
         let scope = self.scope.as_deref().or(key.scope.as_deref()).unwrap_or_default();
@@ -222,6 +210,47 @@ impl Verifier {
         }
         Err(Wrong::new(name, "is not the file that was signed: another hash"))
     }
+}
+
+/// The parts of a compact JWS.
+fn opened(token: &str) -> Result<(Header, Payload, Vec<u8>), String> {
+    let parts: Vec<&str> = token.split('.').collect();
+    let [header, payload, signature] = parts[..] else { return Err("holds no compact JWS".to_owned()) };
+    let decode =
+        |part: &str| BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|error| format!("not base64url: {error}"));
+    let not_json = |error: serde_json::Error| format!("holds a JWS of another kind: {error}");
+    let header = serde_json::from_slice(&decode(header)?).map_err(not_json)?;
+    let payload = serde_json::from_slice(&decode(payload)?).map_err(not_json)?;
+    Ok((header, payload, decode(signature)?))
+}
+
+/// The first that is no empty word.
+fn named(ids: [&Option<String>; 3]) -> Option<String> {
+    ids.into_iter().flatten().find(|id| !id.is_empty()).cloned()
+}
+
+/// What a signature says of itself.
+#[derive(Debug, Serialize)]
+pub struct SignedBy {
+    /// Id of the key.
+    pub key: Option<String>,
+    /// As its header names it.
+    pub algorithm: String,
+    /// What it is for.
+    pub scope: String,
+    /// How many files it covers.
+    pub files: usize,
+}
+
+/// What the signature claims, unchecked; nothing where there is none.
+pub(super) fn claimed(bytes: &[u8]) -> Result<Option<SignedBy>, Wrong> {
+    let wrong = |why: String| Wrong::new(SIGNATURES, why);
+    let found: Signatures =
+        serde_json::from_slice(bytes).map_err(|error| wrong(format!("not JSON: {error}")))?;
+    let Some(token) = found.signatures.and_then(|list| list.into_iter().next()) else { return Ok(None) };
+    let (head, said, _) = opened(&token).map_err(wrong)?;
+    let key = named([&None, &head.kid, &said.keyid]);
+    Ok(Some(SignedBy { key, algorithm: head.alg, scope: said.scope, files: said.files.len() }))
 }
 
 /// A word of the signature's, for a message.

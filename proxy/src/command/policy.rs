@@ -4,6 +4,7 @@
 mod check;
 mod conformance;
 mod eval;
+mod inspect;
 mod print;
 mod test;
 
@@ -36,6 +37,21 @@ pub(super) enum Verb {
         #[arg(long, short, value_enum, default_value_t = Format::Pretty)]
         format: Format,
     },
+    /// Say what a bundle holds: revision, roots, modules, data, and who says to have signed it
+    #[command(
+        after_long_help = "Nothing is compiled, and the signature is not checked: `policy.bundles.NAME.verify` does.\n\n\
+        Examples:\n  \
+        postern policy inspect bundle.tar.gz\n  \
+        postern policy inspect policy/ --format json\n\n\
+        Exits with 0 when the bundle can be read, with 4 when not."
+    )]
+    Inspect {
+        /// A folder, or an archive *.tar.gz
+        path: PathBuf,
+        /// How it is printed
+        #[arg(long, short, value_enum, default_value_t = Format::Pretty)]
+        format: Format,
+    },
     /// Run the tests of a policy: rules whose names begin with test_
     #[command(after_long_help = test::HELP)]
     Test(test::Arguments),
@@ -61,6 +77,7 @@ pub(super) fn policy(verb: Verb) -> Outcome {
         Verb::Check { paths, entrypoint, format } => check::check(&paths, &entrypoint, format),
         Verb::Eval(arguments) => eval::eval(&arguments),
         Verb::Conformance(arguments) => conformance::conformance(&arguments),
+        Verb::Inspect { path, format } => inspect::inspect(&path, format),
         Verb::Test(arguments) => test::test(&arguments, print::Paint::of_terminal()),
     }
 }
