@@ -5,6 +5,8 @@ mod check;
 mod conformance;
 mod eval;
 mod inspect;
+#[cfg(test)]
+mod page;
 mod print;
 mod test;
 
