@@ -113,11 +113,16 @@ struct Asked<'a> {
     fuse: Duration,
 }
 
-/// The engine leaves out what was bound before the last loop of a query; a comprehension over the same query has it.
-fn complete(engine: &mut Engine, asked: &Asked<'_>, rows: &mut [Row]) -> Result<(), AskError> {
+/// Where a query is more than one expression, the engine leaves out what was bound before its last loop, and gives what
+/// does not hold; a comprehension over the same query has it right.
+fn complete(engine: &mut Engine, asked: &Asked<'_>, rows: &mut Vec<Row>) -> Result<(), AskError> {
+    let (bound, alone) = bound(asked.query);
+    if !alone {
+        let no = serde_json::Value::Bool(false);
+        rows.retain(|row| row.expressions.iter().all(|expression| expression.value != no));
+    }
     let Some(first) = rows.first() else { return Ok(()) };
-    let bound = bound(asked.query);
-    if bound.iter().all(|name| first.bindings.contains_key(name)) {
+    if alone && bound.iter().all(|name| first.bindings.contains_key(name)) {
         return Ok(());
     }
     let names: BTreeSet<&String> = bound.iter().chain(first.bindings.keys()).collect();
@@ -128,6 +133,9 @@ fn complete(engine: &mut Engine, asked: &Asked<'_>, rows: &mut [Row]) -> Result<
     let expression = results.result.first().and_then(|row| row.expressions.first());
     let value = expression.map(|expression| serde_json::to_value(&expression.value));
     let all = value.and_then(Result::ok).and_then(|value| value.as_array().cloned()).unwrap_or_default();
+    if all.is_empty() {
+        rows.clear();
+    }
     if all.len() != rows.len() {
         let detail = "the engine does not give all variables of this query".to_owned();
         return Err(AskError::Failed(Cause::Error { detail }));
@@ -138,17 +146,19 @@ fn complete(engine: &mut Engine, asked: &Asked<'_>, rows: &mut [Row]) -> Result<
     Ok(())
 }
 
-/// The variables that a query declares: by `:=` and `some`.
-fn bound(query: &str) -> Vec<String> {
+/// The variables that a query declares by `:=` and `some`, and whether it is one expression alone.
+fn bound(query: &str) -> (Vec<String>, bool) {
     let text = format!("{BEFORE}{query}\n}}\n");
     let (mut names, mut parser) = (Vec::new(), Engine::new());
-    let Ok(text) = templates(&text) else { return names };
+    let Ok(text) = templates(&text) else { return (names, true) };
     if parser.add_policy(QUERY.to_owned(), text.text).is_err() {
-        return names;
+        return (names, true);
     }
     let rule = parser.get_modules().first().and_then(|module| module.policy.first().cloned());
-    let Some(Rule::Spec { bodies, .. }) = rule.as_deref() else { return names };
-    for stmt in bodies.iter().flat_map(|body| &body.query.stmts) {
+    let Some(Rule::Spec { bodies, .. }) = rule.as_deref() else { return (names, true) };
+    let stmts: Vec<_> = bodies.iter().flat_map(|body| &body.query.stmts).collect();
+    let alone = matches!(stmts.as_slice(), [stmt] if matches!(stmt.literal, Literal::Expr { .. }));
+    for stmt in stmts {
         match &stmt.literal {
             Literal::SomeVars { vars, .. } => names.extend(vars.iter().map(|var| var.text().to_owned())),
             Literal::SomeIn { key, value, .. } => {
@@ -162,7 +172,7 @@ fn bound(query: &str) -> Vec<String> {
             Literal::NotExpr { .. } | Literal::Every { .. } => {}
         }
     }
-    names
+    (names, alone)
 }
 
 fn variables(pattern: &Expr, names: &mut Vec<String>) {

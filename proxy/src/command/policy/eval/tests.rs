@@ -53,6 +53,10 @@ fn every_shape_is_opas() {
     assert_eq!(said("data.none", "pretty"), "undefined\n");
     assert_eq!(said("data.none", "raw"), "");
     assert_eq!(said("false", "pretty"), "false\n");
+    for undefined in ["not true", "false; true", "true; false", "data.postern.decision; true"] {
+        assert_eq!(said(undefined, "json"), "{}\n", "{undefined}");
+    }
+    assert_eq!(said("not false", "raw"), "true\n");
     assert_eq!(said("\"a\"", "raw"), "a\n");
     assert_eq!(said("1; \"b\"", "raw"), "1 b\n");
     assert_eq!(said("[1, 2][_]", "values"), "[\n  1\n]\n[\n  2\n]\n");
