@@ -39,7 +39,7 @@ use regorus::{Engine, Source, Value};
 
 /// What stands between a policy and a builtin.
 #[derive(Clone, Copy)]
-pub(crate) enum By {
+enum By {
     /// Nothing: its cost is small whatever its arguments are.
     Engine,
     /// A look at the arguments.
@@ -267,14 +267,23 @@ const TABLE: &[(&str, By)] = &[
     ("yaml.unmarshal", By::Refused("json.unmarshal")),
 ];
 
-/// What is done with a builtin of this name, and how many arguments it takes; none when the engine or the table
-/// does not know it.
-pub(crate) fn known(name: &str) -> Option<(By, u8)> {
+/// What the gate asks about a builtin.
+pub(crate) enum Known {
+    /// The engine has it; with how many arguments it takes.
+    Engines(u8),
+    /// The engine does not have it and Postern adds it; with how many arguments it takes.
+    Added(u8),
+    /// Not let through; with what to write instead.
+    Refused(&'static str),
+}
+
+/// The builtin of this name; none when the engine or the table does not know it.
+pub(crate) fn known(name: &str) -> Option<Known> {
     let (_, by) = TABLE.iter().find(|(known, _)| *known == name)?;
     match by {
-        By::Added(arity, _) => Some((*by, *arity)),
-        By::Refused(_) => Some((*by, 0)),
-        _ => ENGINE.get(name).map(|(_, arity)| (*by, *arity)),
+        By::Added(arity, _) => Some(Known::Added(*arity)),
+        By::Refused(instead) => Some(Known::Refused(instead)),
+        By::Engine | By::Guard(_) | By::Ours(_) => ENGINE.get(name).map(|(_, arity)| Known::Engines(*arity)),
     }
 }
 

@@ -6,7 +6,7 @@
 
 use regorus::unstable::{Expr, Module, Ref};
 
-use crate::builtins::{self, By};
+use crate::builtins::{self, Known};
 use crate::gate::names::{self, Names};
 use crate::gate::walk::{self, Seen};
 use crate::problem::Problem;
@@ -264,7 +264,7 @@ pub(crate) fn results(module: &Module, names: &Names, translated: &Translated) -
             if let Seen::Call { span, fcn, params, alone: true } = seen {
                 let added = names::path(fcn).filter(|called| names.function(module, called).is_none());
                 let arity = added.and_then(|called| match builtins::known(&called.join(".")) {
-                    Some((By::Added(..), arity)) => Some(usize::from(arity)),
+                    Some(Known::Added(arity)) => Some(usize::from(arity)),
                     _ => None,
                 });
                 if arity.is_some_and(|arity| params.len() == arity + 1) {

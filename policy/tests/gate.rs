@@ -339,3 +339,35 @@ fn a_policy_replaces_no_function_of_its_own() {
     refused("f(x) := x\ny if f(1) == 2 with data.postern.f as 2", 5, "data.postern.f");
     refused("f(x) := x\ny if f(1) == 2 with f as 2", 5, "f");
 }
+
+#[test]
+fn a_builtin_that_is_added_or_refused_stands_in_for_no_other() {
+    let replaced_by = |with: &str| {
+        let test = format!("package postern\ntest_a if decision with {with}");
+        tested(&test, &[]).unwrap_or_else(|| panic!("loaded: {with}"))
+    };
+    let added = replaced_by("startswith as crypto.hmac.equal");
+    assert_eq!((added.line, added.column, added.construct.as_str()), (2, 39, "crypto.hmac.equal"), "{added}");
+    assert!(added.why.contains("added by Postern and cannot stand in"), "{added}");
+    assert!(added.instead.contains("`mock(a, b) := crypto.hmac.equal(a, b)`"), "{added}");
+
+    // The last takes as many arguments as what it would replace.
+    for (with, name) in [
+        ("startswith as http.send", "http.send"),
+        ("inside as http.send", "http.send"),
+        ("time.now_ns as opa.runtime", "opa.runtime"),
+    ] {
+        let refused = replaced_by(with);
+        assert_eq!(
+            (refused.construct.as_str(), refused.why.as_str()),
+            (name, "is not let through"),
+            "{refused}"
+        );
+        assert!(!refused.instead.is_empty(), "{refused}");
+    }
+    assert!(!replaced_by("http.send as true").instead.is_empty());
+
+    let written = "package postern\nmock(a, b) := crypto.hmac.equal(a, b)\n\
+                   test_a if not decision with startswith as mock with input as {\"ip\": \"1\"}";
+    assert_eq!(tested(written, &[]), None);
+}

@@ -4,7 +4,7 @@ use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead, Span};
 
 use super::names::{self, Names};
 use super::walk::{self, Seen};
-use crate::builtins::{self, By};
+use crate::builtins::{self, Known};
 use crate::input::LeafSet;
 use crate::problem::Problem;
 
@@ -80,18 +80,19 @@ fn wrong(
     if name == "print" {
         return None;
     }
-    let Some((by, arity)) = builtins::known(&name) else {
-        let why = "is neither a function of this policy nor a builtin";
-        return Some((why.to_owned(), String::new()));
+    let (arity, added) = match builtins::known(&name) {
+        None => {
+            let why = "is neither a function of this policy nor a builtin";
+            return Some((why.to_owned(), String::new()));
+        }
+        Some(Known::Refused(instead)) => return Some(("is not let through".to_owned(), instead.to_owned())),
+        Some(Known::Engines(arity)) => (usize::from(arity), false),
+        Some(Known::Added(arity)) => (usize::from(arity), true),
     };
-    if let By::Refused(instead) = by {
-        return Some(("is not let through".to_owned(), instead.to_owned()));
-    }
     if name == "walk" && !(alone && params == 2) {
         return Some(("has no value in this place, in silence".to_owned(), WALK.to_owned()));
     }
-    let arity = usize::from(arity);
-    if params == arity + 1 && matches!(by, By::Added(..)) {
+    if params == arity + 1 && added {
         // As a statement of its own it was written anew before.
         return Some(("takes its result first in this place".to_owned(), format!("y := {name}(…)")));
     }

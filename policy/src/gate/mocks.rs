@@ -10,7 +10,7 @@ use regorus::unstable::{Expr, Module, Ref, WithModifier};
 
 use super::names::{self, Names, Path};
 use super::walk::{self, Seen};
-use crate::builtins::{self, By};
+use crate::builtins::{self, Known};
 use crate::problem::Problem;
 use crate::sources::is_test;
 
@@ -43,12 +43,7 @@ fn call(module: &Module, names: &Names, called: &[String]) -> Call {
 
 fn wrong(module: &Module, names: &Names, calls: &BTreeSet<Call>, with: &WithModifier) -> Option<Problem> {
     let target = names::constant(&with.refr);
-    let say = |why: &str, instead: &str| {
-        let span = names::begin(&with.refr);
-        let text = span.source.get_contents();
-        let problem = Problem::of(span.source.get_path(), &target.join("."), why, instead);
-        Some(problem.at(span.line, span.col, text))
-    };
+    let say = |why: &str, instead: &str| Some(problem(&with.refr, &target, why, instead));
     let test = is_test(with.span.source.get_path());
     let function = names.function(module, &target);
     let builtin = if function.is_some() { None } else { builtins::known(&target.join(".")) };
@@ -60,15 +55,15 @@ fn wrong(module: &Module, names: &Names, calls: &BTreeSet<Call>, with: &WithModi
         (None, None) => {
             return say("is replaced by `with`, and is no full name", "`with data.PACKAGE.NAME as …`");
         }
-        (None, Some((By::Refused(_), _))) => return say("is not let through", ""),
-        (None, Some((By::Added(..), _))) => {
+        (None, Some(Known::Refused(instead))) => return say("is not let through", instead),
+        (None, Some(Known::Added(_))) => {
             return say("is not found by the engine's `with`", "a function of the policy around it");
         }
         (None, Some(_)) if target == ["walk"] => {
             return say("cannot be replaced", "the value that is walked");
         }
         (Some((_, arities)), _) => (*arities).clone(),
-        (None, Some((_, arity))) => BTreeSet::from([usize::from(arity)]),
+        (None, Some(Known::Engines(arity))) => BTreeSet::from([usize::from(arity)]),
     };
     let meant = function.map(|(path, _)| path);
     let missed = calls.iter().find(|(spelled, means)| {
@@ -82,16 +77,37 @@ fn wrong(module: &Module, names: &Names, calls: &BTreeSet<Call>, with: &WithModi
         let why = format!("is also called `{}`: the engine would replace one of the two", spelled.join("."));
         return say(&why, "the test in the package of the function, both by their short names");
     }
-    let takes = takes(module, names, &with.r#as)?;
+    let replacement = names::path(&with.r#as)?;
+    let takes = match takes(module, names, &replacement)? {
+        Ok(takes) => takes,
+        Err((why, instead)) => return Some(problem(&with.r#as, &replacement, why, &instead)),
+    };
     (takes != arity).then(|| say("is replaced by what takes another number of arguments", "")).flatten()
 }
 
-/// How many arguments a replacement takes, when it is a function or a builtin.
-fn takes(module: &Module, names: &Names, replacement: &Expr) -> Option<BTreeSet<usize>> {
-    let path = names::path(replacement)?;
-    if let Some((_, arities)) = names.function(module, &path) {
-        return Some(arities.clone());
+fn problem(refr: &Expr, name: &[String], why: &str, instead: &str) -> Problem {
+    let span = names::begin(refr);
+    let text = span.source.get_contents();
+    Problem::of(span.source.get_path(), &name.join("."), why, instead).at(span.line, span.col, text)
+}
+
+/// How many arguments a replacement takes, when it is a function or a builtin; else why that builtin cannot be one,
+/// and what to write instead.
+type Takes = Result<BTreeSet<usize>, (&'static str, String)>;
+
+fn takes(module: &Module, names: &Names, path: &[String]) -> Option<Takes> {
+    if let Some((_, arities)) = names.function(module, path) {
+        return Some(Ok(arities.clone()));
     }
-    let (_, arity) = builtins::known(&path.join("."))?;
-    Some(BTreeSet::from([usize::from(arity)]))
+    let name = path.join(".");
+    Some(match builtins::known(&name)? {
+        Known::Engines(arity) => Ok(BTreeSet::from([usize::from(arity)])),
+        Known::Refused(instead) => Err(("is not let through", instead.to_owned())),
+        Known::Added(arity) => {
+            let arguments = ["a", "b", "c"].get(..usize::from(arity)).unwrap_or_default().join(", ");
+            let instead =
+                format!("a function of the test that calls it, `mock({arguments}) := {name}({arguments})`");
+            Err(("is added by Postern and cannot stand in for another", instead))
+        }
+    })
 }
