@@ -159,14 +159,22 @@ impl Document {
     /// its last value, so collect lists first.
     #[must_use]
     pub fn map<'a>(members: impl IntoIterator<Item = (&'a str, Self)>) -> Self {
+        Self::keyed(members.into_iter().map(|(name, item)| (Value::from(name), item)))
+    }
+
+    /// The same with names that are shared already, as those of the configuration are.
+    #[must_use]
+    pub fn named<'a>(members: impl IntoIterator<Item = (&'a Arc<str>, Self)>) -> Self {
+        Self::keyed(members.into_iter().map(|(name, item)| (Value::String(Arc::clone(name)), item)))
+    }
+
+    fn keyed(members: impl Iterator<Item = (Value, Self)>) -> Self {
         let mut depth = 0;
-        let members: BTreeMap<Value, Value> = members
-            .into_iter()
-            .map(|(key, item)| {
-                depth = depth.max(item.depth);
-                (Value::from(key), item.value)
-            })
-            .collect();
+        let note = |(name, item): (Value, Self)| {
+            depth = depth.max(item.depth);
+            (name, item.value)
+        };
+        let members: BTreeMap<Value, Value> = members.map(note).collect();
         Self::members(members, depth)
     }
 

@@ -5,7 +5,6 @@
 //! upstream. One gate per worker; nothing in it is shared with another thread but values that
 //! are replaced whole.
 
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -39,8 +38,8 @@ pub struct Ask<'a> {
     pub route: &'a Arc<Route>,
     /// What is asked.
     pub action: &'a Action<'a>,
-    /// Where it came from: context, never identity.
-    pub from: Option<IpAddr>,
+    /// The IP address it came from, as its connection wrote it: context, never identity.
+    pub from: Option<&'a Arc<str>>,
 }
 
 /// Everything needed to forward one request, and the duty to record it.

@@ -90,7 +90,7 @@ impl Asked<'_> {
     fn context(&self) -> Document {
         let svids = self.parts.identities.svids.load();
         let sidecar = svids.value.default_id().map(|id| Document::shared(id.text()));
-        let ip = self.request.from.map(|ip| Document::text(&ip.to_string()));
+        let ip = self.request.from.map(Document::shared);
         object! {
             "labels" => self.parts.labels.clone(),
             "peer" => object! { "ip" => ip.unwrap_or(Document::null()) },
@@ -151,10 +151,18 @@ fn http_request(http: &HttpAction<'_>, upstream: &Upstream) -> Document {
         "host" => Document::text(http.host),
         "method" => Document::text(http.method),
         "path" => Document::text(http.path),
-        "protocol" => Document::text(http.protocol),
+        "protocol" => protocol(http.protocol),
         "query" => lists(http.query.iter().map(|(name, value)| (name.as_str(), value.as_str()))),
         "scheme" => word!("https"),
         "segments" => Document::texts(http.segments.iter().map(String::as_str)),
+    }
+}
+
+fn protocol(name: &'static str) -> Document {
+    match name {
+        "http/1.1" => word!("http/1.1"),
+        "http/2" => word!("http/2"),
+        other => Document::text(other),
     }
 }
 
@@ -195,7 +203,7 @@ fn body(body: &BodyFacts<'_>) -> Document {
 }
 
 fn credentials(request: &Request<'_>) -> Document {
-    Document::map(request.credentials.iter().map(|facts| {
+    Document::named(request.credentials.iter().map(|facts| {
         let state = match facts.state {
             CredentialState::None => object! { "state" => word!("none") },
             CredentialState::Live { issued_at, expires_at, callers } => object! {
@@ -205,7 +213,7 @@ fn credentials(request: &Request<'_>) -> Document {
                 "state" => word!("live"),
             },
         };
-        (facts.name.as_str(), state)
+        (facts.name.text(), state)
     }))
 }
 

@@ -1,4 +1,3 @@
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::config::{Listener, Route};
@@ -16,8 +15,8 @@ pub struct Request<'a> {
     pub route: &'a Route,
     /// What is asked.
     pub action: &'a Action<'a>,
-    /// Where it came from: context, never identity.
-    pub from: Option<IpAddr>,
+    /// The IP address it came from, as its connection wrote it: context, never identity.
+    pub from: Option<&'a Arc<str>>,
     /// What the route permits; the decision chooses among them.
     pub credentials: &'a [CredentialFacts],
 }

@@ -176,7 +176,7 @@ async fn pass(
         listener: conn.listener(),
         route: &asked.route,
         action: &action,
-        from: Some(conn.from.ip()),
+        from: Some(&conn.ip),
     };
     let mut passage = conn.site.gate.admit(ask, recorder).await?;
     let mut ending = conn.ending.clone();

@@ -59,7 +59,8 @@ async fn serve(connection: Connection, site: Rc<Site>) {
         return recorder.refused(&Fault::of(codes::NO_ROUTE));
     };
     let action = Action::Connect;
-    let ask = Ask { peer: &peer, listener: &listener, route, action: &action, from: Some(from.ip()) };
+    let ip = from.ip().to_string().into();
+    let ask = Ask { peer: &peer, listener: &listener, route, action: &action, from: Some(&ip) };
     match site.gate.admit(ask, recorder).await {
         Ok(passage) => forward(stream, passage, &listener, &site, ending).await,
         Err(refusal) => refusal.recorder.stopped(&refusal.fault),

@@ -1,6 +1,5 @@
 //! The document of a request equals the contract spelled out as JSON, whatever the request holds.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,7 +43,7 @@ struct Drawn {
     query: Vec<(String, String)>,
     headers: HeaderMap,
     body: Option<Value>,
-    from: Option<IpAddr>,
+    from: Option<Arc<str>>,
     credentials: Vec<CredentialFacts>,
 }
 
@@ -76,9 +75,7 @@ fn draw(dice: &mut Dice) -> Drawn {
         query: dice.several(6, |dice| (text(dice), text(dice))),
         headers,
         body: bodies[dice.below(2)].clone(),
-        from: dice
-            .one(&[&None, &Some("127.0.0.1".parse().unwrap()), &Some("fe80::1".parse().unwrap())])
-            .to_owned(),
+        from: dice.one(&[&None, &Some("127.0.0.1"), &Some("fe80::1")]).map(Arc::from),
         credentials: vec![CredentialFacts { name: "app".parse().unwrap(), state: states[dice.below(2)] }],
     }
 }
@@ -124,7 +121,7 @@ impl Drawn {
             "request": {"protocol": "http/2", "method": self.method, "scheme": "https", "host": "old.example",
                         "path": "/as/sent", "segments": self.segments, "query": query, "headers": headers, "body": body},
             "credentials": {"app": state},
-            "context": {"sidecar": null, "labels": labels, "peer": {"ip": self.from.map(|ip| ip.to_string())}},
+            "context": {"sidecar": null, "labels": labels, "peer": {"ip": self.from}},
             "now": NOW,
         })
     }
@@ -174,7 +171,7 @@ fn any_request_becomes_the_document_of_the_contract() {
             listener: &listener,
             route: &route,
             action: &action,
-            from: drawn.from,
+            from: drawn.from.as_ref(),
             credentials: &drawn.credentials,
         };
         let asked = Asked { request: &request, parts: &parts, now: NOW };

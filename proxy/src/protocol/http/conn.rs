@@ -29,7 +29,9 @@ pub(super) struct Conn {
     pub(super) site: Rc<Site>,
     pub(super) listener: Arc<Listener>,
     pub(super) certificate: Option<Arc<Peer>>,
-    pub(super) from: std::net::SocketAddr,
+    from: std::net::SocketAddr,
+    /// The same without its port, as every request shows it to policy.
+    pub(super) ip: Arc<str>,
     pub(super) ending: Ending,
     alpn: Alpn,
     /// WebSockets that this connection became; dropped with it.
@@ -58,6 +60,7 @@ impl Conn {
             listener: connection.listener,
             certificate: connection.certificate,
             from: connection.from,
+            ip: connection.from.ip().to_string().into(),
             ending: connection.ending,
             alpn: connection.alpn,
             tunnels: RefCell::new(JoinSet::new()),
