@@ -59,21 +59,39 @@ enum View {
     Public,
 }
 
-/// Opens the configured doors and serves them on this thread until their tasks are dropped; the first answer is
-/// given when the caller next waits.
-pub async fn serve(admin: &config::Admin, status: Rc<Status>) -> Result<(), AdminError> {
-    if let Some(path) = &admin.socket {
-        let door = bind(path).map_err(|source| AdminError::Socket { path: path.clone(), source })?;
-        let accept = async move || door.accept().await.map(|(stream, _)| stream);
-        tokio::task::spawn_local(attend(accept, View::Full, Rc::clone(&status)));
+/// The configured doors, bound. Nobody is answered at them before [`Doors::serve`].
+pub struct Doors {
+    socket: Option<UnixListener>,
+    metrics: Option<TcpListener>,
+}
+
+impl Doors {
+    /// Binds what is configured. Whoever comes meanwhile waits.
+    pub async fn bind(admin: &config::Admin) -> Result<Self, AdminError> {
+        let mut doors = Self { socket: None, metrics: None };
+        if let Some(path) = &admin.socket {
+            let door = bind(path).map_err(|source| AdminError::Socket { path: path.clone(), source })?;
+            doors.socket = Some(door);
+        }
+        if let Some(address) = admin.metrics {
+            let door = TcpListener::bind(address).await;
+            doors.metrics = Some(door.map_err(|source| AdminError::Metrics { address, source })?);
+        }
+        Ok(doors)
     }
-    if let Some(address) = admin.metrics {
-        let door =
-            TcpListener::bind(address).await.map_err(|source| AdminError::Metrics { address, source })?;
-        let accept = async move || door.accept().await.map(|(stream, _)| stream);
-        tokio::task::spawn_local(attend(accept, View::Public, status));
+
+    /// Serves on this thread until the tasks are dropped. To be called when every listener listens: `/started`
+    /// says so from here on.
+    pub fn serve(self, status: Rc<Status>) {
+        if let Some(door) = self.socket {
+            let accept = async move || door.accept().await.map(|(stream, _)| stream);
+            tokio::task::spawn_local(attend(accept, View::Full, Rc::clone(&status)));
+        }
+        if let Some(door) = self.metrics {
+            let accept = async move || door.accept().await.map(|(stream, _)| stream);
+            tokio::task::spawn_local(attend(accept, View::Public, status));
+        }
     }
-    Ok(())
 }
 
 async fn attend<S>(accept: impl AsyncFn() -> io::Result<S>, view: View, status: Rc<Status>)
@@ -136,7 +154,7 @@ fn respond(request: &Request<Incoming>, view: View, status: &Status) -> Response
     }
     match request.uri().path() {
         "/live" => text(StatusCode::OK, "live\n"),
-        // Nobody is answered before every listener listens.
+        // Nobody is answered before `Doors::serve`.
         "/started" => text(StatusCode::OK, "started\n"),
         "/ready" => {
             let report = status.report();

@@ -28,7 +28,7 @@ use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
 use crate::accept::BindError;
-use crate::admin::{self, AdminError, Status};
+use crate::admin::{AdminError, Doors, Status};
 use crate::authorize::LoadedPolicy;
 use crate::authorize::load::{self, PolicyError};
 use crate::clock::{SharedClock, SystemClock};
@@ -159,9 +159,10 @@ async fn serve(config: Arc<Config>, ground: Ground, mut stop: Stop) -> Result<()
         clock: Arc::clone(&clock),
         draining: Cell::new(false),
     });
-    admin::serve(&config.admin, Rc::clone(&status)).await?;
+    let doors = Doors::bind(&config.admin).await?;
     let parts = Parts { identities, policy, keeper: keeper.clone(), records, metrics, clock };
     let workers = Workers::start(&config, 1, &parts, None)?;
+    doors.serve(Rc::clone(&status));
     let mut reloader = Reloader { configs, policies, material, workers, parts };
     tell_service_manager(&[sd_notify::NotifyState::Ready]);
     let failed = reloader.follow(&config, &mut stop).await;
