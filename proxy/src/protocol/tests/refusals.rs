@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpSocket;
 
 use super::origin::ok;
 use super::site::{Bench, Plan, on_a_worker, read};
@@ -74,9 +75,10 @@ fn a_credential_that_is_too_old_for_the_decision_is_not_used() {
 #[test]
 fn an_upstream_that_does_not_listen_is_said_to_be_unreachable() {
     on_a_worker(async {
-        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = Some(taken.local_addr().unwrap().port());
-        drop(taken);
+        // Held, so that nobody else comes to listen there.
+        let silent = TcpSocket::new_v4().unwrap();
+        silent.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let port = Some(silent.local_addr().unwrap().port());
         let bench = Plan { port, ..Plan::default() }.start().await;
         refused(&bench, GET, codes::UPSTREAM_UNREACHABLE, Outcome::Failed).await;
     });
