@@ -180,7 +180,7 @@ codes! {
     CONFIG_REFUSED = "PST-OP-002", Operate, Operator, 503, "the configuration was refused",
         "run `postern check --config FILE`; the old configuration serves on";
     POLICY_REFUSED = "PST-OP-003", Operate, Operator, 503, "the policy was refused",
-        "the log names file, line and construct; the old policy serves on";
+        "the log names file, line and construct; a refused bundle stays as it was, the others move on";
     PANICKED = "PST-OP-004", Operate, Postern, 500, "an internal error ended the request",
         "a fault of ours was contained; the log line has it: report it";
 }

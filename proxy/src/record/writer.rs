@@ -1,8 +1,12 @@
 //! The one writer. It has a thread of its own, numbers every record, hands it to the kernel at
-//! once, and says where records are missing. Nothing but the disk of the records can hold it up.
+//! once, and says where records are missing.
 //!
 //! Numbers are reserved in blocks, in the state directory, before they are used: after a kill the
 //! difference between what was reserved and what stands in the file bounds what may be missing.
+//!
+//! Two things hold it up: the disk of the records and, once the last reserved number is used, the
+//! state directory. What either refuses waits with `when_full: refuse`, is lost and counted with
+//! `when_full: count`; nothing else in this process makes it wait.
 
 mod sequence;
 mod sink;
