@@ -91,6 +91,12 @@ pub enum SourceError {
         /// Where it is.
         path: PathBuf,
     },
+    /// A single file that is named as nothing that is read.
+    #[error("{}: none of *.rego, *.json and *.tar.gz", path.display())]
+    Unread {
+        /// The file.
+        path: PathBuf,
+    },
     /// Something in the bundle that it may not hold, or not in this form.
     #[error("{from}: {entry}: {why}")]
     Entry {

@@ -28,7 +28,8 @@ impl Sources {
         for path in paths {
             let path = path.as_ref();
             let io = |source| SourceError::Io { path: path.to_owned(), source };
-            if std::fs::metadata(path).map_err(io)?.is_dir() {
+            let kind = std::fs::metadata(path).map_err(io)?;
+            if kind.is_dir() {
                 match Self::read_folder(path) {
                     Ok(folder) => all.join(folder, path),
                     // A folder of tests alone is none of a policy, but something to run.
@@ -38,8 +39,10 @@ impl Sources {
                 if tests == Tests::Read {
                     all.read_tests(path, 0)?;
                 }
-            } else {
+            } else if kind.is_file() {
                 all.read_one(path)?;
+            } else {
+                return Err(SourceError::NotAFile { path: path.to_owned() });
             }
         }
         match empty {
@@ -90,7 +93,7 @@ impl Sources {
                 self.modules.push(Module { name, text, roots: Roots::default() });
             }
             Some("gz") => self.join(Self::read(path, Signed::Unchecked)?, path),
-            _ => return Err(SourceError::NotAFile { path: path.to_owned() }),
+            _ => return Err(SourceError::Unread { path: path.to_owned() }),
         }
         Ok(())
     }
@@ -157,5 +160,18 @@ mod tests {
         let nothing = Sources::read_paths(&[named("t")], Tests::Left);
         assert!(matches!(nothing, Err(SourceError::Empty { .. })));
         assert_eq!(Sources::read_paths(&[named("t")], Tests::Read).unwrap().names().count(), 1);
+    }
+
+    #[test]
+    fn a_file_of_another_kind_is_refused_with_the_kinds_there_are() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a.txt", "data.yaml", "rego"] {
+            let path = folder.path().join(name);
+            std::fs::write(&path, "{}").unwrap();
+            let refused = Sources::read_paths(&[&path], Tests::Left).unwrap_err().to_string();
+            assert_eq!(refused, format!("{}: none of *.rego, *.json and *.tar.gz", path.display()));
+        }
+        let null = Sources::read_paths(&["/dev/null"], Tests::Left);
+        assert!(matches!(null, Err(SourceError::NotAFile { .. })), "{null:?}");
     }
 }
