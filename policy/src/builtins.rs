@@ -292,11 +292,20 @@ pub(crate) fn reads_now(name: &str) -> bool {
     matches!(name, "time.now_ns" | "time.within" | "io.jwt.decode_verify")
 }
 
-/// Whether a constant argument of a builtin would fail every call; with what is wrong with it.
-pub(crate) fn wrong_constant(name: &str, arguments: &[Option<&str>]) -> Option<String> {
-    let first = arguments.first().copied().flatten();
-    let ours = |first| segments::wrong_constant(name, first).or_else(|| window::wrong_constant(name, first));
-    regex::wrong_constant(name, arguments).or_else(|| first.and_then(ours))
+/// Whether a constant argument of a builtin would fail every call; with what is wrong with it, and what to write
+/// instead.
+pub(crate) fn wrong_constant(name: &str, arguments: &[Option<&str>]) -> Option<(Fail, &'static str)> {
+    let argument = |at: usize| arguments.get(at).copied().flatten();
+    match name {
+        "regex.match" | "regex.find_n" | "regex.find_all_string_submatch_n" | "regex.split" => {
+            regex::wrong_constant(argument(0)?)
+        }
+        "regex.replace" => regex::wrong_constant(argument(1)?),
+        "path.matches" => segments::wrong_path_pattern(argument(0)?),
+        "spiffe.matches" => segments::wrong_id_pattern(argument(0)?),
+        "time.within" => window::wrong_constant(argument(0)?),
+        _ => None,
+    }
 }
 
 /// Puts guards and our own builtins in the place of the engine's.

@@ -91,11 +91,25 @@ fn what_the_engine_answers_with_silence_is_refused() {
 
 #[test]
 fn a_constant_pattern_that_is_none_is_refused_and_one_that_is_works() {
-    let problem = refused("x if regex.match(`[`, input.a)", 4, "regex.match");
-    assert!(problem.why.contains("brackets"), "{problem}");
-    refused("x := regex.replace(input.a, `(?x)a`, ``)", 4, "regex.replace");
-    refused("x if path.matches(\"/a*\", input.a)", 4, "path.matches");
-    refused("x if time.within(\"08:00\")", 4, "time.within");
+    for (call, name, why, instead) in [
+        ("regex.match(`[`, input.a)", "regex.match", "brackets", "RE2"),
+        ("regex.match(`a(?=b)`, input.a)", "regex.match", "RE2", "no look-around"),
+        ("regex.match(`(a)\\1`, input.a)", "regex.match", "RE2", "no back-reference"),
+        ("regex.replace(input.a, `(?x)a`, ``)", "regex.replace", "flags", "i, m, s and U"),
+        ("path.matches(\"/a*\", input.a)", "path.matches", "segments", "`/postings/*/lines`"),
+        (
+            "spiffe.matches(\"spiffe://*/a\", input.a)",
+            "spiffe.matches",
+            "TRUST_DOMAIN",
+            "spiffe://bank.example/",
+        ),
+        ("time.within(\"08:00\")", "time.within", "windows", "`22:00-06:00`"),
+        ("time.within(\"08:00-09:00 Europe/Nowhere\")", "time.within", "zone", "`Europe/Berlin`"),
+    ] {
+        let problem = refused(&format!("x := {call}"), 4, name);
+        assert!(problem.why.contains(why), "{problem}");
+        assert!(problem.instead.contains(instead), "{problem}");
+    }
     load("x if regex.match(`^\\d+\\b(?i)[[:alpha:]]\\pL$`, input.a)", &[]).unwrap();
 }
 

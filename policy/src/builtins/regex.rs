@@ -14,15 +14,11 @@ const SEARCH: usize = 2 * 1024;
 /// Most bytes that a replacement makes.
 const REPLACED: usize = 1024 * 1024;
 
-/// Whether a constant pattern of one of these builtins would fail every call; with what is wrong with it.
-pub(crate) fn wrong_constant(name: &str, arguments: &[Option<&str>]) -> Option<String> {
-    let at = match name {
-        "regex.match" | "regex.find_n" | "regex.find_all_string_submatch_n" | "regex.split" => 0,
-        "regex.replace" => 1,
-        _ => return None,
-    };
-    let pattern = arguments.get(at).copied().flatten()?;
-    compiled(pattern).err().map(|fail| fail.to_string())
+/// What is wrong with a constant pattern, and what to write instead.
+pub(super) fn wrong_constant(pattern: &str) -> Option<(Fail, &'static str)> {
+    let instead =
+        "a pattern of RE2, as OPA has it: no look-around, no back-reference, no flag but i, m, s and U";
+    compiled(pattern).err().map(|fail| (fail, instead))
 }
 
 /// `regex.match(pattern, text)`.

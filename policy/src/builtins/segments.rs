@@ -19,14 +19,17 @@ const WANT_ID_PATTERN: Fail = Fail::Argument(
     "takes a pattern spiffe://TRUST_DOMAIN/… whose segments are text, `*` or, as the last, `**`",
 );
 
-/// Whether a constant pattern of one of these would fail every call; with what is wrong with it.
-pub(super) fn wrong_constant(name: &str, pattern: &str) -> Option<String> {
-    let wrong = match name {
-        "spiffe.matches" => id_pattern(pattern).err(),
-        "path.matches" => path_pattern(pattern).err(),
-        _ => None,
-    };
-    wrong.map(|fail| fail.to_string())
+/// What is wrong with a constant pattern of `path.matches`, and what to write instead.
+pub(super) fn wrong_path_pattern(pattern: &str) -> Option<(Fail, &'static str)> {
+    let instead = "such as `/postings/*/lines`, or `/postings/**` for all below; else regex.match";
+    path_pattern(pattern).err().map(|fail| (fail, instead))
+}
+
+/// What is wrong with a constant pattern of `spiffe.matches`, and what to write instead.
+pub(super) fn wrong_id_pattern(pattern: &str) -> Option<(Fail, &'static str)> {
+    let instead =
+        "such as `spiffe://bank.example/ns/*/sa/eod`, or `spiffe://bank.example/ns/**` for all below";
+    id_pattern(pattern).err().map(|fail| (fail, instead))
 }
 
 /// `spiffe.parse(id)`.

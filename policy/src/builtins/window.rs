@@ -38,10 +38,11 @@ pub(super) fn within(args: &[Value]) -> Result<Value, Fail> {
     Ok(Value::Bool(within))
 }
 
-/// Whether a constant window would fail every call; with what is wrong with it.
-pub(super) fn wrong_constant(name: &str, window: &str) -> Option<String> {
-    let wrong = (name == "time.within").then(|| Window::of(window)?.holds(&Value::from(0)))?;
-    wrong.err().map(|fail| fail.to_string())
+/// What is wrong with a constant window, and what to write instead.
+pub(super) fn wrong_constant(window: &str) -> Option<(Fail, &'static str)> {
+    let instead = "days as `mon-fri` or `sat,sun`, hours as `22:00-06:00`, a zone as `Europe/Berlin`, in this order; \
+                   days and zone as wanted";
+    Window::of(window).and_then(|window| window.holds(&Value::from(0))).err().map(|fail| (fail, instead))
 }
 
 enum Window {

@@ -102,7 +102,7 @@ fn wrong(
     None
 }
 
-/// A constant pattern that fails each time it is used.
+/// A constant pattern or window that fails each time it is used.
 fn wrong_constant(called: &[String], params: &[Ref<Expr>]) -> Option<(String, String)> {
     let text = |param: &Ref<Expr>| match param.as_ref() {
         Expr::String { value, .. } | Expr::RawString { value, .. } => {
@@ -112,8 +112,8 @@ fn wrong_constant(called: &[String], params: &[Ref<Expr>]) -> Option<(String, St
     };
     let texts: Vec<Option<String>> = params.iter().map(text).collect();
     let texts: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
-    let why = builtins::wrong_constant(&called.join("."), &texts)?;
-    Some((format!("{why}; this one is not"), String::new()))
+    let (why, instead) = builtins::wrong_constant(&called.join("."), &texts)?;
+    Some((format!("{why}; this one is not"), instead.to_owned()))
 }
 
 fn at(span: &Span, construct: &str, why: &str, instead: &str) -> Problem {
