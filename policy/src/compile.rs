@@ -82,6 +82,8 @@ impl fmt::Debug for PolicySet {
 pub(crate) struct Prepared {
     pub(crate) engine: Engine,
     pub(crate) leaves: LeafSet,
+    /// The text of each module as the engine read it, in the order of the sources.
+    pub(crate) texts: Vec<Translated>,
 }
 
 /// Loads under the watchdog. Without an entrypoint nothing is asked of defaults: the workbench's queries name
@@ -150,7 +152,7 @@ fn load_here(sources: &Sources, entrypoint: Option<&str>) -> Result<Prepared, Lo
     }
     prepare(&mut engine)
         .map_err(|error| refused(vec![engines_problem(sources, &texts, "", &error.to_string())], &texts))?;
-    Ok(Prepared { engine, leaves })
+    Ok(Prepared { engine, leaves, texts })
 }
 
 /// Refuses packages that stand where their bundle owns nothing. The engine keeps the order of the modules.

@@ -46,28 +46,41 @@ impl Translated {
 
     /// Gives a problem its place in the author's text.
     pub(crate) fn restore(&self, author: &str, problem: Problem) -> Problem {
-        if self.layers.is_empty() || problem.line == 0 {
+        if problem.line == 0 {
             return problem;
         }
-        let before = self.text.split_inclusive('\n').take(index(problem.line)).map(str::len).sum::<usize>();
-        let line = self.text.get(before..).unwrap_or_default();
-        let within = line.char_indices().nth(index(problem.column)).map_or(line.len(), |(at, _)| at);
-        let (line, column) = place(author, self.old(before + within));
+        let (line, column) = self.restored(author, problem.line, problem.column);
         problem.at(line, column, author)
     }
 
-    /// This text with some of it replaced; the replacements in order, none in another.
-    fn edited(&self, edits: &[Edit]) -> Self {
+    /// Line and column in the author's text.
+    pub(crate) fn restored(&self, author: &str, line: u32, column: u32) -> (u32, u32) {
+        if self.layers.is_empty() {
+            return (line, column);
+        }
+        let before = self.text.split_inclusive('\n').take(index(line)).map(str::len).sum::<usize>();
+        let rest = self.text.get(before..).unwrap_or_default();
+        let within = rest.char_indices().nth(index(column)).map_or(rest.len(), |(at, _)| at);
+        place(author, self.old(before + within))
+    }
+
+    /// This text with some of it replaced; none where there is nothing to replace, or one edit reaches into another.
+    pub(crate) fn edited(&self, mut edits: Vec<Edit>) -> Option<Self> {
+        edits.sort_by_key(|edit| edit.from);
+        let apart = edits.windows(2).all(|two| matches!(two, [one, next] if one.to <= next.from));
+        if edits.is_empty() || !apart {
+            return None;
+        }
         let mut writer = Writer::default();
         let mut from = 0;
-        for edit in edits {
-            writer.copy(&self.text, from, edit.from);
-            writer.ours(&edit.text, edit.from);
-            from = edit.to;
+        for edit in &edits {
+            writer.copy(&self.text, from, edit.from as usize);
+            writer.ours(&edit.text, edit.from as usize);
+            from = edit.to as usize;
         }
         writer.copy(&self.text, from, self.text.len());
         let written = writer.done();
-        Self { text: written.text, layers: self.layers.iter().cloned().chain(written.layers).collect() }
+        Some(Self { text: written.text, layers: self.layers.iter().cloned().chain(written.layers).collect() })
     }
 }
 
@@ -249,10 +262,11 @@ impl Scan<'_> {
 
 const CALL: &str = "internal.template_string(";
 
-struct Edit {
-    from: usize,
-    to: usize,
-    text: String,
+/// Text put in the place of other text; offsets in bytes, as the engine counts them.
+pub(crate) struct Edit {
+    pub(crate) from: u32,
+    pub(crate) to: u32,
+    pub(crate) text: String,
 }
 
 /// Writes each statement `f(x, y)` of a parsed module as `y = f(x)`, where `f` is one of our builtins and takes one
@@ -268,25 +282,22 @@ pub(crate) fn results(module: &Module, names: &Names, translated: &Translated) -
                     _ => None,
                 });
                 if arity.is_some_and(|arity| params.len() == arity + 1) {
-                    let start = usize::try_from(span.start).unwrap_or(usize::MAX);
-                    edits.extend(result_first(&translated.text, start, params).into_iter().flatten());
+                    edits.extend(result_first(&translated.text, span.start, params).into_iter().flatten());
                 }
             }
         });
     }
-    edits.sort_by_key(|edit| edit.from);
-    let apart = edits.windows(2).all(|two| matches!(two, [one, next] if one.to <= next.from));
-    (apart && !edits.is_empty()).then(|| translated.edited(&edits))
+    translated.edited(edits)
 }
 
 /// The result before the call, and not after the last argument.
-fn result_first(text: &str, start: usize, params: &[Ref<Expr>]) -> Option<[Edit; 2]> {
+fn result_first(text: &str, start: u32, params: &[Ref<Expr>]) -> Option<[Edit; 2]> {
     let result = params.last()?;
     if matches!(result.as_ref(), Expr::String { .. } | Expr::RawString { .. }) {
         return None;
     }
     let span = result.span();
-    let (from, to) = (usize::try_from(span.start).ok()?, usize::try_from(span.end).ok()?);
+    let (from, to) = (span.start as usize, span.end as usize);
     let written = text.get(from..to)?;
     if written.contains('#') {
         return None;
@@ -295,7 +306,9 @@ fn result_first(text: &str, start: usize, params: &[Ref<Expr>]) -> Option<[Edit;
         text.get(..from)?.trim_end().len().checked_sub(1).filter(|at| text.get(*at..*at + 1) == Some(","))?;
     let lines = text.get(comma..to)?.matches('\n').count();
     let first = format!("{} = ", written.replace('\n', " "));
-    Some([Edit { from: start, to: start, text: first }, Edit { from: comma, to, text: "\n".repeat(lines) }])
+    let comma = u32::try_from(comma).ok()?;
+    let after = Edit { from: comma, to: span.end, text: "\n".repeat(lines) };
+    Some([Edit { from: start, to: start, text: first }, after])
 }
 
 #[cfg(test)]

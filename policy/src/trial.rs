@@ -101,12 +101,12 @@ pub enum TestError {
 pub fn run_tests(sources: &Sources, run: TestRun<'_>) -> Result<TestReport, TestError> {
     let only = run.only.map(regex::Regex::new).transpose();
     let only = only.map_err(|error| TestError::Pattern(error.to_string()))?;
-    let mut first = load(sources, None)?.engine;
-    let modules = first.get_modules().clone();
-    let (found, prepared) = find::tests(sources, &modules);
-    let mut engine = match prepared {
-        Some(prepared) => load(&prepared, None)?.engine,
-        None => first,
+    let mut first = load(sources, None)?;
+    let modules = first.engine.get_modules().clone();
+    let (found, edited) = find::tests(sources, &modules, &first.texts);
+    let mut engine = match edited {
+        Some(edited) => load(&edited, None)?.engine,
+        None => first.engine,
     };
     arm(&mut engine, run.fuse);
     let lines = Lines::of(&modules, sources);

@@ -222,3 +222,16 @@ test_b if $\"{1}\" == \"2\"
     assert_eq!(told, [true, false]);
     assert_eq!(tests[1].reached, Some((6, "test_b if $\"{1}\" == \"2\"".to_owned())));
 }
+
+#[test]
+fn a_test_behind_what_is_written_anew_has_the_place_and_the_line_of_its_author() {
+    let tests = run("package postern
+x := $`{1}
+` test_a if {
+	crypto.sha256(\"a\", $\"{x}\") # never
+}
+");
+    let author = "\tcrypto.sha256(\"a\", $\"{x}\") # never";
+    assert_eq!((tests[0].line, tests[0].column), (3, 3));
+    assert_eq!(tests[0].reached, Some((4, author.to_owned())));
+}

@@ -5,10 +5,7 @@ use std::path::Path;
 use super::{MAX_FOLDERS, Module, SourceError, Sources, read_text};
 use crate::bundle::roots::Roots;
 use crate::bundle::signature::Signed;
-use crate::bundle::{MAX_DATA, MAX_TEXT};
-
-/// How the file of a test is called; no decision is made from it.
-const TESTS: &str = "_test.rego";
+use crate::bundle::{MAX_DATA, MAX_TEXT, Role};
 
 /// Whether the files `*_test.rego` are read too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +108,7 @@ impl Sources {
             }
             if path.is_dir() {
                 self.read_tests(&path, depth + 1)?;
-            } else if path.is_file() && name.ends_with(TESTS) {
+            } else if path.is_file() && is_test(name) {
                 self.read_one(&path)?;
             }
         }
@@ -121,7 +118,7 @@ impl Sources {
 
 /// Whether a module of this name holds tests and nothing that decides.
 pub(crate) fn is_test(name: &str) -> bool {
-    name.ends_with(TESTS)
+    Role::of(name) == Role::Test
 }
 
 fn shown(path: &Path) -> String {

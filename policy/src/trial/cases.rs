@@ -8,7 +8,7 @@ use regorus::Value;
 use regorus::unstable::{Expr, Literal, LiteralStmt, Rule};
 
 use super::Case;
-use super::find::Edit;
+use crate::translate::Edit;
 
 /// How such a line begins; no test prints it by chance.
 const MARK: &str = "postern.case";

@@ -11,6 +11,7 @@ use super::cases;
 use super::{Test, TestOutcome};
 use crate::gate::names;
 use crate::sources::Sources;
+use crate::translate::{Edit, Translated};
 
 /// A test, and what the engine is asked for.
 pub(super) struct Found {
@@ -23,20 +24,19 @@ pub(super) struct Found {
     pub(super) lines: RangeInclusive<u32>,
 }
 
-/// Text put in the place of other text; offsets in bytes.
-pub(super) struct Edit {
-    pub(super) from: u32,
-    pub(super) to: u32,
-    pub(super) text: String,
-}
-
 /// All tests in order, and the sources with their names and cases told apart, where that is needed.
-pub(super) fn tests(sources: &Sources, modules: &[Ref<Module>]) -> (Vec<Found>, Option<Sources>) {
+pub(super) fn tests(
+    sources: &Sources,
+    modules: &[Ref<Module>],
+    texts: &[Translated],
+) -> (Vec<Found>, Option<Sources>) {
     let mut found = Vec::new();
     let mut counts: BTreeMap<String, u32> = BTreeMap::new();
     let mut edited = sources.clone();
     let mut any = false;
-    for module in modules {
+    // The engine keeps the order of the modules.
+    for (index, (module, text)) in modules.iter().zip(texts).enumerate() {
+        let author = sources.modules.get(index).map_or("", |module| module.text.as_str());
         let mut edits = Vec::new();
         let package = names::package(module).join(".");
         for rule in &module.policy {
@@ -61,21 +61,16 @@ pub(super) fn tests(sources: &Sources, modules: &[Ref<Module>]) -> (Vec<Found>, 
             let keys = cases::keys(refr);
             edits.extend(cases::edits(rule, &keys));
             found.push(Found {
-                test: test(&package, &shown, begin),
+                test: test(&package, &shown, begin, text.restored(author, begin.line, begin.col)),
                 rule: asked(module, &inner),
                 cases: !keys.is_empty(),
                 lines: lines(span),
             });
         }
-        if edits.is_empty() {
-            continue;
-        }
-        any = true;
-        let source = &module.package.refr.span().source;
-        if let Some(module) = edited.modules.iter_mut().find(|module| module.name == *source.get_path()) {
-            // What the engine read, which need not be what its author wrote.
-            module.text.clone_from(source.get_contents());
-            apply(&mut module.text, edits);
+        // What the engine read is edited, which need not be what its author wrote; no edit has a line's end.
+        if let (Some(text), Some(module)) = (text.edited(edits), edited.modules.get_mut(index)) {
+            module.text = text.text;
+            any = true;
         }
     }
     (found, any.then_some(edited))
@@ -88,14 +83,14 @@ fn asked(module: &Module, name: &str) -> String {
     format!("data{}.{name}", path.concat())
 }
 
-fn test(package: &str, name: &str, begin: &Span) -> Test {
+fn test(package: &str, name: &str, begin: &Span, (line, column): (u32, u32)) -> Test {
     let skipped = name.starts_with("todo_");
     Test {
         package: package.to_owned(),
         name: name.to_owned(),
         file: begin.source.get_path().clone(),
-        line: begin.line,
-        column: begin.col,
+        line,
+        column,
         outcome: if skipped { TestOutcome::Skipped } else { TestOutcome::Failed },
         elapsed: Duration::ZERO,
         output: Vec::new(),
@@ -108,15 +103,4 @@ fn test(package: &str, name: &str, begin: &Span) -> Test {
 pub(super) fn lines(span: &Span) -> RangeInclusive<u32> {
     let more = span.text().trim_end().matches('\n').count();
     span.line..=span.line.saturating_add(u32::try_from(more).unwrap_or(u32::MAX))
-}
-
-/// From behind, so that the offsets before stay right; no edit has a line's end, so that lines stay what they are.
-fn apply(text: &mut String, mut edits: Vec<Edit>) {
-    edits.sort_by_key(|edit| std::cmp::Reverse(edit.from));
-    for edit in edits {
-        let range = edit.from as usize..edit.to as usize;
-        if text.get(range.clone()).is_some() {
-            text.replace_range(range, &edit.text);
-        }
-    }
 }
