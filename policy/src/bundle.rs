@@ -14,6 +14,8 @@ pub(crate) mod signature;
 
 use std::collections::BTreeMap;
 
+use crate::document::{MAX_DATA_VALUES, within};
+
 /// Most entries of one bundle, folders among them.
 pub(crate) const MAX_ENTRIES: usize = 8_192;
 /// Deepest folder of a bundle.
@@ -105,11 +107,16 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 /// A structured file's value: what OPA hashes, and what becomes data.
 pub(crate) fn document(name: &str, text: &str, role: Role) -> Result<serde_json::Value, Wrong> {
-    match role {
+    let json = || {
+        within(text, MAX_DATA_VALUES).map_err(|error| error.to_string())?;
+        serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))
+    };
+    let read = match role {
         // Every JSON is YAML, and OPA reads it as JSON then.
-        Role::Yaml => serde_json::from_str(text).or_else(|_| yaml(text)).map_err(|why| Wrong::new(name, why)),
-        _ => serde_json::from_str(text).map_err(|error| Wrong::new(name, format!("not JSON: {error}"))),
-    }
+        Role::Yaml => json().or_else(|_| yaml(text)),
+        _ => json(),
+    };
+    read.map_err(|why| Wrong::new(name, why))
 }
 
 /// YAML as JSON, its plain words read as OPA reads them: `yes` is text, `0777` is 511.
@@ -122,6 +129,15 @@ fn yaml(text: &str) -> Result<serde_json::Value, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn data_with_too_many_values_is_refused_before_it_is_parsed() {
+        let wide = format!("[{}", "0,".repeat(MAX_DATA_VALUES));
+        for role in [Role::Json, Role::Yaml] {
+            let why = document("data", &wide, role).unwrap_err().why;
+            assert!(why.contains("too many values") || why.contains("Nodes"), "{why}");
+        }
+    }
 
     #[test]
     fn only_opas_own_names_mean_something() {

@@ -9,7 +9,7 @@ use regorus::unstable::{Module, Ref};
 use regorus::{Engine, PolicyLengthConfig, Value};
 
 use crate::builtins;
-use crate::document::Document;
+use crate::document::{Document, MAX_DATA_VALUES};
 use crate::evaluate::Evaluator;
 use crate::gate::{self, names::Names};
 use crate::input::LeafSet;
@@ -21,8 +21,6 @@ use crate::translate::{self, Translated};
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Longest line the engine takes; the gate's limit is the same, with a place in its message.
 const COLUMNS: NonZeroU32 = NonZeroU32::new(gate::text::COLUMNS).unwrap();
-/// Most values in the data of one file.
-const MAX_DATA_VALUES: usize = 2_000_000;
 /// Stack of that thread, of which only what is used is taken: what is refused for its depth is also dropped there.
 const STACK: usize = 256 * 1024 * 1024;
 

@@ -15,6 +15,8 @@ pub const MAX_DEPTH: u8 = 64;
 
 /// Largest number of values (scalars, lists, objects) in JSON from outside.
 pub const MAX_VALUES: usize = 100_000;
+/// Most values in one file of a policy's data.
+pub(crate) const MAX_DATA_VALUES: usize = 2_000_000;
 
 /// Constant text, made into the engine's form once per process; [`word!`](crate::word) makes one where it is used.
 #[derive(Debug)]
@@ -185,10 +187,8 @@ impl Document {
 
     /// The same with another limit: a policy's own data may be larger than what a request brings.
     pub(crate) fn bounded_json(text: &str, most: usize) -> Result<Self, DocumentError> {
-        // Depth is known before a parser recurses into it.
-        if nesting(text.as_bytes()) > usize::from(MAX_DEPTH) {
-            return Err(DocumentError::TooDeep);
-        }
+        // Both are known before a parser recurses into it and takes room for each value.
+        within(text, most)?;
         let value: serde_json::Value =
             serde_json::from_str(text).map_err(|error| DocumentError::Malformed(error.to_string()))?;
         build(&value, 0, &mut { most })
@@ -249,23 +249,43 @@ fn number_value(number: &serde_json::Number) -> Value {
     number.as_f64().map_or(Value::Null, Value::from)
 }
 
-/// The deepest bracket nesting of JSON text, strings left out.
-pub(crate) fn nesting(text: &[u8]) -> usize {
-    let (mut depth, mut deepest, mut quoted, mut escaped) = (0_usize, 0, false, false);
+/// Whether JSON text is nested no deeper than [`MAX_DEPTH`] and holds at most so many values. Whether it is JSON at all,
+/// a parser says.
+pub(crate) fn within(text: &str, most: usize) -> Result<(), DocumentError> {
+    let (depth, values) = size(text.as_bytes());
+    if depth > usize::from(MAX_DEPTH) {
+        return Err(DocumentError::TooDeep);
+    }
+    if values > most { Err(DocumentError::TooMany) } else { Ok(()) }
+}
+
+/// How deep the brackets of JSON text nest, and how many values it holds.
+fn size(text: &[u8]) -> (usize, usize) {
+    let (mut depth, mut deepest, mut values) = (0_usize, 0, 1_usize);
+    let (mut quoted, mut escaped, mut opened) = (false, false, false);
     for byte in text {
         match (quoted, byte) {
             (true, _) if escaped => escaped = false,
             (true, b'\\') => escaped = true,
-            (_, b'"') => quoted = !quoted,
+            (true, b'"') => quoted = false,
+            (true, _) | (false, b' ' | b'\t' | b'\n' | b'\r') => continue,
+            (false, b'"') => quoted = true,
             (false, b'[' | b'{') => {
                 depth += 1;
                 deepest = deepest.max(depth);
+                values += 1;
             }
-            (false, b']' | b'}') => depth = depth.saturating_sub(1),
+            (false, b']' | b'}') => {
+                depth = depth.saturating_sub(1);
+                // An empty one holds none.
+                values -= usize::from(opened);
+            }
+            (false, b',') => values += 1,
             _ => {}
         }
+        opened = !quoted && matches!(byte, b'[' | b'{');
     }
-    deepest
+    (deepest, values)
 }
 
 #[cfg(test)]
@@ -298,6 +318,26 @@ mod tests {
         let text = format!(r#"["\"{}"]"#, "[".repeat(500));
 
         assert_eq!(Document::json(&text).unwrap().depth(), 1);
+    }
+
+    #[test]
+    fn values_are_counted_before_a_parser_takes_room_for_them() {
+        for (text, values) in [
+            ("1", 1),
+            (" [ ] ", 1),
+            ("[[], {}, [ ]]", 4),
+            (r#"{"a,b": [1, 2], "c": {"d": "[,{"}}"#, 6),
+            (r#"["\\", "\",[", null]"#, 4),
+        ] {
+            let limit = |most| within(text, most);
+            let parsed: serde_json::Value = serde_json::from_str(text).unwrap();
+            assert_eq!((limit(values), limit(values - 1)), (Ok(()), Err(DocumentError::TooMany)), "{text}");
+            assert!(build(&parsed, 0, &mut { values }).is_ok(), "{text}");
+            assert_eq!(build(&parsed, 0, &mut { values - 1 }), Err(DocumentError::TooMany), "{text}");
+        }
+        // Cut short: a parser would say that first.
+        let cut = format!("[{}", "0,".repeat(MAX_VALUES));
+        assert_eq!(Document::json(&cut), Err(DocumentError::TooMany));
     }
 
     #[test]

@@ -299,7 +299,8 @@ fn result_first(text: &str, start: u32, params: &[Ref<Expr>]) -> Option<[Edit; 2
     let span = result.span();
     let (from, to) = (span.start as usize, span.end as usize);
     let written = text.get(from..to)?;
-    if written.contains('#') {
+    // What is written on one line now: a comment would take the rest of it, and a raw text has lost its lines.
+    if written.contains('#') || (written.contains('`') && written.contains('\n')) {
         return None;
     }
     let comma =

@@ -298,6 +298,8 @@ fn a_builtin_of_ours_may_take_its_result_as_last_argument() {
     let problem = refused("x if { crypto.sha256(input.b, y); crypto.md5(y) }", 4, "crypto.md5");
     assert_eq!(problem.column, 35);
     refused("x if not crypto.sha256(input.b, \"a\")", 4, "crypto.sha256");
+    // Its lines are part of what it says.
+    refused("x if array.flatten(input.b, [`1\n2`])", 4, "array.flatten");
 }
 
 const ROLES: &str = "package lib.roles\nimport rego.v1\nknown(id) if id == \"a\"\nlisted if known(input.id)";

@@ -7,16 +7,16 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{Role, Wrong, document};
-use crate::document::{MAX_DEPTH, nesting};
+use crate::document::{MAX_DATA_VALUES, within};
 
 /// Hashes the value of a file that is JSON or, by its name, YAML.
 pub(super) fn hash(name: &str, text: &str, role: Role, into: &mut Context) -> Result<(), Wrong> {
-    if nesting(text.as_bytes()) > usize::from(MAX_DEPTH) {
-        return Err(Wrong::new(name, format!("nested deeper than {MAX_DEPTH}")));
-    }
     let raw: Result<&RawValue, _> = serde_json::from_str(text);
     match (raw, role) {
-        (Ok(raw), _) => json(raw.get(), into).map_err(|error| Wrong::new(name, error.to_string())),
+        (Ok(raw), _) => {
+            within(text, MAX_DATA_VALUES).map_err(|error| Wrong::new(name, error.to_string()))?;
+            json(raw.get(), into).map_err(|error| Wrong::new(name, error.to_string()))
+        }
         (Err(_), Role::Yaml) => {
             value(&document(name, text, role)?, into);
             Ok(())
