@@ -16,6 +16,9 @@ use super::ForwardError;
 
 /// How much of a body is kept so that it can be sent again.
 const REPLAY: usize = 64 * 1024;
+/// Pieces up to so many bytes are kept as copies, together: each would take room of its own, and hold on to the whole
+/// buffer that it was read into.
+const SMALL: usize = 512;
 
 /// The caller's body, of which one [`Upload`] after another may be made.
 pub struct Source {
@@ -26,9 +29,7 @@ pub struct Source {
 
 struct Reading {
     incoming: Incoming,
-    /// What was read first: what a second upload begins with.
-    kept: Vec<Bytes>,
-    kept_bytes: usize,
+    kept: Beginning,
     keeping: bool,
     /// Which upload may go on reading; earlier ones are over.
     turn: u32,
@@ -58,8 +59,7 @@ impl Source {
         }
         let body = Reading {
             incoming,
-            kept: Vec::new(),
-            kept_bytes: 0,
+            kept: Beginning::default(),
             keeping,
             turn: 0,
             ended: false,
@@ -94,8 +94,8 @@ impl Source {
                 std::future::poll_fn(|cx| self.body.borrow_mut().poll_read(cx, self)).await.transpose()?;
             let mut body = self.body.borrow_mut();
             match read {
-                None => return Ok(Some(body.kept.concat())),
-                Some(data) => body.hold(data),
+                None => return Ok(Some(body.kept.pieces.concat())),
+                Some(data) => body.kept.hold(&data),
             }
             if self.received.get() > limit as u64 {
                 return Ok(None);
@@ -112,7 +112,7 @@ impl Source {
     /// Whether all that was read is still there.
     #[must_use]
     pub fn can_be_sent_again(&self) -> bool {
-        self.body.borrow().kept_bytes as u64 == self.received.get()
+        self.body.borrow().kept.bytes as u64 == self.received.get()
     }
 
     /// What went wrong with the caller's side of it, if that is what broke the upload.
@@ -124,6 +124,24 @@ impl Source {
     /// It will not be sent again.
     pub fn settle(&self) {
         self.body.borrow_mut().keeping = false;
+    }
+}
+
+/// What was read first of a body: what a second upload begins with.
+#[derive(Default)]
+struct Beginning {
+    pieces: Vec<Bytes>,
+    bytes: usize,
+}
+
+impl Beginning {
+    fn hold(&mut self, data: &Bytes) {
+        self.bytes += data.len();
+        match self.pieces.last_mut() {
+            Some(last) if last.len() + data.len() <= SMALL => *last = [&**last, data].concat().into(),
+            _ if data.len() <= SMALL => self.pieces.push(Bytes::copy_from_slice(data)),
+            _ => self.pieces.push(data.clone()),
+        }
     }
 }
 
@@ -155,16 +173,11 @@ impl Reading {
         Poll::Ready(None)
     }
 
-    fn hold(&mut self, data: Bytes) {
-        self.kept_bytes += data.len();
-        self.kept.push(data);
-    }
-
     /// Passes what was just read on, and keeps it too while that is asked for and there is room.
     fn pass(&mut self, data: Bytes) -> Bytes {
-        self.keeping &= self.kept_bytes + data.len() <= REPLAY;
+        self.keeping &= self.kept.bytes + data.len() <= REPLAY;
         if self.keeping {
-            self.hold(data.clone());
+            self.kept.hold(&data);
         }
         data
     }
@@ -209,17 +222,17 @@ impl Body for Upload {
         if body.turn != self.turn {
             return Poll::Ready(Some(Err(ForwardError::Superseded)));
         }
-        let next = match body.kept.get(self.at) {
+        let next = match body.kept.pieces.get(self.at) {
             Some(kept) => Some(Ok(kept.clone())),
             None => ready!(body.poll_read(cx, &source)).map(|read| read.map(|data| body.pass(data))),
         };
         Poll::Ready(match next {
             Some(Ok(data)) => {
-                self.at += 1;
+                // What was just read may stand in the piece before it.
+                self.at = body.kept.pieces.len().min(self.at + 1);
                 self.sent += data.len() as u64;
-                if !body.keeping && self.at >= body.kept.len() {
-                    body.kept.clear();
-                    body.kept_bytes = 0;
+                if !body.keeping && self.at >= body.kept.pieces.len() {
+                    body.kept = Beginning::default();
                     self.at = 0;
                 }
                 Some(Ok(Frame::data(data)))
@@ -235,11 +248,42 @@ impl Body for Upload {
     fn is_end_stream(&self) -> bool {
         let Some(source) = &self.source else { return true };
         let body = source.body.borrow();
-        body.turn == self.turn && body.ended && self.at >= body.kept.len()
+        body.turn == self.turn && body.ended && self.at >= body.kept.pieces.len()
     }
 
     fn size_hint(&self) -> SizeHint {
         self.whole
             .map_or_else(SizeHint::default, |whole| SizeHint::with_exact(whole.saturating_sub(self.sent)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_in_the_smallest_pieces_takes_hardly_more_room_than_in_one() {
+        let buffer = Bytes::from(vec![7; REPLAY]);
+        let mut kept = Beginning::default();
+        for at in 0..REPLAY {
+            kept.hold(&buffer.slice(at..=at));
+            kept.hold(&Bytes::new());
+        }
+
+        assert_eq!((kept.bytes, kept.pieces.len()), (REPLAY, REPLAY / SMALL));
+        assert_eq!(kept.pieces.concat(), buffer);
+        assert!(buffer.is_unique(), "no piece holds on to what it was read into");
+    }
+
+    #[test]
+    fn large_pieces_are_kept_without_a_copy_and_in_their_order() {
+        let mut kept = Beginning::default();
+        let large = Bytes::from(vec![1; SMALL + 1]);
+        for piece in [large.clone(), Bytes::from_static(b"a"), Bytes::from_static(b"b"), large.clone()] {
+            kept.hold(&piece);
+        }
+
+        assert_eq!(kept.pieces, [large.clone(), Bytes::from_static(b"ab"), large.clone()]);
+        assert_eq!(kept.pieces[2].as_ptr(), large.as_ptr());
     }
 }
