@@ -32,6 +32,9 @@ use crate::model::{Fingerprint, UpstreamName};
 use connect::Connector;
 use pool::Pool;
 
+/// How many kept connections a request may find closed: all but the first were opened meanwhile, by others.
+const CLOSED: u32 = 8;
+
 /// What bytes flow over: a socket, TLS on a socket, or in tests anything else.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 
@@ -106,24 +109,32 @@ impl Upstream {
     /// response. If a kept connection turns out to be closed before any of it was written, it goes
     /// out again on a fresh one; if it was written and cannot have been answered, the error says so
     /// ([`ForwardError::Crossed`]) and the request may be sent once more with [`Attempt::Again`].
+    /// A connection may be long in coming: `over` is asked when it is there.
     pub async fn send(
         &self,
         lease: Option<Fingerprint>,
         request: Request<Upload>,
         attempt: Attempt,
+        over: impl Fn() -> Option<&'static Code>,
     ) -> Result<Answer, ForwardError> {
         let mut request = request;
         let mut since = matches!(attempt, Attempt::Again).then(Instant::now);
+        let mut closed = 0;
         loop {
             let line = self.pool.line(lease, &self.connector, since).await?;
             let reused = line.reused();
             if reused && matches!(attempt, Attempt::Only) {
                 noticed().await;
             }
+            if let Some(code) = over() {
+                line.give_back();
+                return Err(ForwardError::Cut { code });
+            }
             match line.answer(request, self.config.timeouts.response).await {
-                Err((_, Some(unwritten))) if reused => {
+                Err((_, Some(unwritten))) if reused && closed < CLOSED => {
                     request = *unwritten;
                     since = Some(Instant::now());
+                    closed += 1;
                 }
                 Err((error, _)) => return Err(error.crossed(reused)),
                 Ok(answer) => return Ok(answer),
@@ -234,8 +245,8 @@ pub enum ForwardError {
     /// The request goes out again on another connection; this one's copy is over.
     #[error("the request is sent again elsewhere")]
     Superseded,
-    /// What bounded the response has ended.
-    #[error("the response was cut: {}", code.summary)]
+    /// What bounded the request or its response has ended.
+    #[error("cut: {}", code.summary)]
     Cut {
         /// Why.
         code: &'static Code,

@@ -11,10 +11,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::authorize::{Action, Authorizer, Denial, Grant, Reply, Request};
-use crate::clock::{Expiry, SharedClock, unix_seconds};
+use crate::clock::{Expiry, Moment, SharedClock, unix_seconds};
 use crate::config::{Listener, Route};
 use crate::credential::{Access, CredentialError, Credentials, Want};
-use crate::fault::{Fault, codes};
+use crate::fault::{Code, Fault, codes};
 use crate::forward::{Upstream, Upstreams};
 use crate::identify::Peer;
 use crate::model::{CredentialName, UpstreamName};
@@ -175,6 +175,16 @@ impl Passage {
         self.recorder
     }
 
+    /// Why nothing more may be sent under it, if its time has come. A lease that ended before its time is not looked
+    /// at: whoever has been refused with it gets another.
+    #[must_use]
+    pub fn over(&self) -> Option<&'static Code> {
+        let now = self.clock.now();
+        let lease_over = || self.access.as_ref().is_some_and(|it| it.lease.term.expiry().has_passed(now));
+        out_of_time(&self.peer, self.grant.until(), now)
+            .or_else(|| lease_over().then_some(codes::LEASE_ENDED))
+    }
+
     /// What ends this access, kept apart so that a body that outlives the passage can wait for it.
     #[must_use]
     pub fn bound(&self) -> Bound {
@@ -230,14 +240,9 @@ impl Bound {
 
     fn over(&self) -> Option<Fault> {
         let now = self.clock.now();
-        if self.peer.expires().has_passed(now) {
-            return Some(Fault::of(codes::PEER_EXPIRED_OPEN));
-        }
-        if self.until.is_some_and(|until| unix_seconds(now.wall) >= until) {
-            return Some(Fault::of(codes::ACCESS_OVER));
-        }
-        let lease_over = self.access.as_ref().is_some_and(|access| !access.lease.term.holds(now));
-        lease_over.then(|| Fault::of(codes::LEASE_ENDED))
+        let lease_over = || self.access.as_ref().is_some_and(|access| !access.lease.term.holds(now));
+        let code = out_of_time(&self.peer, self.until, now);
+        code.or_else(|| lease_over().then_some(codes::LEASE_ENDED)).map(Fault::of)
     }
 
     /// How long nothing ends by itself; at most a minute, so that a clock that was set is noticed.
@@ -248,6 +253,14 @@ impl Bound {
         let peer = Expiry::left(&self.peer.expires(), now);
         [Some(peer), until, lease].into_iter().flatten().min().unwrap_or(peer).min(Duration::from_mins(1))
     }
+}
+
+/// Whether the caller's proof or the decision has ended.
+fn out_of_time(peer: &Peer, until: Option<u64>, now: Moment) -> Option<&'static Code> {
+    if peer.expires().has_passed(now) {
+        return Some(codes::PEER_EXPIRED_OPEN);
+    }
+    until.is_some_and(|until| unix_seconds(now.wall) >= until).then_some(codes::ACCESS_OVER)
 }
 
 /// What is asked of the keeper under a grant.

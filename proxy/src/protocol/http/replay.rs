@@ -101,7 +101,7 @@ async fn once(
         let injection = inject(conn, passage, &mut request)?;
         let answer = tokio::select! {
             biased;
-            answer = upstream.send(lease, request, attempt) => answer,
+            answer = upstream.send(lease, request, attempt, || passage.over()) => answer,
             fault = over(passage) => return Err(fault),
         };
         match answer.map_err(|error| asked.trouble().unwrap_or(error)) {

@@ -120,6 +120,61 @@ fn a_request_that_may_have_been_read_is_sent_again_only_if_that_does_no_harm() {
     }
 }
 
+/// Serves one connection at a time: tells of each request's path, and answers when it is told to.
+fn upstream_on_cue() -> (u16, Receiver<String>, Sender<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let ((tell, told), (answer, cue)) = (channel(), channel());
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            let mut socket = socket.unwrap();
+            let mut read = [0; 4096];
+            while let Ok(count @ 1..) = socket.read(&mut read) {
+                let path = String::from_utf8_lossy(&read[..count]).split(' ').nth(1).unwrap().to_owned();
+                if tell.send(path).is_err() || cue.recv().is_err() {
+                    return;
+                }
+                socket.write_all(ok("here").as_bytes()).unwrap();
+            }
+        }
+    });
+    (port, told, answer)
+}
+
+#[test]
+fn a_request_that_waited_for_a_connection_beyond_its_callers_time_is_not_sent() {
+    on_a_worker(async {
+        let (port, told, answer) = upstream_on_cue();
+        let upstream = "login: basic, connections: 1";
+        let bench = Plan { port: Some(port), upstream, ..Plan::default() }.start().await;
+        let (mut first, _ender) = bench.connect(Alpn::Http1);
+        first.write_all(b"GET /first HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+        let arrived = async {
+            loop {
+                match told.try_recv() {
+                    Ok(path) => return path,
+                    Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+                }
+            }
+        };
+        assert_eq!(arrived.await, "/first");
+        let life = Duration::from_millis(300);
+        let (mut second, _ender) = bench.connect_as(Alpn::Http1, Some(bench.peer(life)));
+        second.write_all(b"GET /second HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
+        tokio::time::sleep(life + Duration::from_millis(50)).await;
+
+        answer.send(()).unwrap();
+        answer.send(()).unwrap();
+        read(&mut first).await;
+        let refused = read(&mut second).await;
+
+        assert!(refused.starts_with("HTTP/1.1 4") || refused.starts_with("HTTP/1.1 5"), "{refused}");
+        assert_eq!(told.try_iter().collect::<Vec<_>>(), Vec::<String>::new(), "it never went out");
+        let codes = [bench.record().await, bench.record().await].map(|record| record.code);
+        assert!(codes.iter().flatten().any(|code| *code == codes::PEER_EXPIRED_OPEN.id), "{codes:?}");
+    });
+}
+
 #[test]
 fn a_connection_is_not_used_beyond_the_time_that_its_upstream_keeps_it() {
     on_a_worker(async {
