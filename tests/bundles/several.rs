@@ -41,7 +41,7 @@ fn several_bundles_are_swapped_one_by_one_and_a_bad_one_keeps_its_old_state() {
     for bad in ["not an archive".as_bytes().to_vec(), fs::read(&main).unwrap()[..200].to_vec()] {
         fs::write(&main, &bad).unwrap();
         let seen = site.records("reload").len();
-        let refused = super::site::until("the refusal", || site.records("reload").get(seen).cloned());
+        let refused = site.next("reload", seen);
         assert_eq!(
             (&refused["accepted"], &refused["code"]),
             (&false.into(), &"PST-OP-003".into()),

@@ -181,7 +181,7 @@ const TABLE: &[Row] = &[
                 b,
                 "c/data.yaml",
                 "list: [b, a]\nword: 'yes'\nwhole: 1\noctal: 511\nnumber: 1.5\nlarge: 1000\nhuge: 1.0e30\ntiny: 0.000000001\n",
-            )
+            );
         },
         "read",
         &[],

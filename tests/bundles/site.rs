@@ -3,14 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use postern_lab::Accounts;
 use postern_lab::authority::{Authority, Entry};
 use postern_lab::legacy::Legacy;
 use postern_lab::sidecar::{self, Sidecar};
 use postern_tests::parts::program;
-use postern_tests::process::{free_port, told_by};
+use postern_tests::process::{free_port, told_by, until};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -78,15 +78,20 @@ impl Site {
         curl.arg(self.path("svid.pem")).arg("--key").arg(self.path("key.pem"));
         let status =
             told_by(curl.arg(format!("https://127.0.0.1:{}/x", self.port))).expect("curl is answered");
-        let record = until("the request's record", || self.records("request").get(before).cloned());
-        (status.parse().expect("a status"), record)
+        (status.parse().expect("a status"), self.next("request", before))
     }
 
     /// The first record of a reload that fits.
     pub(super) fn reload(&self, fits: impl Fn(&Value) -> bool) -> Value {
-        until("a reload as it is looked for", || {
-            self.records("reload").into_iter().find(|record| fits(record))
-        })
+        let find = || self.records("reload").into_iter().find(|record| fits(record));
+        until("a reload as it is looked for", || find().is_some());
+        find().expect("it was there")
+    }
+
+    /// The record of this kind that follows the first `before`.
+    pub(super) fn next(&self, kind: &str, before: usize) -> Value {
+        until(&format!("the next {kind} record"), || self.records(kind).len() > before);
+        self.records(kind).swap_remove(before)
     }
 
     pub(super) fn records(&self, kind: &str) -> Vec<Value> {
@@ -106,16 +111,4 @@ fn run(postern: &Path, folder: &Path) -> Sidecar {
     let mut sidecar = Sidecar::start(postern, &config, &admin, &log).unwrap();
     sidecar.wait_until_ready(PATIENCE).unwrap();
     sidecar
-}
-
-/// Waits for `look` to see something.
-pub(super) fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
-    let since = Instant::now();
-    loop {
-        if let Some(seen) = look() {
-            return seen;
-        }
-        assert!(since.elapsed() < PATIENCE, "{what} did not come within {PATIENCE:?}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
 }

@@ -1,9 +1,10 @@
 //! Whatever moment we are killed at, no account stays.
 
 use crate::leases::{Site, present};
-use crate::rig::{Plan, Rig, until};
+use crate::rig::{Plan, Rig};
 use postern::fault::Coded;
 use postern_tests::parts;
+use postern_tests::process::until;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::env;
 use std::path::PathBuf;

@@ -1,9 +1,10 @@
 //! What a vault does wrong, on cue.
 
-use crate::rig::{Plan, Rig, account, leased, until};
+use crate::rig::{Plan, Rig, account, leased};
 use postern::fault::Coded;
 use postern_lab::vault::{DatabaseRole, Fault, JwtRole};
 use postern_lab::{Accounts, Authority, Vault};
+use postern_tests::process::until;
 use serde_json::json;
 use std::sync::Arc;
 use std::thread;

@@ -1,12 +1,13 @@
 //! Real leases: an account is there while its lease is, and gone when the record says so.
 
-use crate::rig::{Plan, Rig, account, leased, until};
+use crate::rig::{Plan, Rig, account, leased};
 use postern::clock::{Clock, SystemClock};
 use postern::config;
 use postern::credential::Material;
 use postern::fault::Coded;
 use postern_lab::Authority;
 use postern_tests::parts;
+use postern_tests::process::until;
 use postern_tests::real::openbao::{JwtKeys, JwtRole};
 use postern_tests::real::{OpenBao, Postgres};
 use serde_json::json;

@@ -8,13 +8,14 @@ use postern::credential::{
 use postern::model::Secret;
 use postern::record::{Entry, Records};
 use postern::state::State;
+use postern_tests::process::until;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
 
@@ -238,15 +239,6 @@ pub fn account(access: &Access) -> (String, String) {
     match &access.lease.material {
         Material::Password { username, password } => (username.clone(), password.expose().clone()),
         Material::Token(_) => panic!("an account was expected"),
-    }
-}
-
-/// Waits for something that is about to be so.
-pub fn until(what: &str, so: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !so() {
-        assert!(begun.elapsed() < Duration::from_secs(20), "not within 20 s: {what}");
-        thread::sleep(Duration::from_millis(20));
     }
 }
 

@@ -136,6 +136,15 @@ fn pid(id: u32) -> Pid {
     Pid::from_raw(id.cast_signed()).expect("a process id is not zero")
 }
 
+/// Waits for something that is about to be so.
+pub fn until(what: &str, mut so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + READY;
+    while !so() {
+        assert!(Instant::now() < deadline, "not within {READY:?}: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// A loopback port that nobody listens on and that this process has not given out before. It lies below the range
 /// that the kernel takes outgoing ports from, so that no client of another test takes it meanwhile.
 #[must_use]

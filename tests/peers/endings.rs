@@ -3,7 +3,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use postern_tests::estate::{CLERK, Estate, Plan};
 use postern_tests::real::spire::SvidFiles;
@@ -24,13 +24,15 @@ fn a_stream_that_is_still_open_when_its_connection_is_as_old_as_it_may_get_is_cu
     let clerk = estate.caller(CLERK);
 
     for (version, protocol) in [("--http2", "http/2"), ("--http1.1", "http/1.1")] {
+        let begun = Instant::now();
         let mut caller = listen(&estate, &clerk, version);
         let cut = estate.record("request", SOON, |record| {
             record["request"]["protocol"] == protocol && record["request"]["path"] == "/ticks"
         });
         assert_eq!((&cut["outcome"], &cut["code"]), (&"failed".into(), &"PST-AC-010".into()), "{cut}");
-        let us = cut["us"].as_u64().unwrap();
-        assert!((3_000_000..6_000_000).contains(&us), "{cut}");
+        // The connection is younger than `begun`, so it was not cut early however long its request took to come.
+        assert!(begun.elapsed() >= Duration::from_secs(4), "{:?}: {cut}", begun.elapsed());
+        assert!(cut["us"].as_u64().unwrap() < 10_000_000, "{cut}");
         assert!(!caller.wait().unwrap().success(), "{protocol}: curl took it for a whole answer");
     }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use postern_tests::estate::{Estate, Plan, Tls};
 use postern_tests::load::read_answer;
+use postern_tests::process::until;
 use postern_tests::real::spire::SvidFiles;
 use rustix::process::Signal;
 use serde_json::Value;
@@ -132,7 +133,7 @@ fn policies_are_swapped(estate: &Estate, svid: &SvidFiles, tokens: &[String]) {
     let requests = || -> Vec<Value> {
         estate.records().into_iter().filter(|record| record["kind"] == "request").collect()
     };
-    wait("each has its record", || requests().len() >= answers.len());
+    until("each has its record", || requests().len() >= answers.len());
     let (mut recorded, mut judged) = (BTreeMap::new(), BTreeSet::new());
     for record in requests() {
         let outcome = if record["outcome"] == "forwarded" { "forwarded" } else { "refused" };
@@ -175,7 +176,7 @@ fn push(estate: &Estate, module: &str) {
 fn leases_are_revoked(estate: &Estate, svid: &SvidFiles, tokens: &[String]) {
     push(estate, OPEN);
     let mut first = Caller { estate, svid, token: &tokens[0], kept: None };
-    wait("the policy is open", || first.ask().unwrap().0 == 200);
+    until("the policy is open", || first.ask().unwrap().0 == 200);
     let served = AtomicBool::new(false);
     thread::scope(|scope| {
         for pair in tokens.chunks(2) {
@@ -202,19 +203,9 @@ fn leases_are_revoked(estate: &Estate, svid: &SvidFiles, tokens: &[String]) {
     });
     assert!(served.into_inner());
     let of = |kind: &str| estate.records().iter().filter(|record| record["kind"] == kind).count();
-    wait("what is held, what is recorded and what the database knows are the same", || {
+    until("what is held, what is recorded and what the database knows are the same", || {
         let accounts = estate.postgres.accounts().len();
         let open = of("access.opened") - of("access.ended");
         held(estate) == accounts && open == accounts
     });
-}
-
-fn wait(what: &str, mut so: impl FnMut() -> bool) {
-    for _ in 0..300 {
-        if so() {
-            return;
-        }
-        thread::sleep(Duration::from_millis(100));
-    }
-    panic!("never: {what}");
 }

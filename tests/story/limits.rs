@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use postern_tests::estate::{CLERK, Estate, Plan};
-use postern_tests::process::free_port;
+use postern_tests::process::{free_port, until};
 use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, prlimit};
 
 use super::estate;
@@ -46,12 +46,12 @@ fn what_the_process_cannot_take_is_refused_by_its_own_code_and_it_serves_on() {
     // A handshake that nobody finishes holds the end up until it is cut.
     let _stalled = TcpStream::connect(("127.0.0.1", shy)).unwrap();
     let in_flight = || estate.postern.as_ref().unwrap().ask("/metrics").unwrap().1;
-    wait("the handshake is begun", || {
+    until("the handshake is begun", || {
         in_flight().contains("postern_handshakes_in_flight{listener=\"shy\"} 1")
     });
     let postern = estate.postern.as_ref().unwrap();
     postern.signal(Signal::TERM).unwrap();
-    wait("it says that it drains", || {
+    until("it says that it drains", || {
         postern.ask("/ready").is_ok_and(|(status, why)| status == 503 && why.contains("PST-OP-001"))
     });
     let cut = estate.record("refused", SOON, |record| record["code"] == "PST-OP-001");
@@ -67,17 +67,7 @@ fn descriptors_run_short(estate: &Estate) {
     let ours = getrlimit(Resource::Nofile);
     let before = prlimit(pid, Resource::Nofile, Rlimit { current: Some(open), ..ours }).unwrap();
     let waiting: Vec<_> = (0..4).map(|_| TcpStream::connect(("127.0.0.1", estate.port)).unwrap()).collect();
-    wait("the shortage is told", || estate.log().contains("PST-AC-008"));
+    until("the shortage is told", || estate.log().contains("PST-AC-008"));
     prlimit(pid, Resource::Nofile, before).unwrap();
     drop(waiting);
-}
-
-fn wait(what: &str, mut so: impl FnMut() -> bool) {
-    for _ in 0..400 {
-        if so() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(25));
-    }
-    panic!("never: {what}");
 }

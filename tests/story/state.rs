@@ -1,14 +1,13 @@
 //! A state directory that cannot be written: at start, and from some moment on.
 
+use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::Duration;
-use std::{fs, thread};
 
 use postern_tests::estate::Plan;
 use postern_tests::parts::not_run;
-use postern_tests::process::told_by;
+use postern_tests::process::{told_by, until};
 
 use super::churn::{Caller, OURS, held, minted};
 use super::estate;
@@ -62,7 +61,7 @@ fn a_state_directory_that_cannot_be_written_lets_nothing_new_happen_and_orphans_
         }
     }
     assert!(failed.len() > 5, "{leased} leases were written down, {} were not", failed.len());
-    wait("what could not be written down is given back", || {
+    until("what could not be written down is given back", || {
         estate.postgres.accounts().len() == held(&estate)
     });
     let (served, body) =
@@ -71,7 +70,7 @@ fn a_state_directory_that_cannot_be_written_lets_nothing_new_happen_and_orphans_
     assert_eq!(estate.ledger.seen().served, leased + served, "something was done that has no record");
 
     state.has_room();
-    wait("it serves again", || failed.iter().all(|token| ask(token).0 == 200));
+    until("it serves again", || failed.iter().all(|token| ask(token).0 == 200));
     drop(estate.postern.take());
     assert_eq!(estate.postgres.accounts(), Vec::<String>::new(), "{}", estate.log());
     let records = estate.records();
@@ -123,14 +122,4 @@ impl Drop for Mounted {
     fn drop(&mut self) {
         told_by(Command::new("umount").arg("--lazy").arg(&self.0)).map(drop).unwrap_or_default();
     }
-}
-
-fn wait(what: &str, mut so: impl FnMut() -> bool) {
-    for _ in 0..200 {
-        if so() {
-            return;
-        }
-        thread::sleep(Duration::from_millis(100));
-    }
-    panic!("never: {what}");
 }

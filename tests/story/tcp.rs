@@ -3,13 +3,15 @@
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
 use postern_tests::estate::{CLERK, Estate, GUEST, Plan, Tls};
-use postern_tests::process::free_port;
+use postern_tests::process::{READY, free_port};
 use postern_tests::real::spire::SvidFiles;
 use serde_json::Value;
+use tokio::net::TcpSocket;
 
 use super::estate;
 
@@ -20,9 +22,13 @@ const SOON: Duration = Duration::from_secs(10);
 fn whatever_either_side_of_a_tcp_connection_does_leaves_one_record() {
     let test = "whatever_either_side_of_a_tcp_connection_does_leaves_one_record";
     let (raw, gone) = (free_port(), free_port());
+    let (odd, holds) = odd();
+    // Held, so that nobody else comes to listen there.
+    let refusing = TcpSocket::new_v4().unwrap();
+    refusing.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let upstreams = vec![
-        format!("odd: {{ address: \"{}\" }}", odd()),
-        format!("gone: {{ address: \"127.0.0.1:{}\" }}", free_port()),
+        format!("odd: {{ address: \"{odd}\" }}"),
+        format!("gone: {{ address: \"{}\" }}", refusing.local_addr().unwrap()),
     ];
     let listeners = [("raw", raw, "odd"), ("none", gone, "gone")]
         .map(|(name, port, upstream)| {
@@ -39,12 +45,12 @@ fn whatever_either_side_of_a_tcp_connection_does_leaves_one_record() {
 
     // Held until its caller's SVID ends, while everything else goes on.
     let mut held = estate.connect(raw, &short_lived(&estate), true).unwrap();
-    held.write_all(b"H").unwrap();
+    hold(&mut held, &holds);
     half_close(connect());
     assert_eq!(large(connect()), MANY);
     slow(connect());
     upstream_closes(connect());
-    reset(connect());
+    reset(connect(), &holds);
     silent(connect());
     cut(estate.connect(gone, &clerk, true).unwrap());
     cut(estate.connect(raw, &guest, true).unwrap());
@@ -152,10 +158,15 @@ fn upstream_closes(mut tls: Tls) {
     tls.flush().unwrap();
 }
 
-/// Gone without a word: for TLS that is not an end but a cut.
-fn reset(mut tls: Tls) {
+/// Waits until the odd service has read what it is asked.
+fn hold(tls: &mut Tls, holds: &Receiver<()>) {
     tls.write_all(b"H").unwrap();
-    thread::sleep(Duration::from_millis(300));
+    holds.recv_timeout(READY).unwrap();
+}
+
+/// Gone without a word: for TLS that is not an end but a cut.
+fn reset(mut tls: Tls, holds: &Receiver<()>) {
+    hold(&mut tls, holds);
     tls.sock.shutdown(Shutdown::Both).unwrap();
 }
 
@@ -180,26 +191,31 @@ fn cut(mut tls: Tls) {
     }
 }
 
-/// A service that does as the first byte says: `E` echo, then `bye`; `L` echo alone; `C` say `shut` and close; `H` hold.
-fn odd() -> SocketAddr {
+/// A service that does as the first byte says: `E` echo, then `bye`; `L` echo alone; `C` say `shut` and close; `H` hold, and tell.
+fn odd() -> (SocketAddr, Receiver<()>) {
+    let (tell, holds) = mpsc::channel();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            thread::spawn(move || serve(stream).unwrap_or_default());
+            let tell = tell.clone();
+            thread::spawn(move || serve(stream, &tell).unwrap_or_default());
         }
     });
-    address
+    (address, holds)
 }
 
-fn serve(mut stream: TcpStream) -> std::io::Result<()> {
+fn serve(mut stream: TcpStream, tell: &Sender<()>) -> std::io::Result<()> {
     let mut first = [0];
     if stream.read(&mut first)? == 0 {
         return stream.write_all(b"nil");
     }
     match first[0] {
         b'C' => return stream.write_all(b"shut"),
-        b'H' => return stream.read_to_end(&mut Vec::new()).map(drop),
+        b'H' => {
+            tell.send(()).unwrap_or_default();
+            return stream.read_to_end(&mut Vec::new()).map(drop);
+        }
         b'E' => stream.write_all(&first)?,
         _ => {}
     }

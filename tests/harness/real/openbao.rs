@@ -5,7 +5,7 @@ use crate::certificates::Authority;
 use crate::folder;
 use crate::parts::program;
 use crate::plain_http::{self, Answer};
-use crate::process::{Process, READY, free_port};
+use crate::process::{Process, READY, free_port, until};
 use crate::real::{Postgres, postgres};
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -13,7 +13,6 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 use tempfile::TempDir;
 
 /// A token with every right, the same on each server here.
@@ -248,7 +247,7 @@ impl OpenBao {
         self.write("sys/mounts/secret", json!({"type": "kv", "options": {"version": "2"}}));
         // The engine upgrades itself just after it is mounted, and answers 400 meanwhile.
         let ready = || self.call(ROOT_TOKEN, "GET", "secret/config", &Value::Null).status == 200;
-        wait("the key-value engine is ready", ready);
+        until("the key-value engine is ready", ready);
     }
 
     fn wait_for_health(&mut self, wanted: &[u16]) {
@@ -271,16 +270,6 @@ fn launch(folder: &Path) -> Process {
     let mut server = Command::new(program("bao"));
     server.args(["server", "-config"]).arg(folder.join("bao.json")).env("HOME", folder);
     Process::start("OpenBao", &mut server, &folder.join("log"))
-}
-
-fn wait(what: &str, ready: impl Fn() -> bool) {
-    for _ in 0..500 {
-        if ready() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    panic!("not within ten seconds: {what}");
 }
 
 fn good(path: &str, answer: &Answer) -> Value {
