@@ -162,6 +162,9 @@ const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const END_STREAM: u8 = 1;
+const PADDED: u8 = 8;
+/// A padded frame up to so long may be nothing but its padding and the byte that counts it.
+const MOST_PADDING: usize = 256;
 
 /// The frames of one connection, told apart by their heads alone; whether they are well formed is hyper's to say.
 struct Frames {
@@ -213,7 +216,8 @@ impl Frames {
     fn weigh(&mut self, kind: u8, flags: u8, length: usize) {
         match kind {
             HEADERS => self.earn(EARNED_BY_REQUEST),
-            DATA if length > 0 || flags & END_STREAM != 0 => {}
+            DATA if flags & END_STREAM != 0 => {}
+            DATA if length > if flags & PADDED == 0 { 0 } else { MOST_PADDING } => {}
             RST_STREAM => self.spend(RESET),
             _ => self.spend(1),
         }
@@ -291,6 +295,8 @@ mod tests {
             (vec![request.clone(), reset.clone()], BUDGET - RESET),
             (vec![reset, request], BUDGET - RESET + EARNED_BY_REQUEST),
             (vec![frame(DATA, 0, b""), frame(DATA, END_STREAM, b"")], BUDGET - 1),
+            (vec![frame(DATA, PADDED, &[0]), frame(DATA, PADDED, &[255; 256])], BUDGET - 2),
+            (vec![frame(DATA, PADDED, &[255; 257]), frame(DATA, 0, b"x")], BUDGET),
             (vec![frame(9, 0, b"x"), frame(99, 0, b"x")], BUDGET - 2),
         ] {
             assert_eq!(left_after(&frames, 16), left);
