@@ -14,7 +14,7 @@ pub(crate) mod signature;
 
 use std::collections::BTreeMap;
 
-use crate::document::{MAX_DATA_VALUES, within};
+use crate::document::{MAX_DATA_VALUES, plain, within};
 
 /// Most entries of one bundle, folders among them.
 pub(crate) const MAX_ENTRIES: usize = 8_192;
@@ -109,7 +109,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 pub(crate) fn document(name: &str, text: &str, role: Role) -> Result<serde_json::Value, Wrong> {
     let json = || {
         within(text, MAX_DATA_VALUES).map_err(|error| error.to_string())?;
-        serde_json::from_str(text).map_err(|error| format!("not JSON: {error}"))
+        plain::parse(text).map_err(|error| format!("not JSON: {error}"))
     };
     let read = match role {
         // Every JSON is YAML, and OPA reads it as JSON then.

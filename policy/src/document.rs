@@ -4,6 +4,8 @@
 //! and keys are shared by reference count, so a part that does not change (a caller, a route's name) is built
 //! once and cloned into every document.
 
+pub(crate) mod plain;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
@@ -189,8 +191,7 @@ impl Document {
     pub(crate) fn bounded_json(text: &str, most: usize) -> Result<Self, DocumentError> {
         // Both are known before a parser recurses into it and takes room for each value.
         within(text, most)?;
-        let value: serde_json::Value =
-            serde_json::from_str(text).map_err(|error| DocumentError::Malformed(error.to_string()))?;
+        let value = plain::parse(text).map_err(|error| DocumentError::Malformed(error.to_string()))?;
         build(&value, 0, &mut { most })
     }
 
