@@ -90,6 +90,7 @@ None of OPA's own test cases is answered differently in silence. What is known t
 * `time.now_ns()` and the clock of `io.jwt.decode_verify` are `input.now`, so that a decision can be replayed.
 * What differs each time, waits for something or reads the machine is refused.
 * Signatures with RSA take keys of 2048 to 8192 bits, and for `PS…` a salt as long as the digest, as RFC 7518 has it.
+* `strings.count` of an empty part is refused: a caller who can send an empty text could otherwise choose the answer.
 * `io.jwt.encode_sign` signs with `HS…`, `RS…` and `EdDSA`, whose signatures are the same each time.
 * `with` replaces functions and the engine's builtins in tests alone; those that are marked “added” it does not replace.
 * `$\"…{x}…\"` may be nested 4 deep and does not stand where a function's argument is defined.
