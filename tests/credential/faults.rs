@@ -234,6 +234,6 @@ fn after_a_kill_the_login_of_before_is_revoked_with_all_it_held() {
     until("the access of before is recorded as ended", || rig.records("access.ended").len() == 1);
     let ended = rig.records("access.ended").remove(0);
     assert_eq!((&ended["reason"], &ended["proof"]), (&"crash".into(), &"vault:lookup:gone".into()));
-    assert_eq!(site.calls_to("auth/token/revoke-accessor"), 1);
+    until("its login is revoked", || site.calls_to("auth/token/revoke-accessor") == 1);
     assert_eq!((site.vault.leases().len(), site.vault.tokens()), (0, 1));
 }

@@ -115,6 +115,11 @@ impl Vault {
         &self.server.name
     }
 
+    /// The longest that anyone waits for one call.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.server.timeout
+    }
+
     /// Reads a path as it stands, with the login under which it was read.
     ///
     /// A read may issue an account. So one that takes too long is not broken off: it goes on

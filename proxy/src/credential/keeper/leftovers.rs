@@ -36,8 +36,11 @@ pub(super) async fn revoke(left: Vec<Line>, vaults: BTreeMap<VaultName, Rc<Vault
             Line::Ended { .. } => {}
         }
     }
-    // A login first: with it goes every lease it took, those that were never written down among them.
-    held.sort_by_key(|line| !matches!(line, Line::Login { .. }));
+    // Leases first, their logins when the vault has finished what the killed process had asked of it: a login takes
+    // along every lease that was never written down, but not one that is made after it.
+    held.sort_by_key(|line| matches!(line, Line::Login { .. }));
+    let asked_before = vaults.values().map(|vault| vault.timeout()).max().unwrap_or_default();
+    let finished = tokio::time::Instant::now() + asked_before;
     let leased: Vec<String> = held.iter().filter_map(reference_of).collect();
     for reference in
         accesses.keys().filter(|reference| !leased.contains(reference)).cloned().collect::<Vec<_>>()
@@ -50,6 +53,9 @@ pub(super) async fn revoke(left: Vec<Line>, vaults: BTreeMap<VaultName, Rc<Vault
         tools.figures.leftovers(held.len());
         let mut again = Vec::new();
         for line in held {
+            if matches!(line, Line::Login { .. }) {
+                tokio::time::sleep_until(finished).await;
+            }
             match end(&line, &vaults).await {
                 Ok(proof) => {
                     tools.journal.strike(line.key().into_iter().collect());
