@@ -111,6 +111,9 @@ pub fn run(config: Config) -> Result<(), ServerError> {
 /// How long a disk that takes nothing may hold up the end of the process.
 const LAST_RECORDS: Duration = Duration::from_secs(5);
 
+/// How long leases may take to be returned when the requests took the whole of `drain`.
+const LAST_LEASES: Duration = Duration::from_secs(5);
+
 /// The control thread, from start to end. However it ends, the writer finishes what it was given.
 async fn control(config: Arc<Config>) -> Result<(), ServerError> {
     let stop = Stop::listen()?;
@@ -170,8 +173,9 @@ async fn serve(config: Arc<Config>, ground: Ground, mut stop: Stop) -> Result<()
     tell_service_manager(&[sd_notify::NotifyState::Stopping]);
     tracing::info!("draining");
     let within = reloader.configs.current().value.drain;
+    let begun = tokio::time::Instant::now();
     reloader.workers.drain(within).await;
-    let drained = keeper.end_all(within).await;
+    let drained = keeper.end_all(within.saturating_sub(begun.elapsed()).max(LAST_LEASES)).await;
     tracing::info!(leases = drained.held, unproven = drained.unproven, "drained");
     failed.map_or(Ok(()), Err)
 }

@@ -72,7 +72,8 @@ pub struct Draft {
     /// For operators and their machines.
     #[serde(default)]
     pub admin: Admin,
-    /// How long open requests may go on after a stop was asked for; then they are cut and all leases revoked.
+    /// How long open requests may go on after a stop was asked for; then they are cut and all leases revoked, within
+    /// what is left of it but at least 5 s.
     #[serde(default = "drain")]
     pub drain: Duration,
 }
