@@ -19,10 +19,19 @@ pub(super) fn check(paths: &[PathBuf], entrypoint: &str, format: Format) -> Outc
             Format::Pretty => {
                 let modules = sources.names().count();
                 let modules = if modules == 1 { "1 module".to_owned() } else { format!("{modules} modules") };
-                format!("{entrypoint}: {modules}, revision {}, would be loaded\n", policy.revision())
+                format!("{entrypoint}: {modules}{}, would be loaded\n", revision(paths, &policy))
             }
             Format::Json => print::lines(&json!({})),
         }),
+    }
+}
+
+/// As records say it. Each bundle has its own: of several, or of single files, there is none to name.
+fn revision(paths: &[PathBuf], policy: &PolicySet) -> String {
+    let ends = |path: &PathBuf, end: &str| path.extension().is_some_and(|is| is == end);
+    match paths {
+        [one] if one.is_dir() || ends(one, "gz") => format!(", revision {}", policy.revision()),
+        _ => String::new(),
     }
 }
 
@@ -51,6 +60,26 @@ mod tests {
         assert_eq!((outcome.exit, outcome.err.as_str()), (Exit::Done, ""));
         assert!(outcome.out.starts_with("data.postern.decision: 1 module, revision "), "{}", outcome.out);
         assert_eq!(checked(good, Format::Json).out, "{}\n");
+    }
+
+    #[test]
+    fn the_revision_is_that_of_records_and_inspect_wherever_the_policy_stands() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("main.rego", "package postern\n\ndefault decision := false\n");
+        write("main_test.rego", "package postern_test\n\ntest_it if true\n");
+        write("data.json", r#"{"roles": {}}"#);
+        let at_load = Sources::read(folder.path(), postern_policy::Signed::Unchecked).unwrap();
+        let inspected = postern_policy::inspect(folder.path()).unwrap();
+        assert_eq!(inspected.revision, at_load.revision());
+
+        let entrypoint = "data.postern.decision";
+        let said = check(&[folder.path().to_owned()], entrypoint, Format::Pretty).out;
+        let expected = format!("{entrypoint}: 1 module, revision {}, would be loaded\n", at_load.revision());
+        assert_eq!(said, expected);
+        // One file is no bundle that a record could name.
+        let said = check(&[folder.path().join("main.rego")], entrypoint, Format::Pretty).out;
+        assert_eq!(said, format!("{entrypoint}: 1 module, would be loaded\n"));
     }
 
     #[test]
