@@ -3,11 +3,17 @@
 use std::{
     error::Error,
     io::{self, Write},
-    process::ExitCode,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Command, ExitCode},
 };
 
 use clap::{Parser, Subcommand};
-use postern_lab::{caller, tour};
+use postern_lab::{
+    caller,
+    tour::{self, TourError},
+};
+use rustix::process::{Signal, set_parent_process_death_signal};
 
 /// A guided tour of Postern on this machine: an authority, a vault, a service that knows only passwords, and
 /// the real `postern` between them. Offline, unprivileged, on loopback. NOT FOR PRODUCTION.
@@ -26,23 +32,46 @@ enum Part {
     /// What the tour runs copies of this program as.
     #[command(hide = true)]
     Caller(caller::Call),
+    /// Becomes the `bin/postern` beside the configuration, told to drain when the lab is killed.
+    #[command(hide = true)]
+    Run {
+        #[arg(long)]
+        config: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let went = match arguments.part {
         Some(Part::Caller(call)) => as_caller(call),
-        None => tour::run(arguments.keep).map_err(Into::into),
+        Some(Part::Run { config }) => as_postern(&config),
+        None => match tour::run(arguments.keep) {
+            Err(TourError::Stopped(by)) => {
+                complain(&TourError::Stopped(by));
+                return ExitCode::from(by.exit_code());
+            }
+            went => went.map_err(Into::into),
+        },
     };
     match went {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
-            // Nowhere else to tell that standard error is gone.
-            writeln!(io::stderr(), "{}", chain(error.as_ref())).unwrap_or_default();
+            complain(error.as_ref());
             ExitCode::FAILURE
         }
     }
+}
+
+fn complain(error: &dyn Error) {
+    // Nowhere else to tell that standard error is gone.
+    writeln!(io::stderr(), "{}", chain(error)).unwrap_or_default();
+}
+
+fn as_postern(config: &Path) -> Result<bool, Box<dyn Error>> {
+    set_parent_process_death_signal(Some(Signal::TERM))?;
+    let program = config.with_file_name("bin").join("postern");
+    Err(Command::new(program).args(["run", "--config"]).arg(config).exec().into())
 }
 
 fn as_caller(call: caller::Call) -> Result<bool, Box<dyn Error>> {

@@ -1,15 +1,23 @@
 //! The guided tour: a service that knows only passwords serves callers that have none, and what becomes of
 //! those who should not be served.
 
-use std::{fs, io, thread, time::Duration};
+use std::{fs, io, time::Duration};
 
 use serde_json::Value;
 
-use crate::{authority::AuthorityError, sidecar::SidecarError, vault::DatabaseRole};
+use crate::{
+    authority::AuthorityError,
+    sidecar::{self, SidecarError},
+    vault::DatabaseRole,
+};
 use site::{BILLING, LEASE, Site};
+use stop::Stops;
 use story::Story;
 
+pub use stop::Stop;
+
 mod site;
+mod stop;
 mod story;
 
 /// Long enough for whatever a step waits for.
@@ -28,19 +36,31 @@ pub enum TourError {
     /// A file, a socket or a program.
     #[error("the lab's surroundings fail it: {0}")]
     Io(#[from] io::Error),
+    /// A signal, once what the tour started and wrote was gone.
+    #[error("stopped by {0}: postern is ended and the lab's folder removed")]
+    Stopped(Stop),
+}
+
+impl From<Stop> for TourError {
+    fn from(stop: Stop) -> Self {
+        Self::Stopped(stop)
+    }
 }
 
 /// Shows everything once; whether it all went as told. With `keep` it then stays until interrupted.
 pub fn run(keep: bool) -> Result<bool, TourError> {
+    // Before it hears signals: until there is a folder and a process, each may end the lab as it always does.
+    let program = sidecar::locate()?;
+    let stops = Stops::listen()?;
     let folder = tempfile::Builder::new().prefix("postern-lab-").tempdir()?;
-    let mut story = Story::new(folder.path().join("records.jsonl"));
+    let mut story = Story::new(folder.path().join("records.jsonl"), stops);
     story
         .say("The Postern lab. NOT FOR PRODUCTION: keys in memory, clear HTTP on loopback, nothing kept.")?;
     story.say(
         "An authority, a vault, a service that knows only passwords, and the real postern between them,",
     )?;
     story.say(&format!("all on this machine, in {}.", folder.path().display()))?;
-    let mut site = Site::start(folder)?;
+    let mut site = Site::start(folder, &program)?;
 
     let steps = [allowed, denied, unknown, renewed, revoked, vault_down, bad_policy];
     for step in steps {
@@ -107,12 +127,13 @@ fn renewed(site: &Site, story: &mut Story) -> Result<(), TourError> {
     let about = format!("the account is leased for {:?} at a time; postern renews it ahead.", LEASE.ttl);
     story.step("A lease is renewed", &about)?;
     let first = story.call(&mut site.caller("billing", "/postings"))?;
-    let renewed = eventually(PATIENCE, || site.vault.leases().iter().any(|lease| lease.renewals > 0));
+    let renewed =
+        story.eventually(PATIENCE, || site.vault.leases().iter().any(|lease| lease.renewals > 0))?;
     for lease in site.vault.leases() {
         let text = format!("{} renewed {} times, {:.1?} left", lease.id, lease.renewals, lease.remaining);
         story.line("vault", &text)?;
     }
-    thread::sleep(LEASE.ttl / 2);
+    story.pause(LEASE.ttl / 2)?;
     let second = story.call(&mut site.caller("billing", "/postings"))?;
     story.record("the later request", MOMENT, |record| of_request(record, "forwarded", None))?;
     story.check("the vault has renewed the lease", renewed)?;
@@ -156,7 +177,7 @@ fn vault_down(site: &Site, story: &mut Story) -> Result<(), TourError> {
     site.vault.stop();
     story.line("vault", "gone: connections are refused")?;
     let during = story.call(&mut site.caller("billing", "/postings"))?;
-    thread::sleep(LEASE.ttl + Duration::from_secs(1));
+    story.pause(LEASE.ttl + Duration::from_secs(1))?;
     let after = story.call(&mut site.caller("billing", "/postings"))?;
     story.record("the refusal", MOMENT, |record| {
         is(record, "kind", "request") && has_code(record, "PST-CR-")
@@ -167,9 +188,9 @@ fn vault_down(site: &Site, story: &mut Story) -> Result<(), TourError> {
     story.check("nobody else had ended it: the service still has the account", still_there)?;
     site.vault.serve()?;
     story.line("vault", "back")?;
-    let back = eventually(PATIENCE, || {
+    let back = story.eventually(PATIENCE, || {
         site.caller("billing", "/postings").output().is_ok_and(|ran| ran.stdout.starts_with(b"200"))
-    });
+    })?;
     story.check("with the vault back the caller is let in again", back)
 }
 
@@ -236,8 +257,10 @@ svid.pem is good for an hour.",
         site.vault.url(),
         site.vault.root_token(),
     ))?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    Ok(runtime.block_on(tokio::signal::ctrl_c())?)
+    match story.stop()? {
+        Stop::INTERRUPT => Ok(()),
+        other => Err(other.into()),
+    }
 }
 
 fn is(record: &Value, member: &str, text: &str) -> bool {
@@ -253,15 +276,4 @@ fn of_request(record: &Value, outcome: &str, code: Option<&str>) -> bool {
 /// Whether the code is of this stage: which of them it is depends on what was noticed first.
 fn has_code(record: &Value, stage: &str) -> bool {
     record.get("code").and_then(Value::as_str).is_some_and(|code| code.starts_with(stage))
-}
-
-fn eventually(patience: Duration, mut holds: impl FnMut() -> bool) -> bool {
-    let pause = Duration::from_millis(200);
-    for _ in 0..patience.as_millis() / pause.as_millis() {
-        if holds() {
-            return true;
-        }
-        thread::sleep(pause);
-    }
-    holds()
 }

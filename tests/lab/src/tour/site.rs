@@ -16,7 +16,6 @@ use super::TourError;
 use crate::{
     Accounts, Authority, Legacy, Sidecar, Vault,
     authority::Entry,
-    sidecar,
     vault::{DatabaseRole, JwtRole},
 };
 
@@ -46,22 +45,22 @@ pub(super) struct Site {
 
 impl Site {
     /// Everything in `folder`, up and ready.
-    pub(super) fn start(folder: TempDir) -> Result<Self, TourError> {
-        let program = sidecar::locate()?;
+    pub(super) fn start(folder: TempDir, program: &Path) -> Result<Self, TourError> {
         let place = folder.path();
         for name in ["bin", "policy", "state"] {
             fs::create_dir(place.join(name))?;
         }
         fs::write(place.join("policy/main.rego"), POLICY)?;
 
+        let ourselves = std::env::current_exe()?;
         let authority = Authority::start("lab.example", &place.join("agent.sock"))?;
-        authority.admit(Entry::for_program(POSTERN, &program)?.with_dns("localhost"));
+        authority.admit(Entry::for_program(POSTERN, program)?.with_dns("localhost"));
         for (id, name) in [(BILLING, "billing"), (REPORTING, "reporting")] {
             let copy = place.join("bin").join(name);
-            fs::copy(std::env::current_exe()?, &copy)?;
+            fs::copy(&ourselves, &copy)?;
             authority.admit(Entry::for_program(id, &copy)?);
         }
-        std::os::unix::fs::symlink(&program, place.join("bin/postern"))?;
+        std::os::unix::fs::symlink(program, place.join("bin/postern"))?;
         let accounts = Accounts::new();
         let vault = Vault::start(authority.jwks(), accounts.clone())?;
         vault.put_jwt_role("postern", vault_role());
@@ -72,7 +71,8 @@ impl Site {
         let config = configuration(place, &vault.url(), &legacy.address(), port);
         fs::write(place.join("postern.yaml"), config)?;
         let (admin, log) = (place.join("admin.sock"), place.join("postern.log"));
-        let mut sidecar = Sidecar::start(&program, &place.join("postern.yaml"), &admin, &log)?;
+        // Through ourselves, for a postern that ends with the lab even where that is killed.
+        let mut sidecar = Sidecar::start(&ourselves, &place.join("postern.yaml"), &admin, &log)?;
         sidecar.wait_until_ready(READY)?;
         let url = format!("https://localhost:{port}");
         Ok(Self { sidecar, legacy, vault, authority, accounts, folder, url })

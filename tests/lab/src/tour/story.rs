@@ -5,13 +5,15 @@ use std::{
     io::{self, IsTerminal, Stdout, Write},
     path::PathBuf,
     process::Command,
-    thread,
     time::Duration,
 };
 
 use serde_json::Value;
 
-use super::TourError;
+use super::{
+    TourError,
+    stop::{Stop, Stops},
+};
 
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -19,6 +21,7 @@ pub(super) struct Story {
     out: Stdout,
     colours: bool,
     records: PathBuf,
+    stops: Stops,
     /// How many records had been written when the step began.
     told: usize,
     steps: usize,
@@ -42,10 +45,10 @@ impl Reply {
 }
 
 impl Story {
-    pub(super) fn new(records: PathBuf) -> Self {
+    pub(super) fn new(records: PathBuf, stops: Stops) -> Self {
         let out = io::stdout();
         let colours = out.is_terminal();
-        Self { out, colours, records, told: 0, steps: 0, went_wrong: 0 }
+        Self { out, colours, records, stops, told: 0, steps: 0, went_wrong: 0 }
     }
 
     pub(super) fn say(&mut self, text: &str) -> io::Result<()> {
@@ -69,6 +72,8 @@ impl Story {
         let without = if words.iter().any(|word| word == "--anyway") { ", without an SVID" } else { "" };
         self.line("tried", &format!("{name}: GET {url}{without}"))?;
         let ran = command.output()?;
+        // Ctrl-C reaches the caller too: what it then says is no part of the tour.
+        self.pause(Duration::ZERO)?;
         let printed = if ran.status.success() { ran.stdout } else { ran.stderr };
         let text = String::from_utf8_lossy(&printed).trim_end().to_owned();
         self.line("came back", &text)?;
@@ -94,9 +99,35 @@ impl Story {
             {
                 return Ok(self.line("record", &shown(record))?);
             }
-            thread::sleep(LOOK);
+            self.pause(LOOK)?;
         }
         self.check(&format!("there is a record of {what}"), false)
+    }
+
+    /// Waits this long, unless a signal ends the tour.
+    pub(super) fn pause(&self, time: Duration) -> Result<(), TourError> {
+        self.stops.pause(time)
+    }
+
+    /// Whether it holds before patience ends.
+    pub(super) fn eventually(
+        &self,
+        patience: Duration,
+        mut holds: impl FnMut() -> bool,
+    ) -> Result<bool, TourError> {
+        let pause = Duration::from_millis(200);
+        for _ in 0..patience.as_millis() / pause.as_millis() {
+            if holds() {
+                return Ok(true);
+            }
+            self.pause(pause)?;
+        }
+        Ok(holds())
+    }
+
+    /// The signal to stop, however long it takes to come.
+    pub(super) fn stop(&self) -> Result<Stop, TourError> {
+        self.stops.next()
     }
 
     /// Tells whether something is as it was to be.
