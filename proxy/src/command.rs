@@ -156,7 +156,8 @@ enum Probe {
     Started,
     /// The process answers
     Live,
-    /// A request would be served now
+    /// Requests are taken: it does not drain, and holds an SVID of its own and trust bundles. Vaults and upstreams are
+    /// not asked: without them single requests are refused
     Ready,
 }
 

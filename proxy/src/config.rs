@@ -19,7 +19,7 @@ mod tests;
 mod tree;
 mod units;
 
-pub use load::{Lines, load};
+pub use load::{Lines, load, load_admin};
 pub use problem::{ConfigErrors, Problem, Wrong};
 pub use rules::Rule;
 pub use units::UnitError;

@@ -31,8 +31,8 @@ pub(super) fn healthcheck(probe: Probe, admin: Option<&str>, file: &Path) -> Out
                 );
             }
         },
-        None => match config::load(file) {
-            Ok(config) => match Door::of(&config.admin) {
+        None => match config::load_admin(file) {
+            Ok(admin) => match Door::of(&admin) {
                 Some(door) => door,
                 None => return Outcome::failed(Exit::Configuration, no_door(file)),
             },
@@ -47,7 +47,11 @@ pub(super) fn healthcheck(probe: Probe, admin: Option<&str>, file: &Path) -> Out
 }
 
 fn no_door(file: &Path) -> String {
-    format!("{}: admin names neither a socket nor metrics, so nothing can be asked\n", file.display())
+    format!(
+        "{}: admin names neither a socket nor metrics, so nothing can be asked: add \
+         `admin: {{ socket: /run/postern/admin.sock }}`, or name another with --admin\n",
+        file.display()
+    )
 }
 
 impl Door {

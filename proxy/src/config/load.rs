@@ -5,15 +5,25 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::Config;
 use super::draft::{self, Draft};
 use super::problem::{ConfigErrors, Problem, Problems, Wrong};
-use super::resolve::{Surroundings, resolve};
+use super::resolve::{Surroundings, resolve, resolve_admin};
 use super::shape;
 use super::tree::{self, At, Node, Place};
+use super::{Admin, Config};
 
 /// The largest file that is read, in bytes.
 const MAX_SIZE: u64 = 1 << 20;
+
+/// The section `admin` of the configuration alone, for who asks a running Postern: what that one takes from its
+/// environment need not be in ours.
+pub fn load_admin(file: &Path) -> Result<Admin, ConfigErrors> {
+    let text = read(file).map_err(|wrong| of_file(file, wrong))?;
+    let (tree, draft) = draft_of(file, &text)?;
+    let mut problems = Problems::default();
+    let around = Surroundings { file: file.to_owned(), ..Surroundings::default() };
+    resolve_admin(&draft, &around, &mut problems).ok_or_else(|| problems.report(file, &text, &tree))
+}
 
 /// Reads, parses and resolves the configuration. Without `identity.workload_api` the environment variable
 /// `SPIFFE_ENDPOINT_SOCKET` is asked; `SSL_CERT_FILE` moves the roots of vaults that name none.
@@ -37,6 +47,16 @@ fn read(file: &Path) -> Result<String, Wrong> {
 /// Parses and resolves the text of a configuration.
 pub(super) fn parse(text: &str, around: &Surroundings) -> Result<Config, ConfigErrors> {
     let file = &around.file;
+    let (tree, draft) = draft_of(file, text)?;
+    let mut problems = Problems::default();
+    match resolve(&draft, around, &mut problems) {
+        Some(config) if problems.is_empty() => Ok(config),
+        _ => Err(problems.report(file, text, &tree)),
+    }
+}
+
+/// What stands in the file, of the right shape.
+fn draft_of(file: &Path, text: &str) -> Result<(Node, Draft), ConfigErrors> {
     let tree = Node::parse(text).map_err(|error| of_yaml(file, text, &error))?;
     let mut problems = Problems::default();
     shape::compare(&tree, draft::schema().as_value(), &mut problems);
@@ -44,12 +64,9 @@ pub(super) fn parse(text: &str, around: &Surroundings) -> Result<Config, ConfigE
         return Err(problems.report(file, text, &tree));
     }
     // The shape was compared already: what serde still refuses is refused by its own words.
-    let draft: Draft = serde_saphyr::from_str_with_options(text, tree::options())
+    let draft = serde_saphyr::from_str_with_options(text, tree::options())
         .map_err(|error| of_yaml(file, text, &error))?;
-    match resolve(&draft, around, &mut problems) {
-        Some(config) if problems.is_empty() => Ok(config),
-        _ => Err(problems.report(file, text, &tree)),
-    }
+    Ok((tree, draft))
 }
 
 /// Where the keys of a configuration stand.

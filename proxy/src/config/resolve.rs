@@ -39,6 +39,11 @@ pub(super) fn resolve(draft: &Draft, around: &Surroundings, problems: &mut Probl
     Resolver { draft, around, problems }.config()
 }
 
+/// Resolves one section.
+pub(super) fn resolve_admin(draft: &Draft, around: &Surroundings, problems: &mut Problems) -> Option<Admin> {
+    Resolver { draft, around, problems }.admin(&At::default().key("admin"))
+}
+
 /// The file, what surrounds it, and what is wrong with it so far.
 struct Resolver<'a> {
     draft: &'a Draft,

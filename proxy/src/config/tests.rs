@@ -261,6 +261,20 @@ fn an_identity_comes_from_the_file_the_environment_or_not_at_all() {
 }
 
 #[test]
+fn where_to_ask_is_known_without_the_environment_that_the_rest_needs() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("postern.yaml");
+    std::fs::write(&file, include_str!("../../../deploy/config/minimal.yaml")).unwrap();
+    let admin = load_admin(&file).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(admin.socket.as_deref(), Some("/run/postern/admin.sock".as_ref()));
+
+    let text = include_str!("../../../deploy/config/minimal.yaml");
+    std::fs::write(&file, text.replace("socket: /run/postern/admin.sock", "metrics: here")).unwrap();
+    let said = load_admin(&file).unwrap_err().to_string();
+    assert!(said.contains("admin.metrics"), "{said}");
+}
+
+#[test]
 fn a_password_in_a_url_is_refused_and_not_shown() {
     let said = with("https://bao:8200", "https://root:hunter2@bao:8200").unwrap_err().to_string();
     assert!(said.contains("is not the URL of a vault") && !said.contains("hunter2"), "{said}");
