@@ -233,8 +233,7 @@ fn engines_problem(sources: &Sources, texts: &[Translated], name: &str, message:
     let text = module.map_or("", |(_, text)| text.text.as_str());
     let why = message.rsplit("error: ").next().unwrap_or(message).trim();
     let place = line.zip(column);
-    let instead = "Rego v1, as the message says";
-    let problem = Problem::of(file, "rego", format!("does not compile: {why}"), instead);
+    let problem = Problem::of(file, "rego", format!("does not compile: {why}"), "");
     match place {
         Some((line, column)) => problem.at(line, column, text),
         None => problem,

@@ -15,7 +15,7 @@ const LONGEST: u64 = 1 << 20;
 pub(super) fn explain(what: &str, records: Option<&Path>, file: &Path) -> Outcome {
     if let Some(code) = code_of(what) {
         let mut text = String::new();
-        describe_code(&mut text, code);
+        describe_code(&mut text, code, code.hint);
         return Outcome::said(text);
     }
     if what.to_ascii_uppercase().starts_with("PST-") {
@@ -121,7 +121,7 @@ impl Found {
         self.describe_related(&mut text);
         if let Some(id) = part(record, "/code").as_str() {
             match code_of(id) {
-                Some(code) => describe_code(&mut text, code),
+                Some(code) => describe_code(&mut text, code, next(code)),
                 None => row(&mut text, "code", [&Value::from(id), &Value::from("not known to this version")]),
             }
         }
@@ -168,7 +168,16 @@ fn code_of(id: &str) -> Option<&'static Code> {
     codes::ALL.iter().copied().find(|code| code.id.eq_ignore_ascii_case(id))
 }
 
-fn describe_code(text: &mut String, code: &Code) {
+/// What to do once the record is explained.
+fn next(code: &Code) -> &'static str {
+    if code.id == codes::POLICY_DENIED.id {
+        "the decision above says which rule and why; where this should be allowed, change the policy or the data it reads"
+    } else {
+        code.hint
+    }
+}
+
+fn describe_code(text: &mut String, code: &Code, hint: &str) {
     let acts = match code.owner {
         Owner::Caller => "whoever sent the request",
         Owner::Operator => "whoever runs this sidecar or its vault",
@@ -177,7 +186,7 @@ fn describe_code(text: &mut String, code: &Code) {
     };
     line(text, "code", &format!("{}  {}", code.id, code.summary));
     line(text, "who acts", acts);
-    line(text, "next", code.hint);
+    line(text, "next", hint);
 }
 
 #[cfg(test)]
@@ -214,10 +223,11 @@ mod tests {
             "app  a-1  h:3f",
             "access.ended  2026-11-21T18:10:00Z  idle  vault:revoked  4 requests",
             "PST-AZ-010  policy denied the request",
-            "next        run `postern explain RECORD`",
+            "next        the decision above says which rule",
         ] {
             assert!(outcome.out.contains(word), "`{word}` is not in:\n{}", outcome.out);
         }
+        assert!(!outcome.out.contains("postern explain"), "sends in a circle:\n{}", outcome.out);
         assert!(!outcome.out.contains('\u{1b}'), "a caller's escape sequence came through");
     }
 

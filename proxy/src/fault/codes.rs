@@ -133,7 +133,7 @@ codes! {
     TOO_MANY_LEASES = "PST-CR-008", Credential, Operator, 503, "no further lease may be taken for this credential",
         "credentials.NAME.most bounds how many callers hold one at a time; idle ones are returned after `idle`";
     LEASE_ENDED = "PST-CR-009", Credential, Operator, 503, "the credential's lease has ended and no new one could be had",
-        "see the keeper's last error for this credential on the admin socket";
+        "the log says why, in the lines `a lease could not be renewed` and `a credential could not be fetched` that name the credential";
     LEASE_TOO_OLD = "PST-CR-010", Credential, Operator, 503, "no credential young enough could be had",
         "the decision's max_age is shorter than what the source can give: a file or a static role gives the same again until it is rotated";
     ACCESS_OVER = "PST-CR-011", Credential, Caller, 403, "the time that policy allowed for this access is over",
