@@ -22,11 +22,11 @@ pub(super) enum Verb {
     #[command(
         after_long_help = "The same gate as at load: what does not compile, has no default that refuses, \
         calls what the engine lacks, or uses what the engine answers wrongly is refused, each with file, line, column \
-        and what to write instead. Files *_test.rego are not part of a policy: `postern policy test` reads them.\n\n\
+        and, where something else does it, what to write instead. Files *_test.rego are not part of a policy: `postern policy test` reads them.\n\n\
         Examples:\n  \
         postern policy check policy/\n  \
         postern policy check policy/ --entrypoint data.ledger.decision --format json\n\n\
-        Exits with 0 when the policy would be loaded, with 4 when not."
+        Exits with 0 when the policy would be loaded, with 4 when not, with 3 when a PATH cannot be read."
     )]
     Check {
         /// Folders, or single files *.rego and *.json
@@ -45,7 +45,7 @@ pub(super) enum Verb {
         Examples:\n  \
         postern policy inspect bundle.tar.gz\n  \
         postern policy inspect policy/ --format json\n\n\
-        Exits with 0 when the bundle can be read, with 4 when not."
+        Exits with 0 when the bundle can be read, with 4 when it is refused, with 3 when PATH cannot be read."
     )]
     Inspect {
         /// A folder, or an archive *.tar.gz

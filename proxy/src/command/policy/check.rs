@@ -108,9 +108,15 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_without_a_policy_is_refused() {
-        let outcome = check(&[PathBuf::from("/nonexistent")], "data.postern.decision", Format::Pretty);
-        assert_eq!(outcome.exit, Exit::Policy);
-        assert!(outcome.err.contains("/nonexistent"), "{}", outcome.err);
+    fn a_folder_without_a_policy_is_refused_and_one_that_is_not_there_is_no_policy() {
+        let folder = tempfile::tempdir().unwrap();
+        let empty = check(&[folder.path().to_owned()], "data.postern.decision", Format::Pretty);
+        assert_eq!(empty.exit, Exit::Policy, "{}", empty.err);
+        for format in [Format::Pretty, Format::Json] {
+            let nowhere = check(&[PathBuf::from("/nonexistent")], "data.postern.decision", format);
+            assert_eq!(nowhere.exit, Exit::Configuration);
+            let said = format!("{}{}", nowhere.out, nowhere.err);
+            assert!(said.contains("/nonexistent"), "{said}");
+        }
     }
 }

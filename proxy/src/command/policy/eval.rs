@@ -23,7 +23,7 @@ Examples:
   postern policy eval 'x := 1; y := x + 1'
 
 Exits with 0; with 1 when --fail finds nothing or --fail-defined something; with 2 when the query cannot be answered; \
-with 4 when the policy would not be loaded.";
+with 3 when a PATH cannot be read; with 4 when the policy would not be loaded.";
 
 /// The largest input that is read, in bytes.
 const LARGEST: u64 = 32 << 20;

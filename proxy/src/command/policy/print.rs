@@ -39,7 +39,11 @@ impl Paint {
 /// A policy that cannot be read.
 pub(super) fn unreadable(error: &SourceError, format: Format) -> Outcome {
     let text = error.to_string();
-    refused(&text, &json!([{"message": text, "code": "read_error"}]), format)
+    let outcome = refused(&text, &json!([{"message": text, "code": "read_error"}]), format);
+    // No policy was there to refuse.
+    let no_file =
+        matches!(error, SourceError::Io { .. } | SourceError::NotAFile { .. } | SourceError::Unread { .. });
+    Outcome { exit: if no_file { Exit::Configuration } else { Exit::Policy }, ..outcome }
 }
 
 /// A policy that does not pass the gate.

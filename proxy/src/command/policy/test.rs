@@ -23,7 +23,7 @@ Examples:
   postern policy test policy/ --format junit > tests.xml
 
 Exits with 0 when every test passed; with 2 when one did not, when there was none, or when the threshold is not met; \
-with 4 when the policy or a test would not be loaded.";
+with 3 when a PATH cannot be read; with 4 when the policy or a test would not be loaded.";
 
 #[derive(Debug, Args)]
 pub(in crate::command) struct Arguments {
@@ -36,8 +36,8 @@ pub(in crate::command) struct Arguments {
     /// Say which lines of the policy the tests went through
     #[arg(long, short)]
     coverage: bool,
-    /// Fail when fewer lines are covered, in percent
-    #[arg(long, value_name = "PERCENT")]
+    /// Fail when fewer lines are covered, in percent: 0 to 100
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
     threshold: Option<f64>,
     /// Longest time of one test
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = config::duration)]
@@ -48,6 +48,11 @@ pub(in crate::command) struct Arguments {
     /// How it is printed
     #[arg(long, short, value_enum, default_value_t = Shape::Pretty)]
     format: Shape,
+}
+
+fn percent(text: &str) -> Result<f64, &'static str> {
+    let percent = text.parse().ok().filter(|percent| (0.0..=100.0).contains(percent));
+    percent.ok_or("expected a number, 0 to 100")
 }
 
 /// How a report is printed.

@@ -93,7 +93,7 @@ fn what_denies_a_live_request_is_an_error_here() {
     let unreadable = evaluated("1", None, &["-i", "/nonexistent"]);
     assert_eq!(unreadable.exit, Exit::TEST_FAILED);
     assert_eq!(evaluated("1", Some("{"), &[]).exit, Exit::TEST_FAILED);
-    assert_eq!(evaluated("1", None, &["-d", "/nonexistent"]).exit, Exit::Policy);
+    assert_eq!(evaluated("1", None, &["-d", "/nonexistent"]).exit, Exit::Configuration);
 }
 
 #[test]

@@ -141,6 +141,14 @@ fn junit_tells_every_case_and_escapes_what_it_tells() {
 }
 
 #[test]
+fn a_threshold_is_a_percentage() {
+    assert_eq!((percent("0"), percent("99.5"), percent("100")), (Ok(0.0), Ok(99.5), Ok(100.0)));
+    for text in ["101", "-1", "NaN", "inf", "many"] {
+        assert!(percent(text).is_err(), "{text}");
+    }
+}
+
+#[test]
 fn coverage_below_the_threshold_fails() {
     let half = all(&["--run", "test_ok", "--coverage", "--threshold", "100"]);
     assert_eq!(half.exit, Exit::TEST_FAILED);
@@ -176,5 +184,5 @@ fn what_would_not_be_loaded_is_not_tested() {
         },
         print::Paint::NONE,
     );
-    assert_eq!(nowhere.exit, Exit::Policy);
+    assert_eq!(nowhere.exit, Exit::Configuration);
 }
