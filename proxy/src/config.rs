@@ -458,21 +458,25 @@ pub struct Admin {
     pub metrics: Option<SocketAddr>,
 }
 
+type Same = fn(&Config, &Config) -> bool;
+
+/// The sections that cannot be replaced while running, and how to compare each.
+const FIXED: [(&str, Same); 7] = [
+    ("state", |one, other| one.state == other.state),
+    ("workers", |one, other| one.workers == other.workers),
+    ("identity", |one, other| one.identity == other.identity),
+    ("vaults", |one, other| one.vaults == other.vaults),
+    ("credentials", |one, other| one.credentials == other.credentials),
+    ("records", |one, other| one.records == other.records),
+    ("admin", |one, other| one.admin == other.admin),
+];
+
 impl Config {
     /// The sections in which `next` differs although they cannot be replaced while running:
     /// leases, records and identity outlive a reload.
     #[must_use]
     pub fn needs_restart_for(&self, next: &Self) -> Vec<&'static str> {
-        let fixed = [
-            ("state", self.state == next.state),
-            ("workers", self.workers == next.workers),
-            ("identity", self.identity == next.identity),
-            ("vaults", self.vaults == next.vaults),
-            ("credentials", self.credentials == next.credentials),
-            ("records", self.records == next.records),
-            ("admin", self.admin == next.admin),
-        ];
-        fixed.into_iter().filter(|(_, same)| !same).map(|(section, _)| section).collect()
+        FIXED.into_iter().filter(|(_, same)| !same(self, next)).map(|(section, _)| section).collect()
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::Value;
 
-use super::draft;
+use super::{FIXED, draft};
 
 /// `docs/reference/config.md`.
 #[must_use]
@@ -17,7 +17,13 @@ pub fn page() -> String {
     page.line(&description(root));
     page.line("\nA *duration* is a whole number and its unit, `ms`, `s`, `m`, `h` or `d`: `20ms`, `5s`. A *size* has");
     page.line("`B`, `KiB`, `MiB` or `GiB`. A *path* that is relative begins at the folder of the configuration file.");
-    page.line("`postern schema` prints the same as JSON Schema, and `postern check` says everything that is wrong.\n");
+    page.line("`postern schema` prints the same as JSON Schema, and `postern check` says everything that is wrong: first all");
+    page.line("misspelt keys and wrong types, and once those are right, all that they hid.\n");
+    let fixed: Vec<String> = FIXED.iter().map(|(section, _)| format!("`{section}`")).collect();
+    page.line("The file is watched, and SIGHUP reads it again. What changed is taken over while serving, except in these");
+    page.line(&format!("sections: {}.", fixed.join(", ")));
+    page.line("A file that changes one of them is refused whole, under `PST-OP-002`, which names the sections; Postern serves");
+    page.line("on as before and needs a restart for it.\n");
     page.section("", root);
     page.text
 }
