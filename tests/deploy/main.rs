@@ -84,6 +84,44 @@ fn postern_accepts_the_configuration_and_policy_in_the_manifest() {
     postern::authorize::load::load(&config.policy).unwrap_or_else(|error| panic!("{error}"));
 }
 
+#[test]
+fn an_edited_config_map_reaches_postern() {
+    let manifest = text_of("kubernetes/sidecar.yaml");
+    assert!(manifest.lines().all(|line| line.contains('#') || !line.contains("subPath")));
+    let mounted = manifest.lines().find_map(|line| after(line, "- { name: config, mountPath: "));
+    let folder = mounted.and_then(|rest| rest.split(',').next()).expect("a folder");
+    assert!(manifest.contains(&format!("args: [run, --config, {folder}/postern.yaml,")), "{folder}");
+}
+
+#[test]
+fn every_config_map_that_is_mounted_is_in_the_manifest() {
+    let manifest = text_of("kubernetes/sidecar.yaml");
+    let maps = manifest.lines().filter_map(|line| after(line, "configMap: { name: "));
+    let maps: Vec<_> = maps.filter_map(|rest| rest.strip_suffix(" }")).collect();
+    assert!(maps.len() > 2, "{maps:?}");
+    for map in maps {
+        let whole = format!("kind: ConfigMap\nmetadata:\n  name: {map}\ndata:\n");
+        assert!(manifest.contains(&whole), "{map} is mounted and not there");
+    }
+}
+
+#[test]
+fn the_pod_has_time_for_the_service_to_end_and_for_postern_to_drain_after_it() {
+    let manifest = text_of("kubernetes/sidecar.yaml");
+    let seconds = |key: &str| -> u32 {
+        let rest = manifest.lines().find_map(|line| after(line, key)).expect(key);
+        let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().expect(key)
+    };
+    let needed = seconds("preStop: { sleep: { seconds: ") + seconds("drain: ");
+    assert!(seconds("terminationGracePeriodSeconds: ") >= needed + 10);
+}
+
+/// What stands after these words on a line that is no comment.
+fn after<'a>(line: &'a str, words: &str) -> Option<&'a str> {
+    line.trim().split_once(words).filter(|(before, _)| !before.contains('#')).map(|(_, rest)| rest)
+}
+
 /// The text of a block that begins after the line that ends in `key`.
 fn block(yaml: &str, key: &str) -> String {
     let mut lines = yaml.lines().skip_while(|line| line.trim() != key).skip(1).peekable();
@@ -123,6 +161,16 @@ fn systemd_reads_the_unit_without_a_word() {
     assert!(said(&output).contains("ProtectHomes"), "a wrong key went through: {}", said(&output));
 }
 
+/// A start each second is more than the five in ten seconds that systemd allows a unit that says nothing.
+#[test]
+fn systemd_goes_on_starting_what_mends_itself() {
+    let text = text_of("systemd/postern.service");
+    let (head, service) = text.split_once("\n[Service]\n").expect("a service");
+    assert!(head.lines().any(|line| line == "StartLimitIntervalSec=0"), "{head}");
+    assert!(service.lines().any(|line| line == "Restart=on-failure"));
+    assert!(service.lines().any(|line| line == "RestartPreventExitStatus=2 3 4"));
+}
+
 #[test]
 fn systemd_finds_the_unit_little_exposed() {
     let test = "systemd_finds_the_unit_little_exposed";
@@ -151,6 +199,21 @@ fn the_image_ends_empty_but_for_postern_and_is_never_root() {
         assert!(lines.peek().is_some(), "no {word}");
         assert!(lines.all(|line| line.starts_with(" [\"")), "{word} needs a shell");
     }
+}
+
+#[test]
+fn the_image_s_example_brings_what_the_least_configuration_reads() {
+    let (file, least) = (text_of("Dockerfile"), text_of("config/minimal.yaml"));
+    assert!(least.contains("path: ./policy") && !least.contains("workload_api"));
+    for words in [
+        "--volume ./postern:/etc/postern:ro ",
+        "--volume /run/spire:/run/spire:ro ",
+        "--env SPIFFE_ENDPOINT_SOCKET=unix:///run/spire/",
+        "--volume postern-state:/var/lib/postern ",
+    ] {
+        assert!(file.contains(words), "`{words}` is missing");
+    }
+    assert!(file.contains("\"--config\", \"/etc/postern/postern.yaml\"]"));
 }
 
 #[test]

@@ -51,9 +51,9 @@ impl From<Stop> for TourError {
 pub fn run(keep: bool) -> Result<bool, TourError> {
     // Before it hears signals: until there is a folder and a process, each may end the lab as it always does.
     let program = sidecar::locate()?;
-    let stops = Stops::listen()?;
+    let signals = Stops::listen()?;
     let folder = tempfile::Builder::new().prefix("postern-lab-").tempdir()?;
-    let mut story = Story::new(folder.path().join("records.jsonl"), stops);
+    let mut story = Story::new(folder.path().join("records.jsonl"), signals);
     story
         .say("The Postern lab. NOT FOR PRODUCTION: keys in memory, clear HTTP on loopback, nothing kept.")?;
     story.say(

@@ -1,10 +1,5 @@
 //! However the lab is ended, its `postern` ends with it.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "a test fails by panicking, its helpers too"
-)]
+#![expect(clippy::expect_used, reason = "a test fails by panicking, its helpers too")]
 
 use std::{
     fs,
