@@ -157,7 +157,7 @@ enum Probe {
     /// The process answers
     Live,
     /// Requests are taken: it does not drain, and holds an SVID of its own and trust bundles. Vaults and upstreams are
-    /// not asked: without them single requests are refused
+    /// not asked: requests that need one that is gone are refused while it is ready
     Ready,
 }
 

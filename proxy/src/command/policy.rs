@@ -22,7 +22,8 @@ pub(super) enum Verb {
     #[command(
         after_long_help = "The same gate as at load: what does not compile, has no default that refuses, \
         calls what the engine lacks, or uses what the engine answers wrongly is refused, each with file, line, column \
-        and, where something else does it, what to write instead. Files *_test.rego are not part of a policy: `postern policy test` reads them.\n\n\
+        and, where something else does it, what to write instead. Files *_test.rego are \
+        not part of a policy: `postern policy test` reads them.\n\n\
         Examples:\n  \
         postern policy check policy/\n  \
         postern policy check policy/ --entrypoint data.ledger.decision --format json\n\n\
