@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    ffi::OsString,
     fs::File,
     io::{self, BufRead, BufReader, Read, Write},
     os::unix::net::UnixStream,
@@ -63,12 +64,22 @@ pub enum SidecarError {
 
 /// The `postern` program. Started by cargo we build it first, in our own profile; else it lies beside us.
 pub fn locate() -> Result<PathBuf, SidecarError> {
-    if let (Some(cargo), Some(manifest)) = (env::var_os("CARGO"), env::var_os("CARGO_MANIFEST_DIR")) {
+    if let Some((cargo, manifest)) = started_by_cargo() {
         return build(Path::new(&cargo), Path::new(&manifest));
     }
     let beside = env::current_exe()?;
     let program = beside.with_file_name("postern");
     if program.is_file() { Ok(program) } else { Err(SidecarError::Missing { beside }) }
+}
+
+/// Whether [`locate`] builds it first.
+#[must_use]
+pub fn is_built_first() -> bool {
+    started_by_cargo().is_some()
+}
+
+fn started_by_cargo() -> Option<(OsString, OsString)> {
+    env::var_os("CARGO").zip(env::var_os("CARGO_MANIFEST_DIR"))
 }
 
 fn build(cargo: &Path, workspace: &Path) -> Result<PathBuf, SidecarError> {

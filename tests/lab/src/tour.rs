@@ -1,7 +1,11 @@
 //! The guided tour: a service that knows only passwords serves callers that have none, and what becomes of
 //! those who should not be served.
 
-use std::{fs, io, time::Duration};
+use std::{
+    fs,
+    io::{self, Write},
+    time::Duration,
+};
 
 use serde_json::Value;
 
@@ -23,6 +27,20 @@ mod story;
 /// Long enough for whatever a step waits for.
 const PATIENCE: Duration = Duration::from_secs(12);
 const MOMENT: Duration = Duration::from_secs(2);
+
+const BAD_POLICY: &str = r#"package postern
+
+default decision := false
+
+decision := {"allow": true} if input.caller.id === "spiffe://lab.example/billing"
+"#;
+
+/// Told once, below the first record.
+const MEMBERS: &str = "`boot` is this run of postern, whose records `seq` numbers: a missing one shows
+`memo`: whether the decision was kept from an earlier request that policy saw alike
+`access`: this caller's use of this lease, from its own record of opening to that of its end
+`lease`: a keyed hash (`h:`), which tells leases apart and opens none
+`generation`: which configuration, trust bundles (`identity`) and policy judged, counted up when replaced";
 
 /// Why the tour broke off.
 #[derive(Debug, thiserror::Error)]
@@ -49,13 +67,19 @@ impl From<Stop> for TourError {
 
 /// Shows everything once; whether it all went as told. With `keep` it then stays until interrupted.
 pub fn run(keep: bool) -> Result<bool, TourError> {
-    // Before it hears signals: until there is a folder and a process, each may end the lab as it always does.
+    let mut out = io::stdout();
+    writeln!(
+        out,
+        "The Postern lab. NOT FOR PRODUCTION: keys in memory, clear HTTP on loopback, nothing kept."
+    )?;
+    if sidecar::is_built_first() {
+        writeln!(out, "Building postern (the first time takes some minutes)...")?;
+    }
     let program = sidecar::locate()?;
+    // Not before: until there is a folder and a process, a signal may end the lab as it ends any program.
     let signals = Stops::listen()?;
     let folder = tempfile::Builder::new().prefix("postern-lab-").tempdir()?;
     let mut story = Story::new(folder.path().join("records.jsonl"), signals);
-    story
-        .say("The Postern lab. NOT FOR PRODUCTION: keys in memory, clear HTTP on loopback, nothing kept.")?;
     story.say(
         "An authority, a vault, a service that knows only passwords, and the real postern between them,",
     )?;
@@ -82,6 +106,7 @@ fn allowed(site: &Site, story: &mut Story) -> Result<(), TourError> {
     )?;
     let reply = story.call(&mut site.caller("billing", "/postings"))?;
     story.record("the request", MOMENT, |record| of_request(record, "forwarded", None))?;
+    story.line("in it", MEMBERS)?;
     let leased: Vec<_> = site.vault.leases().into_iter().map(|lease| lease.user).collect();
     story.check("the service answered 200", reply.status == Some(200))?;
     story.check(
@@ -130,7 +155,11 @@ fn renewed(site: &Site, story: &mut Story) -> Result<(), TourError> {
     let renewed =
         story.eventually(PATIENCE, || site.vault.leases().iter().any(|lease| lease.renewals > 0))?;
     for lease in site.vault.leases() {
-        let text = format!("{} renewed {} times, {:.1?} left", lease.id, lease.renewals, lease.remaining);
+        let times = match lease.renewals {
+            1 => "once".to_owned(),
+            many => format!("{many} times"),
+        };
+        let text = format!("{} renewed {times}, {:.1?} left", lease.id, lease.remaining);
         story.line("vault", &text)?;
     }
     story.pause(LEASE.ttl / 2)?;
@@ -199,9 +228,8 @@ fn bad_policy(site: &Site, story: &mut Story) -> Result<(), TourError> {
         "A bad policy is pushed and rejected",
         "what does not compile is refused as a whole, with file and line; the old one serves on.",
     )?;
-    let bad = "package postern\n\ndefault decision := false\n\ndecision := {\"allow\": tru} if input.caller.id ==\n";
-    story.line("wrote", &format!("policy/main.rego:\n{bad}"))?;
-    site.write_policy(bad)?;
+    story.line("wrote", &format!("policy/main.rego, with a third `=` in line 5:\n{BAD_POLICY}"))?;
+    site.write_policy(BAD_POLICY)?;
     story.record("the rejected reload", PATIENCE, |record| {
         is(record, "kind", "reload")
             && is(record, "what", "policy")

@@ -8,5 +8,7 @@ fn the_tour_goes_as_told() {
 
     let (told, wrong) = (String::from_utf8_lossy(&tour.stdout), String::from_utf8_lossy(&tour.stderr));
     assert!(tour.status.success(), "{told}\n{wrong}");
+    // The third `=` that the tour shows.
+    assert!(told.contains("main.rego:5:50: "), "{told}");
     assert!(told.contains("All 8 steps went as told.") && !told.contains('\x1b'), "{told}");
 }
