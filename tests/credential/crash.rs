@@ -42,7 +42,7 @@ fn fifty_kills_leave_no_account_behind() {
     until("what was left is revoked", || rig.keeper.figures().leftovers == 0);
     // What a revoked login had taken unwritten, the vault drops a moment later; its own end would come much later.
     let patience = Instant::now();
-    while !site.postgres.accounts().is_empty() && patience.elapsed() < Duration::from_secs(60) {
+    while !site.postgres.accounts().is_empty() && patience.elapsed() < Duration::from_mins(1) {
         thread::sleep(Duration::from_millis(50));
     }
     let accounts = site.postgres.accounts();

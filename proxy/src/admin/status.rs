@@ -33,7 +33,7 @@ pub struct Status {
 /// The answer of `/ready`.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// Whether a request would be served now.
+    /// Whether requests are taken: an SVID of its own, trust bundles, and no drain. Vaults and upstreams are not asked.
     pub ready: bool,
     /// What is missing, each with the code that a request would be refused with.
     pub missing: Vec<Missing>,
@@ -65,7 +65,7 @@ pub struct Value {
 }
 
 impl Status {
-    /// Whether a request would be served now, and why not.
+    /// Whether requests are taken, and why not.
     #[must_use]
     pub fn report(&self) -> Report {
         use crate::fault::codes;
