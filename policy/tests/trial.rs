@@ -210,6 +210,19 @@ fn lines_that_no_test_goes_through_are_told() {
 }
 
 #[test]
+fn a_value_on_several_lines_is_covered_when_it_is_made() {
+    let main = "package postern\n\ndecision := {\n\t\"allow\": false,\n}\n\nroles(list) := {role |\n\tsome role in list\n}\n";
+    let tests = "package postern\ntest_a if roles([1]) == {1}\n";
+    let sources = Sources::from_modules([("main.rego", main), ("main_test.rego", tests)], []);
+    let report =
+        run_tests(&sources, TestRun { coverage: true, ..ALL }).unwrap_or_else(|error| panic!("{error}"));
+
+    let file = &report.coverage.unwrap().files[0];
+
+    assert_eq!((file.covered.as_slice(), file.missed.as_slice()), ([7].as_slice(), [3].as_slice()));
+}
+
+#[test]
 fn a_test_that_is_written_anew_for_the_engine_is_still_told_apart_and_shown_as_written() {
     let tests = run("package postern
 test_a[note] if {

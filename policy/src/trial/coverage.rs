@@ -97,7 +97,8 @@ fn reached(seen: &Seen, file: &str, lines: &RangeInclusive<u32>) -> bool {
 }
 
 fn of_rule(rule: &Rule, lines: &mut Vec<RangeInclusive<u32>>) {
-    let mut add = |span: &Span| lines.push(span.line..=span.line);
+    // Of a comprehension only its statements are noted by the engine.
+    let mut add = |span: &Span| lines.push(find::lines(span));
     match rule {
         Rule::Default { value, .. } => add(value.span()),
         Rule::Spec { head, bodies, .. } => {
