@@ -3,6 +3,7 @@
 //! Reading gives files in memory; nothing of a bundle is ever written anywhere under a name that it chose.
 
 pub(crate) mod archive;
+pub(crate) mod build;
 mod canonical;
 pub(crate) mod folder;
 pub(crate) mod inspect;
@@ -10,7 +11,9 @@ pub(crate) mod key;
 pub(crate) mod manifest;
 mod pattern;
 pub(crate) mod roots;
+pub(crate) mod sign;
 pub(crate) mod signature;
+pub(crate) mod signing_key;
 
 use std::collections::BTreeMap;
 
@@ -36,6 +39,17 @@ pub(crate) const SIGNATURES: &str = ".signatures.json";
 
 /// The files of a bundle: names relative to its root, with `/` between, and their bytes.
 pub(crate) type Files = BTreeMap<String, Vec<u8>>;
+
+/// Which files of a folder are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Those that mean something at load.
+    Policy,
+    /// Tests too.
+    PolicyAndTests,
+    /// Every one, for the signature that covers them.
+    All,
+}
 
 /// Something that a bundle may not hold.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

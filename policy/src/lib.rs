@@ -41,9 +41,12 @@ mod verdict;
 
 pub use ask::{Answer, AskError, Expression, Question, Row, ask, check_query};
 pub use builtins::builtins_page;
+pub use bundle::build::{BuildError, Draft};
 pub use bundle::inspect::{Inspection, inspect};
 pub use bundle::key::{Algorithm, VerifyKey};
+pub use bundle::sign::Signer;
 pub use bundle::signature::{Signed, SignedBy, Verifier};
+pub use bundle::signing_key::SigningKey;
 pub use compile::PolicySet;
 pub use conformance::{CaseRun, Conformity, NotCases, run_cases};
 pub use document::{Document, DocumentError, MAX_DEPTH, MAX_VALUES, Shape, Word};

@@ -12,7 +12,7 @@ pub(crate) use paths::is_test;
 use crate::bundle::manifest::Manifest;
 use crate::bundle::roots::Roots;
 use crate::bundle::signature::{self, Signed};
-use crate::bundle::{self, Files, MANIFEST, MAX_ENTRIES, MAX_FOLDERS, Role, Wrong, archive, folder};
+use crate::bundle::{self, Files, MANIFEST, MAX_ENTRIES, MAX_FOLDERS, Role, Wanted, Wrong, archive, folder};
 
 /// Everything one policy is made of. Names are relative to the bundle, with `/` between.
 #[derive(Clone, Debug, Default)]
@@ -137,17 +137,18 @@ impl Sources {
     /// and roots. Everything else in it is passed over. In a folder hidden names are passed over too, and links
     /// are followed; an archive may hold neither. `signed` says what becomes of its signature.
     pub fn read(path: &Path, signed: Signed<'_>) -> Result<Self, SourceError> {
-        let files = Self::files(path, matches!(signed, Signed::By(_)))?;
+        let wanted = if matches!(signed, Signed::By(_)) { Wanted::All } else { Wanted::Policy };
+        let files = Self::files(path, wanted)?;
         let from = path.display().to_string();
         Self::of_files(files, signed).map_err(|wrong| SourceError::of(&from, wrong))
     }
 
-    /// The files of a folder or an archive; of a folder those that mean something, or the `whole`.
-    pub(crate) fn files(path: &Path, whole: bool) -> Result<Files, SourceError> {
+    /// The files of a folder or an archive; of a folder those that are wanted.
+    pub(crate) fn files(path: &Path, wanted: Wanted) -> Result<Files, SourceError> {
         let kind =
             std::fs::metadata(path).map_err(|source| SourceError::Io { path: path.to_owned(), source })?;
         if kind.is_dir() {
-            return folder::read(path, whole);
+            return folder::read(path, wanted);
         }
         if !kind.is_file() {
             return Err(SourceError::NotAFile { path: path.to_owned() });

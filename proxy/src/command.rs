@@ -89,7 +89,7 @@ enum Verb {
     },
     /// For authors of policy: check it before anybody loads it
     #[command(subcommand)]
-    Policy(policy::Verb),
+    Policy(Box<policy::Verb>),
     /// Explain one record: what was asked, what decided, which lease, how it ended, who has to act
     #[command(after_long_help = "Examples:\n  \
         postern explain r-7q2m4d1x9z0k --config postern.yaml\n  \
@@ -172,7 +172,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
         Verb::Run { config, log } => run::run(&config.config, log),
         Verb::Check { config } => check::check(&config.config),
         Verb::Schema { of } => schema::schema(of),
-        Verb::Policy(verb) => policy::policy(verb),
+        Verb::Policy(verb) => policy::policy(*verb),
         Verb::Explain { what, records, config } => {
             explain::explain(&what, records.as_deref(), &config.config)
         }

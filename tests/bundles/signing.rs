@@ -27,13 +27,13 @@ const FILES: &[(&str, &str)] = &[
 ];
 
 /// A bundle in `b`, and a key pair for one algorithm beside it.
-struct Case {
-    place: TempDir,
+pub(super) struct Case {
+    pub(super) place: TempDir,
     algorithm: &'static str,
 }
 
 impl Case {
-    fn new(algorithm: &'static str) -> Self {
+    pub(super) fn new(algorithm: &'static str) -> Self {
         let case = Self { place: folder(FILES), algorithm };
         let openssl = |words: &[&str]| {
             told_by(Command::new(program("openssl")).current_dir(case.place.path()).args(words))
@@ -55,7 +55,7 @@ impl Case {
         case
     }
 
-    fn at(&self, name: &str) -> PathBuf {
+    pub(super) fn at(&self, name: &str) -> PathBuf {
         self.place.path().join(name)
     }
 
@@ -79,7 +79,7 @@ impl Case {
         opa(&self.at("b"), &words);
     }
 
-    fn verifier(&self, scope: &str, excluded: &[&str]) -> Verifier {
+    pub(super) fn verifier(&self, scope: &str, excluded: &[&str]) -> Verifier {
         let bytes = fs::read(self.at("public.pem")).unwrap();
         let key = VerifyKey::new(&bytes, self.algorithm.parse().unwrap(), None).unwrap();
         let scope = Some(scope.to_owned()).filter(|scope| !scope.is_empty());
@@ -88,7 +88,12 @@ impl Case {
     }
 
     /// Whether OPA and we take `what`, a folder or an archive.
-    fn taken(&self, what: &Path, scope: &str, excluded: &[&str]) -> (bool, Result<Sources, String>) {
+    pub(super) fn taken(
+        &self,
+        what: &Path,
+        scope: &str,
+        excluded: &[&str],
+    ) -> (bool, Result<Sources, String>) {
         let mut theirs = Command::new(program("opa"));
         theirs.args([
             "build",

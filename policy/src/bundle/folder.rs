@@ -4,12 +4,12 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::Path;
 
-use super::{Files, MANIFEST, MAX_ENTRIES, MAX_FOLDERS, MAX_TOTAL, Role, SIGNATURES};
+use super::{Files, MANIFEST, MAX_ENTRIES, MAX_FOLDERS, MAX_TOTAL, Role, SIGNATURES, Wanted};
 use crate::sources::SourceError;
 
-/// Reads what means something in a bundle; with `whole`, every file, for the signature that must cover them.
-pub(crate) fn read(folder: &Path, whole: bool) -> Result<Files, SourceError> {
-    let mut reader = Reader { files: Files::new(), entries: 0, total: 0, whole };
+/// Reads what is wanted of a bundle.
+pub(crate) fn read(folder: &Path, wanted: Wanted) -> Result<Files, SourceError> {
+    let mut reader = Reader { files: Files::new(), entries: 0, total: 0, wanted };
     reader.below(folder, &mut Vec::new())?;
     Ok(reader.files)
 }
@@ -18,7 +18,7 @@ struct Reader {
     files: Files,
     entries: usize,
     total: u64,
-    whole: bool,
+    wanted: Wanted,
 }
 
 impl Reader {
@@ -64,7 +64,12 @@ impl Reader {
         }
         label.push_str(name);
         let role = Role::of(&label);
-        if !self.whole && matches!(role, Role::Other | Role::Test) {
+        let passed_over = match self.wanted {
+            Wanted::Policy => matches!(role, Role::Other | Role::Test),
+            Wanted::PolicyAndTests => role == Role::Other,
+            Wanted::All => false,
+        };
+        if passed_over {
             return Ok(());
         }
         let bytes = bytes(path, role.most())?;

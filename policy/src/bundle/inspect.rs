@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::SIGNATURES;
 use super::roots;
 use super::signature::{self, SignedBy};
+use super::{SIGNATURES, Wanted};
 use crate::sources::{SourceError, Sources};
 
 /// What a bundle holds and claims. Nothing of it is compiled, and its signature is not checked.
@@ -26,7 +26,7 @@ pub struct Inspection {
 
 /// Reads a folder or an archive as at load.
 pub fn inspect(path: &Path) -> Result<Inspection, SourceError> {
-    let mut files = Sources::files(path, false)?;
+    let mut files = Sources::files(path, Wanted::Policy)?;
     let from = path.display().to_string();
     let signature = match files.remove(SIGNATURES) {
         Some(bytes) => signature::claimed(&bytes).map_err(|wrong| SourceError::of(&from, wrong))?,

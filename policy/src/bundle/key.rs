@@ -7,6 +7,7 @@ use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use zeroize::Zeroizing;
 
 /// How a bundle is signed. A secret that both sides share (`HS…`) counts only where it is named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +46,13 @@ impl Algorithm {
         })
     }
 
-    fn secret(self) -> hmac::Algorithm {
+    /// Whether who checks holds the same secret as who signs.
+    #[must_use]
+    pub fn is_shared(self) -> bool {
+        self.verifier().is_none()
+    }
+
+    pub(super) fn secret(self) -> hmac::Algorithm {
         match self.0 {
             "HS384" => hmac::HMAC_SHA384,
             "HS512" => hmac::HMAC_SHA512,
@@ -90,7 +97,7 @@ impl VerifyKey {
             let material = Material::Secret(Box::new(hmac::Key::new(algorithm.secret(), bytes)));
             return Ok(Self { algorithm, scope, material });
         }
-        let (label, der) = pem(bytes).ok_or("no PEM block stands here")?;
+        let (label, der) = pem(bytes).next().ok_or("no PEM block stands here")?;
         let fits = match label.as_str() {
             "PUBLIC KEY" => true,
             "RSA PUBLIC KEY" => matches!(algorithm.name().as_bytes().first(), Some(b'R' | b'P')),
@@ -99,7 +106,7 @@ impl VerifyKey {
         if !fits {
             return Err(format!("`{label}` stands here, where {} needs a `PUBLIC KEY`", algorithm.name()));
         }
-        Ok(Self { algorithm, scope, material: Material::Public(der) })
+        Ok(Self { algorithm, scope, material: Material::Public(der.to_vec()) })
     }
 
     /// Whether `signature` is this key's over `message`.
@@ -123,11 +130,15 @@ impl fmt::Debug for VerifyKey {
     }
 }
 
-/// The first block of a PEM text: its label and its bytes.
-fn pem(bytes: &[u8]) -> Option<(String, Vec<u8>)> {
-    let text = str::from_utf8(bytes).ok()?;
-    let (label, rest) = text.split_once("-----BEGIN ")?.1.split_once("-----")?;
-    let body = rest.split_once(&format!("-----END {label}-----"))?.0;
-    let body: String = body.split_whitespace().collect();
-    Some((label.to_owned(), BASE64_STANDARD.decode(body).ok()?))
+/// The blocks of a PEM text: the label and the bytes of each, which are wiped when they are dropped.
+pub(super) fn pem(bytes: &[u8]) -> impl Iterator<Item = (String, Zeroizing<Vec<u8>>)> {
+    let mut rest = str::from_utf8(bytes).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let (label, after) = rest.split_once("-----BEGIN ")?.1.split_once("-----")?;
+        let (body, after) = after.split_once(&format!("-----END {label}-----"))?;
+        rest = after;
+        let body: Zeroizing<Vec<u8>> =
+            Zeroizing::new(body.split_whitespace().collect::<String>().into_bytes());
+        Some((label.to_owned(), Zeroizing::new(BASE64_STANDARD.decode(&body).ok()?)))
+    })
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws_lc_rs::digest::{self, Context};
+use aws_lc_rs::digest::{self, Algorithm, Context};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -196,20 +196,24 @@ impl Verifier {
                 return Err(Wrong::new(name, why));
             }
         };
-        let mut context = Context::new(algorithm);
-        let role = Role::of(name.rsplit('/').next().unwrap_or(name));
-        if matches!(role, Role::Json | Role::Yaml | Role::Manifest) {
-            let text = str::from_utf8(bytes).map_err(|_| Wrong::new(name, "not UTF-8"))?;
-            canonical::hash(name, text, role, &mut context)?;
-        } else {
-            context.update(bytes);
-        }
-        let found = hex(context.finish().as_ref());
-        if found.eq_ignore_ascii_case(&signed.hash) {
+        if hashed(name, bytes, algorithm)?.eq_ignore_ascii_case(&signed.hash) {
             return Ok(());
         }
         Err(Wrong::new(name, "is not the file that was signed: another hash"))
     }
+}
+
+/// What stands for a file in a signature: the hash of its bytes or, of a structured file, of its value.
+pub(super) fn hashed(name: &str, bytes: &[u8], algorithm: &'static Algorithm) -> Result<String, Wrong> {
+    let mut context = Context::new(algorithm);
+    let role = Role::of(name.rsplit('/').next().unwrap_or(name));
+    if matches!(role, Role::Json | Role::Yaml | Role::Manifest) {
+        let text = str::from_utf8(bytes).map_err(|_| Wrong::new(name, "not UTF-8"))?;
+        canonical::hash(name, text, role, &mut context)?;
+    } else {
+        context.update(bytes);
+    }
+    Ok(hex(context.finish().as_ref()))
 }
 
 /// The parts of a compact JWS.

@@ -1,13 +1,17 @@
 //! The policy author's verbs. They read what Postern reads and ask what Postern asks; words, flags and exit codes are
 //! OPA's where OPA has them.
 
+mod build;
 mod check;
 mod conformance;
 mod eval;
 mod inspect;
+mod output;
 #[cfg(test)]
 mod page;
 mod print;
+mod sign;
+mod signing;
 mod test;
 
 use std::path::PathBuf;
@@ -61,6 +65,12 @@ pub(super) enum Verb {
     /// Answer a query, as a live decision is answered
     #[command(after_long_help = eval::HELP)]
     Eval(eval::Arguments),
+    /// Build a bundle, once it is known that it would be loaded
+    #[command(after_long_help = build::HELP)]
+    Build(build::Arguments),
+    /// Sign a bundle
+    #[command(after_long_help = sign::HELP)]
+    Sign(sign::Arguments),
     /// Run OPA's own cases, and say which are answered, refused by name, or wrong
     #[command(after_long_help = conformance::HELP)]
     Conformance(conformance::Arguments),
@@ -78,6 +88,8 @@ pub(super) enum Format {
 pub(super) fn policy(verb: Verb) -> Outcome {
     match verb {
         Verb::Check { paths, entrypoint, format } => check::check(&paths, &entrypoint, format),
+        Verb::Build(arguments) => build::build(&arguments),
+        Verb::Sign(arguments) => sign::sign(&arguments),
         Verb::Eval(arguments) => eval::eval(&arguments),
         Verb::Conformance(arguments) => conformance::conformance(&arguments),
         Verb::Inspect { path, format } => inspect::inspect(&path, format),

@@ -20,7 +20,7 @@ fn words(line: &str, folder: &Path) -> Vec<OsString> {
     while let Some(plain) = quoted.next() {
         for word in plain.split_whitespace() {
             // The second word is the verb, any other of this name the folder.
-            let path = word == "policy" && words.len() > 1;
+            let path = word.ends_with(".tar.gz") || (word == "policy" && words.len() > 1);
             words.push(if path { folder.join(word).into() } else { word.into() });
         }
         words.extend(quoted.next().map(OsString::from));

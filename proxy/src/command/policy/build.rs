@@ -1,0 +1,123 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use postern_policy::{BuildError, Draft, SourceError, Sources};
+use serde_json::json;
+
+use super::signing::Signing;
+use super::{Format, output, print};
+use crate::command::{Exit, Outcome};
+use crate::config;
+
+pub(super) const HELP: &str = "\
+What stands below each PATH becomes one archive: Rego, tests among it, and data.json or data.yaml, as they are, byte by \
+byte; a PATH is a bundle's root, as `opa build -b` takes it. It first has to pass what a load asks, which is \
+`postern policy check`, and its tests: what would not be loaded is not built. The same files give the same archive, \
+whoever builds and whenever (a signature by ES or PS alone differs each time).
+
+Examples:
+  postern policy build policy/ -o bundle.tar.gz --revision \"$(git rev-parse HEAD)\"
+  postern policy build policy/ --root postern --root roles --ignore '*_test.rego'
+  postern policy build policy/ --signing-key ci.pem --signing-alg ES256 --verification-key-id ci --scope read
+
+Exits with 0 when the bundle is written; with 2 when the arguments cannot be understood; with 3 when a PATH or the key \
+cannot be read, or the bundle not be written; with 4 when it would not be loaded, or a test in it fails.";
+
+#[derive(Debug, Args)]
+pub(in crate::command) struct Arguments {
+    /// Folders, archives *.tar.gz, or single files *.rego, data.json and data.yaml
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// PATHs are roots of bundles; here they always are
+    #[arg(long, short)]
+    bundle: bool,
+    /// Where the bundle is written
+    #[arg(long, short, value_name = "FILE", default_value = "bundle.tar.gz")]
+    output: PathBuf,
+    /// What records call it; without it, what the manifest says, or a digest of the contents
+    #[arg(long, short, value_name = "REVISION")]
+    revision: Option<String>,
+    /// Path below `data` that the bundle owns, like a/b; may be repeated [default: the manifest's, or everything]
+    #[arg(long, value_name = "PATH")]
+    root: Vec<String>,
+    /// Leave out files and folders of such a name, like '*_test.rego'; may be repeated
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
+    ignore: Vec<String>,
+    /// The rule that decides; as `policy.entrypoint`, or as OPA writes it: postern/decision
+    #[arg(long, short, value_name = "RULE", default_value = "data.postern.decision")]
+    entrypoint: String,
+    /// Longest time of one test
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = config::duration)]
+    timeout: Duration,
+    /// Sign it with this key: a file of PEM (PKCS#8, PKCS#1 or SEC1), or of a shared secret for HS…
+    #[arg(long, value_name = "FILE")]
+    signing_key: Option<PathBuf>,
+    #[command(flatten)]
+    signing: Signing,
+    /// How it is printed
+    #[arg(long, short, value_enum, default_value_t = Format::Pretty)]
+    format: Format,
+}
+
+pub(super) fn build(arguments: &Arguments) -> Outcome {
+    build_it(arguments).unwrap_or_else(|outcome| outcome)
+}
+
+fn build_it(arguments: &Arguments) -> Result<Outcome, Outcome> {
+    let format = arguments.format;
+    let source = |error: SourceError| print::unreadable(&error, format);
+    let unwritten = |error: String| Outcome::failed(Exit::Configuration, error);
+    let mut draft = Draft::read(&arguments.paths, &arguments.ignore).map_err(source)?;
+    draft.describe(arguments.revision.as_deref(), &arguments.root).map_err(source)?;
+    let entrypoint = entrypoint(&arguments.entrypoint);
+    let sources = draft.check(&entrypoint, arguments.timeout).map_err(|error| refused(&error, format))?;
+    let mut warnings = String::new();
+    if let Some(key) = &arguments.signing_key {
+        let ready = arguments.signing.signer(key).map_err(unwritten)?;
+        warnings = ready.warnings;
+        draft.sign(&ready.signer).map_err(source)?;
+    }
+    let packed = draft.pack().map_err(source)?;
+    output::write(&arguments.output, &packed).map_err(unwritten)?;
+    let said = said(arguments, &draft, &sources, packed.len());
+    Ok(Outcome { err: warnings, ..Outcome::said(said) })
+}
+
+/// OPA's way to write a path, or ours.
+fn entrypoint(text: &str) -> String {
+    if text.starts_with("data.") { text.to_owned() } else { format!("data.{}", text.replace('/', ".")) }
+}
+
+fn refused(error: &BuildError, format: Format) -> Outcome {
+    match error {
+        BuildError::Source(error) => print::unreadable(error, format),
+        BuildError::Refused(error) => print::problems(error, format),
+        BuildError::Tests(tests) => {
+            let names: Vec<String> = tests.iter().map(postern_policy::Test::full_name).collect();
+            let text = format!("{error}: {}\n`postern policy test` says why", names.join(", "));
+            print::refused(&text, &json!([{"message": text, "code": "test_error"}]), format)
+        }
+    }
+}
+
+fn said(arguments: &Arguments, draft: &Draft, sources: &Sources, bytes: usize) -> String {
+    let (output, revision) = (arguments.output.display().to_string(), sources.revision());
+    let files: Vec<&str> = draft.names().collect();
+    match arguments.format {
+        Format::Pretty => {
+            let signed = if arguments.signing_key.is_some() { "signed" } else { "not signed" };
+            format!("{output}: revision {revision}, {} files, {signed}\n", files.len())
+        }
+        Format::Json => print::lines(&json!({
+            "output": output,
+            "revision": revision,
+            "files": files,
+            "bytes": bytes,
+            "signed": arguments.signing_key.is_some(),
+        })),
+    }
+}
+
+#[cfg(test)]
+mod tests;

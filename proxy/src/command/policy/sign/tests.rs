@@ -1,0 +1,93 @@
+use std::fs;
+use std::path::Path;
+
+use postern_policy::{Algorithm, Signed, Sources, Verifier, VerifyKey};
+
+use super::*;
+
+const SECRET: &str = "a secret that both sides share";
+
+fn signed(folder: &Path, more: &[&str]) -> Outcome {
+    let at = |name: &str| folder.join(name).display().to_string();
+    let (policy, key) = (at("policy"), at("key"));
+    let words = [
+        "postern",
+        "policy",
+        "sign",
+        &policy,
+        "--signing-key",
+        &key,
+        "--signing-alg",
+        "HS512",
+        "-o",
+        &policy,
+    ];
+    let more = more.iter().map(|word| word.replace("{here}", &folder.display().to_string()));
+    let words = words.iter().map(ToString::to_string).chain(more);
+    crate::command::main(words.map(std::ffi::OsString::from))
+}
+
+fn place() -> tempfile::TempDir {
+    let place = tempfile::tempdir().unwrap();
+    fs::create_dir(place.path().join("policy")).unwrap();
+    fs::write(place.path().join("policy/main.rego"), "package postern\n\ndefault decision := false\n")
+        .unwrap();
+    fs::write(place.path().join("policy/readme.md"), "signed too").unwrap();
+    fs::write(place.path().join("key"), SECRET).unwrap();
+    place
+}
+
+fn taken(place: &Path, keyid: &str, scope: &str) -> Result<Sources, String> {
+    let algorithm: Algorithm = "HS512".parse().unwrap();
+    let key = VerifyKey::new(SECRET.as_bytes(), algorithm, None).unwrap();
+    let verifier = Verifier::new([(keyid.to_owned(), key)].into()).with_scope(Some(scope.to_owned()));
+    Sources::read(&place.join("policy"), Signed::By(&verifier)).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_signed_folder_is_taken_and_a_changed_one_is_not_and_signing_again_mends_it() {
+    let place = place();
+    let outcome = signed(place.path(), &["--format", "json"]);
+    assert_eq!(outcome.exit, Exit::Done, "{}", outcome.err);
+    let output = place.path().join("policy/.signatures.json").display().to_string();
+    assert_eq!(outcome.out, print::lines(&json!({ "output": output })));
+    taken(place.path(), "default", "").unwrap();
+
+    fs::write(place.path().join("policy/readme.md"), "changed").unwrap();
+    let error = taken(place.path(), "default", "").unwrap_err();
+    assert!(error.contains("readme.md: is not the file that was signed"), "{error}");
+    signed(place.path(), &[]);
+    taken(place.path(), "default", "").unwrap();
+}
+
+#[test]
+fn key_and_scope_stand_in_the_claims_or_are_given_and_what_is_given_counts() {
+    let place = place();
+    fs::write(place.path().join("claims"), r#"{"keyid": "ci", "scope": "read", "iss": "ci.example"}"#)
+        .unwrap();
+    let claims = ["--claims-file", "{here}/claims"];
+    signed(place.path(), &claims);
+    taken(place.path(), "ci", "read").unwrap();
+    assert!(taken(place.path(), "ci", "").is_err());
+
+    signed(place.path(), &[&claims[..], &["--verification-key-id", "night", "--scope", "write"]].concat());
+    taken(place.path(), "night", "write").unwrap();
+    assert!(taken(place.path(), "ci", "read").is_err());
+}
+
+#[test]
+fn claims_that_say_what_only_the_signature_may_are_refused() {
+    let place = place();
+    for (claims, why) in [
+        ("[]", "not an object"),
+        (r#"{"files": []}"#, "`files`"),
+        (r#"{"keyid": 1}"#, "`keyid` is a text"),
+        (r#"{"scope": ["a"]}"#, "`scope` is a text"),
+    ] {
+        fs::write(place.path().join("claims"), claims).unwrap();
+        let outcome = signed(place.path(), &["--claims-file", "{here}/claims"]);
+        assert_eq!(outcome.exit, Exit::Configuration, "{claims}");
+        assert!(outcome.err.contains(why), "{}", outcome.err);
+    }
+    assert!(!place.path().join("policy/.signatures.json").exists());
+}

@@ -1,0 +1,68 @@
+//! What `build` and `sign` share: the key, and what is said beside the files.
+
+use std::fs::File;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use postern_policy::{Algorithm, Signer, SigningKey};
+
+use crate::state::read_whole;
+
+/// Largest key file or file of claims, in bytes.
+const LARGEST: u64 = 64 << 10;
+
+#[derive(Debug, Args)]
+pub(super) struct Signing {
+    /// Name of the algorithm: RS, PS or ES with 256, 384 or 512; HS with a shared secret
+    #[arg(long = "signing-alg", value_name = "NAME", default_value = "RS256")]
+    algorithm: Algorithm,
+    /// JSON file of claims that are signed with the files, such as {"keyid": "ci", "scope": "read"}
+    #[arg(long, value_name = "FILE")]
+    claims_file: Option<PathBuf>,
+    /// Name that the key is known by to whoever checks [default: the claims' keyid, or `default`]
+    #[arg(long, value_name = "ID")]
+    verification_key_id: Option<String>,
+    /// What the signature is for: whoever checks asks for exactly that [default: the claims' scope]
+    #[arg(long, value_name = "SCOPE")]
+    scope: Option<String>,
+}
+
+/// A signer, and what its user should know.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub(super) signer: Signer,
+    pub(super) warnings: String,
+}
+
+impl Signing {
+    /// Reads the key. The error names the file, and nothing that stands in it.
+    pub(super) fn signer(&self, key: &Path) -> Result<Ready, String> {
+        let said = |path: &Path, why: &dyn std::fmt::Display| format!("{}: {why}\n", path.display());
+        let mut warnings = String::new();
+        if self.algorithm.is_shared() {
+            warnings = format!(
+                "warning: {} signs with a secret that whoever checks holds too, and could sign with; RS, PS and ES do \
+                 not\n",
+                self.algorithm.name()
+            );
+        }
+        let mode = File::open(key).and_then(|file| file.metadata()).map_err(|error| said(key, &error))?;
+        if mode.permissions().mode() & 0o007 != 0 {
+            warnings.push_str(&said(key, &"warning: any user may read or change this key: `chmod 600` it"));
+        }
+        // Wiped when it is dropped.
+        let bytes = read_whole(key, LARGEST).map_err(|error| said(key, &error))?;
+        let signing = SigningKey::new(bytes.expose(), self.algorithm).map_err(|why| said(key, &why))?;
+        let mut signer = Signer::new(signing);
+        if let Some(file) = &self.claims_file {
+            let claims = read_whole(file, LARGEST).map_err(|error| said(file, &error))?;
+            signer = signer.with_claims(claims.expose()).map_err(|why| said(file, &why))?;
+        }
+        signer = signer.with_keyid(self.verification_key_id.as_deref()).with_scope(self.scope.as_deref());
+        if signer.keyid().is_none() {
+            signer = signer.with_keyid(Some("default"));
+        }
+        Ok(Ready { signer, warnings })
+    }
+}
