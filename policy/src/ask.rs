@@ -9,6 +9,7 @@ use regorus::{Engine, QueryResult, Value};
 use crate::compile::load;
 use crate::document::Document;
 use crate::evaluate::{Stopwatch, arm, fenced};
+use crate::gate::Purpose;
 use crate::problem::LoadError;
 use crate::sources::Sources;
 use crate::translate::{self, Translated};
@@ -81,7 +82,7 @@ pub struct Expression {
 /// Asks a query of a policy that has been through the gate, but needs no entrypoint.
 pub fn ask(sources: &Sources, question: Question<'_>) -> Result<Answer, AskError> {
     let watch = Stopwatch::start();
-    let mut engine = load(sources, None)?.engine;
+    let mut engine = load(sources, Purpose::Queries)?.engine;
     let query = templates(question.query)?;
     arm(&mut engine, question.fuse);
     let load = watch.elapsed();
@@ -186,10 +187,12 @@ fn variables(pattern: &Expr, names: &mut Vec<String>) {
 
 /// What would be refused of a query if it stood in the policy: it is asked behind the same gate.
 pub fn check_query(sources: &Sources, query: &str) -> Result<(), LoadError> {
-    load(sources, None)?;
+    load(sources, Purpose::Queries)?;
     // Its own lines, whatever stands in them.
     let text = format!("{BEFORE}{query}\n}}\n");
-    let Err(mut error) = load(&sources.clone().with_module(QUERY, &text), None) else { return Ok(()) };
+    let Err(mut error) = load(&sources.clone().with_module(QUERY, &text), Purpose::Queries) else {
+        return Ok(());
+    };
     for problem in error.problems.iter_mut().filter(|problem| problem.file == QUERY) {
         problem.line = problem.line.saturating_sub(u32::try_from(BEFORE.lines().count()).unwrap_or(0)).max(1);
     }

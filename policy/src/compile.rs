@@ -11,7 +11,7 @@ use regorus::{Engine, PolicyLengthConfig, Value};
 use crate::builtins;
 use crate::document::{Document, MAX_DATA_VALUES};
 use crate::evaluate::Evaluator;
-use crate::gate::{self, names::Names};
+use crate::gate::{self, Purpose, names::Names};
 use crate::input::LeafSet;
 use crate::problem::{LoadError, Problem};
 use crate::sources::{DataFile, Sources};
@@ -35,11 +35,11 @@ pub struct PolicySet {
 
 impl PolicySet {
     /// Parses, checks and prepares a policy. Refused are, with all their problems at once: what does not compile,
-    /// lacks a default that refuses, calls what the engine lacks, nests too deep, or uses a construct that the
-    /// engine answers wrongly. `entrypoint` is a rule's full name, `data.postern.decision`; `fuse` is the longest
+    /// lacks a default that refuses, calls what the engine lacks, nests too deep, uses a construct that the engine
+    /// answers wrongly, or reads what the input cannot have. `entrypoint` is a rule's full name, `data.postern.decision`; `fuse` is the longest
     /// time of one decision.
     pub fn compile(sources: &Sources, entrypoint: &str, fuse: Duration) -> Result<Self, LoadError> {
-        let prepared = load(sources, Some(entrypoint))?;
+        let prepared = load(sources, Purpose::Decisions(entrypoint.to_owned()))?;
         Ok(Self {
             engine: prepared.engine,
             entrypoint: entrypoint.to_owned(),
@@ -84,15 +84,14 @@ pub(crate) struct Prepared {
     pub(crate) texts: Vec<Translated>,
 }
 
-/// Loads under the watchdog. Without an entrypoint nothing is asked of defaults: the workbench's queries name
-/// their own.
-pub(crate) fn load(sources: &Sources, entrypoint: Option<&str>) -> Result<Prepared, LoadError> {
+/// Loads under the watchdog.
+pub(crate) fn load(sources: &Sources, purpose: Purpose) -> Result<Prepared, LoadError> {
     let (sender, receiver) = sync_channel(1);
-    let (sources, entrypoint) = (sources.clone(), entrypoint.map(str::to_owned));
+    let sources = sources.clone();
     let loader =
         std::thread::Builder::new().name("policy-load".to_owned()).stack_size(STACK).spawn(move || {
             // Nobody listens any more when the watchdog has given up.
-            drop(sender.send(load_here(&sources, entrypoint.as_deref())));
+            drop(sender.send(load_here(&sources, &purpose)));
         });
     let whole =
         |why: &str, instead: &str| LoadError { problems: vec![Problem::of("", "load", why, instead)] };
@@ -108,7 +107,7 @@ pub(crate) fn load(sources: &Sources, entrypoint: Option<&str>) -> Result<Prepar
     }
 }
 
-fn load_here(sources: &Sources, entrypoint: Option<&str>) -> Result<Prepared, LoadError> {
+fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError> {
     let mut problems = Vec::new();
     let mut texts = Vec::new();
     for module in &sources.modules {
@@ -134,7 +133,9 @@ fn load_here(sources: &Sources, entrypoint: Option<&str>) -> Result<Prepared, Lo
         engine = parse(sources, &texts, &mut problems);
     }
     // A module that does not parse may be the one that defines it.
-    let entrypoint = entrypoint.filter(|_| problems.is_empty());
+    if problems.is_empty() {
+        gate::entrypoint(engine.get_modules(), purpose, &mut problems);
+    }
     for file in &sources.data {
         if let Err(problem) = add_data(&mut engine, file) {
             problems.push(*problem);
@@ -144,7 +145,7 @@ fn load_here(sources: &Sources, entrypoint: Option<&str>) -> Result<Prepared, Lo
     if problems.is_empty() {
         within_roots(sources, &modules, &mut problems);
     }
-    let leaves = gate::after_parsing(&modules, &engine.get_data(), entrypoint, &mut problems);
+    let leaves = gate::after_parsing(&modules, &engine.get_data(), purpose, &mut problems);
     if !problems.is_empty() {
         return Err(refused(problems, &texts));
     }

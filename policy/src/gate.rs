@@ -9,6 +9,7 @@ mod entrypoint;
 mod mocks;
 pub(crate) mod names;
 mod shadows;
+mod shapes;
 pub(crate) mod text;
 pub(crate) mod walk;
 
@@ -23,16 +24,31 @@ pub(crate) fn before_parsing(name: &str, text: &str, problems: &mut Vec<Problem>
     text::check(name, text, problems);
 }
 
+/// What a policy is loaded for.
+#[derive(Clone, Debug)]
+pub(crate) enum Purpose {
+    /// Live decisions of this entrypoint: the input is a request.
+    Decisions(String),
+    /// Its tests, whose inputs are requests too.
+    Tests,
+    /// Queries of the workbench, and OPA's own cases: the input is what they bring, the entrypoint what they ask.
+    Queries,
+}
+
+/// What must hold of the rule that decides, once every module is parsed.
+pub(crate) fn entrypoint(modules: &[Ref<Module>], purpose: &Purpose, problems: &mut Vec<Problem>) {
+    if let Purpose::Decisions(entrypoint) = purpose {
+        entrypoint::check(modules, entrypoint, problems);
+    }
+}
+
 /// What must hold of the parsed modules. Gives the leaves of the input that they read.
 pub(crate) fn after_parsing(
     modules: &[Ref<Module>],
     data: &Value,
-    entrypoint: Option<&str>,
+    purpose: &Purpose,
     problems: &mut Vec<Problem>,
 ) -> LeafSet {
-    if let Some(entrypoint) = entrypoint {
-        entrypoint::check(modules, entrypoint, problems);
-    }
     let names = names::Names::of(modules);
     shadows::check(data, &names, problems);
     let mut leaves = LeafSet::Only(std::collections::BTreeSet::new());
@@ -40,6 +56,9 @@ pub(crate) fn after_parsing(
         calls::check(module, &names, &mut leaves, problems);
     }
     mocks::check(modules, &names, problems);
+    if !matches!(purpose, Purpose::Queries) {
+        shapes::check(modules, &names, problems);
+    }
     depth::check(modules, &names, problems);
     leaves
 }

@@ -7,10 +7,11 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::document::{Document, DocumentError};
+use crate::kind::{Kind, Member, TEXTS};
 
 /// One leaf of the input document, and the table of all of them.
 macro_rules! leaves {
-    ($($(#[doc = $doc:literal])+ $id:ident = $path:literal: $kind:ident,)+) => {
+    ($($(#[doc = $doc:literal])+ $id:ident = $path:literal: $kind:expr,)+) => {
         /// A leaf of the input document: something a policy can read.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[non_exhaustive]
@@ -29,7 +30,7 @@ macro_rules! leaves {
             /// What its value is.
             #[must_use]
             pub const fn kind(self) -> Kind {
-                match self { $(Self::$id => Kind::$kind,)+ }
+                match self { $(Self::$id => $kind,)+ }
             }
 
             /// What the leaf says, in one line; the published schema uses the same words.
@@ -43,92 +44,134 @@ macro_rules! leaves {
 
 leaves! {
     /// Version of the input document: 1.
-    Version = "v": Number,
+    Version = "v": Kind::Number,
     /// SPIFFE ID of the caller.
-    CallerId = "caller.id": Text,
+    CallerId = "caller.id": Kind::Text,
     /// workload, process or person.
-    CallerKind = "caller.kind": Text,
+    CallerKind = "caller.kind": Kind::Word(&["workload", "process", "person"]),
     /// Trust domain of the caller's SPIFFE ID.
-    CallerTrustDomain = "caller.trust_domain": Text,
+    CallerTrustDomain = "caller.trust_domain": Kind::Text,
     /// Path segments of the caller's SPIFFE ID.
-    CallerPath = "caller.path": Texts,
+    CallerPath = "caller.path": TEXTS,
     /// `x509_svid`, `jwt_svid`, `process` or `oidc`.
-    CallerProof = "caller.proof": Text,
+    CallerProof = "caller.proof": Kind::Word(&["x509_svid", "jwt_svid", "process", "oidc"]),
     /// When the caller's proof ends, in Unix seconds.
-    CallerExpiresAt = "caller.expires_at": Number,
+    CallerExpiresAt = "caller.expires_at": Kind::Number,
     /// Serial and anchor of an X.509-SVID, or null.
-    CallerX509 = "caller.x509": ObjectOrNull,
-    /// Claims of a JWT-SVID that policy may see, or null.
-    CallerJwt = "caller.jwt": ObjectOrNull,
+    CallerX509 = "caller.x509": Kind::OrNull(&Kind::Object(X509)),
+    /// Audience and key of a JWT-SVID, or null.
+    CallerJwt = "caller.jwt": Kind::OrNull(&Kind::Object(JWT)),
     /// The calling process as the kernel named it, or null.
-    CallerProcess = "caller.process": ObjectOrNull,
+    CallerProcess = "caller.process": Kind::OrNull(&Kind::Map(&Kind::Any)),
     /// On whose behalf the caller acts, nearest first.
-    CallerActors = "caller.actors": List,
+    CallerActors = "caller.actors": Kind::List(&Kind::Any),
     /// Name of the listener.
-    Listener = "listener": Text,
+    Listener = "listener": Kind::Text,
     /// inbound or outbound.
-    Direction = "direction": Text,
+    Direction = "direction": Kind::Word(&["inbound", "outbound"]),
     /// Name of the route.
-    Route = "route": Text,
+    Route = "route": Kind::Text,
     /// Name of the upstream.
-    UpstreamName = "upstream.name": Text,
+    UpstreamName = "upstream.name": Kind::Text,
     /// How the upstream proves itself: `roots`, `spiffe_id`, `pin`, `none`.
-    UpstreamProof = "upstream.proof": Text,
+    UpstreamProof = "upstream.proof": Kind::Word(&["roots", "spiffe_id", "pin", "none"]),
     /// http/1.1, http/2, tcp or a database's name.
-    RequestProtocol = "request.protocol": Text,
+    RequestProtocol = "request.protocol": Kind::Text,
     /// HTTP method.
-    RequestMethod = "request.method": Text,
+    RequestMethod = "request.method": Kind::Text,
     /// http or https, as the caller spoke.
-    RequestScheme = "request.scheme": Text,
+    RequestScheme = "request.scheme": Kind::Word(&["http", "https"]),
     /// Host the caller asked for, lower case, without port.
-    RequestHost = "request.host": Text,
+    RequestHost = "request.host": Kind::Text,
     /// Path as it is forwarded, without query.
-    RequestPath = "request.path": Text,
+    RequestPath = "request.path": Kind::Text,
     /// Path segments, split first and decoded after.
-    RequestSegments = "request.segments": Texts,
+    RequestSegments = "request.segments": TEXTS,
     /// Query parameters, each a list.
-    RequestQuery = "request.query": Lists,
+    RequestQuery = "request.query": Kind::Map(&TEXTS),
     /// Headers by lower-case name, each a list.
-    RequestHeaders = "request.headers": Lists,
+    RequestHeaders = "request.headers": Kind::Headers,
     /// State, size and, where the route inspects it, value of the body.
-    RequestBody = "request.body": Object,
+    RequestBody = "request.body": Kind::Object(BODY),
     /// Database engine.
-    RequestEngine = "request.engine": Text,
+    RequestEngine = "request.engine": Kind::Text,
     /// Database name.
-    RequestDatabase = "request.database": Text,
+    RequestDatabase = "request.database": Kind::Text,
     /// User name the caller gave to the database.
-    RequestUser = "request.user": Text,
+    RequestUser = "request.user": Kind::Text,
     /// Commands and relations of a database statement.
-    RequestStatement = "request.statement": Object,
+    RequestStatement = "request.statement": Kind::Object(STATEMENT),
     /// The credentials that the route permits, and the state of their leases.
-    Credentials = "credentials": Object,
-    /// SPIFFE ID of this sidecar.
-    ContextSidecar = "context.sidecar": Text,
+    Credentials = "credentials": Kind::Map(&Kind::Object(CREDENTIAL)),
+    /// SPIFFE ID of this sidecar, or null before it has one.
+    ContextSidecar = "context.sidecar": Kind::OrNull(&Kind::Text),
     /// Labels of the configuration.
-    ContextLabels = "context.labels": Object,
+    ContextLabels = "context.labels": Kind::Map(&Kind::Text),
     /// Network address of the peer.
-    ContextPeer = "context.peer": Object,
+    ContextPeer = "context.peer": Kind::Object(PEER),
     /// Time of the request in Unix seconds; also what `time.now_ns` answers from.
-    Now = "now": Number,
+    Now = "now": Kind::Number,
 }
 
-/// What the value of a leaf is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Text.
-    Text,
-    /// A whole number that is not negative.
-    Number,
-    /// A list of texts.
-    Texts,
-    /// A list.
-    List,
-    /// An object whose members are lists of texts.
-    Lists,
-    /// An object.
-    Object,
-    /// An object, or null.
-    ObjectOrNull,
+/// The whole input document.
+pub(crate) const INPUT: Kind = Kind::Leaves("");
+
+const X509: &[Member] = &[
+    member("anchor", Kind::Text, "Hash of the trust anchor that verified it."),
+    member("serial", Kind::Text, "Serial number in hexadecimal digits."),
+];
+const JWT: &[Member] = &[
+    member("audience", Kind::Text, "The audience it was issued for."),
+    member("key_id", Kind::Text, "Name of the key that signed it."),
+];
+const BODY: &[Member] = &[
+    member(
+        "state",
+        Kind::Word(&["not_inspected", "absent", "parsed", "too_large", "malformed"]),
+        "What became of it.",
+    ),
+    member("bytes", Kind::Number, "Its size, where it is parsed."),
+    member("value", Kind::Any, "Its JSON value, where it is parsed."),
+];
+const STATEMENT: &[Member] = &[
+    member("commands", Kind::Any, "What it does."),
+    member("relations", Kind::Any, "What it touches."),
+    member("known", Kind::Any, "Whether it was understood."),
+];
+const CREDENTIAL: &[Member] = &[
+    member("state", Kind::Word(&["none", "live"]), "Whether there is a lease."),
+    member("issued_at", Kind::Number, "When the lease began, in Unix seconds."),
+    member("expires_at", Kind::Number, "When the lease ends, in Unix seconds."),
+    member("callers", Kind::Number, "How many callers use it."),
+];
+const PEER: &[Member] =
+    &[member("ip", Kind::OrNull(&Kind::Text), "Its address without port, or null where it has none.")];
+
+const fn member(name: &'static str, kind: Kind, summary: &'static str) -> Member {
+    Member { name, kind, summary }
+}
+
+/// The members of the object at this path, which stands above leaves.
+pub(crate) fn below(path: &str) -> Vec<Member> {
+    let mut members: Vec<Member> = Vec::new();
+    for leaf in LeafId::ALL {
+        let rest = if path.is_empty() {
+            Some(leaf.path())
+        } else {
+            leaf.path().strip_prefix(path).and_then(|rest| rest.strip_prefix('.'))
+        };
+        let Some(rest) = rest else { continue };
+        match rest.split_once('.') {
+            None => members.push(member(rest, leaf.kind(), leaf.summary())),
+            Some((name, deeper)) if members.iter().all(|known| known.name != name) => {
+                let above = leaf.path().len() - deeper.len() - 1;
+                let above = leaf.path().get(..above).unwrap_or_default();
+                members.push(member(name, Kind::Leaves(above), ""));
+            }
+            Some(_) => {}
+        }
+    }
+    members
 }
 
 impl fmt::Display for LeafId {

@@ -2,50 +2,57 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::input::{Kind, LeafId};
+use crate::input::INPUT;
+use crate::kind::{Kind, Member};
 
 /// The schema (JSON Schema 2020-12) that is published for policy authors and their editors. Members are only ever
 /// added, so unknown ones are allowed.
 #[must_use]
 pub fn input_schema() -> Value {
-    let mut properties = Map::new();
-    for leaf in LeafId::ALL {
-        put(&mut properties, leaf.path(), leaf_schema(*leaf));
-    }
-    json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Input of a Postern policy",
-        "type": "object",
-        "properties": properties,
-    })
+    let mut schema = Map::new();
+    schema.insert("$schema".to_owned(), "https://json-schema.org/draft/2020-12/schema".into());
+    schema.insert("title".to_owned(), "Input of a Postern policy".into());
+    schema.extend(of(INPUT));
+    schema.into()
 }
 
-/// Puts a leaf's schema below the members of its path.
-fn put(properties: &mut Map<String, Value>, path: &str, schema: Value) {
-    let Some((member, rest)) = path.split_once('.') else {
-        properties.insert(path.to_owned(), schema);
-        return;
-    };
-    let object = properties.entry(member).or_insert_with(|| json!({"type": "object", "properties": {}}));
-    if let Some(below) = object.get_mut("properties").and_then(Value::as_object_mut) {
-        put(below, rest, schema);
-    }
-}
-
-fn leaf_schema(leaf: LeafId) -> Value {
-    let mut schema = match leaf.kind() {
+fn of(kind: Kind) -> Map<String, Value> {
+    let schema = match kind {
         Kind::Text => json!({"type": "string"}),
+        Kind::Word(words) => json!({"type": "string", "enum": words}),
         Kind::Number => json!({"type": "integer", "minimum": 0}),
-        Kind::Texts => json!({"type": "array", "items": {"type": "string"}}),
-        Kind::List => json!({"type": "array"}),
-        Kind::Lists => {
-            json!({"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}})
+        Kind::List(Kind::Any) => json!({"type": "array"}),
+        Kind::List(items) => json!({"type": "array", "items": of(*items)}),
+        Kind::Map(Kind::Any) => json!({"type": "object"}),
+        Kind::Map(values) => json!({"type": "object", "additionalProperties": of(*values)}),
+        Kind::Headers => json!({
+            "type": "object",
+            "propertyNames": {"pattern": "^[^A-Z]*$"},
+            "additionalProperties": {"type": "array", "items": {"type": "string"}},
+        }),
+        Kind::Object(_) | Kind::Leaves(_) => {
+            let members = kind.members().unwrap_or_default();
+            let properties: Map<_, _> =
+                members.iter().map(|one| (one.name.to_owned(), member(one))).collect();
+            json!({"type": "object", "properties": properties})
         }
-        Kind::Object => json!({"type": "object"}),
-        Kind::ObjectOrNull => json!({"type": ["object", "null"]}),
+        Kind::OrNull(kind) => return or_null(of(*kind)),
+        Kind::Any => json!({}),
     };
-    if let Some(schema) = schema.as_object_mut() {
-        schema.insert("description".to_owned(), leaf.summary().trim().into());
+    schema.as_object().cloned().unwrap_or_default()
+}
+
+fn member(member: &Member) -> Value {
+    let mut schema = of(member.kind);
+    if !member.summary.is_empty() {
+        schema.insert("description".to_owned(), member.summary.trim().into());
+    }
+    schema.into()
+}
+
+fn or_null(mut schema: Map<String, Value>) -> Map<String, Value> {
+    if let Some(own) = schema.get("type").cloned() {
+        schema.insert("type".to_owned(), json!([own, "null"]));
     }
     schema
 }
@@ -53,6 +60,7 @@ fn leaf_schema(leaf: LeafId) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::input::LeafId;
 
     #[test]
     fn every_leaf_is_in_the_schema_with_its_type_and_words() {

@@ -10,6 +10,7 @@ use regorus::{Engine, QueryResults, Value};
 
 use crate::compile::load;
 use crate::evaluate::{Stopwatch, arm, fenced};
+use crate::gate::Purpose;
 use crate::problem::LoadError;
 use crate::sources::Sources;
 use crate::verdict::Cause;
@@ -101,11 +102,11 @@ pub enum TestError {
 pub fn run_tests(sources: &Sources, run: TestRun<'_>) -> Result<TestReport, TestError> {
     let only = run.only.map(regex::Regex::new).transpose();
     let only = only.map_err(|error| TestError::Pattern(error.to_string()))?;
-    let mut first = load(sources, None)?;
+    let mut first = load(sources, Purpose::Tests)?;
     let modules = first.engine.get_modules().clone();
     let (found, edited) = find::tests(sources, &modules, &first.texts);
     let mut engine = match edited {
-        Some(edited) => load(&edited, None)?.engine,
+        Some(edited) => load(&edited, Purpose::Tests)?.engine,
         None => first.engine,
     };
     arm(&mut engine, run.fuse);

@@ -121,8 +121,9 @@ fn request() -> Recorded {
         "kilobyte": a(1_000), "half_kilobyte": a(500), "stars": "*a".repeat(240), "digits": "9".repeat(300),
         "list": format!("[{}1]", "1,".repeat(100_000)), "query": "a=b&".repeat(50_000),
         "members": members, "texts": texts, "few": texts.iter().take(350).collect::<Vec<_>>(), "wide": wide, "graph": graph, "nested": nested, "pairs": pairs,
-        "pairs_object": {"a": pairs}, "now": 1_795_300_123,
+        "pairs_object": {"a": pairs},
     });
+    let document = serde_json::json!({"request": {"body": {"value": document}}, "now": 1_795_300_123});
     Recorded::parse(&document.to_string()).unwrap()
 }
 
@@ -131,7 +132,10 @@ fn the_dearest_call_that_is_let_through_ends_in_time() {
     let request = request();
     let mut dear = Vec::new();
     for call in CALLS {
-        let text = format!("package a\ndefault x := false\nx if {{ y := {call}; is_string(type_name(y)) }}");
+        // The schema leaves a body's value to what the caller sends.
+        let written = call.replace("input.", "input.request.body.value.");
+        let text =
+            format!("package a\ndefault x := false\nx if {{ y := {written}; is_string(type_name(y)) }}");
         let sources = Sources::from_modules([("a.rego", text.as_str())], []);
         let policy = PolicySet::compile(&sources, "data.a.x", Duration::from_secs(10)).unwrap();
         let mut judge = Judge::new(Arc::new(policy));

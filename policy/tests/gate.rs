@@ -31,7 +31,7 @@ fn a_call_of_what_the_engine_lacks_is_found_wherever_it_hides() {
         "x := {\"a\": 1 | not crypto.md5(\"a\")}",
         "decision if false else := crypto.md5(\"a\")",
         "f(x) := y if { every z in [1] { y := {crypto.md5(z): 1} } }",
-        "x if input.a with input.b as crypto.md5(\"a\")",
+        "x if input.route with input.v as crypto.md5(\"a\")",
         "x contains crypto.md5(\"a\")",
         "x[crypto.md5(\"a\")] := 1",
         "x if some y in input[crypto.md5(\"a\")]",
@@ -53,7 +53,7 @@ fn a_stub_or_an_unbounded_builtin_names_what_to_write_instead() {
         "crypto.parse_private_keys",
         "re_match",
     ] {
-        let problem = refused(&format!("x if {name}(input.a)"), 4, name);
+        let problem = refused(&format!("x if {name}(input.route)"), 4, name);
         assert!(!problem.instead.is_empty());
     }
 }
@@ -65,17 +65,17 @@ fn functions_are_found_across_packages_and_imports() {
         "package lib.net\nimport rego.v1\ninside(ip) if startswith(ip, \"10.\")\ndefault f(_) := 1",
     );
     for body in [
-        "import data.lib.net\ndecision if net.inside(input.ip)",
-        "import data.lib.net as n\ndecision if n.inside(input.ip)",
-        "import data.lib.net.inside\ndecision if inside(input.ip)",
-        "decision if data.lib.net.inside(input.ip)",
-        "decision if data.lib.net.f(input.ip) == 1",
-        "g(x) := x\ndecision if g(input.ip)",
+        "import data.lib.net\ndecision if net.inside(input.context.peer.ip)",
+        "import data.lib.net as n\ndecision if n.inside(input.context.peer.ip)",
+        "import data.lib.net.inside\ndecision if inside(input.context.peer.ip)",
+        "decision if data.lib.net.inside(input.context.peer.ip)",
+        "decision if data.lib.net.f(input.context.peer.ip) == 1",
+        "g(x) := x\ndecision if g(input.context.peer.ip)",
     ] {
         load(body, &[lib]).unwrap_or_else(|problems| panic!("{body}: {problems:?}"));
     }
-    assert!(load("decision if net.inside(input.ip)", &[lib]).is_err());
-    assert!(load("decision if data.lib.net.outside(input.ip)", &[lib]).is_err());
+    assert!(load("decision if net.inside(input.context.peer.ip)", &[lib]).is_err());
+    assert!(load("decision if data.lib.net.outside(input.context.peer.ip)", &[lib]).is_err());
     assert!(load("decision if data.lib.net.inside(1, 2, 3)", &[lib]).is_err());
 }
 
@@ -85,20 +85,20 @@ fn what_the_engine_answers_with_silence_is_refused() {
     refused("x if [p, v] = walk(input)", 4, "walk");
     refused("x := count(walk(input))", 4, "walk");
     load("x contains v if walk(input, [_, v])", &[]).unwrap();
-    refused("x if y := f(1)\nf($\"{input.a}\") := 1", 5, "internal.template_string");
-    load("x if input.a with input.a as 1", &[]).unwrap();
+    refused("x if y := f(1)\nf($\"{input.route}\") := 1", 5, "internal.template_string");
+    load("x if input.route with input.route as 1", &[]).unwrap();
 }
 
 #[test]
 fn a_constant_pattern_that_is_none_is_refused_and_one_that_is_works() {
     for (call, name, why, instead) in [
-        ("regex.match(`[`, input.a)", "regex.match", "brackets", "RE2"),
-        ("regex.match(`a(?=b)`, input.a)", "regex.match", "RE2", "no look-around"),
-        ("regex.match(`(a)\\1`, input.a)", "regex.match", "RE2", "no back-reference"),
-        ("regex.replace(input.a, `(?x)a`, ``)", "regex.replace", "flags", "i, m, s and U"),
-        ("path.matches(\"/a*\", input.a)", "path.matches", "segments", "`/postings/*/lines`"),
+        ("regex.match(`[`, input.route)", "regex.match", "brackets", "RE2"),
+        ("regex.match(`a(?=b)`, input.route)", "regex.match", "RE2", "no look-around"),
+        ("regex.match(`(a)\\1`, input.route)", "regex.match", "RE2", "no back-reference"),
+        ("regex.replace(input.route, `(?x)a`, ``)", "regex.replace", "flags", "i, m, s and U"),
+        ("path.matches(\"/a*\", input.route)", "path.matches", "segments", "`/postings/*/lines`"),
         (
-            "spiffe.matches(\"spiffe://*/a\", input.a)",
+            "spiffe.matches(\"spiffe://*/a\", input.route)",
             "spiffe.matches",
             "TRUST_DOMAIN",
             "spiffe://bank.example/",
@@ -110,7 +110,7 @@ fn a_constant_pattern_that_is_none_is_refused_and_one_that_is_works() {
         assert!(problem.why.contains(why), "{problem}");
         assert!(problem.instead.contains(instead), "{problem}");
     }
-    load("x if regex.match(`^\\d+\\b(?i)[[:alpha:]]\\pL$`, input.a)", &[]).unwrap();
+    load("x if regex.match(`^\\d+\\b(?i)[[:alpha:]]\\pL$`, input.route)", &[]).unwrap();
 }
 
 #[test]
@@ -142,9 +142,9 @@ fn recursion_is_refused_with_its_circle() {
     assert!(problem.why.contains("data.postern.f → data.postern.f"));
     refused("a if b\nb if not c\nc if data.postern.a", 4, "data.postern.a");
     refused("f(x) := r if x\nr := f(1)", 4, "data.postern.f");
-    refused("t if data.postern[input.k]", 4, "data.postern.t");
+    refused("t if data.postern[input.listener]", 4, "data.postern.t");
     // A variable of its own may have a rule's name.
-    load("path := p if { p := input.path; valid(p) }\nvalid(path) if path != \"\"", &[]).unwrap();
+    load("path := p if { p := input.request.path; valid(p) }\nvalid(path) if path != \"\"", &[]).unwrap();
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn the_deepest_that_loads_is_answered_on_half_a_workers_stack() {
     type Kind = (&'static str, fn(usize) -> String);
     let kinds: &[Kind] = &[
         ("sum", |n| format!("x := 0{}", "\n + 1".repeat(n))),
-        ("else", |n| format!("x := 0 if false{}", "\nelse := 1 if input.a".repeat(n))),
+        ("else", |n| format!("x := 0 if false{}", "\nelse := 1 if input.route".repeat(n))),
         ("calls", |n| chain(n, |i, next| format!("f{i}(v) := f{next}(v)"), "f{n}(v) := v\nx := f0(1)")),
         ("comprehensions", |n| {
             chain(
@@ -179,7 +179,7 @@ fn the_deepest_that_loads_is_answered_on_half_a_workers_stack() {
             )
         }),
         ("with", |n| {
-            chain(n, |i, next| format!("r{i} if r{next} with input.a as {i}"), "r{n} := 1\nx := r0")
+            chain(n, |i, next| format!("r{i} if r{next} with input.route as {i}"), "r{n} := 1\nx := r0")
         }),
         ("replaced", |n| {
             let end = "r{n} if count([]) == []\nf0(v) := f1(v)\nf1(v) := v\nx := r0";
@@ -258,7 +258,7 @@ fn the_leaves_that_a_policy_reads_are_known() {
             LeafId::Now,
         ])
     );
-    assert_eq!(leaves("decision if input[input.k]"), LeafSet::Whole);
+    assert_eq!(leaves("decision if input[input.listener]"), LeafSet::Whole);
     assert_eq!(leaves("decision if { x := input; x.now }"), LeafSet::Whole);
     assert!(leaves("decision if input.request[_] == 1").reads(LeafId::RequestPath));
 }
@@ -273,14 +273,14 @@ fn what_with_puts_in_counts_as_read() {
 
 #[test]
 fn an_interpolated_string_is_answered_and_its_mistakes_have_the_authors_place() {
-    let text = "x := $\"a {input.b} {input.c}\"\ndecision := {\"allow\": true, \"reason\": x} if input.b";
+    let text = "x := $\"a {input.caller.path} {input.route}\"\ndecision := {\"allow\": true, \"reason\": x} if input.caller.path";
     let mut judge = Judge::new(Arc::new(load(text, &[]).unwrap()));
-    let verdict = judge.judge(&Recorded::parse(r#"{"b": [1, "2"]}"#).unwrap());
+    let verdict = judge.judge(&Recorded::parse(r#"{"caller": {"path": [1, "2"]}}"#).unwrap());
     let Verdict::Allow(allowance) = verdict else { panic!("{verdict:?}") };
     assert_eq!(allowance.reason.as_deref(), Some("a [1, \"2\"] <undefined>"));
 
-    let problem = refused("x := [$\"{input.b}\", crypto.md5(\"a\")]", 4, "crypto.md5");
-    assert_eq!((problem.column, problem.excerpt.as_str()), (21, "x := [$\"{input.b}\", crypto.md5(\"a\")]"));
+    let problem = refused("x := [$\"{input.v}\", crypto.md5(\"a\")]", 4, "crypto.md5");
+    assert_eq!((problem.column, problem.excerpt.as_str()), (21, "x := [$\"{input.v}\", crypto.md5(\"a\")]"));
     let problem = refused("x := 1\ny := $\"{}\"", 5, "$\"…\"");
     assert_eq!(problem.column, 9);
     let problem = refused("x := $\"{crypto.md5(`a`)}\"", 4, "crypto.md5");
@@ -289,35 +289,40 @@ fn an_interpolated_string_is_answered_and_its_mistakes_have_the_authors_place() 
 
 #[test]
 fn a_builtin_of_ours_may_take_its_result_as_last_argument() {
-    let text = "h := x if crypto.sha256(\n\tinput.b,\n\tx,\n)\ndecision := {\"allow\": true, \"reason\": h}";
+    let text =
+        "h := x if crypto.sha256(\n\tinput.route,\n\tx,\n)\ndecision := {\"allow\": true, \"reason\": h}";
     let mut judge = Judge::new(Arc::new(load(text, &[]).unwrap()));
-    let verdict = judge.judge(&Recorded::parse(r#"{"b": "abc"}"#).unwrap());
+    let verdict = judge.judge(&Recorded::parse(r#"{"route": "abc"}"#).unwrap());
     let Verdict::Allow(allowance) = verdict else { panic!("{verdict:?}") };
     assert!(allowance.reason.is_some_and(|reason| reason.starts_with("ba7816bf")), "the digest of abc");
 
-    let problem = refused("x if { crypto.sha256(input.b, y); crypto.md5(y) }", 4, "crypto.md5");
+    let problem = refused("x if { crypto.sha256(input.v, y); crypto.md5(y) }", 4, "crypto.md5");
     assert_eq!(problem.column, 35);
-    refused("x if not crypto.sha256(input.b, \"a\")", 4, "crypto.sha256");
+    refused("x if not crypto.sha256(input.route, \"a\")", 4, "crypto.sha256");
     // Its lines are part of what it says.
-    refused("x if array.flatten(input.b, [`1\n2`])", 4, "array.flatten");
+    refused("x if array.flatten(input.caller.path, [`1\n2`])", 4, "array.flatten");
 }
 
-const ROLES: &str = "package lib.roles\nimport rego.v1\nknown(id) if id == \"a\"\nlisted if known(input.id)";
+const ROLES: &str =
+    "package lib.roles\nimport rego.v1\nknown(id) if id == \"a\"\nlisted if known(input.caller.id)";
 
 fn tested(test: &str, others: &[(&str, &str)]) -> Option<Problem> {
     let test = ("main_test.rego", test);
-    load("inside(ip) if startswith(ip, \"10.\")\ndecision if inside(input.ip)", &[&[test], others].concat())
-        .err()
-        .map(|problems| problems.first().unwrap().clone())
+    load(
+        "inside(ip) if startswith(ip, \"10.\")\ndecision if inside(input.context.peer.ip)",
+        &[&[test], others].concat(),
+    )
+    .err()
+    .map(|problems| problems.first().unwrap().clone())
 }
 
 #[test]
 fn a_test_may_replace_what_the_engine_replaces_everywhere() {
     for test in [
         "package postern\nmock(_) := true\ntest_a if decision with input as {} with inside as mock",
-        "package postern\ntest_a if decision with input as {\"ip\": \"1\"} with inside as true",
+        "package postern\ntest_a if decision with input as {\"context\": {\"peer\": {\"ip\": \"1\"}}} with inside as true",
         "package a\nimport data.postern as p\ntest_a if p.decision with p.fallback as 3",
-        "package a\ntest_a if data.postern.decision with startswith as true with input as {\"ip\": \"1\"}",
+        "package a\ntest_a if data.postern.decision with startswith as true with input as {\"context\": {\"peer\": {\"ip\": \"1\"}}}",
         "package a\nimport data.lib.roles\nmock(_) := true\ntest_a if roles.known(1) with data.lib.roles.known as mock",
     ] {
         let only = ("roles.rego", "package lib.roles\nimport rego.v1\nknown(id) if id == \"a\"");
@@ -384,6 +389,6 @@ fn a_builtin_that_is_added_or_refused_stands_in_for_no_other() {
     assert!(!replaced_by("http.send as true").instead.is_empty());
 
     let written = "package postern\nmock(a, b) := crypto.hmac.equal(a, b)\n\
-                   test_a if not decision with startswith as mock with input as {\"ip\": \"1\"}";
+                   test_a if not decision with startswith as mock with input as {\"context\": {\"peer\": {\"ip\": \"1\"}}}";
     assert_eq!(tested(written, &[]), None);
 }

@@ -12,7 +12,7 @@ default decision := false
 
 decision := {\"allow\": true, \"rule\": \"clerks\"} if {
 	input.caller.id == \"clerk\"
-	inside(input.ip)
+	inside(input.context.peer.ip)
 }
 
 inside(ip) if startswith(ip, \"10.\")
@@ -44,7 +44,7 @@ fn a_test_passes_when_it_is_true_and_fails_otherwise() {
     outcomes(
         "package postern_test
 import data.postern
-clerk := {\"caller\": {\"id\": \"clerk\"}, \"ip\": \"10.0.0.1\"}
+clerk := {\"caller\": {\"id\": \"clerk\"}, \"context\": {\"peer\": {\"ip\": \"10.0.0.1\"}}}
 test_allowed if postern.decision.allow with input as clerk
 test_denied if postern.decision == false with input as clerk
 test_undefined if postern.nothing
@@ -83,7 +83,7 @@ fn functions_and_builtins_are_replaced_where_the_rule_calls_them() {
     outcomes(
         "package postern
 outside(_) := true
-elsewhere := {\"caller\": {\"id\": \"clerk\"}, \"ip\": \"9.0.0.1\"}
+elsewhere := {\"caller\": {\"id\": \"clerk\"}, \"context\": {\"peer\": {\"ip\": \"9.0.0.1\"}}}
 test_as_it_is if not decision.allow with input as elsewhere
 test_function if decision.allow with input as elsewhere with inside as outside
 test_value if decision.allow with input as elsewhere with inside as true

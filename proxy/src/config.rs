@@ -8,7 +8,6 @@
 pub mod draft;
 mod later;
 mod load;
-mod nearest;
 mod problem;
 pub mod reference;
 mod resolve;

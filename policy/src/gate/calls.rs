@@ -34,7 +34,7 @@ pub(super) fn check(module: &Module, names: &Names, leaves: &mut LeafSet, proble
                 }
             }
             Seen::Ref(refr) => read(&names::constant(refr), leaves),
-            Seen::With(_) | Seen::Binds(_) => {}
+            _ => {}
         });
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Vec<P
                     calls.extend(names::path(fcn).map(|called| call(module, names, &called)));
                 }
                 Seen::With(with) => withs.push((module, with)),
-                Seen::Ref(_) | Seen::Binds(_) => {}
+                _ => {}
             });
         }
     }

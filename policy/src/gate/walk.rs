@@ -2,7 +2,7 @@
 //! compile until it is thought of.
 
 use regorus::unstable::{
-    AssignOp, Expr, Literal, LiteralStmt, Query, Ref, Rule, RuleHead, Span, WithModifier,
+    AssignOp, Expr, Literal, LiteralStmt, Query, Ref, Rule, RuleBody, RuleHead, Span, WithModifier,
 };
 
 /// Deeper than this nothing is looked at: the depth alone is reason enough to refuse.
@@ -18,6 +18,10 @@ pub(crate) enum Seen<'a> {
     With(&'a WithModifier),
     /// A name that the rule binds.
     Binds(String),
+    /// Names that are bound from here on end at [`Seen::Closes`]; with the statements that bind them, if any do.
+    Opens(&'a [LiteralStmt]),
+    /// The end of what was opened last.
+    Closes,
 }
 
 /// Walks one rule; gives how deep its expressions and queries stand in one another.
@@ -25,21 +29,27 @@ pub(crate) fn rule<'a>(rule: &'a Rule, visit: &mut dyn FnMut(Seen<'a>)) -> usize
     let mut walk = Walk { visit, depth: 0, deepest: 0 };
     match rule {
         Rule::Spec { span: _, head, bodies } => {
-            walk.head(head);
-            for body in bodies {
-                if let Some(assign) = &body.assign {
-                    walk.expr(&assign.value, false);
+            walk.scope(&[], |walk| {
+                walk.arguments(head);
+                let (first, others) = bodies.split_first().unzip();
+                walk.scope(first.map_or(&[], |first| first.query.stmts.as_slice()), |walk| {
+                    walk.head(head);
+                    if let Some(body) = first {
+                        walk.body(body);
+                    }
+                });
+                for body in others.unwrap_or_default() {
+                    walk.scope(&body.query.stmts, |walk| walk.body(body));
                 }
-                walk.query(&body.query);
-            }
+            });
             // Each `else` is tried inside the one before.
             walk.deepest += bodies.len();
         }
-        Rule::Default { span: _, refr, args, op: _, value } => {
+        Rule::Default { span: _, refr, args, op: _, value } => walk.scope(&[], |walk| {
             walk.head_ref(refr);
             walk.patterns(args);
             walk.expr(value, false);
-        }
+        }),
     }
     walk.deepest
 }
@@ -51,9 +61,28 @@ struct Walk<'a, 'v> {
 }
 
 impl<'a> Walk<'a, '_> {
+    fn scope(&mut self, stmts: &'a [LiteralStmt], inside: impl FnOnce(&mut Self)) {
+        (self.visit)(Seen::Opens(stmts));
+        inside(self);
+        (self.visit)(Seen::Closes);
+    }
+
+    fn arguments(&mut self, head: &'a RuleHead) {
+        if let RuleHead::Func { args, .. } = head {
+            self.patterns(args);
+        }
+    }
+
+    fn body(&mut self, body: &'a RuleBody) {
+        if let Some(assign) = &body.assign {
+            self.expr(&assign.value, false);
+        }
+        self.statements(&body.query);
+    }
+
     fn head(&mut self, head: &'a RuleHead) {
         match head {
-            RuleHead::Compr { span: _, refr, assign } => {
+            RuleHead::Compr { span: _, refr, assign } | RuleHead::Func { span: _, refr, args: _, assign } => {
                 self.head_ref(refr);
                 if let Some(assign) = assign {
                     self.expr(&assign.value, false);
@@ -63,13 +92,6 @@ impl<'a> Walk<'a, '_> {
                 self.head_ref(refr);
                 if let Some(key) = key {
                     self.expr(key, false);
-                }
-            }
-            RuleHead::Func { span: _, refr, args, assign } => {
-                self.head_ref(refr);
-                self.patterns(args);
-                if let Some(assign) = assign {
-                    self.expr(&assign.value, false);
                 }
             }
         }
@@ -87,7 +109,15 @@ impl<'a> Walk<'a, '_> {
         }
     }
 
-    fn query(&mut self, query: &'a Ref<Query>) {
+    /// A query, and what is said by its names.
+    fn query(&mut self, query: &'a Ref<Query>, inside: impl FnOnce(&mut Self)) {
+        self.scope(&query.stmts, |walk| {
+            walk.statements(query);
+            inside(walk);
+        });
+    }
+
+    fn statements(&mut self, query: &'a Ref<Query>) {
         self.deeper(|walk| query.stmts.iter().for_each(|stmt| walk.statement(stmt)));
     }
 
@@ -106,12 +136,11 @@ impl<'a> Walk<'a, '_> {
             Literal::Expr { span: _, expr } => self.expr(expr, true),
             Literal::NotExpr { span: _, expr } => self.expr(expr, false),
             Literal::Every { span: _, key, value, domain, query } => {
-                if let Some(key) = key {
-                    self.bind(key);
-                }
-                self.bind(value);
                 self.expr(domain, false);
-                self.query(query);
+                self.scope(&query.stmts, |walk| {
+                    key.iter().chain([value]).for_each(|name| walk.bind(name));
+                    walk.statements(query);
+                });
             }
         }
     }
@@ -168,13 +197,13 @@ impl<'a> Walk<'a, '_> {
                 self.expr(value, false);
             }),
             Expr::ArrayCompr { term, query, .. } | Expr::SetCompr { term, query, .. } => {
-                self.query(query);
-                self.expr(term, false);
+                self.query(query, |walk| walk.expr(term, false));
             }
             Expr::ObjectCompr { key, value, query, .. } => {
-                self.query(query);
-                self.expr(key, false);
-                self.expr(value, false);
+                self.query(query, |walk| {
+                    walk.expr(key, false);
+                    walk.expr(value, false);
+                });
             }
             Expr::Call { span, fcn, params, .. } => {
                 (self.visit)(Seen::Call { span, fcn, params, alone });

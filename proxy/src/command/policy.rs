@@ -25,7 +25,8 @@ pub(super) enum Verb {
     /// Say everything that would keep a policy from being loaded, offline
     #[command(
         after_long_help = "The same gate as at load: what does not compile, has no default that refuses, \
-        calls what the engine lacks, or uses what the engine answers wrongly is refused, each with file, line, column \
+        calls what the engine lacks, uses what the engine answers wrongly, or reads what `postern schema --of input` \
+        does not have is refused, each with file, line, column \
         and, where something else does it, what to write instead. Files *_test.rego are \
         not part of a policy: `postern policy test` reads them.\n\n\
         Examples:\n  \

@@ -3,7 +3,8 @@
 use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use super::nearest::nearest;
+use postern_policy::nearest;
+
 use super::rules::Rule;
 use super::tree::{At, Node, Place};
 use super::units::{UnitError, without_user};

@@ -98,6 +98,17 @@ mod tests {
     }
 
     #[test]
+    fn a_member_that_no_input_has_is_told_with_the_one_that_was_meant() {
+        let text =
+            "package postern\n\ndefault decision := false\n\ndecision if not input.reqest.headers.denied\n";
+        let outcome = checked(text, Format::Pretty);
+        assert_eq!((outcome.exit, outcome.out.as_str()), (Exit::Policy, ""));
+        let place = "main.rego:5:23: `input.reqest` is never in the input";
+        assert!(outcome.err.contains(place), "{}", outcome.err);
+        assert!(outcome.err.contains("instead: `input.request`: input has v, caller,"), "{}", outcome.err);
+    }
+
+    #[test]
     fn problems_as_json_have_the_members_of_opa_and_go_to_standard_output() {
         let outcome = checked(WRONG, Format::Json);
         assert_eq!((outcome.exit, outcome.err.as_str()), (Exit::Policy, ""));

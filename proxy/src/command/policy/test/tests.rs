@@ -10,7 +10,7 @@ default decision := false
 
 decision := {\"allow\": true} if {
 	input.caller.id == \"clerk\"
-	input.ip == \"10.0.0.1\"
+	input.context.peer.ip == \"10.0.0.1\"
 }
 ";
 

@@ -1,14 +1,15 @@
 //! What was probably meant.
 
 /// The option that is least keystrokes away from `word`, if it is near enough to be a slip.
-pub(super) fn nearest<'a>(word: &str, options: &'a [String]) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(word: &str, options: &'a [impl AsRef<str>]) -> Option<&'a str> {
     // Long words are no slips, and the distance costs the product of both lengths.
     if word.len() > 64 {
         return None;
     }
     options
         .iter()
-        .map(|option| (distance(word, option), option.as_str()))
+        .map(|option| (distance(word, option.as_ref()), option.as_ref()))
         .filter(|(away, option)| *away < word.len() && *away <= (option.len().max(word.len()) / 3).max(1))
         .min_by_key(|(away, _)| *away)
         .map(|(_, option)| option)
@@ -42,13 +43,13 @@ mod tests {
 
     #[test]
     fn a_slip_is_recognised_and_another_word_is_not() {
-        let options: Vec<String> = ["listeners", "upstreams", "bind", "path"].map(String::from).into();
+        let options = ["listeners", "upstreams", "bind", "path"];
         assert_eq!(nearest("listners", &options), Some("listeners"));
         assert_eq!(nearest("lsiteners", &options), Some("listeners"));
         assert_eq!(nearest("upstream", &options), Some("upstreams"));
         assert_eq!(nearest("bnid", &options), Some("bind"));
         assert_eq!(nearest("workload", &options), None);
         assert_eq!(nearest("", &options), None);
-        assert_eq!(nearest("b", &["a".to_owned()]), None);
+        assert_eq!(nearest("b", &["a"]), None);
     }
 }

@@ -1,0 +1,152 @@
+//! What a policy reads of the input, and what a `with` puts there, against the schema of the input: a member that the
+//! input cannot have is undefined in every request, and `not input.reqest.denied` holds in each.
+
+mod literal;
+mod scopes;
+
+use std::collections::BTreeSet;
+
+use regorus::unstable::{Expr, Import, Module, Ref, Span, WithModifier};
+
+use super::names::{self, Names};
+use super::walk::{self, Seen};
+use crate::input::INPUT;
+use crate::kind::{Kind, Missing};
+use crate::nearest::nearest;
+use crate::problem::Problem;
+use scopes::Scopes;
+
+/// Checks every module but those that OPA asks with an input of its own.
+pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Vec<Problem>) {
+    let mut said = BTreeSet::new();
+    let mut found: Vec<Problem> = Vec::new();
+    for module in modules.iter().filter(|module| !names::package(module).starts_with(&opas_own())) {
+        found.extend(module.imports.iter().filter_map(import));
+        for rule in &module.policy {
+            let mut scopes = Scopes::new(module);
+            walk::rule(rule, &mut |seen| match seen {
+                Seen::Opens(stmts) => scopes.open(stmts),
+                Seen::Closes => scopes.close(),
+                Seen::Binds(name) => scopes.bind(name),
+                Seen::Ref(refr) => found.extend(scopes.place(refr).err().map(|problem| *problem)),
+                Seen::Call { fcn, params, .. } => {
+                    if names.function(module, &["object".to_owned(), "get".to_owned()]).is_none() {
+                        found.extend(object_get(&scopes, fcn, params));
+                    }
+                }
+                Seen::With(with) => found.extend(replaced(modules, &scopes, with)),
+            });
+        }
+    }
+    // What many tests put in is told once.
+    found.retain(|problem| said.insert((problem.file.clone(), problem.line, problem.column)));
+    problems.extend(found);
+}
+
+/// The package of the decisions that OPA asks about itself, on the log and on access to it.
+fn opas_own() -> [String; 2] {
+    ["data".to_owned(), "system".to_owned()]
+}
+
+/// Where a reference leads: what it is called in full, and what stands there.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    path: String,
+    kind: Kind,
+}
+
+impl Place {
+    fn input() -> Self {
+        Self { path: "input".to_owned(), kind: INPUT }
+    }
+
+    /// The member of this name, which is written at `at`.
+    fn member(&self, name: &str, at: &Span) -> Result<Self, Box<Problem>> {
+        let path = format!("{}{}", self.path, written(name));
+        match self.kind.member(name) {
+            Ok(kind) => Ok(Self { path, kind }),
+            Err(missing) => Err(Box::new(self.problem(&path, name, &missing, at))),
+        }
+    }
+
+    /// What stands at a name or number that is computed, or at a number.
+    fn element(&self, index: &Expr) -> Result<Self, Box<Problem>> {
+        let path = format!("{}[{}]", self.path, index.span().text());
+        match self.kind.element() {
+            Ok(kind) => Ok(Self { path, kind }),
+            Err(missing) => Err(Box::new(self.problem(&path, "", &missing, index.span()))),
+        }
+    }
+
+    /// Any of what stands in a list or an object.
+    fn any(&self) -> Option<Self> {
+        Some(Self { path: format!("{}[_]", self.path), kind: self.kind.element().ok()? })
+    }
+
+    fn problem(&self, path: &str, name: &str, missing: &Missing, at: &Span) -> Problem {
+        let (why, instead) = match missing {
+            Missing::Unknown(members) => {
+                let all = format!("{} has {}", self.path, members.join(", "));
+                let meant =
+                    nearest(&name.to_lowercase(), members).map(|meant| format!("`{}.{meant}`: ", self.path));
+                ("is never in the input".to_owned(), format!("{}{all}", meant.unwrap_or_default()))
+            }
+            Missing::UpperCase => {
+                let lower = written(&name.to_lowercase());
+                (
+                    "is never there: names of headers are lower case".to_owned(),
+                    format!("`{}{lower}`", self.path),
+                )
+            }
+            Missing::Withheld => (
+                "is never in the input: what proves the caller stays with Postern".to_owned(),
+                "`input.caller`, which says who it proved to be".to_owned(),
+            ),
+            Missing::None(what) => {
+                (format!("is never there: {} is {what}", self.path), format!("`{}`", self.path))
+            }
+        };
+        at_span(at, path, &why, &instead)
+    }
+}
+
+fn at_span(span: &Span, construct: &str, why: &str, instead: &str) -> Problem {
+    let text = span.source.get_contents();
+    Problem::of(span.source.get_path(), construct, why, instead).at(span.line, span.col, text)
+}
+
+/// A member as it is written behind its object.
+fn written(name: &str) -> String {
+    let mut letters = name.chars();
+    let word = letters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+        && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
+    if word { format!(".{name}") } else { format!("[{}]", regorus::Value::from(name)) }
+}
+
+fn import(import: &Import) -> Option<Problem> {
+    let place = scopes::steps(&import.refr, &|root| (root == "input").then(Place::input));
+    place.err().map(|problem| *problem)
+}
+
+/// `object.get(input.request, "method", …)` reads as `input.request.method` does.
+fn object_get(scopes: &Scopes<'_>, fcn: &Expr, params: &[Ref<Expr>]) -> Option<Problem> {
+    let (object, path) = match (names::path(fcn)?.as_slice(), params) {
+        ([object, get], [from, path, ..]) if object == "object" && get == "get" => (from, path),
+        _ => return None,
+    };
+    let place = scopes.place(object).ok()??;
+    let members = match path.as_ref() {
+        Expr::Array { items, .. } => items.as_slice(),
+        _ => std::slice::from_ref(path),
+    };
+    members.iter().try_fold(place, |place, member| scopes::step(&place, member)).err().map(|problem| *problem)
+}
+
+/// A `with` that replaces what the input has not, or puts in what it cannot be.
+fn replaced(modules: &[Ref<Module>], scopes: &Scopes<'_>, with: &WithModifier) -> Option<Problem> {
+    match scopes.place(&with.refr) {
+        Err(problem) => Some(*problem),
+        Ok(None) => None,
+        Ok(Some(place)) => literal::check(modules, scopes, &place, &with.r#as),
+    }
+}

@@ -1,0 +1,159 @@
+//! What the values of the published documents are: of the input that a policy reads, of the decision that it gives.
+//!
+//! The schemas for authors are printed from it, and the gate checks policies against it.
+
+use crate::input;
+
+/// What a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// Text.
+    Text,
+    /// One of these texts.
+    Word(&'static [&'static str]),
+    /// A whole number that is not negative.
+    Number,
+    /// A list.
+    List(&'static Kind),
+    /// An object with names of any kind.
+    Map(&'static Kind),
+    /// Headers by lower-case name, each a list of texts.
+    Headers,
+    /// An object with these members and no others.
+    Object(&'static [Member]),
+    /// The object of all leaves of the input below this path; below an empty one all of them.
+    Leaves(&'static str),
+    /// Null, or this.
+    OrNull(&'static Kind),
+    /// Anything.
+    Any,
+}
+
+/// A member of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is.
+    pub kind: Kind,
+    /// What it says, in one line.
+    pub summary: &'static str,
+}
+
+/// A list of texts.
+pub(crate) const TEXTS: Kind = Kind::List(&Kind::Text);
+
+/// Why a value has no such member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// It has these and no others.
+    Unknown(Vec<&'static str>),
+    /// Names of headers are lower case.
+    UpperCase,
+    /// The header carries a proof of the caller, which policy does not see.
+    Withheld,
+    /// It is this, and has no members, or none by name.
+    None(&'static str),
+}
+
+/// What proves the caller stays with Postern.
+const WITHHELD: &[&str] = &["authorization", "cookie", "proxy-authorization"];
+
+impl Kind {
+    /// The members, where no others are let in.
+    pub(crate) fn members(self) -> Option<Vec<Member>> {
+        match self {
+            Self::Object(members) => Some(members.to_vec()),
+            Self::Leaves(path) => Some(input::below(path)),
+            Self::OrNull(kind) => kind.members(),
+            _ => None,
+        }
+    }
+
+    /// The member of a constant name.
+    pub(crate) fn member(self, name: &str) -> Result<Self, Missing> {
+        match self {
+            Self::Any => Ok(Self::Any),
+            Self::Map(kind) => Ok(*kind),
+            Self::OrNull(kind) => kind.member(name),
+            Self::Headers if WITHHELD.contains(&name) => Err(Missing::Withheld),
+            Self::Headers if name.chars().any(char::is_uppercase) => Err(Missing::UpperCase),
+            Self::Headers => Ok(TEXTS),
+            Self::Object(_) | Self::Leaves(_) => {
+                let members = self.members().unwrap_or_default();
+                let found = members.iter().find(|member| member.name == name);
+                let names = || Missing::Unknown(members.iter().map(|member| member.name).collect());
+                found.map(|member| member.kind).ok_or_else(names)
+            }
+            Self::Text | Self::Word(_) | Self::Number | Self::List(_) => Err(Missing::None(self.name())),
+        }
+    }
+
+    /// What stands at a computed name or number.
+    pub(crate) fn element(self) -> Result<Self, Missing> {
+        match self {
+            Self::List(kind) | Self::Map(kind) => Ok(*kind),
+            Self::Headers => Ok(TEXTS),
+            Self::OrNull(kind) => kind.element(),
+            Self::Any | Self::Object(_) | Self::Leaves(_) => Ok(Self::Any),
+            Self::Text | Self::Word(_) | Self::Number => Err(Missing::None(self.name())),
+        }
+    }
+
+    /// In words.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Text | Self::Word(_) => "text",
+            Self::Number => "a number",
+            Self::List(Self::Text) => "a list of texts",
+            Self::List(_) => "a list",
+            Self::Map(_) | Self::Headers | Self::Object(_) | Self::Leaves(_) => "an object",
+            Self::OrNull(kind) => kind.name(),
+            Self::Any => "anything",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INPUT: Kind = Kind::Leaves("");
+
+    fn at(path: &str) -> Result<Kind, Missing> {
+        path.split('.').try_fold(INPUT, Kind::member)
+    }
+
+    #[test]
+    fn a_path_of_the_input_has_its_kind_and_another_says_what_there_is() {
+        assert_eq!(at("now"), Ok(Kind::Number));
+        assert_eq!(at("request"), Ok(Kind::Leaves("request")));
+        assert_eq!(at("request.query.dry"), Ok(TEXTS));
+        assert_eq!(at("request.body.value.any.thing"), Ok(Kind::Any));
+        assert_eq!(at("caller.x509.serial"), Ok(Kind::Text));
+        assert_eq!(at("caller.x509.seriel"), Err(Missing::Unknown(vec!["anchor", "serial"])));
+        assert_eq!(at("request.method.x"), Err(Missing::None("text")));
+        assert_eq!(at("request.segments.x"), Err(Missing::None("a list of texts")));
+        assert_eq!(at("request.headers.X-A"), Err(Missing::UpperCase));
+        assert_eq!(at("request.headers.cookie"), Err(Missing::Withheld));
+    }
+
+    #[test]
+    fn the_first_members_are_those_of_the_contract() {
+        let names: Vec<_> = INPUT.members().unwrap().iter().map(|member| member.name).collect();
+        let contract = [
+            "v",
+            "caller",
+            "listener",
+            "direction",
+            "route",
+            "upstream",
+            "request",
+            "credentials",
+            "context",
+            "now",
+        ];
+        assert_eq!(names, contract);
+    }
+}

@@ -1,0 +1,212 @@
+//! A policy is checked against the input and the decision that it is written for.
+
+#![expect(clippy::panic, reason = "a test fails by panicking, its helpers too")]
+
+use std::time::Duration;
+
+use postern_policy::{Document, PolicySet, Problem, Question, Sources, TestError, TestRun, ask, run_tests};
+
+fn sources(body: &str, others: &[(&str, &str)]) -> Sources {
+    let main = format!("package postern\n\n{body}\n\ndefault decision := false\n");
+    Sources::from_modules(std::iter::once(("main.rego", main.as_str())).chain(others.iter().copied()), [])
+}
+
+fn load(body: &str, others: &[(&str, &str)]) -> Result<PolicySet, Vec<Problem>> {
+    PolicySet::compile(&sources(body, others), "data.postern.decision", Duration::from_secs(1))
+        .map_err(|error| error.problems)
+}
+
+/// The only problem of a policy: its line and column, and what it says.
+#[track_caller]
+fn refused(body: &str) -> (u32, u32, Problem) {
+    let problems = load(body, &[]).err().unwrap_or_else(|| panic!("loaded: {body}"));
+    let [problem] = problems.as_slice() else { panic!("{body}: {problems:?}") };
+    assert!(!problem.instead.is_empty(), "{problem}");
+    (problem.line, problem.column, problem.clone())
+}
+
+#[track_caller]
+fn loaded(body: &str) {
+    let problems = load(body, &[]).err().unwrap_or_default();
+    assert_eq!(problems, [], "{body}");
+}
+
+/// What is wrong with the tests that stand beside a policy.
+fn tested(tests: &str) -> Option<Problem> {
+    let sources = sources("decision if input.route == \"a\"", &[("main_test.rego", tests)]);
+    match run_tests(&sources, TestRun { only: None, fuse: Duration::from_secs(5), coverage: false }) {
+        Err(TestError::Refused(error)) => error.problems.first().cloned(),
+        Err(error) => panic!("{error}"),
+        Ok(_) => None,
+    }
+}
+
+#[test]
+fn a_member_that_no_input_has_is_refused_wherever_it_is_read() {
+    for (body, name, instead) in [
+        ("decision if not input.reqest.denied", "input.reqest", "`input.request`: input has v, caller,"),
+        ("decision if input.request.methud == \"GET\"", "input.request.methud", "`input.request.method`"),
+        ("decision if input.request[\"methud\"]", "input.request.methud", "`input.request.method`"),
+        ("x := input.caller.x509.seriel", "input.caller.x509.seriel", "`input.caller.x509.serial`"),
+        ("x := input.request.body.stat", "input.request.body.stat", "state, bytes, value"),
+        ("x := input.credentials.app.age", "input.credentials.app.age", "issued_at, expires_at"),
+        ("x := input.credentials[data.c].age", "input.credentials[data.c].age", "issued_at"),
+        ("x := input.zzz", "input.zzz", "input has v, caller, listener"),
+        ("import input.reqest as r", "input.reqest", "`input.request`"),
+        ("import input.request as r\nx if r.methud", "input.request.methud", "`input.request.method`"),
+        ("import input.request\nx if request.methud", "input.request.methud", "`input.request.method`"),
+        ("x if { r := input.request; r.methud }", "input.request.methud", "`input.request.method`"),
+        ("x if { r.methud; r := input.request }", "input.request.methud", "`input.request.method`"),
+        ("x := r.methud if r := input.request", "input.request.methud", "`input.request.method`"),
+        ("x := [p | r := input.request; p := r.paht]", "input.request.paht", "`input.request.path`"),
+        ("x if every s in input.request.segments { s == input.rute }", "input.rute", "`input.route`"),
+        ("x contains input.rute", "input.rute", "`input.route`"),
+        ("x[input.rute] := 1", "input.rute", "`input.route`"),
+        ("f(x) := input.rute if x", "input.rute", "`input.route`"),
+        ("x := 1 if false else := input.rute", "input.rute", "`input.route`"),
+        ("x := $\"{input.rute}\"", "input.rute", "`input.route`"),
+        ("x := data.roles[input.caller.ID]", "input.caller.ID", "`input.caller.id`"),
+        (
+            "x := object.get(input.request, \"methud\", \"\")",
+            "input.request.methud",
+            "`input.request.method`",
+        ),
+        (
+            "x := object.get(input, [\"request\", \"methud\"], 1)",
+            "input.request.methud",
+            "`input.request.method`",
+        ),
+        ("x if input.route with input.rute as \"a\"", "input.rute", "`input.route`"),
+        ("x if input.route with input as {\"rute\": \"a\"}", "input.rute", "`input.route`"),
+    ] {
+        let (line, at, problem) = refused(body);
+        let last = body.lines().last().unwrap();
+        let member = name.rsplit('.').next().unwrap();
+        let place = (body.lines().count() + 2, last.rfind(member).unwrap() + 1);
+        assert_eq!(
+            (line as usize, at as usize, problem.construct.as_str()),
+            (place.0, place.1, name),
+            "{problem}"
+        );
+        assert!(problem.why.contains("never in the input"), "{problem}");
+        assert!(problem.instead.contains(instead), "{problem}");
+    }
+}
+
+#[test]
+fn what_has_no_members_is_not_asked_for_one() {
+    for (body, name, why) in [
+        ("x := input.request.method.foo", "input.request.method.foo", "input.request.method is text"),
+        ("x := input.request.method[_]", "input.request.method[_]", "is text"),
+        ("x := input.now.seconds", "input.now.seconds", "input.now is a number"),
+        ("x := input.request.segments.first", "input.request.segments.first", "is a list of texts"),
+        ("x := input.request.segments[0].a", "input.request.segments[0].a", "is text"),
+        ("x := input.request.query.dry[0].a", "input.request.query.dry[0].a", "is text"),
+        ("x if { some s in input.request.segments; s.a }", "input.request.segments[_].a", "is text"),
+    ] {
+        let (_, _, problem) = refused(body);
+        assert_eq!(problem.construct, name, "{problem}");
+        assert!(problem.why.contains(why), "{problem}");
+    }
+}
+
+#[test]
+fn a_header_that_policy_never_sees_is_refused_with_what_to_write() {
+    for (body, instead) in [
+        ("x := input.request.headers[\"X-Branch\"]", "`input.request.headers[\"x-branch\"]`"),
+        ("x := input.request.headers.Accept[0]", "`input.request.headers.accept`"),
+        ("x := object.get(input.request.headers, \"X-Branch\", [])", "`input.request.headers[\"x-branch\"]`"),
+        ("x := input.request.headers.authorization", "`input.caller`"),
+        ("x := input.request.headers.cookie", "`input.caller`"),
+    ] {
+        let (_, _, problem) = refused(body);
+        assert!(problem.instead.contains(instead), "{problem}");
+    }
+}
+
+#[test]
+fn what_the_input_has_and_what_is_left_free_loads() {
+    for body in [
+        "x := input",
+        "x := input.request[input.route]",
+        "x if some k, v in input.request.headers",
+        "x := input.request.headers[\"x-branch\"][0]",
+        "x := input.request.headers[lower(input.route)]",
+        "x := input.request.query.AnyThing[_]",
+        "x := input.context.labels.Site",
+        "x := input.context.peer.ip",
+        "x := input.caller.process.uid",
+        "x := input.caller.actors[0].id",
+        "x := input.caller.jwt.audience",
+        "x := input.request.body.value.lines[0].amount",
+        "x := input.request.statement.relations[_].name",
+        "x := input.credentials[\"ledger-post\"].issued_at",
+        "x := object.get(input.request, \"method\", \"\")",
+        "x := object.get(input.request.query, [\"dry\", 0], \"\")",
+        "input_request := input.request\nx := input_request.method",
+        // The same name for something else.
+        "import input.request as r\nf(r) := r.anything",
+        "x := [r.anything | some r in data.rs]\ny if { r := input.request; r.method }",
+        "f(input_) := input_.anything",
+        "x := {\"reqest\": 1}.reqest",
+        "x := data.input.reqest",
+        "x if object.get({\"a\": 1}, \"b\", 2)",
+    ] {
+        loaded(body);
+    }
+}
+
+#[test]
+fn a_package_that_opa_asks_with_an_input_of_its_own_is_left_alone() {
+    let mask = ("mask.rego", "package system.log\n\nmask contains \"/input/x\" if input.input.x");
+    load("decision if input.route == \"a\"", &[mask]).unwrap();
+    let other = ("other.rego", "package other\n\nx if input.input.x");
+    load("decision if input.route == \"a\"", &[other]).unwrap_err();
+}
+
+#[test]
+fn a_mock_that_no_request_can_be_is_refused() {
+    for (with, name, written) in [
+        ("input.reqest.path as \"/\"", "input.reqest", "reqest"),
+        ("input as {\"caler\": {}}", "input.caler", "caler"),
+        ("input as {\"request\": {\"methud\": \"GET\"}}", "input.request.methud", "methud"),
+        ("input.request as {\"methud\": \"GET\"}", "input.request.methud", "methud"),
+        ("input.request.headers as {\"X-A\": [\"1\"]}", "input.request.headers[\"X-A\"]", "X-A"),
+        ("input as object.union({}, {\"caler\": {}})", "input.caler", "caler"),
+    ] {
+        let line = format!("test_x if decision with {with}");
+        let problem =
+            tested(&format!("package postern\n\n{line}")).unwrap_or_else(|| panic!("loaded: {with}"));
+        let at = (problem.line, problem.column as usize, problem.construct.as_str());
+        assert_eq!(at, (3, line.find(written).unwrap() + 1, name), "{problem}");
+    }
+    let named = "package postern\n\nclerk := {\"caler\": {}}\ntest_x if decision with input as clerk\n\
+                 test_y if decision with input as clerk";
+    let problem = tested(named).unwrap();
+    assert_eq!((problem.line, problem.construct.as_str()), (3, "input.caler"), "{problem}");
+}
+
+#[test]
+fn a_mock_that_is_a_request_or_is_not_written_out_is_let_be() {
+    for test in [
+        "test_x if decision with input as {\"route\": \"a\"}",
+        "test_x if decision with input.context.labels as {\"Any\": \"1\"} with input.route as \"a\"",
+        "clerk := {\"route\": \"a\"}\ntest_x if decision with input as clerk",
+        "test_x if decision with input as object.union({\"route\": \"b\"}, {\"route\": \"a\"})",
+        "test_x[note] if {\n\tsome note, case in {\"a\": {\"rute\": \"a\", \"route\": \"a\"}}\n\tdecision with input as case\n}",
+        "test_x if { clerk := {\"rute\": \"a\", \"route\": \"a\"}; decision with input as clerk }",
+        "test_x if not decision with input as {}",
+        "test_x if not decision with data.reqest as 1",
+    ] {
+        assert_eq!(tested(&format!("package postern\n\n{test}")), None, "{test}");
+    }
+}
+
+#[test]
+fn a_query_of_the_workbench_brings_an_input_of_any_shape() {
+    let sources = sources("x := input.reqest", &[]);
+    let input = Some(Document::json(r#"{"reqest": 7}"#).unwrap());
+    let fuse = Duration::from_secs(5);
+    let question = Question { query: "data.postern.x", input, now: None, fuse, lines: false };
+    assert_eq!(ask(&sources, question).unwrap().rows[0].expressions[0].value, 7);
+}
