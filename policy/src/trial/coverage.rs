@@ -109,7 +109,7 @@ fn of_rule(rule: &Rule, lines: &mut Vec<RangeInclusive<u32>>) {
                 RuleHead::Set { key, .. } => key.as_ref().map(|key| key.span().clone()),
             };
             head.iter().for_each(&mut add);
-            bodies.iter().filter_map(|body| value(&body.assign)).for_each(|span| add(&span));
+            // The value of an `else` is in no report of the engine's: its statements stand for it.
             for body in bodies {
                 of_query(&body.query, lines);
             }
