@@ -40,6 +40,10 @@ pub struct Plan {
     pub token: (&'static str, &'static str),
     /// The policy, a Rego module.
     pub policy: String,
+    /// Bundles that decide in its place, as YAML flow (`main: { path: … }`).
+    pub bundles: Option<String>,
+    /// Credentials beside `app`, each an account of the same kind, which the route `all` permits too.
+    pub credentials: &'static [&'static str],
     /// How long a decision may take.
     pub fuse: &'static str,
     /// More keys of the configuration's listener, as YAML flow (`limits: {…}`), or nothing.
@@ -74,6 +78,8 @@ impl Default for Plan {
             lease: ("30s", "2m"),
             token: ("60s", "10m"),
             policy: clerks_alone(),
+            bundles: None,
+            credentials: &[],
             fuse: "20ms",
             listener: String::new(),
             records: None,
@@ -156,7 +162,7 @@ impl Estate {
 
     /// Registers a caller at a path of its own and fetches its SVID into files.
     pub fn caller(&mut self, path: &str) -> SvidFiles {
-        let client = self.spire.client_at(path.trim_start_matches('/'));
+        let client = self.spire.client_at(&path.trim_start_matches('/').replace('/', "-"));
         self.spire.entry(path, &[&format!("unix:path:{}", client.display())]);
         self.spire.fetch_x509(&client).expect("the caller's SVID")
     }
@@ -276,23 +282,24 @@ impl Estate {
         fs::create_dir_all(self.path("state")).expect("a folder");
         self.push_policy(&plan.policy);
         let at = |name| self.path(name).display().to_string();
+        let account = |name: &&str| format!(", {name}: {{ vault: main, read: database/creds/app }}");
         let text = format!(
             r#"version: 1
 state: {state}
 identity: {{ workload_api: "{workload_api}", trust: [{trust}] }}
 vaults: {{ main: {{ url: "{vault}", login: {{ jwt: {{ role: gate, audience: vault }} }} }} }}
-credentials: {{ app: {{ vault: main, read: database/creds/app }} }}
+credentials: {{ app: {{ vault: main, read: database/creds/app }}{more} }}
 upstreams:
   app: {{ address: "{upstream}", login: basic }}
   {upstreams}
-policy: {{ bundles: {{ main: {{ path: {policy} }} }}, fuse: {fuse} }}
+policy: {{ bundles: {{ {bundles} }}, fuse: {fuse} }}
 listeners:
   front:
     bind: "127.0.0.1:{port}"
     protocol: http
     {listener}
     routes:
-      all: {{ path: /, upstream: app, credentials: [app] }}
+      all: {{ path: /, upstream: app, credentials: [{permitted}] }}
       {routes}
   {listeners}
 records: {records}
@@ -303,7 +310,9 @@ admin: {{ socket: {admin} }}
             trust = plan.spire.trust_domain,
             vault = self.bao.url(),
             upstream = self.ledger.address(),
-            policy = at("policy"),
+            more = plan.credentials.iter().map(account).collect::<String>(),
+            permitted = [&["app"], plan.credentials].concat().join(", "),
+            bundles = plan.bundles.clone().unwrap_or_else(|| format!("main: {{ path: {} }}", at("policy"))),
             fuse = plan.fuse,
             port = self.port,
             listener = plan.listener,

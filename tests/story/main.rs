@@ -9,6 +9,7 @@ use postern_tests::parts;
 mod canary;
 mod churn;
 mod crash;
+mod examples;
 mod lease;
 mod limits;
 mod operate;

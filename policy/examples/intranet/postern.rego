@@ -45,11 +45,7 @@ decision := {
 	"allow": false,
 	"rule": "after_cutoff",
 	"reason": "postings are closed at this hour",
-	"deny": {
-		"status": 403,
-		"headers": {"content-type": ["text/plain"]},
-		"body": $"Postings are open until {intranet.posting_hours.to}.",
-	},
+	"deny": {"status": 403, "body": $"Postings are open until {intranet.posting_hours.to}."},
 } if {
 	not reads
 	count(granting) > 0
