@@ -15,7 +15,7 @@ use crate::gate::{self, Purpose, names::Names};
 use crate::input::LeafSet;
 use crate::problem::{LoadError, Problem};
 use crate::sources::{DataFile, Sources};
-use crate::translate::{self, Translated};
+use crate::translate::{self, Translated, keywords};
 
 /// Longest time for parsing and checking one policy; past it the policy is refused and its thread abandoned.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -80,7 +80,7 @@ impl fmt::Debug for PolicySet {
 pub(crate) struct Prepared {
     pub(crate) engine: Engine,
     pub(crate) leaves: LeafSet,
-    /// The text of each module as the engine read it, in the order of the sources.
+    /// The text of each module as the engine read it, in its order.
     pub(crate) texts: Vec<Translated>,
 }
 
@@ -110,12 +110,16 @@ pub(crate) fn load(sources: &Sources, purpose: Purpose) -> Result<Prepared, Load
 fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError> {
     let mut problems = Vec::new();
     let mut texts = Vec::new();
-    for module in &sources.modules {
+    for (of, module) in sources.modules.iter().enumerate() {
         match translate::templates(&module.name, &module.text) {
-            Ok(translated) => texts.push(translated),
+            Ok(mut translated) => {
+                translated.of = of;
+                texts.push(translated);
+            }
             Err(problem) => problems.push(*problem),
         }
     }
+    texts.iter_mut().for_each(keywords::stand_ins);
     let refused = |problems: Vec<Problem>, texts: &[Translated]| LoadError {
         problems: problems.into_iter().map(|problem| restore(sources, texts, problem)).collect(),
     };
@@ -129,6 +133,16 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
         return Err(refused(problems, &texts));
     }
     let mut engine = parse(sources, &texts, &mut problems);
+    if problems.is_empty() {
+        match keywords::moved(engine.get_modules(), &texts) {
+            Ok(None) => {}
+            Ok(Some(moved)) => {
+                texts = moved;
+                engine = parse(sources, &texts, &mut problems);
+            }
+            Err(mut found) => problems.append(&mut found),
+        }
+    }
     if problems.is_empty() && results_first(&mut engine, &mut texts) {
         engine = parse(sources, &texts, &mut problems);
     }
@@ -143,7 +157,7 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
     }
     let modules = engine.get_modules().clone();
     if problems.is_empty() {
-        within_roots(sources, &modules, &mut problems);
+        within_roots(sources, &texts, &modules, &mut problems);
     }
     let leaves = gate::after_parsing(&modules, &engine.get_data(), purpose, &mut problems);
     if !problems.is_empty() {
@@ -155,8 +169,14 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
 }
 
 /// Refuses packages that stand where their bundle owns nothing. The engine keeps the order of the modules.
-fn within_roots(sources: &Sources, modules: &[Ref<Module>], problems: &mut Vec<Problem>) {
-    for (module, parsed) in sources.modules.iter().zip(modules) {
+fn within_roots(
+    sources: &Sources,
+    texts: &[Translated],
+    modules: &[Ref<Module>],
+    problems: &mut Vec<Problem>,
+) {
+    for (text, parsed) in texts.iter().zip(modules) {
+        let Some(module) = sources.modules.get(text.of) else { continue };
         let package = gate::names::package(parsed);
         if !module.roots.own(package.get(1..).unwrap_or_default()) {
             let why = format!("stands outside its bundle's roots ({})", module.roots);
@@ -172,9 +192,10 @@ fn parse(sources: &Sources, texts: &[Translated], problems: &mut Vec<Problem>) -
     engine.set_policy_length_config(PolicyLengthConfig { max_col: COLUMNS, ..PolicyLengthConfig::default() });
     engine.set_strict_builtin_errors(true);
     engine.set_gather_prints(true);
-    for (module, text) in sources.modules.iter().zip(texts) {
-        if let Err(error) = engine.add_policy(module.name.clone(), text.text.clone()) {
-            problems.push(engines_problem(sources, texts, &module.name, &error.to_string()));
+    for text in texts {
+        let name = sources.modules.get(text.of).map_or("", |module| module.name.as_str());
+        if let Err(error) = engine.add_policy(name.to_owned(), text.text.clone()) {
+            problems.push(engines_problem(sources, texts, name, &error.to_string()));
         }
     }
     engine
@@ -196,11 +217,21 @@ fn results_first(engine: &mut Engine, texts: &mut [Translated]) -> bool {
 
 /// The place in the author's text.
 fn restore(sources: &Sources, texts: &[Translated], problem: Problem) -> Problem {
-    let module = sources.modules.iter().zip(texts).find(|(module, _)| module.name == problem.file);
-    match module {
-        Some((module, text)) => text.restore(&module.text, problem),
+    let text = text_at(sources, texts, &problem.file, problem.line);
+    let module = text.and_then(|text| sources.modules.get(text.of));
+    match text.zip(module) {
+        Some((text, module)) => text.restore(&module.text, problem),
         None => problem,
     }
+}
+
+/// The text that has something on this line of a file: where one module became several, all have the same lines.
+fn text_at<'a>(sources: &Sources, texts: &'a [Translated], file: &str, line: u32) -> Option<&'a Translated> {
+    let of = |text: &&Translated| sources.modules.get(text.of).is_some_and(|module| module.name == file);
+    let index = usize::try_from(line).unwrap_or(usize::MAX).saturating_sub(1);
+    let said = |text: &&Translated| text.text.lines().nth(index).is_some_and(|line| !line.trim().is_empty());
+    let mut of_file = texts.iter().filter(of);
+    of_file.clone().find(said).or_else(|| of_file.next())
 }
 
 /// Installs our builtins and makes the engine analyse all modules, without evaluating any rule.
@@ -230,8 +261,7 @@ fn engines_problem(sources: &Sources, texts: &[Translated], name: &str, message:
     let column = numbers.next().and_then(|column| column.parse().ok());
     let line = numbers.next().and_then(|line| line.parse().ok());
     let file = numbers.next().unwrap_or(name);
-    let module = sources.modules.iter().zip(texts).find(|(module, _)| module.name == file);
-    let text = module.map_or("", |(_, text)| text.text.as_str());
+    let text = text_at(sources, texts, file, line.unwrap_or(0)).map_or("", |text| text.text.as_str());
     let why = message.rsplit("error: ").next().unwrap_or(message).trim();
     let place = line.zip(column);
     let problem = Problem::of(file, "rego", format!("does not compile: {why}"), "");

@@ -6,8 +6,10 @@
 mod calls;
 mod depth;
 mod entrypoint;
+mod imports;
 mod mocks;
 pub(crate) mod names;
+mod packages;
 mod shadows;
 mod shapes;
 pub(crate) mod text;
@@ -55,6 +57,8 @@ pub(crate) fn after_parsing(
     for module in modules {
         calls::check(module, &names, &mut leaves, problems);
     }
+    imports::check(modules, &names, problems);
+    packages::check(modules, &names, problems);
     mocks::check(modules, &names, problems);
     if !matches!(purpose, Purpose::Queries) {
         shapes::check(modules, &names, problems);

@@ -1,8 +1,11 @@
 //! What OPA reads and the engine's parser does not, written as what it reads.
 //!
-//! Two things: `$"…{x}…"`, which OPA itself takes for a call of `internal.template_string`, and a builtin that is not
-//! the engine's own with one argument more, which takes its value: `f(x, y)` is `y = f(x)`. Lines stay lines, and
-//! what moved within a line is found again, so that a problem names the place that its author wrote.
+//! Three things: `$"…{x}…"`, which OPA itself takes for a call of `internal.template_string`; a builtin that is not
+//! the engine's own with one argument more, which takes its value: `f(x, y)` is `y = f(x)`; and names that begin with a
+//! keyword. Lines stay lines, and what moved within a line is found again, so that a problem names the place that its
+//! author wrote.
+
+pub(crate) mod keywords;
 
 use regorus::unstable::{Expr, Module, Ref};
 
@@ -27,6 +30,10 @@ struct Piece {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Translated {
     pub(crate) text: String,
+    /// Which of the author's modules it comes from; one may become several.
+    pub(crate) of: usize,
+    /// What stands in the text for a keyword.
+    pub(crate) stand_ins: keywords::StandIns,
     /// One for each time it was written anew, the first one first; the pieces in order.
     layers: Vec<Vec<Piece>>,
 }
@@ -80,7 +87,8 @@ impl Translated {
         }
         writer.copy(&self.text, from, self.text.len());
         let written = writer.done();
-        Some(Self { text: written.text, layers: self.layers.iter().cloned().chain(written.layers).collect() })
+        let layers = self.layers.iter().cloned().chain(written.layers).collect();
+        Some(Self { text: written.text, layers, of: self.of, stand_ins: self.stand_ins.clone() })
     }
 }
 
@@ -116,14 +124,14 @@ impl Writer {
     }
 
     fn done(self) -> Translated {
-        Translated { text: self.text, layers: vec![self.pieces] }
+        Translated { text: self.text, layers: vec![self.pieces], ..Translated::default() }
     }
 }
 
 /// Writes every `$"…"` and ``$`…` `` of a module as a call.
 pub(crate) fn templates(name: &str, author: &str) -> Result<Translated, Box<Problem>> {
     if !author.contains("$\"") && !author.contains("$`") {
-        return Ok(Translated { text: author.to_owned(), layers: Vec::new() });
+        return Ok(Translated { text: author.to_owned(), ..Translated::default() });
     }
     let mut scan = Scan { author, at: 0, copied: 0, writer: Writer::default() };
     match scan.code(0) {
@@ -263,6 +271,7 @@ impl Scan<'_> {
 const CALL: &str = "internal.template_string(";
 
 /// Text put in the place of other text; offsets in bytes, as the engine counts them.
+#[derive(Clone)]
 pub(crate) struct Edit {
     pub(crate) from: u32,
     pub(crate) to: u32,

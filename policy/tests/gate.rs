@@ -90,6 +90,40 @@ fn what_the_engine_answers_with_silence_is_refused() {
 }
 
 #[test]
+fn an_import_that_the_engine_would_take_for_another_is_refused() {
+    let other = |text: &'static str| [("other.rego", text), ("u.rego", "package u\nz := 4")];
+    refused("import data.u.z\nz := 3", 4, "z");
+    for text in ["package postern\nimport data.v.z", "package postern\nz := 5"] {
+        assert!(load("import data.u.z\ndecision if z == 4", &other(text)).is_err(), "{text}");
+    }
+    load("import data.u.z\ndecision if z == 4", &other("package postern\nimport data.u.z")).unwrap();
+    load("import data.u.z\ndecision if z == 4", &other("package postern.z\nx := 1")).unwrap_err();
+}
+
+#[test]
+fn a_package_of_several_modules_is_not_read_as_a_whole_where_the_engine_would_miss_some_of_it() {
+    let more = |text: &'static str| [("a.rego", "package t\nx := 1"), ("b.rego", text)];
+    for text in [
+        "package t\ny := x",
+        "package t\nimport data.u\ny if u.z",
+        "package t.v\ny := data.t.x",
+        "package t\ny := f(1)\nf(v) := data.t.x",
+    ] {
+        for body in ["decision if count(data.t) == 2", "decision if { some k; data.t[k] == 1 }"] {
+            let problems = load(body, &more(text)).err().unwrap_or_else(|| panic!("loaded: {text}"));
+            assert_eq!(
+                problems.first().map(|problem| problem.construct.as_str()),
+                Some("data.t"),
+                "{problems:?}"
+            );
+        }
+        load("decision if data.t.x == 1", &more(text)).unwrap();
+    }
+    load("decision if count(data.t) == 2", &more("package t\ny := 2")).unwrap();
+    load("decision if count(data.t) == 2", &more("package v\nimport data.t.x\ny := x")).unwrap();
+}
+
+#[test]
 fn a_constant_pattern_that_is_none_is_refused_and_one_that_is_works() {
     for (call, name, why, instead) in [
         ("regex.match(`[`, input.route)", "regex.match", "brackets", "RE2"),

@@ -16,11 +16,11 @@ const RULE: usize = 4;
 
 /// One name with what stands in all its definitions.
 #[derive(Default)]
-struct Node {
+pub(super) struct Node {
     depth: usize,
-    reads: BTreeSet<Path>,
+    pub(super) reads: BTreeSet<Path>,
     /// What it puts in the place of functions, which then stands below all that it reads.
-    mocks: BTreeSet<Path>,
+    pub(super) mocks: BTreeSet<Path>,
     place: Option<(String, u32, u32, String)>,
 }
 
@@ -49,7 +49,8 @@ pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Vec<P
     }
 }
 
-fn nodes(modules: &[Ref<Module>], names: &Names) -> BTreeMap<Path, Node> {
+/// Every rule, with what it reads.
+pub(super) fn nodes(modules: &[Ref<Module>], names: &Names) -> BTreeMap<Path, Node> {
     let mut nodes: BTreeMap<Path, Node> = BTreeMap::new();
     for module in modules {
         let package = names::package(module);

@@ -47,6 +47,11 @@ impl Names {
         self.functions.get(path)
     }
 
+    /// Whether a rule stands at this path or below it.
+    pub(crate) fn defines_below(&self, path: &[String]) -> bool {
+        self.rules.range(path.to_vec()..).next().is_some_and(|rule| rule.starts_with(path))
+    }
+
     /// All rules that a reference may read: those above it, itself, and those below it.
     pub(crate) fn read_by<'a>(&'a self, path: &[String]) -> Vec<&'a Path> {
         let above = (1..path.len()).filter_map(|end| self.rules.get(path.get(..end)?));
@@ -99,7 +104,7 @@ fn below_package(module: &Module, name: &[String]) -> Path {
 }
 
 /// What a name means that begins with the alias of an import.
-pub(super) fn through_imports(module: &Module, name: &[String]) -> Option<Path> {
+pub(crate) fn through_imports(module: &Module, name: &[String]) -> Option<Path> {
     let (first, rest) = name.split_first()?;
     module.imports.iter().find_map(|import| {
         let target = path(&import.refr)?;

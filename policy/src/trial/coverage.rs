@@ -50,11 +50,13 @@ impl Lines {
             for rule in &module.policy {
                 of_rule(rule, &mut statements);
             }
-            statements.sort_by_key(|lines| (*lines.start(), *lines.end()));
             let name = module.package.refr.span().source.get_path();
             let author = sources.modules.iter().find(|module| module.name == *name);
             let text = author.map(|module| module.text.clone()).unwrap_or_default();
-            lines.insert(name.clone(), (text, statements));
+            // One file may be more than one module, with the same lines.
+            let (_, all) = lines.entry(name.clone()).or_insert((text, Vec::new()));
+            all.append(&mut statements);
+            all.sort_by_key(|lines: &RangeInclusive<u32>| (*lines.start(), *lines.end()));
         }
         Self(lines)
     }

@@ -10,7 +10,7 @@ use regorus::unstable::{Module, Ref, Rule, RuleHead, Span};
 use super::cases;
 use super::{Test, TestOutcome};
 use crate::gate::names;
-use crate::sources::Sources;
+use crate::sources::{self, Sources};
 use crate::translate::{Edit, Translated};
 
 /// A test, and what the engine is asked for.
@@ -32,11 +32,12 @@ pub(super) fn tests(
 ) -> (Vec<Found>, Option<Sources>) {
     let mut found = Vec::new();
     let mut counts: BTreeMap<String, u32> = BTreeMap::new();
-    let mut edited = sources.clone();
+    let mut edited = Vec::new();
     let mut any = false;
     // The engine keeps the order of the modules.
-    for (index, (module, text)) in modules.iter().zip(texts).enumerate() {
-        let author = sources.modules.get(index).map_or("", |module| module.text.as_str());
+    for (module, text) in modules.iter().zip(texts) {
+        let Some(source) = sources.modules.get(text.of) else { continue };
+        let author = source.text.as_str();
         let mut edits = Vec::new();
         let package = names::package(module).join(".");
         for rule in &module.policy {
@@ -68,12 +69,14 @@ pub(super) fn tests(
             });
         }
         // What the engine read is edited, which need not be what its author wrote; no edit has a line's end.
-        if let (Some(text), Some(module)) = (text.edited(edits), edited.modules.get_mut(index)) {
-            module.text = text.text;
-            any = true;
-        }
+        let new = text.edited(edits);
+        any |= new.is_some();
+        let text = new.map_or_else(|| text.text.clone(), |new| new.text);
+        edited.push(sources::Module { text, ..source.clone() });
     }
-    (found, any.then_some(edited))
+    let mut sources = sources.clone();
+    sources.modules = edited;
+    (found, any.then_some(sources))
 }
 
 /// The rule's name as the engine is asked for it: a package may have members that are no names.

@@ -1,0 +1,44 @@
+//! Imports belong to one module in OPA, and to the whole package in the engine: what would mean two things there is
+//! refused.
+
+use std::collections::BTreeMap;
+
+use regorus::unstable::{Import, Module, Ref};
+
+use super::names::{self, Names, Path};
+use crate::problem::Problem;
+
+/// Refuses a name that two modules of a package import differently, and one that is also a rule of the package.
+pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Vec<Problem>) {
+    let mut known: BTreeMap<Path, Path> = BTreeMap::new();
+    for module in modules {
+        for import in &module.imports {
+            let Some((alias, target)) = alias(import) else { continue };
+            let mut full = names::package(module);
+            full.push(alias.clone());
+            if names.defines_below(&full) && full != target {
+                let why = "is imported, and a rule of the package too";
+                problems.push(problem(import, &alias, why));
+            } else if known.get(&full).is_some_and(|other| *other != target) {
+                let why = "is imported as something else by another module of the package";
+                problems.push(problem(import, &alias, why));
+            }
+            known.entry(full).or_insert(target);
+        }
+    }
+}
+
+/// The name that an import of a document gives, and what it stands for.
+fn alias(import: &Import) -> Option<(String, Path)> {
+    let target = names::path(&import.refr)?;
+    let document = matches!(target.first().map(String::as_str), Some("data" | "input"));
+    let alias = import.r#as.as_ref().map(|alias| alias.text().to_owned());
+    let alias = alias.or_else(|| target.last().cloned())?;
+    document.then_some((alias, target))
+}
+
+fn problem(import: &Import, alias: &str, why: &str) -> Problem {
+    let span = &import.span;
+    let problem = Problem::of(span.source.get_path(), alias, why, "`import … as` another name");
+    problem.at(span.line, span.col, span.source.get_contents())
+}
