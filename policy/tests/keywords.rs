@@ -105,8 +105,7 @@ fn what_would_mean_something_else_where_it_goes_is_refused() {
 #[test]
 fn tests_and_coverage_speak_of_the_authors_lines() {
     let main = "package a\nif.b := x if {\n  x := input.now\n}\nc := 1 if if.b == 1\nd := 2\n";
-    let tests =
-        "package a\ntest_it if { if.b == 1 with input.now as 1 }\ntest_it if { c == 1 with input.now as 1 }\n";
+    let tests = "package a\ntest_it if { if.b == 1 with input.now as 1 }\ntest_it if { c == 1 with input.now as 1 }\n";
     let sources = Sources::from_modules([("main.rego", main), ("main_test.rego", tests)], []);
     let run = TestRun { only: None, fuse: Duration::from_secs(5), coverage: true };
     let report = run_tests(&sources, run).unwrap_or_else(|error| panic!("{error}"));
