@@ -43,10 +43,8 @@ pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 /// Which files of a folder are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wanted {
-    /// Those that mean something at load.
+    /// Those that mean something at load, tests among them.
     Policy,
-    /// Tests too.
-    PolicyAndTests,
     /// Every one, for the signature that covers them.
     All,
 }
@@ -71,7 +69,7 @@ impl Wrong {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     Module,
-    /// A module of tests: no part of the policy.
+    /// A module of tests: no part of what decides.
     Test,
     Json,
     Yaml,

@@ -59,5 +59,7 @@ pub use nearest::nearest;
 pub use problem::{LoadError, Problem};
 pub use schema::input_schema;
 pub use sources::{SourceError, Sources, Tests};
-pub use trial::{Case, Coverage, CoveredFile, Test, TestError, TestOutcome, TestReport, TestRun, run_tests};
+pub use trial::{
+    Case, Coverage, CoveredFile, Test, TestError, TestOutcome, TestReport, TestRun, prove, run_tests,
+};
 pub use verdict::{Allowance, Cause, DenyResponse, Fault, Refusal, Verdict};

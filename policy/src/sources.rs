@@ -19,6 +19,8 @@ use crate::bundle::{self, Files, MANIFEST, MAX_ENTRIES, MAX_FOLDERS, Role, Wante
 pub struct Sources {
     pub(crate) modules: Vec<Module>,
     pub(crate) data: Vec<DataFile>,
+    /// Modules `*_test.rego`: no part of what decides, but run before it does.
+    pub(crate) tests: Vec<Module>,
     /// What the bundle calls itself.
     manifest: Option<String>,
     /// What the bundle owns.
@@ -29,7 +31,7 @@ pub struct Sources {
 }
 
 /// One Rego module.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Module {
     pub(crate) name: String,
     pub(crate) text: String,
@@ -132,9 +134,9 @@ impl SourceError {
 }
 
 impl Sources {
-    /// Reads a bundle, which is a folder or a gzipped tar, and laid out as OPA's are: every `*.rego` except
-    /// `*_test.rego`; every `data.json` or `data.yaml`, which goes where its folder says; `.manifest` with revision
-    /// and roots. Everything else in it is passed over. In a folder hidden names are passed over too, and links
+    /// Reads a bundle, which is a folder or a gzipped tar, and laid out as OPA's are: every `*.rego`, of which
+    /// `*_test.rego` are its tests; every `data.json` or `data.yaml`, which goes where its folder says; `.manifest`
+    /// with revision and roots. Everything else in it is passed over. In a folder hidden names are passed over too, and links
     /// are followed; an archive may hold neither. `signed` says what becomes of its signature.
     pub fn read(path: &Path, signed: Signed<'_>) -> Result<Self, SourceError> {
         let wanted = if matches!(signed, Signed::By(_)) { Wanted::All } else { Wanted::Policy };
@@ -191,9 +193,9 @@ impl Sources {
         let mut all = Self::default();
         for (name, sources) in bundles {
             let below = |file: &str| format!("{name}/{file}");
-            all.modules.extend(
-                sources.modules.into_iter().map(|module| Module { name: below(&module.name), ..module }),
-            );
+            let named = |module: Module| Module { name: below(&module.name), ..module };
+            all.modules.extend(sources.modules.into_iter().map(named));
+            all.tests.extend(sources.tests.into_iter().map(named));
             all.data
                 .extend(sources.data.into_iter().map(|file| DataFile { name: below(&file.name), ..file }));
         }
@@ -238,7 +240,19 @@ impl Sources {
     /// Whether both say the same under the same name.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
-        self.revision == other.revision && self.roots == other.roots && self.digest() == other.digest()
+        self.revision == other.revision
+            && self.roots == other.roots
+            && self.tests == other.tests
+            && self.digest() == other.digest()
+    }
+
+    /// The policy and its tests as one, for running them.
+    #[must_use]
+    pub(crate) fn with_tests(&self) -> Self {
+        let mut all = self.clone();
+        all.modules.append(&mut all.tests);
+        all.settle();
+        all
     }
 
     /// Takes what means something out of a bundle's files.
@@ -259,7 +273,7 @@ impl Sources {
             if let Role::Unsupported(instead) = role {
                 return Err(Wrong::new(name, format!("is not read: {instead}")));
             }
-            if !matches!(role, Role::Module | Role::Json | Role::Yaml) {
+            if !matches!(role, Role::Module | Role::Test | Role::Json | Role::Yaml) {
                 continue;
             }
             // OPA loads it, under another name.
@@ -267,11 +281,17 @@ impl Sources {
                 return Err(Wrong::new(name, "has a hidden name, which no module or data may have"));
             }
             let text = String::from_utf8(bytes).map_err(|_| Wrong::new(name.as_str(), "not UTF-8"))?;
-            if role == Role::Module {
-                manifest.check_rego(&name)?;
-                sources.modules.push(Module { name, text, roots: sources.roots.clone() });
-            } else {
-                sources.data.push(sources.document(name, text, role)?);
+            match role {
+                Role::Module => {
+                    manifest.check_rego(&name)?;
+                    sources.modules.push(Module { name, text, roots: sources.roots.clone() });
+                }
+                Role::Test => {
+                    manifest.check_rego(&name)?;
+                    // Tests define nothing that lives on, so that they may have packages of their own.
+                    sources.tests.push(Module { name, text, roots: Roots::everything() });
+                }
+                _ => sources.data.push(sources.document(name, text, role)?),
             }
         }
         sources.settle();
@@ -296,6 +316,7 @@ impl Sources {
     /// Orders the files, so that the folder's own order changes nothing, and fixes the revision.
     fn settle(&mut self) {
         self.modules.sort_by(|a, b| a.name.cmp(&b.name));
+        self.tests.sort_by(|a, b| a.name.cmp(&b.name));
         self.data.sort_by(|a, b| a.name.cmp(&b.name));
         self.revision = match &self.manifest {
             None => self.digest(),
@@ -304,8 +325,8 @@ impl Sources {
         };
     }
 
-    /// The first 12 hex digits of a SHA-256 over all that was read: other text, another digest, whatever
-    /// the manifest calls it.
+    /// The first 12 hex digits of a SHA-256 over all that decides: other text, another digest, whatever
+    /// the manifest calls it. Tests decide nothing.
     #[must_use]
     pub fn digest(&self) -> String {
         let modules = self.modules.iter().map(|module| (&module.name, &module.text));

@@ -3,6 +3,7 @@
 mod cases;
 mod coverage;
 mod find;
+mod proof;
 
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ pub(crate) use coverage::seen;
 pub use coverage::{Coverage, CoveredFile};
 use coverage::{Lines, Seen};
 use find::Found;
+pub use proof::prove;
 
 /// Which tests are run, and how.
 #[derive(Clone, Copy, Debug)]
@@ -102,19 +104,30 @@ pub enum TestError {
 pub fn run_tests(sources: &Sources, run: TestRun<'_>) -> Result<TestReport, TestError> {
     let only = run.only.map(regex::Regex::new).transpose();
     let only = only.map_err(|error| TestError::Pattern(error.to_string()))?;
+    Ok(run_within(sources, only.as_ref(), run, Duration::MAX)?)
+}
+
+/// Runs them, all together no longer than `within`: what is not begun by then is late without having been run.
+fn run_within(
+    sources: &Sources,
+    only: Option<&regex::Regex>,
+    run: TestRun<'_>,
+    within: Duration,
+) -> Result<TestReport, LoadError> {
     let mut first = load(sources, Purpose::Tests)?;
     let modules = first.engine.get_modules().clone();
     let (found, edited) = find::tests(sources, &modules, &first.texts);
-    let mut engine = match edited {
+    let engine = match edited {
         Some(edited) => load(&edited, Purpose::Tests)?.engine,
         None => first.engine,
     };
-    arm(&mut engine, run.fuse);
+    let watch = Stopwatch::start();
     let lines = Lines::of(&modules, sources);
     let mut touched = Seen::new();
-    let wanted = |found: &Found| only.as_ref().is_none_or(|only| only.is_match(&found.test.full_name()));
+    let wanted = |found: &Found| only.is_none_or(|only| only.is_match(&found.test.full_name()));
     let tests = found.into_iter().filter(wanted).map(|found| {
-        let bench = Bench { engine: &engine, fuse: run.fuse, lines: &lines };
+        let fuse = run.fuse.min(within.saturating_sub(watch.elapsed()));
+        let bench = Bench { engine: &engine, fuse, lines: &lines };
         bench.run(&found, run.coverage.then_some(&mut touched))
     });
     let tests = tests.collect();
@@ -132,6 +145,10 @@ impl Bench<'_> {
     fn run(&self, found: &Found, touched: Option<&mut Seen>) -> Test {
         let mut test = found.test.clone();
         if test.outcome == TestOutcome::Skipped {
+            return test;
+        }
+        if self.fuse.is_zero() {
+            test.outcome = TestOutcome::Error(Cause::Late { fuse: self.fuse });
             return test;
         }
         let watch = Stopwatch::start();
@@ -167,6 +184,7 @@ impl Bench<'_> {
     fn evaluate(&self, found: &Found, coverage: bool) -> Given {
         let Found { rule, cases, .. } = found;
         let mut engine = self.engine.clone();
+        arm(&mut engine, self.fuse);
         engine.set_enable_coverage(coverage);
         engine.set_input(Value::Undefined);
         let value = fenced(self.fuse, None, || {

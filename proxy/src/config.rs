@@ -273,6 +273,8 @@ pub struct Policy {
     pub bundles: BTreeMap<String, Bundle>,
     /// How long one decision may take.
     pub fuse: Duration,
+    /// Whether the tests that bundles bring must pass.
+    pub tests: bool,
 }
 
 /// A bundle of policy.

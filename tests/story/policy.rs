@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use postern_tests::estate::{CLERK, Plan, clerks_alone};
+use postern_tests::estate::{CLERK, GUEST, Plan, clerks_alone};
 
 use super::estate;
 
@@ -34,6 +34,32 @@ fn a_good_policy_judges_the_next_request() {
     let accepted = estate.record("reload", Duration::from_secs(10), |record| record["what"] == "policy");
     assert_eq!(accepted["accepted"], true, "{accepted}");
     assert_eq!(estate.curl(&clerk, "/", &[]).unwrap().0, 403);
+}
+
+#[test]
+fn a_policy_whose_own_test_fails_leaves_the_old_one_serving() {
+    let test = "a_policy_whose_own_test_fails_leaves_the_old_one_serving";
+    let Some(mut estate) = estate(test, &Plan::default()) else { return };
+    let (clerk, guest) = (estate.caller(CLERK), estate.caller(GUEST));
+    let rule = "package postern_test\n\ntest_guests_stay_out if not data.postern.decision.allow with input as \
+                {\"caller\": {\"path\": [\"guest\"]}}\n";
+    std::fs::write(estate.path("policy/main_test.rego"), rule).unwrap();
+    let accepted = estate.record("reload", Duration::from_secs(10), |record| record["what"] == "policy");
+    assert_eq!(accepted["accepted"], true, "{accepted}");
+
+    // It passes the gate, and would let everyone in.
+    estate
+        .push_policy(&clerks_alone().replace("input.caller.path == [\"clerk\"]", "input.caller.path != []"));
+
+    let refused = estate.record("reload", Duration::from_secs(10), |record| record["accepted"] == false);
+    assert_eq!((&refused["what"], &refused["code"]), (&"policy".into(), &"PST-OP-003".into()));
+    let detail = refused["detail"].as_str().unwrap();
+    let said = "main_test.rego:3:1: `data.postern_test.test_guests_stay_out` failed: line 3 did not hold";
+    assert!(detail.contains(said), "{detail}");
+    assert_eq!(estate.curl(&clerk, "/", &[]).unwrap().0, 200);
+    assert_eq!(estate.curl(&guest, "/", &[]).unwrap().0, 403);
+    let metrics = estate.postern.as_ref().unwrap().ask("/metrics").unwrap().1;
+    assert!(metrics.contains("postern_reloads_total{accepted=\"false\",what=\"policy\"} 1"), "{metrics}");
 }
 
 /// What a path of the runaway policy asks for, and the code that it is denied with.

@@ -111,13 +111,7 @@ impl Draft {
         let sources = Sources::unsigned(self.files.clone()).map_err(|wrong| self.wrong(wrong))?;
         let sources = Sources::together([(self.from.clone(), sources)])?;
         PolicySet::compile(&sources, entrypoint, Duration::MAX).map_err(|error| self.placed(error))?;
-        let mut tested = sources.clone();
-        for (name, bytes) in self.files.iter().filter(|(name, _)| Role::of(name) == Role::Test) {
-            let text =
-                str::from_utf8(bytes).map_err(|_| self.wrong(Wrong::new(name.as_str(), "not UTF-8")))?;
-            tested = tested.with_module(name, text);
-        }
-        match run_tests(&tested, TestRun { only: None, fuse: each, coverage: false }) {
+        match run_tests(&sources.with_tests(), TestRun { only: None, fuse: each, coverage: false }) {
             Ok(report) => {
                 let failed =
                     |test: &Test| !matches!(test.outcome, TestOutcome::Passed | TestOutcome::Skipped);
@@ -177,7 +171,7 @@ fn read(path: &Path) -> Result<Files, SourceError> {
         role if is_file && role != Role::Other => {
             Ok([(name.to_owned(), folder::bytes(path, role.most())?)].into())
         }
-        _ => Sources::files(path, Wanted::PolicyAndTests),
+        _ => Sources::files(path, Wanted::Policy),
     }
 }
 

@@ -64,12 +64,7 @@ impl Reader {
         }
         label.push_str(name);
         let role = Role::of(&label);
-        let passed_over = match self.wanted {
-            Wanted::Policy => matches!(role, Role::Other | Role::Test),
-            Wanted::PolicyAndTests => role == Role::Other,
-            Wanted::All => false,
-        };
-        if passed_over {
+        if self.wanted == Wanted::Policy && role == Role::Other {
             return Ok(());
         }
         let bytes = bytes(path, role.most())?;

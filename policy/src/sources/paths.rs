@@ -2,17 +2,17 @@
 
 use std::path::Path;
 
-use super::{MAX_FOLDERS, Module, SourceError, Sources, read_text};
+use super::{Module, SourceError, Sources, read_text};
 use crate::bundle::roots::Roots;
 use crate::bundle::signature::Signed;
 use crate::bundle::{MAX_DATA, MAX_TEXT, Role};
 
-/// Whether the files `*_test.rego` are read too.
+/// Where the files `*_test.rego` of a bundle go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tests {
-    /// As at load.
+    /// Beside the policy, as at load.
     Left,
-    /// For the verb that runs them.
+    /// Into it, for the verb that runs them.
     Read,
 }
 
@@ -29,23 +29,23 @@ impl Sources {
             let io = |source| SourceError::Io { path: path.to_owned(), source };
             let kind = std::fs::metadata(path).map_err(io)?;
             if kind.is_dir() {
-                match Self::read_folder(path) {
-                    Ok(folder) => {
-                        revisions.push(folder.revision.clone());
-                        all.join(folder, path);
-                    }
+                let mut folder = Self::read(path, Signed::Unchecked)?;
+                if folder.modules.is_empty() {
                     // A folder of tests alone is none of a policy, but something to run.
-                    Err(error @ SourceError::Empty { .. }) => empty = Some(error),
-                    Err(error) => return Err(error),
+                    empty = Some(SourceError::Empty { from: path.display().to_string() });
+                    folder.data.clear();
+                } else {
+                    revisions.push(folder.revision.clone());
                 }
-                if tests == Tests::Read {
-                    all.read_tests(path, 0)?;
-                }
+                all.join(folder, path);
             } else if kind.is_file() {
                 revisions.extend(all.read_one(path)?);
             } else {
                 return Err(SourceError::NotAFile { path: path.to_owned() });
             }
+        }
+        if tests == Tests::Read {
+            all.modules.append(&mut all.tests);
         }
         match empty {
             Some(error) if all.modules.is_empty() => Err(error),
@@ -81,8 +81,9 @@ impl Sources {
 
     fn join(&mut self, folder: Self, path: &Path) {
         let named = |name: &str| shown(&path.join(name));
-        self.modules
-            .extend(folder.modules.into_iter().map(|module| Module { name: named(&module.name), ..module }));
+        let below = |module: Module| Module { name: named(&module.name), ..module };
+        self.modules.extend(folder.modules.into_iter().map(below));
+        self.tests.extend(folder.tests.into_iter().map(below));
         self.data.extend(folder.data.into_iter().map(|mut file| {
             file.name = named(&file.name);
             file
@@ -111,26 +112,6 @@ impl Sources {
             _ => return Err(SourceError::Unread { path: path.to_owned() }),
         }
         Ok(None)
-    }
-
-    fn read_tests(&mut self, folder: &Path, depth: usize) -> Result<(), SourceError> {
-        if depth > MAX_FOLDERS {
-            return Err(SourceError::TooMany { path: folder.to_owned() });
-        }
-        let io = |source| SourceError::Io { path: folder.to_owned(), source };
-        for entry in std::fs::read_dir(folder).map_err(io)? {
-            let path = entry.map_err(io)?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if name.starts_with('.') {
-                continue;
-            }
-            if path.is_dir() {
-                self.read_tests(&path, depth + 1)?;
-            } else if path.is_file() && is_test(name) {
-                self.read_one(&path)?;
-            }
-        }
-        Ok(())
     }
 }
 

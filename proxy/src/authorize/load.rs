@@ -7,7 +7,7 @@ use std::io::Read as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use postern_policy::{LoadError, PolicySet, Signed, SourceError, Sources, Verifier, VerifyKey};
+use postern_policy::{LoadError, PolicySet, Signed, SourceError, Sources, Verifier, VerifyKey, prove};
 use zeroize::Zeroizing;
 
 use crate::config;
@@ -36,7 +36,7 @@ pub enum PolicyError {
     /// A bundle could not be read, or two do not go together.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// It did not pass the gate: each problem with file, line and what to write instead.
+    /// It did not pass the gate or its own tests: each problem with file, line and what to write instead.
     #[error(transparent)]
     Refused(#[from] LoadError),
     /// A key that bundles are signed with cannot be read.
@@ -159,7 +159,11 @@ fn adopt(policy: &config::Policy, serving: &Bundles, mut changed: Bundles, outco
 
 fn compile(policy: &config::Policy, bundles: Bundles) -> Result<LoadedPolicy, PolicyError> {
     let all = bundles.iter().map(|(name, sources)| (name.clone(), Sources::clone(sources)));
-    let set = PolicySet::compile(&Sources::together(all)?, &policy.entrypoint, policy.fuse)?;
+    let sources = Sources::together(all)?;
+    let set = PolicySet::compile(&sources, &policy.entrypoint, policy.fuse)?;
+    if policy.tests {
+        prove(&sources)?;
+    }
     let revisions = bundles.iter().map(|(name, sources)| (name.clone(), sources.revision().to_owned()));
     Ok(LoadedPolicy { set: Arc::new(set), revisions: Arc::new(revisions.collect()), bundles })
 }

@@ -92,6 +92,20 @@ pub struct Policy {
     /// How long one decision may take, 1ms to 1s; a later answer is a denial.
     #[serde(default = "fuse")]
     pub fuse: Duration,
+    /// What becomes of the tests that bundles bring: rules `test_…`, in files `*_test.rego` and elsewhere.
+    #[serde(default)]
+    pub tests: OwnTests,
+}
+
+/// What becomes of the tests that bundles bring.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnTests {
+    /// A policy is loaded only when all of them pass, within 10 s together.
+    #[default]
+    Run,
+    /// They are not looked at.
+    Skip,
 }
 
 /// A bundle of policy.

@@ -105,7 +105,8 @@ impl Resolver<'_> {
             self.problems.rule(&at.key("bundles"), Rule::Empty);
         }
         let fuse = self.duration(&at.key("fuse"), &policy.fuse, ("1ms", "1s"))?;
-        Some(Policy { entrypoint: policy.entrypoint.clone(), bundles, fuse })
+        let tests = matches!(policy.tests, draft::OwnTests::Run);
+        Some(Policy { entrypoint: policy.entrypoint.clone(), bundles, fuse, tests })
     }
 
     fn records(&mut self, at: &At) -> Option<Records> {

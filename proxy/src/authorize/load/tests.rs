@@ -9,7 +9,8 @@ use super::*;
 fn policy(folder: &Path, names: &[&str]) -> config::Policy {
     let bundle = |name: &&str| config::Bundle { path: folder.join(name), verify: None };
     let bundles = names.iter().map(|name| ((*name).to_owned(), bundle(name))).collect();
-    config::Policy { entrypoint: "data.main.decision".to_owned(), bundles, fuse: Duration::from_secs(1) }
+    let entrypoint = "data.main.decision".to_owned();
+    config::Policy { entrypoint, bundles, fuse: Duration::from_secs(1), tests: true }
 }
 
 fn write(folder: &Path, bundle: &str, revision: &str, text: &str) {
@@ -99,4 +100,28 @@ fn two_bundles_that_come_to_own_the_same_are_not_taken() {
 
     assert!(next.policy.is_none());
     assert!(next.refused[0].1.to_string().contains("main and team both own /main/x"), "{next:?}");
+}
+
+#[test]
+fn the_tests_of_each_bundle_must_pass_with_the_policies_of_all() {
+    let (folder, mut policy, loaded) = start(&["main", "team"]);
+    let test = |bundle: &str, text: &str| {
+        let text = format!("package {bundle}_test\n\n{text}\n");
+        std::fs::write(folder.path().join(bundle).join("a_test.rego"), text).unwrap();
+    };
+    test("team", "test_main_opens if data.main.decision");
+    let next = reread(&policy, &loaded.bundles);
+    assert_eq!((next.accepted, next.refused.len()), (vec!["team".to_owned()], 0));
+    let loaded = next.policy.unwrap();
+
+    // The other bundle breaks what this one promises of it.
+    write(folder.path(), "main", "m2", "default decision := false\n\ndecision if not data.team.open");
+    let next = reread(&policy, &loaded.bundles);
+    assert!(next.policy.is_none());
+    let why = next.refused[0].1.to_string();
+    assert!(why.contains("team/a_test.rego:3:1: `data.team_test.test_main_opens` failed"), "{why}");
+    assert!(load(&policy).is_err());
+
+    policy.tests = false;
+    assert_eq!(revisions(&load(&policy).unwrap()), ["m2", "t1"]);
 }

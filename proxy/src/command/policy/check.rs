@@ -1,29 +1,39 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use postern_policy::{PolicySet, Sources, Tests};
+use postern_policy::{PolicySet, Sources, Tests, prove};
 use serde_json::json;
 
 use super::{Format, print};
 use crate::command::Outcome;
 
-pub(super) fn check(paths: &[PathBuf], entrypoint: &str, format: Format) -> Outcome {
+pub(super) fn check(paths: &[PathBuf], entrypoint: &str, tests: bool, format: Format) -> Outcome {
     let sources = match Sources::read_paths(paths, Tests::Left) {
         Ok(sources) => sources,
         Err(error) => return print::unreadable(&error, format),
     };
     // Nothing is asked of it here, so that the fuse is none of its concern.
-    match PolicySet::compile(&sources, entrypoint, Duration::MAX) {
-        Err(error) => print::problems(&error, format),
-        Ok(policy) => Outcome::said(match format {
-            Format::Pretty => {
-                let modules = sources.names().count();
-                let modules = if modules == 1 { "1 module".to_owned() } else { format!("{modules} modules") };
-                format!("{entrypoint}: {modules}{}, would be loaded\n", revision(paths, &policy))
-            }
-            Format::Json => print::lines(&json!({})),
-        }),
-    }
+    let policy = match PolicySet::compile(&sources, entrypoint, Duration::MAX) {
+        Ok(policy) => policy,
+        Err(error) => return print::problems(&error, format),
+    };
+    let passed = match if tests { prove(&sources) } else { Ok(0) } {
+        Ok(passed) => passed,
+        Err(error) => return print::problems(&error, format),
+    };
+    Outcome::said(match format {
+        Format::Pretty => {
+            let modules = counted(sources.names().count(), "module");
+            let passed =
+                if passed == 0 { String::new() } else { format!(", {} passed", counted(passed, "test")) };
+            format!("{entrypoint}: {modules}{}{passed}, would be loaded\n", revision(paths, &policy))
+        }
+        Format::Json => print::lines(&json!({})),
+    })
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// As records say it. Each bundle has its own: of several, or of single files, there is none to name.
@@ -44,7 +54,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("main.rego");
         std::fs::write(&file, text).unwrap();
-        let mut outcome = check(&[folder.path().to_owned()], "data.postern.decision", format);
+        let mut outcome = check(&[folder.path().to_owned()], "data.postern.decision", true, format);
         let here = format!("{}/", folder.path().display());
         outcome.out = outcome.out.replace(&here, "");
         outcome.err = outcome.err.replace(&here, "");
@@ -74,11 +84,13 @@ mod tests {
         assert_eq!(inspected.revision, at_load.revision());
 
         let entrypoint = "data.postern.decision";
-        let said = check(&[folder.path().to_owned()], entrypoint, Format::Pretty).out;
-        let expected = format!("{entrypoint}: 1 module, revision {}, would be loaded\n", at_load.revision());
+        let said = check(&[folder.path().to_owned()], entrypoint, true, Format::Pretty).out;
+        let revision = at_load.revision();
+        let expected =
+            format!("{entrypoint}: 1 module, revision {revision}, 1 test passed, would be loaded\n");
         assert_eq!(said, expected);
         // One file is no bundle that a record could name.
-        let said = check(&[folder.path().join("main.rego")], entrypoint, Format::Pretty).out;
+        let said = check(&[folder.path().join("main.rego")], entrypoint, true, Format::Pretty).out;
         assert_eq!(said, format!("{entrypoint}: 1 module, would be loaded\n"));
     }
 
@@ -121,13 +133,38 @@ mod tests {
     #[test]
     fn a_folder_without_a_policy_is_refused_and_one_that_is_not_there_is_no_policy() {
         let folder = tempfile::tempdir().unwrap();
-        let empty = check(&[folder.path().to_owned()], "data.postern.decision", Format::Pretty);
+        let empty = check(&[folder.path().to_owned()], "data.postern.decision", true, Format::Pretty);
         assert_eq!(empty.exit, Exit::Policy, "{}", empty.err);
         for format in [Format::Pretty, Format::Json] {
-            let nowhere = check(&[PathBuf::from("/nonexistent")], "data.postern.decision", format);
+            let nowhere = check(&[PathBuf::from("/nonexistent")], "data.postern.decision", true, format);
             assert_eq!(nowhere.exit, Exit::Configuration);
             let said = format!("{}{}", nowhere.out, nowhere.err);
             assert!(said.contains("/nonexistent"), "{said}");
         }
+    }
+
+    #[test]
+    fn its_own_tests_must_pass_unless_they_are_skipped() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("main.rego", "package postern\n\ndefault decision := false\n");
+        write("main_test.rego", "package postern\n\ntest_closed if not decision\n");
+        let checked = |tests: bool, format: Format| {
+            check(&[folder.path().to_owned()], "data.postern.decision", tests, format)
+        };
+        let passed = checked(true, Format::Pretty);
+        assert!(passed.out.ends_with(", 1 test passed, would be loaded\n"), "{}", passed.out);
+
+        write("main_test.rego", "package postern\n\ntest_open if decision\n");
+        let failed = checked(true, Format::Pretty);
+        assert_eq!(failed.exit, Exit::Policy);
+        for words in
+            ["main_test.rego:3:1: `data.postern.test_open` failed: line 3", "1 problem: the policy would"]
+        {
+            assert!(failed.err.contains(words), "`{words}` is not in:\n{}", failed.err);
+        }
+        let said: serde_json::Value = serde_json::from_str(&checked(true, Format::Json).out).unwrap();
+        assert_eq!(said["errors"][0]["construct"], "data.postern.test_open");
+        assert_eq!(checked(false, Format::Pretty).exit, Exit::Done);
     }
 }
