@@ -3,6 +3,7 @@
 //! The only module that sees all layers.
 
 mod connection;
+pub(crate) mod look;
 mod material;
 mod phase;
 mod reload;

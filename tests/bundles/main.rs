@@ -7,6 +7,7 @@ mod reading;
 mod several;
 mod signing;
 mod site;
+mod watching;
 
 use std::fs;
 use std::path::Path;

@@ -6,6 +6,7 @@ mod check;
 mod conformance;
 mod eval;
 mod inspect;
+mod new;
 mod output;
 #[cfg(test)]
 mod page;
@@ -13,6 +14,7 @@ mod print;
 mod sign;
 mod signing;
 mod test;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -70,6 +72,9 @@ pub(super) enum Verb {
     /// Answer a query, as a live decision is answered
     #[command(after_long_help = eval::HELP)]
     Eval(eval::Arguments),
+    /// Write a small bundle with tests to begin with
+    #[command(after_long_help = new::HELP)]
+    New(new::Arguments),
     /// Build a bundle, once it is known that it would be loaded
     #[command(after_long_help = build::HELP)]
     Build(build::Arguments),
@@ -95,6 +100,7 @@ pub(super) fn policy(verb: Verb) -> Outcome {
         Verb::Check { paths, entrypoint, skip_tests, format } => {
             check::check(&paths, &entrypoint, !skip_tests, format)
         }
+        Verb::New(arguments) => new::new(&arguments),
         Verb::Build(arguments) => build::build(&arguments),
         Verb::Sign(arguments) => sign::sign(&arguments),
         Verb::Eval(arguments) => eval::eval(&arguments),

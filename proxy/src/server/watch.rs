@@ -1,30 +1,22 @@
 //! Tells when the configuration's file, a certificate it names or a policy bundle changed, or SIGHUP came.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::look::{Look, note, over};
 use super::material;
 use crate::config::{Bundle, Config};
 
 /// How often files are looked at: names, sizes and times, not contents.
 const LOOK: Duration = Duration::from_millis(500);
-/// The folder may hold at most so many entries; more are not looked at, and the load refuses them.
-const MOST: usize = 10_000;
-/// And so many folders one inside the other: links may go round.
-const DEEPEST: usize = 16;
-
 /// What may have changed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Changed {
     pub(super) config: bool,
     pub(super) policy: bool,
 }
-
-/// What files looked like: enough to see that something changed, through symbolic links too.
-type Look = BTreeMap<PathBuf, (u64, Option<SystemTime>)>;
 
 /// Looks at the files that the configuration names.
 pub(super) struct Watch {
@@ -96,12 +88,7 @@ impl Watch {
     fn look(&self) -> (Look, Look) {
         let mut policy = Look::new();
         for bundle in &self.bundles {
-            if bundle.is_dir() {
-                let mut left = MOST;
-                look_into(bundle, DEEPEST, &mut left, &mut policy);
-            } else {
-                note(bundle, &mut policy);
-            }
+            over(bundle, &mut policy);
         }
         let mut config = Look::new();
         self.files.iter().for_each(|file| note(file, &mut config));
@@ -130,47 +117,5 @@ async fn told(hangup: &mut Option<Signal>) {
             hangup.recv().await;
         }
         None => std::future::pending().await,
-    }
-}
-
-/// Folders count as well: a few links that go round are billions of folders without one file.
-fn look_into(folder: &Path, deeper: usize, left: &mut usize, look: &mut Look) {
-    let Ok(entries) = std::fs::read_dir(folder) else { return };
-    for entry in entries.flatten() {
-        if *left == 0 || deeper == 0 {
-            return;
-        }
-        *left -= 1;
-        let path = entry.path();
-        if path.is_dir() {
-            look_into(&path, deeper - 1, left, look);
-        } else {
-            note(&path, look);
-        }
-    }
-}
-
-/// Follows links: Kubernetes swaps a whole folder by one.
-fn note(path: &Path, look: &mut Look) {
-    if let Ok(found) = std::fs::metadata(path) {
-        look.insert(path.to_owned(), (found.len(), found.modified().ok()));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn links_that_go_round_are_looked_at_for_a_moment_only() {
-        let folder = tempfile::TempDir::new().unwrap();
-        for name in ["a", "b", "c", "d", "e", "f", "g", "h"] {
-            std::os::unix::fs::symlink(".", folder.path().join(name)).unwrap();
-        }
-        let (mut left, mut look) = (MOST, Look::new());
-
-        look_into(folder.path(), DEEPEST, &mut left, &mut look);
-
-        assert_eq!((left, look.len()), (0, 0));
     }
 }

@@ -14,10 +14,6 @@ use crate::command::{Exit, Outcome};
 pub(super) struct Paint(bool);
 
 impl Paint {
-    /// None at all.
-    #[cfg(test)]
-    pub(super) const NONE: Self = Self(false);
-
     pub(super) fn of_terminal() -> Self {
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self(!plain && std::io::stdout().is_terminal())

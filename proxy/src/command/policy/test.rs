@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use postern_policy::{Case, Sources, Test, TestError, TestOutcome, TestReport, TestRun, Tests, run_tests};
 
-use super::{Format, print};
+use super::{Format, print, watch};
 use crate::command::{Exit, Outcome};
 use crate::config;
 
@@ -20,16 +20,22 @@ Examples:
   postern policy test policy/
   postern policy test policy/ --run clerks --verbose
   postern policy test policy/ --coverage --threshold 90
+  postern policy test policy/ --watch
   postern policy test policy/ --format junit > tests.xml
 
-Exits with 0 when every test passed; with 2 when one did not, when there was none, or when the threshold is not met; \
+Exits with 0 when every test passed; with 2 when one did not or was skipped (-z lets those be), when there was none, or \
+when the threshold is not met; with 0 when --watch is ended; \
 with 3 when a PATH cannot be read; with 4 when the policy or a test would not be loaded.";
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line, each by itself")]
 pub(in crate::command) struct Arguments {
     /// Folders, or single files *.rego and *.json
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
+    /// PATHs are roots of bundles; here they always are
+    #[arg(long, short)]
+    bundle: bool,
     /// Only the tests whose full name matches, like `data.postern.test_clerks`
     #[arg(long, short, value_name = "REGEX")]
     run: Option<String>,
@@ -45,6 +51,15 @@ pub(in crate::command) struct Arguments {
     /// Say every test, not only those that failed
     #[arg(long, short)]
     verbose: bool,
+    /// Run them again whenever a file below a PATH changes, until Ctrl-C
+    #[arg(long, short)]
+    watch: bool,
+    /// Skipped tests alone are no failure
+    #[arg(long, short = 'z')]
+    exit_zero_on_skipped: bool,
+    /// Fail when no test was run; here that always fails
+    #[arg(long)]
+    fail_on_empty: bool,
     /// How it is printed
     #[arg(long, short, value_enum, default_value_t = Shape::Pretty)]
     format: Shape,
@@ -67,6 +82,13 @@ enum Shape {
 }
 
 pub(super) fn test(arguments: &Arguments, paint: print::Paint) -> Outcome {
+    if arguments.watch {
+        return watch::watch(&arguments.paths, || once(arguments, paint));
+    }
+    once(arguments, paint)
+}
+
+fn once(arguments: &Arguments, paint: print::Paint) -> Outcome {
     let refusals = if arguments.format == Shape::Json { Format::Json } else { Format::Pretty };
     let sources = match Sources::read_paths(&arguments.paths, Tests::Read) {
         Ok(sources) => sources,
@@ -87,7 +109,7 @@ pub(super) fn test(arguments: &Arguments, paint: print::Paint) -> Outcome {
         (Shape::Json, None) => machine::tests(&report.tests),
         (Shape::Junit, _) => machine::junit(&report.tests),
     };
-    let err = wrong(&report, arguments.threshold);
+    let err = wrong(&report, arguments);
     Outcome {
         exit: if err.is_some() { Exit::TEST_FAILED } else { Exit::Done },
         out,
@@ -96,15 +118,16 @@ pub(super) fn test(arguments: &Arguments, paint: print::Paint) -> Outcome {
 }
 
 /// Why it does not end well.
-fn wrong(report: &TestReport, threshold: Option<f64>) -> Option<String> {
+fn wrong(report: &TestReport, arguments: &Arguments) -> Option<String> {
     let counts = Counts::of(&report.tests);
     if report.tests.is_empty() {
         return Some("no test was found\n".to_owned());
     }
-    if counts.failed + counts.errors > 0 {
+    let skipped = if arguments.exit_zero_on_skipped { 0 } else { counts.skipped };
+    if counts.failed + counts.errors + skipped > 0 {
         return Some(String::new());
     }
-    let (threshold, coverage) = threshold.zip(report.coverage.as_ref())?;
+    let (threshold, coverage) = arguments.threshold.zip(report.coverage.as_ref())?;
     let percent = machine::percent(coverage.lines());
     (percent < threshold)
         .then(|| format!("Code coverage threshold not met: got {percent:.2} instead of {threshold:.2}\n"))

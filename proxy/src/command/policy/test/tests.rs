@@ -1,5 +1,3 @@
-use std::path::Path;
-
 use serde_json::{Value, json};
 
 use super::*;
@@ -172,17 +170,20 @@ fn what_would_not_be_loaded_is_not_tested() {
     let unknown = ran(&[("main.rego", MAIN), ("a_test.rego", "package a\ntest_a if http.send({})\n")], &[]);
     assert_eq!(unknown.exit, Exit::Policy);
     assert!(unknown.err.contains("a_test.rego:2:11: `http.send`"), "{}", unknown.err);
-    let nowhere = test(
-        &Arguments {
-            paths: vec![Path::new("/nonexistent").into()],
-            run: None,
-            coverage: false,
-            threshold: None,
-            timeout: Duration::from_secs(5),
-            verbose: false,
-            format: Shape::Pretty,
-        },
-        print::Paint::NONE,
-    );
+    let words = ["postern", "policy", "test", "/nonexistent"];
+    let nowhere = crate::command::main(words.map(std::ffi::OsString::from));
     assert_eq!(nowhere.exit, Exit::Configuration);
+}
+
+#[test]
+fn skipped_tests_and_none_end_as_opa_ends_them_when_it_is_told_to_be_strict() {
+    let skipped =
+        [("main.rego", MAIN), ("main_test.rego", "package postern_test\n\ntodo_test_later if false\n")];
+    assert_eq!(ran(&skipped, &[]).exit, Exit::TEST_FAILED);
+    assert_eq!(ran(&skipped, &["-z", "-b"]).exit, Exit::Done);
+    let failing = [("main.rego", MAIN), ("main_test.rego", TESTS)];
+    assert_eq!(ran(&failing, &["-z"]).exit, Exit::TEST_FAILED);
+    for words in [&[][..], &["--fail-on-empty"]] {
+        assert_eq!(ran(&[("main.rego", MAIN)], words).exit, Exit::TEST_FAILED);
+    }
 }
