@@ -8,6 +8,7 @@ mod grant;
 pub mod load;
 mod recent;
 mod request;
+pub mod service;
 mod verdict;
 
 pub use facts::Surroundings;
@@ -35,7 +36,8 @@ pub struct Authorizer {
 /// The judge of one generation of the policy.
 struct Sitting {
     policy: Arc<Versioned<LoadedPolicy>>,
-    judge: Judge,
+    /// None where the policy has not arrived.
+    judge: Option<Judge>,
 }
 
 impl Authorizer {
@@ -51,7 +53,10 @@ impl Authorizer {
         let mut bench = self.bench.borrow_mut();
         let sitting = self.sitting(&mut bench);
         let now = self.clock.now().unix_seconds();
-        match sitting.judge.judge(&facts::Asked { request, parts: &self.parts, now }) {
+        let Some(judge) = &mut sitting.judge else {
+            return Err(Box::new(verdict::absent(&sitting.policy)));
+        };
+        match judge.judge(&facts::Asked { request, parts: &self.parts, now }) {
             Verdict::Allow(allowance) => verdict::grant(allowance, request, &sitting.policy),
             Verdict::Deny(refusal) => Err(Box::new(verdict::denial(refusal, &sitting.policy))),
         }
@@ -64,7 +69,7 @@ impl Authorizer {
         }
         bench.get_or_insert_with(|| Sitting {
             policy: Arc::clone(&current),
-            judge: Judge::new(Arc::clone(&current.value.set)),
+            judge: current.value.set.clone().map(Judge::new),
         })
     }
 }

@@ -22,7 +22,7 @@ pub use load::{Lines, load, load_admin};
 pub use problem::{ConfigErrors, Problem, Wrong};
 pub use rules::Rule;
 pub use units::UnitError;
-pub(crate) use units::duration;
+pub(crate) use units::{duration, without_user};
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -275,15 +275,60 @@ pub struct Policy {
     pub fuse: Duration,
     /// Whether the tests that bundles bring must pass.
     pub tests: bool,
+    /// Who is told what became of bundles.
+    pub status: Option<Arc<Endpoint>>,
 }
 
 /// A bundle of policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bundle {
-    /// A folder or an archive.
-    pub path: PathBuf,
+    /// Where it comes from.
+    pub source: BundleSource,
     /// Who must have signed it.
     pub verify: Option<Verify>,
+}
+
+/// Where a bundle comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BundleSource {
+    /// A folder or an archive.
+    Path(PathBuf),
+    /// A service, which is asked for it again and again.
+    Service(Arc<BundleService>),
+}
+
+/// A service of bundles, and how often it is asked.
+#[derive(Debug, PartialEq, Eq)]
+pub struct BundleService {
+    /// The service.
+    pub endpoint: Endpoint,
+    /// It is asked again after at least so long.
+    pub min: Duration,
+    /// And at most so long.
+    pub max: Duration,
+    /// How long it may wait for something new before it answers.
+    pub long: Option<Duration>,
+    /// The largest archive, in bytes.
+    pub size: usize,
+}
+
+/// One address of an HTTP service, and what it and we prove to each other.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// As it is written in messages.
+    pub url: String,
+    /// How it proves itself; none: clear text on this machine.
+    pub tls: Option<UpstreamTls>,
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// Begins with a slash.
+    pub path: String,
+    /// Holds a bearer token, read for each request.
+    pub token_file: Option<PathBuf>,
+    /// The longest that one exchange may take.
+    pub timeout: Duration,
 }
 
 /// Who must have signed a bundle.

@@ -8,7 +8,6 @@ mod figures;
 mod journal;
 mod keeper;
 mod lease;
-mod pace;
 mod source;
 mod vault;
 mod worker;

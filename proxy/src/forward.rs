@@ -17,12 +17,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Request;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 pub use pool::{Answer, Lent, Local};
 pub use still::stillness;
 pub use upload::{Source, Upload};
+
+pub use crate::wire::Stream;
 
 use crate::clock::SharedClock;
 use crate::config::{self, Login};
@@ -34,11 +35,6 @@ use pool::Pool;
 
 /// How many kept connections a request may find closed: all but the first were opened meanwhile, by others.
 const CLOSED: u32 = 8;
-
-/// What bytes flow over: a socket, TLS on a socket, or in tests anything else.
-pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}
 
 /// A worker's upstreams, by name.
 pub struct Upstreams {

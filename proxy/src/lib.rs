@@ -14,8 +14,12 @@ pub mod fault;
 pub mod live;
 /// The vocabulary: names, identities, secrets, plain facts.
 pub mod model;
+/// When to do something again.
+mod pace;
 /// The `state:` directory: what must survive a crash.
 pub mod state;
+/// HTTP to the estate's own machinery: vaults and bundle services.
+mod wire;
 
 // What we were told.
 /// The configuration, fully parsed: holding one means that it is valid.

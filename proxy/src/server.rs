@@ -7,6 +7,7 @@ pub(crate) mod look;
 mod material;
 mod phase;
 mod reload;
+mod services;
 mod watch;
 mod worker;
 mod workers;
@@ -15,6 +16,7 @@ pub use worker::WorkerError;
 
 use material::Material;
 use reload::Reloader;
+use services::Services;
 use workers::Workers;
 
 use std::cell::Cell;
@@ -32,6 +34,7 @@ use crate::accept::BindError;
 use crate::admin::{AdminError, Doors, Status};
 use crate::authorize::LoadedPolicy;
 use crate::authorize::load::{self, PolicyError};
+use crate::authorize::service::Client;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, TlsVersion, UpstreamProof, UpstreamTls};
 use crate::credential::{Keeper, KeeperError, OwnSvid, Setup};
@@ -141,7 +144,7 @@ async fn serve(config: Arc<Config>, ground: Ground, mut stop: Stop) -> Result<()
     let Ground { clock, metrics, state, records } = ground;
     let material = Material::of(&config)?;
     let (source, identities, events) = Source::new(&config.identity, Arc::clone(&clock));
-    let (policies, policy) = live(load::load(&config.policy)?, clock.now().wall);
+    let (policies, policy) = live(load::load(&config.policy, load::Bundles::new())?, clock.now().wall);
     let keeper = Keeper::spawn(Setup {
         credentials: &config.credentials,
         vaults: &config.vaults,
@@ -164,10 +167,12 @@ async fn serve(config: Arc<Config>, ground: Ground, mut stop: Stop) -> Result<()
         draining: Cell::new(false),
     });
     let doors = Doors::bind(&config.admin).await?;
+    let client = Client::new(identities.clone(), Arc::clone(&clock));
     let parts = Parts { identities, policy, keeper: keeper.clone(), records, metrics, clock };
     let workers = Workers::start(&config, 1, &parts, None)?;
     doors.serve(Rc::clone(&status));
-    let mut reloader = Reloader { configs, policies, material, workers, parts };
+    let services = Services::follow(&config.policy, &client);
+    let mut reloader = Reloader { configs, policies, material, workers, services, client, parts };
     tell_service_manager(&[sd_notify::NotifyState::Ready]);
     let failed = reloader.follow(&config, &mut stop).await;
     status.draining.set(true);

@@ -25,7 +25,8 @@ fn every_code_can_happen() {
 
 #[test]
 fn every_code_is_provoked_by_a_test() {
-    let folders = ["proxy/src", "tests/story", "tests/peers", "tests/credential", "tests/identity"];
+    let folders =
+        ["proxy/src", "tests/story", "tests/peers", "tests/credential", "tests/identity", "tests/bundles"];
     let sources: Vec<_> = folders.iter().flat_map(|folder| rust_files(&root().join(folder))).collect();
     let tests: String = sources.iter().map(|(path, text)| test_code(path, text)).collect();
     let unprovoked: Vec<_> = table().into_iter().filter(|(id, name)| !expects(&tests, id, name)).collect();

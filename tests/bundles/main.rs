@@ -1,9 +1,12 @@
 //! Bundles that the real `opa` builds, signs and reads: what it takes we take, and in the same sense.
 
 mod building;
+mod double;
 mod examples;
+mod hostile;
 mod library;
 mod reading;
+mod served;
 mod several;
 mod signing;
 mod site;
@@ -31,4 +34,19 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
 /// What `opa WORDS` prints, run in `folder`; it must end well.
 fn opa(folder: &Path, words: &[&str]) -> String {
     told_by(Command::new(program("opa")).current_dir(folder).args(words)).expect("opa ends well")
+}
+
+/// Everybody may do everything, or nobody anything.
+fn rules(open: bool) -> String {
+    format!(
+        "package postern\n\ndefault decision := false\n\ndecision := {{\"allow\": true, \"rule\": \"open\"}} if {open}\n"
+    )
+}
+
+/// A bundle that the real `opa` builds of one module.
+fn archive(revision: u64, text: &str) -> Vec<u8> {
+    let manifest = format!(r#"{{"revision": "r{revision}", "roots": ["postern"]}}"#);
+    let source = folder(&[("postern/rules.rego", text), (".manifest", &manifest)]);
+    opa(source.path(), &["build", "-b", ".", "-o", "built.tar.gz"]);
+    fs::read(source.path().join("built.tar.gz")).expect("it was built")
 }

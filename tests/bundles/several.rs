@@ -39,9 +39,9 @@ fn several_bundles_are_swapped_one_by_one_and_a_bad_one_keeps_its_old_state() {
 
     // No archive at all, and one that ends too early.
     for bad in ["not an archive".as_bytes().to_vec(), fs::read(&main).unwrap()[..200].to_vec()] {
+        let seen = site.policies().len();
         fs::write(&main, &bad).unwrap();
-        let seen = site.records("reload").len();
-        let refused = site.next("reload", seen);
+        let refused = site.next_policy(seen);
         assert_eq!(
             (&refused["accepted"], &refused["code"]),
             (&false.into(), &"PST-OP-003".into()),

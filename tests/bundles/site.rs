@@ -31,8 +31,15 @@ pub(super) fn place() -> TempDir {
 }
 
 impl Site {
-    /// Starts in `folder`, with these `policy.bundles` (YAML flow).
+    /// Starts in `folder`, with these `policy.bundles` (YAML flow), and waits until it is ready.
     pub(super) fn start(folder: TempDir, bundles: &str) -> Self {
+        let mut site = Self::begin(folder, &format!("bundles: {{ {bundles} }}"));
+        site.ready();
+        site
+    }
+
+    /// Starts in `folder`, with this in `policy` beside the fuse.
+    pub(super) fn begin(folder: TempDir, policy: &str) -> Self {
         let (socket, postern) = (folder.path().join("workload.sock"), sidecar::locate().unwrap());
         let authority = Authority::start("lab.example", &socket).unwrap();
         authority.admit(Entry::for_program("spiffe://lab.example/gate", &postern).unwrap());
@@ -45,7 +52,7 @@ impl Site {
             "version: 1\nstate: {}\nidentity: {{ workload_api: \"{}\", trust: [lab.example] }}\n\
              credentials: {{ app: {{ file: {} }} }}\n\
              upstreams: {{ app: {{ address: \"{}\", login: basic }} }}\n\
-             policy: {{ bundles: {{ {bundles} }}, fuse: 1s }}\n\
+             policy: {{ {policy}, fuse: 1s }}\n\
              listeners:\n  front: {{ bind: \"127.0.0.1:{port}\", protocol: http, \
              routes: {{ all: {{ path: /, upstream: app, credentials: [app] }} }} }}\n\
              records: {{ file: {} }}\nadmin: {{ socket: {} }}\n",
@@ -59,11 +66,27 @@ impl Site {
         fs::write(folder.path().join("app.json"), r#"{"username": "app", "password": "of this test"}"#)
             .unwrap();
         fs::write(folder.path().join("postern.yaml"), config).unwrap();
-        let sidecar = run(&postern, folder.path());
+        let sidecar = run(folder.path());
         let site = Self { sidecar, port, folder, authority, _legacy: legacy };
         let svid = site.authority.mint_x509("spiffe://lab.example/clerk").unwrap();
         svid.write_to(site.folder.path()).unwrap();
         site
+    }
+
+    /// Waits until it is ready.
+    pub(super) fn ready(&mut self) {
+        self.sidecar.wait_until_ready(PATIENCE).unwrap();
+    }
+
+    /// Ends it and starts it again; the records go on.
+    pub(super) fn restart(&mut self) {
+        self.sidecar.stop().unwrap();
+        self.sidecar = run(self.folder.path());
+    }
+
+    /// The SPIFFE authority that everybody here belongs to.
+    pub(super) const fn authority(&self) -> &Authority {
+        &self.authority
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
@@ -73,12 +96,26 @@ impl Site {
     /// The status of a request by the clerk, and the record of it.
     pub(super) fn request(&self) -> (u16, Value) {
         let before = self.records("request").len();
+        let status = self.asked().expect("curl is answered");
+        (status.parse().expect("a status"), self.next("request", before))
+    }
+
+    fn asked(&self) -> Result<String, String> {
         let mut curl = Command::new(program("curl"));
         curl.args(["-sSk", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "20", "--cert"]);
         curl.arg(self.path("svid.pem")).arg("--key").arg(self.path("key.pem"));
-        let status =
-            told_by(curl.arg(format!("https://127.0.0.1:{}/x", self.port))).expect("curl is answered");
-        (status.parse().expect("a status"), self.next("request", before))
+        told_by(curl.arg(format!("https://127.0.0.1:{}/x", self.port)))
+    }
+
+    /// The record of the first request that is refused with this code; at first it may lack an identity too.
+    pub(super) fn until_refused(&self, code: &str) -> Value {
+        let mut refused = Value::Null;
+        until(code, || {
+            let answer = self.asked();
+            refused = self.records("request").pop().unwrap_or_default();
+            answer.is_ok() && refused["code"] == code
+        });
+        refused
     }
 
     /// The first record of a reload that fits.
@@ -86,6 +123,19 @@ impl Site {
         let find = || self.records("reload").into_iter().find(|record| fits(record));
         until("a reload as it is looked for", || find().is_some());
         find().expect("it was there")
+    }
+
+    /// The records of what became of bundles.
+    pub(super) fn policies(&self) -> Vec<Value> {
+        let mut records = self.records("reload");
+        records.retain(|record| record["what"] == "policy");
+        records
+    }
+
+    /// The one that follows the first `before`.
+    pub(super) fn next_policy(&self, before: usize) -> Value {
+        until("the next record of a bundle", || self.policies().len() > before);
+        self.policies().swap_remove(before)
     }
 
     /// The record of this kind that follows the first `before`.
@@ -106,9 +156,7 @@ impl Site {
     }
 }
 
-fn run(postern: &Path, folder: &Path) -> Sidecar {
+fn run(folder: &Path) -> Sidecar {
     let (config, admin, log) = (folder.join("postern.yaml"), folder.join("admin.sock"), folder.join("log"));
-    let mut sidecar = Sidecar::start(postern, &config, &admin, &log).unwrap();
-    sidecar.wait_until_ready(PATIENCE).unwrap();
-    sidecar
+    Sidecar::start(&sidecar::locate().unwrap(), &config, &admin, &log).unwrap()
 }

@@ -81,7 +81,8 @@ fn postern_accepts_the_configuration_and_policy_in_the_manifest() {
     fs::write(&file, here).expect("written");
 
     let config = postern::config::load(&file).unwrap_or_else(|errors| panic!("{errors}"));
-    postern::authorize::load::load(&config.policy).unwrap_or_else(|error| panic!("{error}"));
+    postern::authorize::load::load(&config.policy, std::collections::BTreeMap::new())
+        .unwrap_or_else(|error| panic!("{error}"));
 }
 
 #[test]

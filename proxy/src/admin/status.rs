@@ -33,7 +33,8 @@ pub struct Status {
 /// The answer of `/ready`.
 #[derive(Debug, Serialize)]
 pub struct Report {
-    /// Whether requests are taken: an SVID of its own, trust bundles, and no drain. Vaults and upstreams are not asked.
+    /// Whether requests are taken: an SVID of its own, trust bundles, a policy, and no drain. Vaults and upstreams are not
+    /// asked.
     pub ready: bool,
     /// What is missing, each with the code that a request would be refused with.
     pub missing: Vec<Missing>,
@@ -89,6 +90,9 @@ impl Status {
         }
         if self.takes_tokens() && bundles.value.jwt_keys().all(|(_, keys)| keys == 0) {
             lack("jwt bundles", codes::NO_BUNDLE);
+        }
+        if policy.value.set.is_none() {
+            lack("policy", codes::POLICY_ABSENT);
         }
         let revisions: Vec<&str> = policy.value.revisions.values().map(String::as_str).collect();
         let id = svids.value.default_id().map(ToString::to_string);

@@ -4,13 +4,13 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use postern_policy::{LoadError, PolicySet, Signed, SourceError, Sources, Verifier, VerifyKey, prove};
 use zeroize::Zeroizing;
 
-use crate::config;
+use crate::config::{self, BundleSource};
 use crate::fault::{Code, Coded, codes};
 
 /// As much of a key's file as is read, in bytes.
@@ -22,8 +22,8 @@ pub type Bundles = BTreeMap<String, Arc<Sources>>;
 /// A policy that passed the gate at load, and the revisions that records name.
 #[derive(Debug)]
 pub struct LoadedPolicy {
-    /// What judges are made from.
-    pub set: Arc<PolicySet>,
+    /// What judges are made from; none, until every bundle of a service has arrived.
+    pub set: Option<Arc<PolicySet>>,
     /// Bundle name to revision.
     pub revisions: Arc<BTreeMap<String, String>>,
     /// What it was made from: what a bundle falls back to when its next state is refused.
@@ -39,6 +39,9 @@ pub enum PolicyError {
     /// It did not pass the gate or its own tests: each problem with file, line and what to write instead.
     #[error(transparent)]
     Refused(#[from] LoadError),
+    /// A bundle of a service has not arrived yet, so that there is no policy.
+    #[error("the bundle {0} has not arrived yet")]
+    Missing(String),
     /// A key that bundles are signed with cannot be read.
     #[error("{}: {why}", file.display())]
     Key {
@@ -55,19 +58,42 @@ impl Coded for PolicyError {
     }
 }
 
-/// Reads the configured bundles as they stand now and compiles them. May take long: not for a worker.
-pub fn load(policy: &config::Policy) -> Result<LoadedPolicy, PolicyError> {
-    let mut bundles = Bundles::new();
+/// Reads the configured files as they stand now and compiles them with what has `arrived` of services. Where
+/// something has not, the policy is absent. May take long: not for a worker.
+pub fn load(policy: &config::Policy, arrived: Bundles) -> Result<LoadedPolicy, PolicyError> {
+    let mut bundles = arrived;
     for (name, bundle) in &policy.bundles {
-        bundles.insert(name.clone(), Arc::new(read(bundle)?));
+        if let BundleSource::Path(path) = &bundle.source {
+            bundles.insert(name.clone(), Arc::new(read(path, bundle.verify.as_ref())?));
+        }
+    }
+    if missing(policy, &bundles).is_some() {
+        return Ok(LoadedPolicy { set: None, revisions: revisions(&bundles), bundles });
     }
     compile(policy, bundles)
 }
 
 /// Reads one bundle as it stands now, with the keys as they stand now.
-fn read(bundle: &config::Bundle) -> Result<Sources, PolicyError> {
-    let Some(verify) = &bundle.verify else { return Ok(Sources::read(&bundle.path, Signed::NoKey)?) };
-    Ok(Sources::read(&bundle.path, Signed::By(&verifier(verify)?))?)
+fn read(path: &Path, verify: Option<&config::Verify>) -> Result<Sources, PolicyError> {
+    let Some(verify) = verify else { return Ok(Sources::read(path, Signed::NoKey)?) };
+    Ok(Sources::read(path, Signed::By(&verifier(verify)?))?)
+}
+
+/// Reads a bundle as it was downloaded, with the keys as they stand now; `from` names it in errors. May take long.
+pub fn unpack(
+    archive: &[u8],
+    from: &str,
+    verify: Option<&config::Verify>,
+) -> Result<Arc<Sources>, PolicyError> {
+    let Some(verify) = verify else {
+        return Ok(Arc::new(Sources::from_archive(archive, from, Signed::NoKey)?));
+    };
+    Ok(Arc::new(Sources::from_archive(archive, from, Signed::By(&verifier(verify)?))?))
+}
+
+/// A bundle without which there is no policy.
+fn missing<'p>(policy: &'p config::Policy, bundles: &Bundles) -> Option<&'p String> {
+    policy.bundles.keys().find(|name| !bundles.contains_key(*name))
 }
 
 fn verifier(verify: &config::Verify) -> Result<Verifier, PolicyError> {
@@ -97,25 +123,41 @@ pub struct Reread {
     pub refused: Vec<(String, PolicyError)>,
 }
 
-/// Reads every bundle again. One that cannot be read, or with which the policy does not pass, keeps the state that it
-/// has in `serving`; the others move on without it.
+/// Reads every file again, beside what has `arrived` of services and does not serve yet. A bundle that cannot be
+/// read, or with which the policy does not pass, keeps the state that it has in `serving`; the others move on without
+/// it. What waits for others that have not arrived is neither accepted nor refused.
 #[must_use]
-pub fn reread(policy: &config::Policy, serving: &Bundles) -> Reread {
+pub fn reread(policy: &config::Policy, serving: &Bundles, arrived: &Bundles) -> Reread {
     let mut outcome = Reread::default();
-    let mut changed = Bundles::new();
+    let mut changed = arrived.clone();
     for (name, bundle) in &policy.bundles {
-        match read(bundle) {
+        let BundleSource::Path(path) = &bundle.source else { continue };
+        match read(path, bundle.verify.as_ref()) {
             Err(error) => outcome.refused.push((name.clone(), error)),
-            Ok(sources) if serving.get(name).is_some_and(|before| before.is_same(&sources)) => {}
             Ok(sources) => {
                 changed.insert(name.clone(), Arc::new(sources));
             }
         }
     }
-    if !changed.is_empty() {
-        adopt(policy, serving, changed, &mut outcome);
-    }
+    take_over(policy, serving, changed, &mut outcome);
     outcome
+}
+
+/// The same without looking at files: takes over what has arrived.
+#[must_use]
+pub fn take(policy: &config::Policy, serving: &Bundles, arrived: &Bundles) -> Reread {
+    let mut outcome = Reread::default();
+    take_over(policy, serving, arrived.clone(), &mut outcome);
+    outcome
+}
+
+fn take_over(policy: &config::Policy, serving: &Bundles, mut changed: Bundles, outcome: &mut Reread) {
+    changed.retain(|name, sources| serving.get(name).is_none_or(|before| !before.is_same(sources)));
+    let mut all = serving.clone();
+    all.extend(changed.clone());
+    if !changed.is_empty() && missing(policy, &all).is_none() {
+        adopt(policy, serving, changed, outcome);
+    }
 }
 
 /// Takes over all that changed at once, and where that does not pass, each by itself for as long as one does.
@@ -128,7 +170,8 @@ fn adopt(policy: &config::Policy, serving: &Bundles, mut changed: Bundles, outco
             outcome.policy = Some(loaded);
             return;
         }
-        Err(error) if changed.len() == 1 => {
+        // Where none serves yet, there is nothing that a part of them could be added to.
+        Err(error) if changed.len() == 1 || missing(policy, serving).is_some() => {
             outcome.refused.extend(changed.into_keys().zip([error]));
             return;
         }
@@ -158,14 +201,20 @@ fn adopt(policy: &config::Policy, serving: &Bundles, mut changed: Bundles, outco
 }
 
 fn compile(policy: &config::Policy, bundles: Bundles) -> Result<LoadedPolicy, PolicyError> {
+    if let Some(name) = missing(policy, &bundles) {
+        return Err(PolicyError::Missing(name.clone()));
+    }
     let all = bundles.iter().map(|(name, sources)| (name.clone(), Sources::clone(sources)));
     let sources = Sources::together(all)?;
     let set = PolicySet::compile(&sources, &policy.entrypoint, policy.fuse)?;
     if policy.tests {
         prove(&sources)?;
     }
-    let revisions = bundles.iter().map(|(name, sources)| (name.clone(), sources.revision().to_owned()));
-    Ok(LoadedPolicy { set: Arc::new(set), revisions: Arc::new(revisions.collect()), bundles })
+    Ok(LoadedPolicy { set: Some(Arc::new(set)), revisions: revisions(&bundles), bundles })
+}
+
+fn revisions(bundles: &Bundles) -> Arc<BTreeMap<String, String>> {
+    Arc::new(bundles.iter().map(|(name, sources)| (name.clone(), sources.revision().to_owned())).collect())
 }
 
 #[cfg(test)]

@@ -54,6 +54,12 @@ pub(super) fn denial(refusal: Refusal, policy: &Versioned<LoadedPolicy>) -> Deni
     Denial { code, decision, reply: refusal.deny.map(reply), generation: policy.generation }
 }
 
+/// No policy has arrived that could have said anything.
+pub(super) fn absent(policy: &Versioned<LoadedPolicy>) -> Denial {
+    let decision = facts(policy, false, 0);
+    Denial { code: codes::POLICY_ABSENT, decision, reply: None, generation: policy.generation }
+}
+
 const fn code(cause: &Cause) -> &'static Code {
     match cause {
         Cause::Policy => codes::POLICY_DENIED,

@@ -9,7 +9,8 @@ use super::healthcheck::{self, Door};
 use super::{Exit, Outcome, Probe};
 use crate::authorize::load;
 use crate::config::{
-    self, Config, CredentialSource, IdentitySource, Lines, ListenerCertificate, UpstreamProof, VaultLogin,
+    self, BundleSource, Config, CredentialSource, Endpoint, IdentitySource, Lines, ListenerCertificate,
+    UpstreamProof, VaultLogin,
 };
 use crate::credential;
 use crate::fault::causes;
@@ -101,10 +102,17 @@ impl Findings {
     }
 
     fn policy(&mut self, config: &Config) {
-        match load::load(&config.policy) {
+        match load::load(&config.policy, load::Bundles::new()) {
             Ok(loaded) => {
+                for (name, bundle) in &config.policy.bundles {
+                    if let BundleSource::Service(service) = &bundle.source {
+                        self.right(format!("policy.bundles.{name}: {} was not asked", service.endpoint.url));
+                    }
+                }
                 for (name, revision) in loaded.revisions.iter() {
-                    self.right(format!("policy.bundles.{name}: compiles, revision {revision}"));
+                    // Without what services serve, the rest cannot be compiled.
+                    let is = if loaded.set.is_some() { "compiles" } else { "can be read" };
+                    self.right(format!("policy.bundles.{name}: {is}, revision {revision}"));
                 }
             }
             Err(error) => self.wrong(Exit::Policy, "policy", &causes(&error)),
@@ -176,6 +184,17 @@ impl Findings {
     }
 }
 
+/// The same for a service.
+fn endpoint_files(at: &str, endpoint: &Endpoint) -> Vec<(String, PathBuf, Holds)> {
+    let mut files = Vec::new();
+    if let Some(UpstreamProof::Roots(roots)) = endpoint.tls.as_ref().map(|tls| &tls.proof) {
+        files.push((format!("{at}.tls.roots"), roots.clone(), Holds::Roots));
+    }
+    let token = endpoint.token_file.as_ref();
+    files.extend(token.map(|token| (format!("{at}.token_file"), token.clone(), Holds::Anything)));
+    files
+}
+
 /// Key path, file and what it is for, of every file that must be there at start.
 fn named_files(config: &Config) -> Vec<(String, PathBuf, Holds)> {
     let mut files = Vec::new();
@@ -191,6 +210,12 @@ fn named_files(config: &Config) -> Vec<(String, PathBuf, Holds)> {
             files.extend(path.map(|path| (format!("identity.files.{name}"), path.clone(), holds)));
         }
     }
+    for (name, bundle) in &config.policy.bundles {
+        if let BundleSource::Service(service) = &bundle.source {
+            files.extend(endpoint_files(&format!("policy.bundles.{name}"), &service.endpoint));
+        }
+    }
+    files.extend(config.policy.status.iter().flat_map(|status| endpoint_files("policy.status", status)));
     for (name, vault) in &config.vaults {
         let roots = vault.roots.as_ref();
         files.extend(roots.map(|roots| (format!("vaults.{name}.roots"), roots.clone(), Holds::Roots)));

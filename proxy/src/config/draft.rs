@@ -1,6 +1,7 @@
 //! Exactly what the file said. The comments on these fields are the reference (`docs/reference/config.md`) and the
 //! descriptions in `postern schema`; the values here are the defaults that both show.
 
+mod bundles;
 mod listeners;
 mod sources;
 mod upstreams;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use bundles::{Bundle, Polling, Status, Verify, VerifyKey};
 pub use listeners::{
     Accepts, Body, Callers, Certificate, CertificateFiles, EncodedSlash, Limits, Listener, Listens, OwnSvid,
     Protocol, Route, Unreadable, Way,
@@ -43,7 +45,8 @@ pub struct File(pub String);
 pub struct Draft {
     /// The version of this file's shape: 1.
     pub version: u32,
-    /// A folder of this sidecar alone, for what must survive a crash: the lease journal and the record sequence.
+    /// A folder of this sidecar alone, for what must survive a crash: the lease journal, the record sequence, the last good
+    /// bundle of each service.
     pub state: File,
     /// Worker threads. One is enough for a sidecar.
     #[serde(default = "one")]
@@ -87,7 +90,7 @@ pub struct Policy {
     pub entrypoint: String,
     /// Bundles of `*.rego` and data files, as OPA lays them out, under the names that records give with their revisions.
     /// Together they are one policy; each owns what the `roots` of its manifest say, and no two the same. They are
-    /// watched: what does not compile is refused, and the bundle's old state serves on.
+    /// watched, or asked for again: what does not compile is refused, and the bundle's old state serves on.
     pub bundles: BTreeMap<String, Bundle>,
     /// How long one decision may take, 1ms to 1s; a later answer is a denial.
     #[serde(default = "fuse")]
@@ -95,6 +98,8 @@ pub struct Policy {
     /// What becomes of the tests that bundles bring: rules `test_…`, in files `*_test.rego` and elsewhere.
     #[serde(default)]
     pub tests: OwnTests,
+    /// A service that is told, as OPA tells it, what became of each bundle.
+    pub status: Option<Status>,
 }
 
 /// What becomes of the tests that bundles bring.
@@ -106,47 +111,6 @@ pub enum OwnTests {
     Run,
     /// They are not looked at.
     Skip,
-}
-
-/// A bundle of policy.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Bundle {
-    /// A folder, or an archive that `opa build` made: `bundle.tar.gz`.
-    pub path: File,
-    /// Who must have signed it. With this an unsigned bundle is refused, and without it a signed one.
-    pub verify: Option<Verify>,
-}
-
-/// Who must have signed a bundle, and what for; as OPA has it in `keys` and `signing`.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Verify {
-    /// The keys that count, by the `kid` of the signature.
-    pub keys: BTreeMap<String, VerifyKey>,
-    /// The one of them that counts whatever the signature's `kid` says.
-    pub keyid: Option<String>,
-    /// What the signature must be for; without it what its key says, and else nothing.
-    pub scope: Option<String>,
-    /// Files that are taken unsigned: patterns of `*` and `?`, which stand for no slash.
-    #[serde(default)]
-    pub exclude_files: Vec<String>,
-    /// Whether files may be hashed with SHA-1. MD5 is never taken.
-    #[serde(default)]
-    pub sha1: bool,
-}
-
-/// A key that signs bundles.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct VerifyKey {
-    /// The public key, PEM; for HS256 to HS512 the shared secret, every byte of it. It is read with the bundle.
-    pub file: File,
-    /// RS, PS, ES or HS with 256, 384 or 512. A shared secret counts only where it is named here.
-    #[serde(default = "rs256")]
-    pub algorithm: String,
-    /// What a signature by it must be for.
-    pub scope: Option<String>,
 }
 
 /// Where records go.
@@ -202,10 +166,6 @@ fn drain() -> Duration {
 
 fn fuse() -> Duration {
     Duration("20ms".into())
-}
-
-fn rs256() -> String {
-    "RS256".into()
 }
 
 fn entrypoint() -> String {

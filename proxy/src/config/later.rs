@@ -23,7 +23,6 @@ const LATER: &[(&str, &[&str], &[&str])] = &[
         &["basic", "bearer", "{ header: NAME }"],
     ),
     ("vaults.*.login", &["cert", "approle", "kubernetes"], &["{ jwt: { role } }", "{ token_file: PATH }"]),
-    ("policy.bundles.*", &["url"], &["{ path: FOLDER }"]),
 ];
 
 /// What there is instead of `word` at this key path, if `word` is foreseen there.

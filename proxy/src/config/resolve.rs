@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::draft::{self, Draft};
@@ -106,7 +107,11 @@ impl Resolver<'_> {
         }
         let fuse = self.duration(&at.key("fuse"), &policy.fuse, ("1ms", "1s"))?;
         let tests = matches!(policy.tests, draft::OwnTests::Run);
-        Some(Policy { entrypoint: policy.entrypoint.clone(), bundles, fuse, tests })
+        let status = match &policy.status {
+            Some(status) => Some(Arc::new(self.status(&at.key("status"), status)?)),
+            None => None,
+        };
+        Some(Policy { entrypoint: policy.entrypoint.clone(), bundles, fuse, tests, status })
     }
 
     fn records(&mut self, at: &At) -> Option<Records> {

@@ -18,6 +18,12 @@ pub enum Rule {
     /// Neither of several keys of which one is needed.
     #[error("one of {0} is needed")]
     OneOf(&'static str),
+    /// A key without what it belongs to.
+    #[error("`{0}` means nothing {1}")]
+    Useless(&'static str, &'static str),
+    /// A least that is above its most.
+    #[error("`{0}` is more than `{1}`")]
+    Order(&'static str, &'static str),
     /// A list that needs an entry.
     #[error("at least one entry is needed")]
     Empty,
@@ -118,7 +124,8 @@ impl Rule {
                 "add the upstream to the credential's only_to, or remove the credential here"
             }
             Self::LoginOverTcp => "use protocol: http, or remove the credentials of the route",
-            Self::NotOnTcp(_) => "remove it",
+            Self::NotOnTcp(_) | Self::Useless(..) => "remove it",
+            Self::Order(..) => "say both, the smaller one first",
             Self::SameRoute(_) => "change host or path of one of them, or remove one",
             Self::SameAddress(_) => "give each listener an address of its own",
             Self::RoutePath(_) => {

@@ -35,7 +35,7 @@ fn the_least_that_works_is_filled_with_defaults() {
     assert!(
         matches!(&config.identity.source, IdentitySource::WorkloadApi(at) if at == "unix:///run/agent.sock")
     );
-    assert_eq!(config.policy.bundles["main"].path, PathBuf::from("/etc/postern/./policy"));
+    assert_eq!(config.policy.bundles["main"].source, BundleSource::Path("/etc/postern/./policy".into()));
     assert_eq!(config.policy.fuse, Duration::from_millis(20));
     let front = &config.listeners["front"];
     assert_eq!(front.callers.any_of, [ProofKind::X509Svid]);
@@ -160,7 +160,6 @@ fn what_comes_later_is_refused_by_name() {
         "protocol: http, mode: observe",
         &["`observe` is not supported yet", "enforce"],
     );
-    refused("{ path: ./policy }", "{ url: 'https://x' }", &["`url` is not supported yet", "path"]);
     refused("protocol: http", "protocol: http, direction: outbound", &["`outbound` is not supported yet"]);
 }
 
@@ -187,6 +186,42 @@ fn names_must_resolve() {
         &["no upstream is called `x`"],
     );
     refused("credentials: { app:", "credentials: { App:", &["`App` cannot be a name"]);
+}
+
+#[test]
+fn a_bundle_comes_from_a_service_with_everything_filled_in() {
+    let config =
+        with("path: ./policy", "url: 'https://b.example/main.tar.gz'").unwrap_or_else(|e| panic!("{e}"));
+    let BundleSource::Service(service) = &config.policy.bundles["main"].source else { panic!("a service") };
+    assert_eq!(
+        (service.min, service.max, service.long),
+        (Duration::from_mins(1), Duration::from_mins(2), None)
+    );
+    assert_eq!((service.size, service.endpoint.timeout), (64 << 20, Duration::from_secs(30)));
+    assert_eq!((service.endpoint.host.as_str(), service.endpoint.port), ("b.example", 443));
+    let tls = service.endpoint.tls.as_ref().unwrap();
+    assert_eq!(tls.proof, UpstreamProof::Roots("/etc/ssl/certs/ca-certificates.crt".into()));
+
+    let status = "path: ./policy } }, status: { url: 'https://b.example/opa/', partition: eu";
+    let config = with("path: ./policy }", status).unwrap_or_else(|e| panic!("{e}"));
+    assert_eq!(config.policy.status.as_ref().unwrap().path, "/opa/status/eu");
+}
+
+#[test]
+fn a_bundle_has_one_source_and_nothing_of_the_other() {
+    refused("path: ./policy", "path: ./policy, url: 'https://x/y'", &["one of `path` and `url`"]);
+    refused("{ path: ./policy }", "{}", &["one of `path` and `url`"]);
+    refused("path: ./policy", "path: ./policy, polling: {}", &["`polling` means nothing without `url`"]);
+    refused("path: ./policy", "url: 'http://b.example/y'", &["clear text to another machine", "https://"]);
+    refused("path: ./policy", "url: 'https://b.example/y?sig=1'", &["is not the URL of a service", "query"]);
+    let long = |polling: &str| format!("url: 'https://x/y', polling: {{ {polling} }}");
+    refused("path: ./policy", &long("min: 3m"), &["`min` is more than `max`"]);
+    refused("path: ./policy", &long("long: 2h"), &["outside 1s to 1h"]);
+    refused("path: ./policy", &long("lnog: 1s"), &["did you mean `long`"]);
+    let tls = "url: 'http://127.0.0.1/y', tls: { roots: r.pem }";
+    refused("path: ./policy", tls, &["`tls` means nothing over http://"]);
+    refused("path: ./policy", "url: 'https://x/y', tls: { present_svid: true }", &["one of `roots`"]);
+    refused("path: ./policy", "url: 'https://x/y', size: 1GiB", &["outside 1KiB to 64MiB"]);
 }
 
 #[test]

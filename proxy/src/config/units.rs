@@ -37,8 +37,11 @@ pub enum UnitError {
     /// Not `https://host:port`.
     #[error("`{0}` is not the URL of a vault")]
     VaultUrl(String),
+    /// Not `https://host:port/path`.
+    #[error("`{0}` is not the URL of a service")]
+    ServiceUrl(String),
     /// `http` to something that is not this machine.
-    #[error("`{0}` would send credentials in clear text to another machine")]
+    #[error("`{0}` would speak in clear text to another machine")]
     ClearText(String),
     /// Not `sha256:` and 64 hexadecimal digits.
     #[error("`{0}` is not a pin")]
@@ -66,6 +69,9 @@ impl UnitError {
             }
             Self::VaultUrl(_) => {
                 "https://host:port without path, query or user; http:// on this machine only"
+            }
+            Self::ServiceUrl(_) => {
+                "https://host:port/path without query, fragment, user or dot segments; http:// on this machine only"
             }
             Self::ClearText(_) => "https://, or http:// to 127.0.0.1, [::1] or localhost",
             Self::Pin(_) => "sha256: and the 64 hexadecimal digits of the SHA-256 of the public key",
@@ -149,7 +155,7 @@ pub(super) fn workload_api(text: &str) -> Result<String, UnitError> {
 }
 
 /// A text in which what stands between `://` and `@` is hidden: it may hold a password.
-pub(super) fn without_user(text: &str) -> String {
+pub(crate) fn without_user(text: &str) -> String {
     match text.split_once("://") {
         Some((scheme, rest)) => match rest.rsplit_once('@') {
             Some((_, host)) => format!("{scheme}://…@{host}"),
@@ -162,17 +168,38 @@ pub(super) fn without_user(text: &str) -> String {
 /// Whether TLS is spoken, host and port of a vault's URL.
 pub(super) fn vault_url(text: &str) -> Result<(bool, String, u16), UnitError> {
     let wrong = || UnitError::VaultUrl(without_user(text));
-    let (tls, rest) = match text.split_once("://") {
-        Some(("https", rest)) => (true, rest),
-        Some(("http", rest)) => (false, rest),
-        _ => return Err(wrong()),
-    };
-    let (host, port) = host_and_port(rest.strip_suffix('/').unwrap_or(rest)).ok_or_else(wrong)?;
+    let (tls, rest) = scheme(text).ok_or_else(wrong)?;
+    server(text, tls, rest.strip_suffix('/').unwrap_or(rest)).unwrap_or_else(|| Err(wrong()))
+}
+
+/// Whether TLS is spoken, host, port and path of a service's URL. A query would hold what is secret, or what varies.
+pub(super) fn service_url(text: &str) -> Result<(bool, String, u16, String), UnitError> {
+    let wrong = || UnitError::ServiceUrl(without_user(text));
+    let (tls, rest) = scheme(text).ok_or_else(wrong)?;
+    let (place, path) = rest.find('/').map_or((rest, "/"), |slash| rest.split_at(slash));
+    let plain = path.len() <= 1024
+        && path.bytes().all(|b| b.is_ascii_graphic() && !b"?#\\\"<>^`{|}".contains(&b))
+        && !path.split('/').any(|segment| matches!(segment, "." | ".."));
+    let (tls, host, port) = server(text, tls, place).filter(|_| plain).unwrap_or_else(|| Err(wrong()))?;
+    Ok((tls, host, port, path.to_owned()))
+}
+
+fn scheme(text: &str) -> Option<(bool, &str)> {
+    match text.split_once("://")? {
+        ("https", rest) => Some((true, rest)),
+        ("http", rest) => Some((false, rest)),
+        _ => None,
+    }
+}
+
+/// Clear text is spoken to this machine alone.
+fn server(text: &str, tls: bool, place: &str) -> Option<Result<(bool, String, u16), UnitError>> {
+    let (host, port) = host_and_port(place)?;
     let here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
     if !tls && !here {
-        return Err(UnitError::ClearText(without_user(text)));
+        return Some(Err(UnitError::ClearText(without_user(text))));
     }
-    Ok((tls, host, port.unwrap_or(if tls { 443 } else { 80 })))
+    Some(Ok((tls, host, port.unwrap_or(if tls { 443 } else { 80 }))))
 }
 
 /// A constant path inside a vault.
@@ -307,6 +334,30 @@ mod tests {
         for bad in ["bao:8200", "ftp://bao", "https://u:p@bao", "https://bao/v1", "https://bao?x", "https://"]
         {
             assert!(vault_url(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_service_is_reached_by_a_plain_path() {
+        let parts = |tls, host: &str, port, path: &str| Ok((tls, host.to_owned(), port, path.to_owned()));
+        assert_eq!(
+            service_url("https://B.example/b/main.tar.gz"),
+            parts(true, "b.example", 443, "/b/main.tar.gz")
+        );
+        assert_eq!(service_url("https://b.example:8443"), parts(true, "b.example", 8443, "/"));
+        assert_eq!(service_url("http://127.0.0.1:1/a%20b/"), parts(false, "127.0.0.1", 1, "/a%20b/"));
+        assert!(matches!(service_url("http://b.example/main.tar.gz"), Err(UnitError::ClearText(_))));
+        for bad in [
+            "b.example/x",
+            "ftp://b.example/x",
+            "https://u:p@b.example/x",
+            "https://b.example/x?sig=secret",
+            "https://b.example/x#y",
+            "https://b.example/a/../b",
+            "https://b.example/a b",
+            "https:///x",
+        ] {
+            assert!(matches!(service_url(bad), Err(UnitError::ServiceUrl(_))), "{bad}");
         }
     }
 

@@ -34,10 +34,10 @@ use self::answer::Envelope;
 use self::client::{Call, Client};
 use super::figures::Figures;
 use super::journal::{Journal, Line};
-use super::pace;
 use crate::clock::{BootTime, SharedClock};
 use crate::config;
 use crate::model::VaultName;
+use crate::pace;
 
 /// The longest a vault in trouble is left alone between two attempts of ours.
 const LONGEST_REST: Duration = Duration::from_secs(5);

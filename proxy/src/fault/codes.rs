@@ -116,6 +116,9 @@ codes! {
     POLICY_OVERSIZE = "PST-AZ-018", Authorize, Operator, 403, "policy asked a builtin for more than its cap",
         "the record names the builtin and its cap: bound what the policy computes from its input";
 
+    POLICY_ABSENT = "PST-AZ-019", Authorize, Operator, 503, "no policy has arrived yet",
+        "a bundle service has not answered since the start, and no copy of its bundle is kept: the log names the bundle and what the service did";
+
     VAULT_UNREACHABLE = "PST-CR-001", Credential, Operator, 503, "the vault did not answer",
         "check vaults.NAME.url, the network, and whether the vault runs";
     VAULT_SEALED = "PST-CR-002", Credential, Operator, 503, "the vault is sealed or not ready",
@@ -183,6 +186,12 @@ codes! {
         "the log names file, line and construct; a refused bundle stays as it was, the others move on";
     PANICKED = "PST-OP-004", Operate, Postern, 500, "an internal error ended the request",
         "a fault of ours was contained; the log line has it: report it";
+    SERVICE_UNREACHABLE = "PST-OP-005", Operate, Operator, 503, "a bundle service did not answer",
+        "check policy.bundles.NAME.url, its tls and the network; the bundle that it gave last serves on";
+    SERVICE_DENIED = "PST-OP-006", Operate, Operator, 503, "a bundle service refused this sidecar",
+        "check policy.bundles.NAME.token_file, or whether the service knows this sidecar's SVID (tls.present_svid); the bundle that it gave last serves on";
+    SERVICE_ANSWER = "PST-OP-007", Operate, Operator, 503, "a bundle service answered with something that is no bundle",
+        "the log says what it was: a redirect is never followed, and a page or an error is no bundle; the bundle that it gave last serves on";
 }
 
 #[cfg(test)]

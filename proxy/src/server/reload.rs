@@ -5,11 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::material::Material;
+use super::services::{self, Services, Unobtained};
 use super::watch::{Changed, Watch};
 use super::workers::Workers;
 use super::{Parts, ServerError, Stop};
 use crate::authorize::LoadedPolicy;
-use crate::authorize::load::{self, PolicyError};
+use crate::authorize::load::{self, Bundles, PolicyError, Reread};
+use crate::authorize::service::{Client, News};
 use crate::config::{self, Config, ConfigErrors};
 use crate::fault::{Code, codes};
 use crate::identify::IdentifyError;
@@ -22,6 +24,9 @@ pub(super) struct Reloader {
     pub(super) policies: Publisher<LoadedPolicy>,
     pub(super) material: Material,
     pub(super) workers: Workers,
+    pub(super) services: Services,
+    /// The way to services.
+    pub(super) client: Client,
     pub(super) parts: Parts,
 }
 
@@ -38,6 +43,8 @@ enum Refused {
     Policy(#[from] PolicyError),
     #[error("bundle {0}: {1}")]
     Bundle(String, #[source] PolicyError),
+    #[error("bundle {0}: {1}")]
+    Unobtained(String, #[source] Unobtained),
     #[error(transparent)]
     Start(#[from] ServerError),
     #[error("loading it ended by a fault of ours")]
@@ -49,10 +56,16 @@ impl Reloader {
     pub(super) async fn follow(&mut self, config: &Config, stop: &mut Stop) -> Option<ServerError> {
         let mut watch = Watch::over(config);
         loop {
-            let changed = tokio::select! {
-                () = stop.told() => return None,
-                failed = self.workers.one_ended() => return Some(failed),
-                changed = watch.changed() => changed,
+            let changed = {
+                let mut changing = std::pin::pin!(watch.changed());
+                loop {
+                    tokio::select! {
+                        () = stop.told() => return None,
+                        failed = self.workers.one_ended() => return Some(failed),
+                        changed = &mut changing => break changed,
+                        news = self.services.news() => self.hear(news).await,
+                    }
+                }
             };
             let serving = self.reload(changed).await;
             watch.follow(&serving);
@@ -93,12 +106,20 @@ impl Reloader {
         if !fixed.is_empty() {
             return Err(Refused::NeedsRestart(fixed));
         }
-        let policy = if next.policy == serving.policy { None } else { Some(compile(&next.policy).await?) };
+        let policy = if next.policy == serving.policy {
+            None
+        } else {
+            let bundles = self.policies.current().value.bundles.clone();
+            let begun = services::begin(&next.policy, (&serving.policy, &bundles), &self.client).await;
+            let begun = begun.map_err(|(name, error)| Refused::Unobtained(name, error))?;
+            Some(compile(&next.policy, begun).await?)
+        };
         let generation = self.configs.current().generation + 1;
         let workers = Workers::start(&next, generation, &self.parts, Some(&self.workers))?;
         let now = self.parts.clock.now().wall;
         if let Some(policy) = policy {
             self.policies.publish(policy, now);
+            self.services = Services::follow(&next.policy, &self.client);
         }
         let before = std::mem::replace(&mut self.workers, workers);
         self.material = material;
@@ -110,23 +131,52 @@ impl Reloader {
     /// Takes over what changed; a bundle that is refused keeps its old state. A record tells of each.
     async fn replace_policy(&mut self, config: &Config) -> Result<(), Refused> {
         let (policy, serving) = (config.policy.clone(), self.policies.current().value.bundles.clone());
+        let arrived = self.services.arrived();
         // Reading and compiling may take long; the control thread has leases to renew meanwhile.
-        let reread = tokio::task::spawn_blocking(move || load::reread(&policy, &serving)).await?;
-        // With one bundle there is nothing to tell apart.
-        let several = config.policy.bundles.len() > 1;
-        if let Some(policy) = reread.policy {
-            let revisions = Arc::clone(&policy.revisions);
-            let generation = self.policies.publish(policy, self.parts.clock.now().wall);
-            for name in reread.accepted {
-                let detail = if several { format!("bundle {name}") } else { String::new() };
-                self.accepted("policy", generation, revisions.get(&name).cloned(), detail).await;
+        let reread = move || load::reread(&policy, &serving, &arrived);
+        let reread = tokio::task::spawn_blocking(reread).await?;
+        self.settle(config, reread).await;
+        Ok(())
+    }
+
+    /// What a bundle service brought, or failed to.
+    async fn hear(&mut self, news: News) {
+        let config = Arc::clone(&self.configs.current().value);
+        match news {
+            News::Withdrawn(name) => self.services.withdraw(&name),
+            News::Failed { name, code, why } => {
+                let generation = self.policies.current().generation;
+                self.record("policy", generation, None, Some(code.id), told(&config, &name, &why)).await;
+            }
+            News::Arrived(arrival) => {
+                self.services.keep(arrival);
+                let (policy, arrived) = (config.policy.clone(), self.services.arrived());
+                let serving = self.policies.current().value.bundles.clone();
+                let take = move || load::take(&policy, &serving, &arrived);
+                match tokio::task::spawn_blocking(take).await {
+                    Ok(taken) => self.settle(&config, taken).await,
+                    Err(fault) => self.refused("policy", codes::POLICY_REFUSED, &fault.into()).await,
+                }
             }
         }
+    }
+
+    /// Publishes what passed, and records what became of each bundle.
+    async fn settle(&mut self, config: &Config, mut reread: Reread) {
+        if let Some(policy) = reread.policy.take() {
+            let revisions = Arc::clone(&policy.revisions);
+            let generation = self.policies.publish(policy, self.parts.clock.now().wall);
+            for name in &reread.accepted {
+                let detail = told(config, name, "");
+                self.accepted("policy", generation, revisions.get(name).cloned(), detail).await;
+            }
+        }
+        self.services.settle(&reread, &self.policies.current().value.bundles);
+        let several = config.policy.bundles.len() > 1;
         for (name, error) in reread.refused {
             let refused = if several { Refused::Bundle(name, error) } else { error.into() };
             self.refused("policy", codes::POLICY_REFUSED, &refused).await;
         }
-        Ok(())
     }
 
     async fn accepted(&self, what: &'static str, generation: u64, revision: Option<String>, detail: String) {
@@ -164,8 +214,17 @@ fn read(file: &Path) -> Result<(Arc<Config>, Material), Refused> {
     Ok((Arc::new(config), material))
 }
 
+/// Which bundle it is about; with one bundle there is nothing to tell apart.
+fn told(config: &Config, name: &str, what: &str) -> String {
+    match (config.policy.bundles.len() > 1, what) {
+        (false, what) => what.to_owned(),
+        (true, "") => format!("bundle {name}"),
+        (true, what) => format!("bundle {name}: {what}"),
+    }
+}
+
 /// Reads and compiles on another thread.
-async fn compile(policy: &config::Policy) -> Result<LoadedPolicy, Refused> {
+async fn compile(policy: &config::Policy, begun: Bundles) -> Result<LoadedPolicy, Refused> {
     let policy = policy.clone();
-    Ok(tokio::task::spawn_blocking(move || load::load(&policy)).await??)
+    Ok(tokio::task::spawn_blocking(move || load::load(&policy, begun)).await??)
 }

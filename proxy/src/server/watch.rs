@@ -7,7 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::look::{Look, note, over};
 use super::material;
-use crate::config::{Bundle, Config};
+use crate::config::{Bundle, BundleSource, Config};
 
 /// How often files are looked at: names, sizes and times, not contents.
 const LOOK: Duration = Duration::from_millis(500);
@@ -107,7 +107,12 @@ fn bundles(config: &Config) -> Vec<PathBuf> {
         keys.map(|key| key.file.clone()).collect::<Vec<_>>()
     };
     let bundles = config.policy.bundles.values();
-    bundles.flat_map(|bundle| [vec![bundle.path.clone()], keys(bundle)].concat()).collect()
+    let path = |bundle: &Bundle| match &bundle.source {
+        BundleSource::Path(path) => vec![path.clone()],
+        // What a service serves is followed by whoever asks it.
+        BundleSource::Service(_) => Vec::new(),
+    };
+    bundles.flat_map(|bundle| [path(bundle), keys(bundle)].concat()).collect()
 }
 
 /// The next SIGHUP; never, where signals cannot be heard.

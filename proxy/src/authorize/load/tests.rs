@@ -7,10 +7,10 @@ use super::*;
 
 /// A policy of bundles in folders below one.
 fn policy(folder: &Path, names: &[&str]) -> config::Policy {
-    let bundle = |name: &&str| config::Bundle { path: folder.join(name), verify: None };
+    let bundle = |name: &&str| config::Bundle { source: BundleSource::Path(folder.join(name)), verify: None };
     let bundles = names.iter().map(|name| ((*name).to_owned(), bundle(name))).collect();
     let entrypoint = "data.main.decision".to_owned();
-    config::Policy { entrypoint, bundles, fuse: Duration::from_secs(1), tests: true }
+    config::Policy { entrypoint, bundles, fuse: Duration::from_secs(1), tests: true, status: None }
 }
 
 fn write(folder: &Path, bundle: &str, revision: &str, text: &str) {
@@ -27,7 +27,7 @@ fn start(names: &[&str]) -> (tempfile::TempDir, config::Policy, LoadedPolicy) {
         write(folder.path(), name, "t1", "open := true");
     }
     let policy = policy(folder.path(), names);
-    let loaded = load(&policy).unwrap();
+    let loaded = load(&policy, Bundles::new()).unwrap();
     (folder, policy, loaded)
 }
 
@@ -40,7 +40,7 @@ fn each_bundle_has_its_revision_and_what_did_not_change_is_not_compiled_again() 
     let (_folder, policy, loaded) = start(&["main", "team"]);
 
     assert_eq!(revisions(&loaded), ["m1", "t1"]);
-    let again = reread(&policy, &loaded.bundles);
+    let again = reread(&policy, &loaded.bundles, &Bundles::new());
     assert!(again.policy.is_none() && again.refused.is_empty(), "{again:?}");
 }
 
@@ -50,7 +50,7 @@ fn bundles_that_only_pass_together_are_taken_together() {
     write(folder.path(), "main", "m2", "default decision := false\n\ndecision if data.team.is_open(1)");
     write(folder.path(), "team", "t2", "is_open(x) if x == 1");
 
-    let next = reread(&policy, &loaded.bundles);
+    let next = reread(&policy, &loaded.bundles, &Bundles::new());
 
     assert_eq!(revisions(next.policy.as_ref().unwrap()), ["m2", "t2"]);
     assert_eq!(next.accepted, ["main", "team"]);
@@ -64,7 +64,7 @@ fn a_bad_bundle_keeps_its_old_state_and_holds_no_other_back() {
         write(folder.path(), "team", "t2", "open := true\n\nis_open(x) if x == 1");
         write(folder.path(), "zone", "z2", bad);
 
-        let next = reread(&policy, &loaded.bundles);
+        let next = reread(&policy, &loaded.bundles, &Bundles::new());
 
         // The first needs the second, which is only seen once that was taken.
         assert_eq!(revisions(next.policy.as_ref().unwrap()), ["m2", "t2", "t1"], "{bad}");
@@ -81,7 +81,7 @@ fn a_bundle_that_cannot_be_read_holds_no_other_back_either() {
     write(folder.path(), "main", "m2", "default decision := false\n\ndecision if data.team.open == true");
     std::fs::write(folder.path().join("team/.manifest"), "{").unwrap();
 
-    let next = reread(&policy, &loaded.bundles);
+    let next = reread(&policy, &loaded.bundles, &Bundles::new());
 
     assert_eq!(revisions(next.policy.as_ref().unwrap()), ["m2", "t1"]);
     assert_eq!(next.refused[0].0, "team");
@@ -96,7 +96,7 @@ fn two_bundles_that_come_to_own_the_same_are_not_taken() {
     )
     .unwrap();
 
-    let next = reread(&policy, &loaded.bundles);
+    let next = reread(&policy, &loaded.bundles, &Bundles::new());
 
     assert!(next.policy.is_none());
     assert!(next.refused[0].1.to_string().contains("main and team both own /main/x"), "{next:?}");
@@ -110,18 +110,18 @@ fn the_tests_of_each_bundle_must_pass_with_the_policies_of_all() {
         std::fs::write(folder.path().join(bundle).join("a_test.rego"), text).unwrap();
     };
     test("team", "test_main_opens if data.main.decision");
-    let next = reread(&policy, &loaded.bundles);
+    let next = reread(&policy, &loaded.bundles, &Bundles::new());
     assert_eq!((next.accepted, next.refused.len()), (vec!["team".to_owned()], 0));
     let loaded = next.policy.unwrap();
 
     // The other bundle breaks what this one promises of it.
     write(folder.path(), "main", "m2", "default decision := false\n\ndecision if not data.team.open");
-    let next = reread(&policy, &loaded.bundles);
+    let next = reread(&policy, &loaded.bundles, &Bundles::new());
     assert!(next.policy.is_none());
     let why = next.refused[0].1.to_string();
     assert!(why.contains("team/a_test.rego:3:1: `data.team_test.test_main_opens` failed"), "{why}");
-    assert!(load(&policy).is_err());
+    assert!(load(&policy, Bundles::new()).is_err());
 
     policy.tests = false;
-    assert_eq!(revisions(&load(&policy).unwrap()), ["m2", "t1"]);
+    assert_eq!(revisions(&load(&policy, Bundles::new()).unwrap()), ["m2", "t1"]);
 }

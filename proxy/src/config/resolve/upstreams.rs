@@ -76,7 +76,12 @@ impl Resolver<'_> {
         Some(UpstreamTimeouts { connect: connect?, response: response?, idle: idle? })
     }
 
-    fn tls(&mut self, at: &At, tls: &draft::Tls, address: Option<&UpstreamAddress>) -> Option<UpstreamTls> {
+    pub(super) fn tls(
+        &mut self,
+        at: &At,
+        tls: &draft::Tls,
+        address: Option<&UpstreamAddress>,
+    ) -> Option<UpstreamTls> {
         let proof = self.proof(at, tls);
         let server_name = match &tls.server_name {
             Some(name) => self.problems.unit(&at.key("server_name"), units::host(name)).map(Some),

@@ -42,9 +42,7 @@ impl Resolver<'_> {
         }
         let (tls, host, port) = url?;
         let roots = match (self.file_if(&at.key("roots"), vault.roots.as_ref())?, &spiffe_id) {
-            (None, None) if tls => {
-                Some(self.around.roots.clone().unwrap_or_else(|| PathBuf::from(SYSTEM_ROOTS)))
-            }
+            (None, None) if tls => Some(self.system_roots()),
             (roots, _) => roots,
         };
         Some(Vault {
@@ -58,6 +56,11 @@ impl Resolver<'_> {
             login: login?,
             timeout: timeout?,
         })
+    }
+
+    /// The roots of whoever is not told which to take.
+    pub(super) fn system_roots(&self) -> PathBuf {
+        self.around.roots.clone().unwrap_or_else(|| PathBuf::from(SYSTEM_ROOTS))
     }
 
     fn vault_login(&mut self, at: &At, login: &draft::VaultLogin) -> Option<VaultLogin> {

@@ -14,8 +14,9 @@ use super::held::{Fetching, Held, Place};
 use super::run::{Keeping, reply};
 use crate::clock::Expiry;
 use crate::credential::vault::VaultError;
-use crate::credential::{Access, CredentialError, Lease, Term, pace};
+use crate::credential::{Access, CredentialError, Lease, Term};
 use crate::model::Fingerprint;
+use crate::pace;
 
 /// How long a failed fetch answers those who ask again.
 const FAILURE_KEPT: Duration = Duration::from_secs(1);

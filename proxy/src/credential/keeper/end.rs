@@ -10,9 +10,10 @@ use tokio::sync::watch;
 use super::Tools;
 use super::held::Held;
 use crate::clock::BootTime;
+use crate::credential::Access;
 use crate::credential::journal::Line;
 use crate::credential::vault::Grip;
-use crate::credential::{Access, pace};
+use crate::pace;
 use crate::record::{AccessEnded, Entry};
 
 /// How long the record of an end waits for its proof. The vault may be down for longer; the

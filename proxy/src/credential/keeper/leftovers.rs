@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use super::Tools;
 use crate::credential::journal::Line;
-use crate::credential::pace;
 use crate::credential::vault::{Vault, VaultError};
 use crate::model::{LeaseRef, Secret, VaultName};
+use crate::pace;
 use crate::record::{AccessEnded, Entry};
 
 /// The longest pause between two attempts.

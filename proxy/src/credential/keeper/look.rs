@@ -6,8 +6,8 @@ use super::held::{Fetching, Held, Place};
 use super::run::Keeping;
 use super::{end, fetch};
 use crate::clock::Moment;
-use crate::credential::pace;
 use crate::model::{Fingerprint, SpiffeId, UpstreamName};
+use crate::pace;
 
 /// What a lease calls for.
 enum Call {

@@ -3,8 +3,9 @@ use std::time::Duration;
 
 use super::{CredentialSource, Issue, material};
 use crate::LocalBoxFuture;
+use crate::credential::CredentialError;
 use crate::credential::vault::{Data, Grip, Vault, VaultError};
-use crate::credential::{CredentialError, pace};
+use crate::pace;
 
 /// How long a secret without any end of its own is trusted after it was read: in an outage it goes on for so long.
 const STATIC_LIFE: Duration = Duration::from_mins(5);

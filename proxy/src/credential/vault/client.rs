@@ -10,20 +10,17 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::{self, SendRequest};
-use hyper_util::rt::TokioIo;
+use hyper::client::conn::http1::SendRequest;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
-use tokio_rustls::TlsConnector;
 
 use super::answer::Answer;
 use super::error::VaultError;
 use super::unwatched::Unwatched;
 use crate::config;
 use crate::model::Secret;
+use crate::wire::{self, Server};
 
 /// The largest answer that is read.
 const MAX_ANSWER: usize = 1 << 20;
@@ -48,7 +45,7 @@ pub(super) struct Call<'a> {
 /// The wire.
 pub(super) struct Client {
     server: Arc<config::Vault>,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+    wire: Server,
     kept: RefCell<Vec<SendRequest<Full<Bytes>>>>,
     turns: Semaphore,
 }
@@ -69,10 +66,11 @@ impl Client {
             Some(config) => {
                 let name = ServerName::try_from(server.host.clone())
                     .map_err(|_| VaultError::Host(server.host.clone()))?;
-                Some((TlsConnector::from(config), name))
+                Some((config, name))
             }
         };
-        Ok(Self { server, tls, kept: RefCell::default(), turns: Semaphore::new(MAX_IN_FLIGHT) })
+        let wire = Server::new(&server.host, server.port, tls);
+        Ok(Self { server, wire, kept: RefCell::default(), turns: Semaphore::new(MAX_IN_FLIGHT) })
     }
 
     /// One call and its whole answer, within the vault's timeout.
@@ -105,7 +103,7 @@ impl Client {
         let mut request = Request::builder()
             .method(call.method)
             .uri(format!("/v1/{}", call.path))
-            .header(header::HOST, format!("{}:{}", self.server.host, self.server.port))
+            .header(header::HOST, self.wire.authority())
             // An agent or proxy before the vault may insist on it, against forged requests of browsers.
             .header("X-Vault-Request", "true");
         if let Some(namespace) = &self.server.namespace {
@@ -149,15 +147,12 @@ impl Client {
     }
 
     async fn connect(&self, watch: Watch) -> Result<SendRequest<Full<Bytes>>, VaultError> {
-        let host = self.server.host.trim_start_matches('[').trim_end_matches(']');
-        let tcp = TcpStream::connect((host, self.server.port)).await.map_err(VaultError::Connect)?;
-        tcp.set_nodelay(true).map_err(VaultError::Connect)?;
-        match &self.tls {
-            None => speak(tcp, watch).await,
-            Some((connector, name)) => {
-                speak(connector.connect(name.clone(), tcp).await.map_err(VaultError::Connect)?, watch).await
-            }
-        }
+        let stream = self.wire.connect().await.map_err(VaultError::Connect)?;
+        let speaking = match watch {
+            Watch::Watched => wire::speak(stream).await,
+            Watch::Unwatched => wire::speak(Unwatched::new(stream)).await,
+        };
+        speaking.map_err(VaultError::Exchange)
     }
 
     fn keep(&self, connection: SendRequest<Full<Bytes>>) {
@@ -173,29 +168,6 @@ impl Client {
 enum Watch {
     Watched,
     Unwatched,
-}
-
-async fn speak<T>(stream: T, watch: Watch) -> Result<SendRequest<Full<Bytes>>, VaultError>
-where
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    match watch {
-        Watch::Watched => shake_hands(stream).await,
-        Watch::Unwatched => shake_hands(Unwatched::new(stream)).await,
-    }
-}
-
-async fn shake_hands<T>(stream: T) -> Result<SendRequest<Full<Bytes>>, VaultError>
-where
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(VaultError::Exchange)?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection to the vault ended");
-        }
-    });
-    Ok(sender)
 }
 
 async fn read(response: Response<Incoming>) -> Result<Answer, VaultError> {

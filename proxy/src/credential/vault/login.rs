@@ -1,8 +1,6 @@
 //! How we come by a vault token, and what we know of it.
 
 use std::cell::Cell;
-use std::io;
-use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,11 +12,9 @@ use super::error::VaultError;
 use crate::LocalBoxFuture;
 use crate::clock::{Expiry, Moment};
 use crate::config::VaultLogin;
-use crate::credential::pace;
 use crate::model::Secret;
+use crate::{pace, wire};
 
-/// The longest token that is read from a file.
-const MAX_TOKEN: u64 = 16 * 1024;
 /// A token that lives longer than this is not what a sidecar should be given.
 const LONG: Duration = Duration::from_hours(1);
 
@@ -119,7 +115,7 @@ pub(super) async fn log_in(
             by_jwt(client, &path, body.into(), now).await.map_err(|cause| VaultError::Login(Box::new(cause)))
         }
         VaultLogin::TokenFile(path) => {
-            let token = read_token(path)
+            let token = wire::token(path)
                 .await
                 .map_err(|cause| VaultError::TokenFile { path: path.clone(), cause })?;
             by_token(client, token, now).await.map_err(|cause| VaultError::Login(Box::new(cause)))
@@ -168,12 +164,4 @@ async fn by_token(client: &Client, token: Secret<String>, now: Moment) -> Result
         tracing::warn!("the token in the file never ends: what a crash leaves behind does not end with it");
     }
     Ok(Session::new(token, None, now, life, false))
-}
-
-async fn read_token(path: &Path) -> io::Result<Secret<String>> {
-    let text = crate::state::read_bounded(path, MAX_TOKEN).await?;
-    let text = std::str::from_utf8(text.expose()).map_err(|_| io::ErrorKind::InvalidData)?;
-    let token = text.trim();
-    let plain = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-    if plain { Ok(Secret::new(token.to_owned())) } else { Err(io::ErrorKind::InvalidData.into()) }
 }

@@ -102,7 +102,7 @@ impl Plan {
             clock: Arc::clone(&clock),
         });
         let keeper = keeper.unwrap();
-        let loaded = load::load(&config.policy).unwrap();
+        let loaded = load::load(&config.policy, load::Bundles::new()).unwrap();
         let (policy, live) = live(loaded, clock.now().wall);
         let surroundings = Surroundings { identities: published.identities.clone(), labels: BTreeMap::new() };
         let authorizer = Authorizer::new(live, surroundings, Arc::clone(&clock));

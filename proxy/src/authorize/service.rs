@@ -1,0 +1,12 @@
+//! Bundles that an HTTP service serves, downloaded as OPA downloads them. Runs on the control thread.
+//!
+//! A [`Follower`] asks one service again and again and tells what came of it as [`News`]; whoever takes the news
+//! decides what serves. It knows nothing of other bundles.
+
+mod client;
+mod error;
+mod follow;
+
+pub use client::{Answer, Client, Download};
+pub use error::ServiceError;
+pub use follow::{Arrival, Follower, News, Outcome};

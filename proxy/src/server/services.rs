@@ -1,0 +1,147 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::authorize::load::{self, Bundles, PolicyError, Reread};
+use crate::authorize::service::{Answer, Arrival, Client, Follower, News, Outcome, ServiceError};
+use crate::config::{Bundle, BundleService, BundleSource, Policy};
+
+/// How much may wait to be heard; followers wait then.
+const NEWS: usize = 16;
+
+/// The bundle services of one configuration, each followed by a task, and what they brought that does not serve yet.
+pub(super) struct Services {
+    tasks: Vec<JoinHandle<()>>,
+    news: mpsc::Receiver<News>,
+    /// Without services nobody else would hold it, and no news would be the end of news.
+    _teller: mpsc::Sender<News>,
+    waiting: BTreeMap<String, Arrival>,
+}
+
+impl Services {
+    /// Follows every service that the policy names, from now on.
+    pub(super) fn follow(policy: &Policy, client: &Client) -> Self {
+        let (teller, news) = mpsc::channel(NEWS);
+        let mut tasks = Vec::new();
+        for (name, bundle) in &policy.bundles {
+            let BundleSource::Service(service) = &bundle.source else { continue };
+            let follower = Follower {
+                name: name.clone(),
+                service: Arc::clone(service),
+                verify: bundle.verify.clone(),
+                client: client.clone(),
+                news: teller.clone(),
+            };
+            tasks.push(tokio::task::spawn_local(follower.run()));
+        }
+        Self { tasks, news, _teller: teller, waiting: BTreeMap::new() }
+    }
+
+    /// What comes next. Safe to drop.
+    pub(super) async fn news(&mut self) -> News {
+        match self.news.recv().await {
+            Some(news) => news,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Keeps a bundle until it serves or a later one takes its place.
+    pub(super) fn keep(&mut self, arrival: Arrival) {
+        self.waiting.insert(arrival.name.clone(), arrival);
+    }
+
+    /// A bundle that is no longer offered.
+    pub(super) fn withdraw(&mut self, name: &str) {
+        self.waiting.remove(name);
+    }
+
+    /// What arrived and does not serve yet.
+    pub(super) fn arrived(&self) -> Bundles {
+        self.waiting.iter().map(|(name, arrival)| (name.clone(), Arc::clone(&arrival.sources))).collect()
+    }
+
+    /// Tells followers what became of what they brought; gives what serves now.
+    pub(super) fn settle(&mut self, outcome: &Reread, serving: &Bundles) -> Vec<Arrival> {
+        let mut taken = Vec::new();
+        for (name, mut arrival) in std::mem::take(&mut self.waiting) {
+            let same = serving.get(&name).is_some_and(|bundle| bundle.is_same(&arrival.sources));
+            let became = if outcome.accepted.contains(&name) {
+                Outcome::Serves
+            } else if same {
+                Outcome::Same
+            } else if outcome.refused.iter().any(|(refused, _)| *refused == name) {
+                Outcome::Refused
+            } else {
+                Outcome::Held
+            };
+            if let Some(tell) = arrival.outcome.take() {
+                // A follower that is gone need not know.
+                let _gone = tell.send(became);
+            }
+            match became {
+                Outcome::Serves | Outcome::Same => taken.push(arrival),
+                Outcome::Held | Outcome::Refused => {
+                    self.waiting.insert(name, arrival);
+                }
+            }
+        }
+        taken
+    }
+}
+
+impl Drop for Services {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// Why a bundle of a new configuration cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unobtained {
+    #[error("{url}: {}", crate::fault::causes(&**error))]
+    Service { url: String, error: Box<ServiceError> },
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    #[error("reading it ended by a fault of ours")]
+    Fault(#[from] tokio::task::JoinError),
+}
+
+/// What a new configuration begins with: what serves, where a bundle comes from where it came from; else it is
+/// downloaded, for a service that cannot be asked is not to take the place of one that could.
+pub(super) async fn begin(
+    next: &Policy,
+    (before, serving): (&Policy, &Bundles),
+    client: &Client,
+) -> Result<Bundles, (String, Unobtained)> {
+    let mut begun = Bundles::new();
+    for (name, bundle) in &next.bundles {
+        let BundleSource::Service(service) = &bundle.source else { continue };
+        if before.bundles.get(name) == Some(bundle) {
+            begun.extend(serving.get(name).map(|sources| (name.clone(), Arc::clone(sources))));
+            continue;
+        }
+        let sources = obtain(service, bundle, client).await.map_err(|error| (name.clone(), error))?;
+        begun.insert(name.clone(), sources);
+    }
+    Ok(begun)
+}
+
+async fn obtain(
+    service: &Arc<BundleService>,
+    bundle: &Bundle,
+    client: &Client,
+) -> Result<Arc<postern_policy::Sources>, Unobtained> {
+    let url = service.endpoint.url.clone();
+    let download = match client.ask(service, None, None).await {
+        Ok(Answer::Bundle(download)) => download,
+        Ok(Answer::Unchanged { .. }) => {
+            return Err(Unobtained::Service { url, error: Box::new(ServiceError::NothingToKeep) });
+        }
+        Err(error) => return Err(Unobtained::Service { url, error: Box::new(error) }),
+    };
+    let verify = bundle.verify.clone();
+    let unpack = move || load::unpack(&download.archive, &url, verify.as_ref());
+    Ok(tokio::task::spawn_blocking(unpack).await??)
+}

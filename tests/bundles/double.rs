@@ -1,0 +1,106 @@
+//! A bundle service that does what no real one can be made to do.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// One step of an answer.
+#[derive(Clone)]
+pub(super) enum Step {
+    Send(Vec<u8>),
+    Pause(Duration),
+    /// Says nothing more until the other end is gone.
+    Hang,
+}
+
+/// What is answered to a request of this head.
+type Script = Box<dyn FnMut(&str) -> Vec<Step> + Send>;
+
+/// Answers by a script, each request on a connection of its own.
+pub(super) struct Double {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    script: Mutex<Script>,
+    heads: Mutex<Vec<String>>,
+    over: AtomicBool,
+}
+
+impl Double {
+    pub(super) fn start(script: impl FnMut(&str) -> Vec<Step> + Send + 'static) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback can be listened on");
+        let address = listener.local_addr().expect("it has an address");
+        let shared = Arc::new(Shared {
+            script: Mutex::new(Box::new(script)),
+            heads: Mutex::default(),
+            over: AtomicBool::new(false),
+        });
+        let told = Arc::clone(&shared);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                if told.over.load(Ordering::Relaxed) {
+                    return;
+                }
+                let told = Arc::clone(&told);
+                // The other end may be gone: that is its own affair.
+                thread::spawn(move || answer(stream, &told).unwrap_or_default());
+            }
+        });
+        Self { address, shared }
+    }
+
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// From now on, this is answered.
+    pub(super) fn say(&self, script: impl FnMut(&str) -> Vec<Step> + Send + 'static) {
+        *lock(&self.shared.script) = Box::new(script);
+    }
+
+    /// The heads of all requests so far, in small letters.
+    pub(super) fn heads(&self) -> Vec<String> {
+        lock(&self.shared.heads).clone()
+    }
+}
+
+impl Drop for Double {
+    fn drop(&mut self) {
+        self.shared.over.store(true, Ordering::Relaxed);
+        drop(TcpStream::connect(self.address));
+    }
+}
+
+fn answer(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
+    let mut head = String::new();
+    let mut reader = BufReader::new(stream.try_clone()?);
+    while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head)? > 0 {}
+    let head = head.to_ascii_lowercase();
+    lock(&shared.heads).push(head.clone());
+    let steps = (lock(&shared.script))(&head);
+    for step in steps {
+        match step {
+            Step::Send(bytes) => stream.write_all(&bytes)?,
+            Step::Pause(length) => thread::sleep(length),
+            Step::Hang => {
+                reader.read_line(&mut String::new())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An answer of this status line and these headers, with its length said.
+pub(super) fn whole(status: &str, headers: &str, body: &[u8]) -> Vec<Step> {
+    let head = format!("HTTP/1.1 {status}\r\n{headers}content-length: {}\r\n\r\n", body.len());
+    vec![Step::Send([head.as_bytes(), body].concat())]
+}

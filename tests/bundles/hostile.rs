@@ -1,0 +1,179 @@
+//! What a bundle service may do wrong: each is said as what it is, and changes nothing.
+
+use std::process::Command;
+use std::time::Duration;
+
+use postern_tests::parts::present;
+use postern_tests::process::{told_by, until};
+
+use super::double::{Double, Step, whole};
+use super::site::{Site, place};
+use super::{archive, folder, rules};
+
+const GZIP: &str = "content-type: application/gzip\r\n";
+
+/// An answer that holds a bundle named `etag`.
+fn bundle(etag: &str, archive: &[u8]) -> Vec<Step> {
+    whole("200 OK", &format!("{GZIP}etag: \"{etag}\"\r\n"), archive)
+}
+
+fn start(double: &Double, more: &str) -> Site {
+    let url = double.url("/bundles/main.tar.gz");
+    let polling = "polling: { min: 20ms, max: 40ms }, timeout: 500ms";
+    Site::begin(place(), &format!("bundles: {{ main: {{ url: \"{url}\", {polling}{more} }} }}"))
+}
+
+/// What is answered, the code, and words of the record's detail.
+fn table() -> Vec<(Vec<Step>, &'static str, &'static str)> {
+    let half = format!("HTTP/1.1 200 OK\r\n{GZIP}content-length: 9999\r\n\r\nhalf");
+    let drip = (0..20).flat_map(|_| [Step::Send(b"x".to_vec()), Step::Pause(Duration::from_millis(60))]);
+    let slow = vec![Step::Send(format!("HTTP/1.1 200 OK\r\n{GZIP}content-length: 20\r\n\r\n").into_bytes())];
+    let elsewhere = "location: /elsewhere?token=hunter2\r\n";
+    vec![
+        (vec![Step::Hang], "PST-OP-005", "no whole answer within 500ms"),
+        (whole("500 Broken", "", b"words"), "PST-OP-007", "status 500"),
+        (slow.into_iter().chain(drip).collect(), "PST-OP-005", "no whole answer within 500ms"),
+        (
+            whole("302 Found", elsewhere, b""),
+            "PST-OP-007",
+            "status 302, a redirect to /elsewhere, which is not followed",
+        ),
+        (
+            whole("200 OK", "content-type: text/html\r\n", b"<p>log in"),
+            "PST-OP-007",
+            "an answer of `text/html`",
+        ),
+        (vec![Step::Send(half.into_bytes())], "PST-OP-005", "the exchange broke off"),
+        (whole("200 OK", GZIP, b""), "PST-OP-007", "an empty answer"),
+        (vec![Step::Send(b"SSH-2.0-OpenSSH\r\n".to_vec())], "PST-OP-005", "the exchange broke off"),
+        (
+            whole("304 Not Modified", "", b""),
+            "PST-OP-007",
+            "status 304, although it was not told of any bundle",
+        ),
+        (whole("401 Unauthorized", "", b""), "PST-OP-006", "status 401"),
+        (whole("200 OK", GZIP, &[0; 70_000]), "PST-OP-007", "an answer of more than 65536 bytes"),
+        (whole("200 OK", GZIP, b"not an archive"), "PST-OP-003", "main.tar.gz: archive: cannot be unpacked"),
+        (whole("200 OK", GZIP, &delta()), "PST-OP-003", "patch.json: is not read: a delta bundle"),
+    ]
+}
+
+/// A bundle that says how to change another.
+fn delta() -> Vec<u8> {
+    let source = folder(&[("patch.json", r#"{"data": []}"#)]);
+    told_by(Command::new("tar").current_dir(source.path()).args(["-czf", "d.tar.gz", "patch.json"])).unwrap();
+    std::fs::read(source.path().join("d.tar.gz")).unwrap()
+}
+
+#[test]
+fn whatever_a_service_does_wrong_nothing_is_allowed_before_and_nothing_changes_after() {
+    let test = "whatever_a_service_does_wrong_nothing_is_allowed_before_and_nothing_changes_after";
+    if !present(test, &["opa", "curl"]) {
+        return;
+    }
+    let double = Double::start(|_| vec![Step::Hang]);
+    let mut site = start(&double, ", size: 64KiB");
+    until("it answers", || site.sidecar.ask("/ready").is_ok());
+    let (status, words) = site.sidecar.ask("/ready").unwrap();
+    assert!(status == 503 && words.contains("PST-AZ-019"), "{words}");
+    let refused = site.until_refused("PST-AZ-019");
+    assert_eq!(refused["decision"]["allow"], false, "{refused}");
+
+    misbehave(&double, &site);
+    assert_eq!(site.request().1["code"], "PST-AZ-019");
+
+    let good = archive(1, &rules(true));
+    double.say(move |_| bundle("one", &good));
+    site.ready();
+    assert_eq!(site.request().0, 200);
+
+    misbehave(&double, &site);
+    let (status, record) = site.request();
+    assert_eq!((status, &record["decision"]["policy"]["main"]), (200, &"r1".into()));
+    assert!(!double.heads().iter().any(|head| head.contains("elsewhere")), "a redirect was followed");
+}
+
+fn misbehave(double: &Double, site: &Site) {
+    for (steps, code, words) in table() {
+        let before = site.records("reload").len();
+        let told = steps.clone();
+        double.say(move |_| told.clone());
+        let fits = |record: &serde_json::Value| {
+            record["code"] == code && record["detail"].as_str().is_some_and(|detail| detail.contains(words))
+        };
+        until(words, || site.records("reload").iter().skip(before).any(fits));
+        let all = std::fs::read_to_string(site.path("records.jsonl")).unwrap();
+        assert!(!all.contains("hunter2"), "what stood in a query was recorded");
+    }
+}
+
+#[test]
+fn a_bundle_is_asked_for_by_its_etag_which_an_error_makes_forgotten() {
+    let test = "a_bundle_is_asked_for_by_its_etag_which_an_error_makes_forgotten";
+    if !present(test, &["opa", "curl"]) {
+        return;
+    }
+    let good = archive(1, &rules(true));
+    let mut count = 0;
+    let double = Double::start(move |_| {
+        count += 1;
+        match count {
+            1 => bundle("one", &good),
+            2 => whole("304 Not Modified", "", b""),
+            3 => whole("304 Not Modified", "etag: \"two\"\r\n", b""),
+            4 => whole("500 Broken", "", b""),
+            // Another name for the same.
+            _ => bundle(&format!("name-{count}"), &good),
+        }
+    });
+    let mut site = start(&double, "");
+    site.ready();
+    until("it was asked eight times", || double.heads().len() > 8);
+
+    let heads = double.heads();
+    let asked = |nth: usize, line: &str| assert!(heads[nth].contains(line), "{nth}: {}", heads[nth]);
+    asked(0, "get /bundles/main.tar.gz http/1.1\r\n");
+    asked(0, "\r\nif-none-match: \r\n");
+    asked(0, "\r\nprefer: modes=snapshot\r\n");
+    asked(1, "\r\nif-none-match: \"one\"\r\n");
+    asked(2, "\r\nif-none-match: \"one\"\r\n");
+    asked(3, "\r\nif-none-match: \"two\"\r\n");
+    asked(4, "\r\nif-none-match: \r\n");
+    asked(5, "\r\nif-none-match: \"name-5\"\r\n");
+    let policies = site.policies();
+    let accepted = policies.iter().filter(|record| record["accepted"] == true).count();
+    assert_eq!(accepted, 1, "the same is no new policy");
+    assert_eq!(site.request().0, 200);
+}
+
+#[test]
+fn a_service_that_can_wait_is_asked_at_once_and_waited_for() {
+    let test = "a_service_that_can_wait_is_asked_at_once_and_waited_for";
+    if !present(test, &["opa", "curl"]) {
+        return;
+    }
+    let waits = |etag: &str, archive: &[u8]| {
+        let headers = format!("content-type: application/vnd.openpolicyagent.bundles\r\netag: {etag}\r\n");
+        whole("200 OK", &headers, archive)
+    };
+    let (first, second) = (archive(1, &rules(true)), archive(2, &rules(false)));
+    let double = Double::start(move |head| match head {
+        _ if head.contains("if-none-match: \r\n") => waits("one", &first),
+        _ if head.contains("if-none-match: one\r\n") => {
+            [vec![Step::Pause(Duration::from_millis(1500))], waits("two", &second)].concat()
+        }
+        _ => vec![Step::Hang],
+    });
+    let url = double.url("/main");
+    let polling = "polling: { min: 1h, max: 1h, long: 20s }, timeout: 1s";
+    let mut site = Site::begin(place(), &format!("bundles: {{ main: {{ url: \"{url}\", {polling} }} }}"));
+    site.ready();
+
+    site.reload(|record| record["revision"] == "r2");
+    until("it is asked for a third", || double.heads().len() == 3);
+
+    let heads = double.heads();
+    assert!(heads[0].contains("prefer: modes=snapshot\r\n"), "{}", heads[0]);
+    assert!(heads[1].contains("prefer: modes=snapshot;wait=20\r\n"), "{}", heads[1]);
+    assert_eq!(site.request().0, 403);
+}
