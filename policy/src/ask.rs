@@ -162,18 +162,25 @@ fn bound(query: &str) -> (Vec<String>, bool) {
     for stmt in stmts {
         match &stmt.literal {
             Literal::SomeVars { vars, .. } => names.extend(vars.iter().map(|var| var.text().to_owned())),
-            Literal::SomeIn { key, value, .. } => {
-                key.iter().chain([value]).for_each(|pattern| variables(pattern, &mut names));
-            }
-            Literal::Expr { expr, .. } => {
-                if let Expr::AssignExpr { op: AssignOp::ColEq, lhs, .. } = expr.as_ref() {
-                    variables(lhs, &mut names);
-                }
-            }
-            Literal::NotExpr { .. } | Literal::Every { .. } => {}
+            other => given(other, &mut names),
         }
     }
     (names, alone)
+}
+
+/// The variables that have a value once this statement holds; `some x` alone gives it none.
+pub(crate) fn given(literal: &Literal, names: &mut Vec<String>) {
+    match literal {
+        Literal::SomeIn { key, value, .. } => {
+            key.iter().chain([value]).for_each(|pattern| variables(pattern, names));
+        }
+        Literal::Expr { expr, .. } => {
+            if let Expr::AssignExpr { op: AssignOp::ColEq, lhs, .. } = expr.as_ref() {
+                variables(lhs, names);
+            }
+        }
+        Literal::SomeVars { .. } | Literal::NotExpr { .. } | Literal::Every { .. } => {}
+    }
 }
 
 fn variables(pattern: &Expr, names: &mut Vec<String>) {

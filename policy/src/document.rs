@@ -206,6 +206,10 @@ impl Document {
         self.depth
     }
 
+    pub(crate) const fn value(&self) -> &Value {
+        &self.value
+    }
+
     pub(crate) fn into_value(self) -> Value {
         self.value
     }

@@ -71,6 +71,17 @@ impl Translated {
         place(author, self.old(before + within))
     }
 
+    /// What the author wrote where this stretch of the new text stands; offsets in bytes.
+    pub(crate) fn written<'a>(&self, author: &'a str, from: u32, to: u32) -> &'a str {
+        let old = |offset: u32| self.old(usize::try_from(offset).unwrap_or(usize::MAX));
+        author.get(old(from)..old(to)).unwrap_or_default()
+    }
+
+    /// Line and column, in the author's text, of an offset in bytes of this one.
+    pub(crate) fn placed(&self, author: &str, offset: u32) -> (u32, u32) {
+        place(author, self.old(usize::try_from(offset).unwrap_or(usize::MAX)))
+    }
+
     /// This text with some of it replaced; none where there is nothing to replace, or one edit reaches into another.
     pub(crate) fn edited(&self, mut edits: Vec<Edit>) -> Option<Self> {
         edits.sort_by_key(|edit| edit.from);

@@ -207,7 +207,7 @@ struct Given {
     seen: Seen,
 }
 
-fn only_value(results: QueryResults) -> Value {
+pub(crate) fn only_value(results: QueryResults) -> Value {
     let first = results.result.into_iter().next().and_then(|row| row.expressions.into_iter().next());
     first.map_or(Value::Undefined, |expression| expression.value)
 }

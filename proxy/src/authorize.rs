@@ -19,9 +19,11 @@ pub use request::{Action, BodyFacts, HttpAction, Request};
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use postern_policy::{Judge, Verdict};
+use postern_policy::{Facts as _, Judge, Verdict};
+use serde_json::value::RawValue;
 
 use crate::clock::SharedClock;
+use crate::config::{Recorded, RecordedInput};
 use crate::live::{Live, Versioned};
 use crate::record::DecisionFacts;
 
@@ -30,6 +32,7 @@ pub struct Authorizer {
     policy: Live<LoadedPolicy>,
     bench: RefCell<Option<Sitting>>,
     parts: facts::Parts,
+    keeps: RecordedInput,
     clock: SharedClock,
 }
 
@@ -41,10 +44,16 @@ struct Sitting {
 }
 
 impl Authorizer {
-    /// A judge that follows `policy`; `surroundings` are what every input says of this sidecar.
+    /// A judge that follows `policy`; `surroundings` are what every input says of this sidecar, and `keeps` is what
+    /// records keep of it.
     #[must_use]
-    pub fn new(policy: Live<LoadedPolicy>, surroundings: Surroundings, clock: SharedClock) -> Self {
-        Self { policy, bench: RefCell::new(None), parts: facts::Parts::new(surroundings), clock }
+    pub fn new(
+        policy: Live<LoadedPolicy>,
+        surroundings: Surroundings,
+        keeps: RecordedInput,
+        clock: SharedClock,
+    ) -> Self {
+        Self { policy, bench: RefCell::new(None), parts: facts::Parts::new(surroundings), keeps, clock }
     }
 
     /// Judges one request: total, and never longer than the fuse allows by much. What policy said, for the record,
@@ -56,10 +65,27 @@ impl Authorizer {
         let Some(judge) = &mut sitting.judge else {
             return Err(Box::new(verdict::absent(&sitting.policy)));
         };
-        match judge.judge(&facts::Asked { request, parts: &self.parts, now }) {
+        let asked = facts::Asked { request, parts: &self.parts, now };
+        let mut judged = match judge.judge(&asked) {
             Verdict::Allow(allowance) => verdict::grant(allowance, request, &sitting.policy),
             Verdict::Deny(refusal) => Err(Box::new(verdict::denial(refusal, &sitting.policy))),
+        };
+        match &mut judged {
+            Ok((_, decision)) if self.keeps.of == Recorded::All => {
+                decision.input = self.kept(&asked, judge);
+            }
+            Err(denial) if self.keeps.of != Recorded::None => {
+                denial.decision.input = self.kept(&asked, judge);
+            }
+            _ => {}
         }
+        judged
+    }
+
+    /// What the record keeps of the input. It is built once more: what is allowed and not kept pays nothing for it.
+    fn kept(&self, asked: &facts::Asked<'_>, judge: &Judge) -> Option<Arc<RawValue>> {
+        let kept = asked.document().keep(judge.policy().leaves(), &self.keeps.keeping);
+        serde_json::value::to_raw_value(&kept).ok().map(Arc::from)
     }
 
     fn sitting<'b>(&self, bench: &'b mut Option<Sitting>) -> &'b mut Sitting {

@@ -1,10 +1,12 @@
 //! The verbs of the command line. Each says what is to be printed and how to exit; `main` does both.
 
+mod at_hand;
 mod check;
 mod exit;
 mod explain;
 mod healthcheck;
 mod policy;
+mod reasons;
 mod reference;
 mod run;
 mod schema;
@@ -90,23 +92,9 @@ enum Verb {
     /// For authors of policy: check it before anybody loads it
     #[command(subcommand)]
     Policy(Box<policy::Verb>),
-    /// Explain one record: what was asked, what decided, which lease, how it ended, who has to act
-    #[command(after_long_help = "Examples:\n  \
-        postern explain r-7q2m4d1x9z0k --config postern.yaml\n  \
-        postern explain r-7q2m4d1x9z0k --records /var/log/postern/records.jsonl\n  \
-        postern explain PST-CR-003\n\n\
-        The id stands in the record and in the body of a refusal. A code alone is explained without records.\n\
-        Exits with 7 if there is no such record or code, and with 3 if the records cannot be read.")]
-    Explain {
-        /// The record's id, like r-7q2m4d1x9z0k, or a code, like PST-CR-003
-        #[arg(value_name = "RECORD")]
-        what: String,
-        /// The file of records; without it, `records.file` of the configuration
-        #[arg(long, value_name = "FILE")]
-        records: Option<PathBuf>,
-        #[command(flatten)]
-        config: ConfigFile,
-    },
+    /// Explain one record: what was asked, which lines decided on what, which lease, how it ended, who has to act
+    #[command(after_long_help = explain::HELP)]
+    Explain(explain::Arguments),
     /// Ask a running Postern whether it is well
     #[command(
         after_long_help = "Exits with 0 if it is and with 1 if not, as probes of containers want it. Examples:\n  \
@@ -173,9 +161,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
         Verb::Check { config } => check::check(&config.config),
         Verb::Schema { of } => schema::schema(of),
         Verb::Policy(verb) => policy::policy(*verb),
-        Verb::Explain { what, records, config } => {
-            explain::explain(&what, records.as_deref(), &config.config)
-        }
+        Verb::Explain(arguments) => explain::explain(&arguments),
         Verb::Healthcheck { probe, admin, config } => {
             healthcheck::healthcheck(probe, admin.as_deref(), &config.config)
         }

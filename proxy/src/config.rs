@@ -484,6 +484,28 @@ pub struct Records {
     pub file: Option<PathBuf>,
     /// What happens to requests when records cannot be written.
     pub when_full: WhenFull,
+    /// What is kept of the input that policy judged.
+    pub input: RecordedInput,
+}
+
+/// What records keep of the input that policy judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedInput {
+    /// Of which requests.
+    pub of: Recorded,
+    /// How much of it.
+    pub keeping: postern_policy::Keeping,
+}
+
+/// Of which requests the input is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// Of none.
+    None,
+    /// Of those that policy refused.
+    Refusals,
+    /// Of all that policy judged.
+    All,
 }
 
 /// What happens to requests when records cannot be written.

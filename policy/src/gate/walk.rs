@@ -54,6 +54,16 @@ pub(crate) fn rule<'a>(rule: &'a Rule, visit: &mut dyn FnMut(Seen<'a>)) -> usize
     walk.deepest
 }
 
+/// Walks one statement of a body.
+pub(crate) fn statement<'a>(stmt: &'a LiteralStmt, visit: &mut dyn FnMut(Seen<'a>)) {
+    Walk { visit, depth: 0, deepest: 0 }.statement(stmt);
+}
+
+/// Walks one expression.
+pub(crate) fn expression<'a>(expr: &'a Ref<Expr>, visit: &mut dyn FnMut(Seen<'a>)) {
+    Walk { visit, depth: 0, deepest: 0 }.expr(expr, false);
+}
+
 struct Walk<'a, 'v> {
     visit: &'v mut dyn FnMut(Seen<'a>),
     depth: usize,

@@ -153,6 +153,7 @@ fn facts(policy: &Versioned<LoadedPolicy>, allow: bool, us: u64) -> DecisionFact
         us,
         memo: false,
         record: None,
+        input: None,
     }
 }
 

@@ -1,18 +1,60 @@
-use std::fmt::Write as _;
+mod decision;
+
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use clap::Args;
+use serde_json::{Value, json};
 
-use super::{Exit, Outcome};
+pub(super) use decision::Recorded;
+
+use super::at_hand::AtHand;
+use super::policy::Format;
+use super::reasons::{line, printable};
+use super::{ConfigFile, Exit, Outcome};
 use crate::config;
 use crate::fault::{Code, Owner, codes};
+use decision::Again;
 
 /// The longest line of a record that is read, in bytes; ours are far shorter.
 const LONGEST: u64 = 1 << 20;
 
-pub(super) fn explain(what: &str, records: Option<&Path>, file: &Path) -> Outcome {
+pub(super) const HELP: &str = "\
+Examples:
+  postern explain r-7q2m4d1x9z0k --config postern.yaml
+  postern explain r-7q2m4d1x9z0k --records /var/log/postern/records.jsonl --policy policy/
+  grep r-7q2m4d1x9z0k records.jsonl | postern explain - --policy policy/
+  postern explain PST-CR-003
+
+The id stands in the record and in the body of a refusal. A code alone is explained without records. A decision is \
+judged again, with the policy of the configuration or the one named here: which clauses held, at which statement the \
+others stopped, and what that read. What it judges is what the record kept of the input (`records.input`), in which \
+values that callers wrote are masked.
+
+Exits with 0 when there is such a record, with 7 if there is no such record or code, and with 3 if the records, or \
+the policy that is named, cannot be read.";
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The record's id, like r-7q2m4d1x9z0k; a code, like PST-CR-003; or `-` for a record on standard input
+    #[arg(value_name = "RECORD")]
+    what: String,
+    /// The file of records; without it, `records.file` of the configuration
+    #[arg(long, value_name = "FILE")]
+    records: Option<PathBuf>,
+    /// Folder or bundle of the policy; without it, that of the configuration
+    #[arg(long, value_name = "PATH")]
+    policy: Option<PathBuf>,
+    /// How it is printed
+    #[arg(long, short, value_enum, default_value_t = Format::Pretty)]
+    format: Format,
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
+pub(super) fn explain(arguments: &Arguments) -> Outcome {
+    let what = arguments.what.as_str();
     if let Some(code) = code_of(what) {
         let mut text = String::new();
         describe_code(&mut text, code, code.hint);
@@ -21,19 +63,51 @@ pub(super) fn explain(what: &str, records: Option<&Path>, file: &Path) -> Outcom
     if what.to_ascii_uppercase().starts_with("PST-") {
         return Outcome::failed(Exit::NotFound, format!("no code is called {what}\n"));
     }
-    let records = match records.map(Path::to_owned).map_or_else(|| configured(file), Ok) {
-        Ok(records) => records,
+    let found = match found(what, arguments.records.as_deref(), &arguments.config.config) {
+        Ok(found) => found,
         Err(outcome) => return outcome,
     };
+    let again = match found.again(arguments) {
+        Ok(again) => again,
+        Err(why) if arguments.policy.is_some() => {
+            return Outcome::failed(Exit::Configuration, format!("{why}\n"));
+        }
+        Err(why) => Some(Err(why)),
+    };
+    Outcome::said(match arguments.format {
+        Format::Pretty => found.text(again.as_ref()),
+        Format::Json => found.json(again.as_ref()),
+    })
+}
+
+/// A record by its id, in the file that is named or configured; or the one on standard input.
+pub(super) fn found(what: &str, records: Option<&Path>, file: &Path) -> Result<Found, Outcome> {
+    if what == "-" {
+        return read_one(io::stdin());
+    }
+    let records = records.map(Path::to_owned).map_or_else(|| configured(file), Ok)?;
     match find(&records, what) {
-        Ok(Some(found)) => Outcome::said(found.text()),
+        Ok(Some(found)) => Ok(found),
         Ok(None) => {
-            Outcome::failed(Exit::NotFound, format!("{}: no record is called {what}\n", records.display()))
+            let text = format!("{}: no record is called {}\n", records.display(), printable(what));
+            Err(Outcome::failed(Exit::NotFound, text))
         }
         Err(error) => {
             let text = format!("{}: cannot be read: {error}\n", records.display());
-            Outcome::failed(Exit::Configuration, text)
+            Err(Outcome::failed(Exit::Configuration, text))
         }
+    }
+}
+
+/// The first record of a stream, and nothing of what belongs to it.
+fn read_one(from: impl Read) -> Result<Found, Outcome> {
+    let mut text = Vec::new();
+    let wrong = |why: &str| Outcome::failed(Exit::Configuration, format!("standard input: {why}\n"));
+    let read = BufReader::new(from.take(LONGEST)).read_until(b'\n', &mut text);
+    read.map_err(|error| wrong(&error.to_string()))?;
+    match serde_json::from_slice(&text) {
+        Ok(record @ Value::Object(_)) => Ok(Found { record, related: Vec::new() }),
+        Ok(_) | Err(_) => Err(wrong("the first line is no record: one JSON object, of at most 1 MiB")),
     }
 }
 
@@ -48,8 +122,8 @@ fn configured(file: &Path) -> Result<PathBuf, Outcome> {
 }
 
 /// A record and those that belong to it.
-struct Found {
-    record: Value,
+pub(super) struct Found {
+    pub(super) record: Value,
     /// `access.opened` and `access.ended` of its access, `session.opened` and `session.ended` of it, in order.
     related: Vec<Value>,
 }
@@ -106,7 +180,32 @@ const LINES: &[(&str, &[&str])] = &[
 ];
 
 impl Found {
-    fn text(&self) -> String {
+    /// The decision judged again: none where policy was not asked, or why it cannot be.
+    fn again(&self, arguments: &Arguments) -> Result<Option<Result<Again, String>>, String> {
+        let Some(recorded) = Recorded::of(&self.record) else { return Ok(None) };
+        let config = config::load(&arguments.config.config).ok();
+        if arguments.policy.is_none() && config.is_none() {
+            return Err("name the policy with --policy, or its configuration with --config".to_owned());
+        }
+        let at_hand = AtHand::read(arguments.policy.as_deref(), config.as_ref())?;
+        Ok(Some(decision::again(&recorded, &at_hand)))
+    }
+
+    fn json(&self, again: Option<&Result<Again, String>>) -> String {
+        let explanation = match again {
+            None => Value::Null,
+            Some(Ok(again)) => again.json(),
+            Some(Err(why)) => json!({"error": why}),
+        };
+        let code = part(&self.record, "/code").as_str().and_then(code_of);
+        let code = code.map(|code| json!({"code": code.id, "summary": code.summary, "next": next(code)}));
+        let all = json!({
+            "record": self.record, "related": self.related, "code": code, "explanation": explanation,
+        });
+        serde_json::to_string_pretty(&all).unwrap_or_default() + "\n"
+    }
+
+    fn text(&self, again: Option<&Result<Again, String>>) -> String {
         let record = &self.record;
         let mut text = String::new();
         for (name, places) in LINES {
@@ -117,6 +216,11 @@ impl Found {
         }
         for (name, revision) in part(record, "/decision/policy").as_object().into_iter().flatten() {
             row(&mut text, "policy", [&Value::from(name.as_str()), revision]);
+        }
+        match again {
+            None => {}
+            Some(Ok(again)) => again.text(&mut text),
+            Some(Err(why)) => line(&mut text, "judged anew", &format!("no: {why}")),
         }
         self.describe_related(&mut text);
         if let Some(id) = part(record, "/code").as_str() {
@@ -151,15 +255,10 @@ fn row<'a>(text: &mut String, name: &str, values: impl IntoIterator<Item = &'a V
     }
 }
 
-fn line(text: &mut String, name: &str, said: &str) {
-    // Writing to a `String` cannot fail.
-    let _written = writeln!(text, "{name:<11} {said}");
-}
-
 /// A value without what could move the reader's cursor: paths come from callers.
 fn plain(value: &Value) -> String {
     match value.as_str() {
-        Some(word) => word.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect(),
+        Some(word) => printable(word),
         None => value.to_string(),
     }
 }
@@ -190,66 +289,4 @@ fn describe_code(text: &mut String, code: &Code, hint: &str) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const RECORDS: &str = concat!(
-        r#"{"kind":"access.opened","at":"2026-11-21T18:00:00Z","access":"a-1"}"#,
-        "\n{\"kind\":\"request\",\"id\":\"r-1\",\"outcome\":\"refused\",\"code\":\"PST-AZ-010\",",
-        r#""caller":{"id":"spiffe://td/a","proof":"x509_svid"},"request":{"method":"GET","path":"/\u001b[2J"},"#,
-        r#""decision":{"id":"d-1","allow":false,"rule":"closed","reason":"after hours","policy":{"main":"r42"}},"#,
-        r#""credential":{"name":"app","access":"a-1","lease":"h:3f"}}"#,
-        "\nnot json\n",
-        r#"{"kind":"access.ended","at":"2026-11-21T18:10:00Z","access":"a-1","reason":"idle","proof":"vault:revoked","requests":4}"#,
-        "\n{\"kind\":\"requ",
-    );
-
-    fn explained(id: &str, records: &str) -> Outcome {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("records.jsonl");
-        std::fs::write(&file, records).unwrap();
-        explain(id, Some(&file), Path::new("/unread"))
-    }
-
-    #[test]
-    fn a_record_is_told_with_its_rule_policy_lease_end_and_hint() {
-        let outcome = explained("r-1", RECORDS);
-        assert_eq!(outcome.exit, Exit::Done, "{}", outcome.err);
-        for word in [
-            "spiffe://td/a",
-            "d-1  closed  after hours",
-            "denied it",
-            "main  r42",
-            "app  a-1  h:3f",
-            "access.ended  2026-11-21T18:10:00Z  idle  vault:revoked  4 requests",
-            "PST-AZ-010  policy denied the request",
-            "next        the decision above says which rule",
-        ] {
-            assert!(outcome.out.contains(word), "`{word}` is not in:\n{}", outcome.out);
-        }
-        assert!(!outcome.out.contains("postern explain"), "sends in a circle:\n{}", outcome.out);
-        assert!(!outcome.out.contains('\u{1b}'), "a caller's escape sequence came through");
-    }
-
-    #[test]
-    fn an_access_that_goes_on_is_said_to_go_on() {
-        let outcome = explained("r-1", RECORDS.lines().nth(1).unwrap());
-        assert!(outcome.out.contains("the access has not ended in these records"), "{}", outcome.out);
-    }
-
-    #[test]
-    fn what_is_not_there_is_not_found() {
-        assert_eq!(explained("r-2", RECORDS).exit, Exit::NotFound);
-        // Records that cannot be read say nothing of what is in them.
-        let unread = explain("r-2", Some(Path::new("/nonexistent")), Path::new("/unread"));
-        assert_eq!(unread.exit, Exit::Configuration, "{}", unread.err);
-    }
-
-    #[test]
-    fn a_code_is_explained_without_records() {
-        let outcome = explain("pst-cr-002", None, Path::new("/unread"));
-        assert!(outcome.out.contains("the vault is sealed"), "{}", outcome.out);
-        let unknown = explain("PST-CR-999", None, Path::new("/unread"));
-        assert_eq!((unknown.exit, unknown.err.as_str()), (Exit::NotFound, "no code is called PST-CR-999\n"));
-    }
-}
+mod tests;

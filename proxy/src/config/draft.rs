@@ -121,6 +121,33 @@ pub struct Records {
     pub file: Option<File>,
     /// What happens to requests while records cannot be written.
     pub when_full: WhenFull,
+    /// How much is kept of the input that policy judged, so that `postern explain` can judge it again.
+    pub input: RecordedInput,
+}
+
+/// How much is kept of the input that policy judged: what the policy reads of it, secrets masked.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RecordedInput {
+    /// Of which requests.
+    pub of: Recorded,
+    /// What is kept as it is of that which is masked otherwise: values of headers, of query parameters, of the body and
+    /// of a token's claims. Places below `input`, like `request.headers.x-tenant` or `request.body.value.amount`.
+    pub show: Vec<String>,
+    /// Most bytes of values, 1KiB to 64KiB; what is beyond is left out, and named.
+    pub most: Size,
+}
+
+/// Of which requests the input is kept.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Recorded {
+    /// Of none.
+    None,
+    /// Of those that policy refused.
+    Refusals,
+    /// Of all that policy judged.
+    All,
 }
 
 /// What happens to requests while records cannot be written.
@@ -146,7 +173,13 @@ pub struct Admin {
 
 impl Default for Records {
     fn default() -> Self {
-        Self { file: None, when_full: WhenFull::Refuse }
+        Self { file: None, when_full: WhenFull::Refuse, input: RecordedInput::default() }
+    }
+}
+
+impl Default for RecordedInput {
+    fn default() -> Self {
+        Self { of: Recorded::Refusals, show: Vec::new(), most: Size("8KiB".into()) }
     }
 }
 

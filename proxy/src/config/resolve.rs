@@ -16,12 +16,14 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use postern_policy::Keeping;
+
 use super::draft::{self, Draft};
 use super::problem::{Problems, Wrong};
 use super::rules::Rule;
 use super::tree::At;
 use super::units::{self, UnitError};
-use super::{Admin, Config, Policy, Records, WhenFull};
+use super::{Admin, Config, Policy, Recorded, RecordedInput, Records, WhenFull};
 use crate::model::{NameError, SpiffeId, TrustDomain};
 
 /// What the process was given beside the file.
@@ -120,7 +122,26 @@ impl Resolver<'_> {
             draft::WhenFull::Refuse => WhenFull::Refuse,
             draft::WhenFull::Count => WhenFull::Count,
         };
-        Some(Records { file: self.file_if(&at.key("file"), records.file.as_ref())?, when_full })
+        let file = self.file_if(&at.key("file"), records.file.as_ref());
+        let input = self.recorded_input(&at.key("input"));
+        Some(Records { file: file?, when_full, input: input? })
+    }
+
+    fn recorded_input(&mut self, at: &At) -> Option<RecordedInput> {
+        let input = &self.draft.records.input;
+        let of = match input.of {
+            draft::Recorded::None => Recorded::None,
+            draft::Recorded::Refusals => Recorded::Refusals,
+            draft::Recorded::All => Recorded::All,
+        };
+        for (index, place) in input.show.iter().enumerate() {
+            if !Keeping::is_place(place) {
+                let wrong = Wrong::Rule(Rule::InputPlace(place.clone()));
+                self.problems.value(&at.key("show").index(index), wrong);
+            }
+        }
+        let most = self.size(&at.key("most"), &input.most, ("1KiB", "64KiB"))?;
+        Some(RecordedInput { of, keeping: Keeping { show: input.show.clone(), most } })
     }
 
     fn admin(&mut self, at: &At) -> Option<Admin> {

@@ -92,6 +92,9 @@ pub enum Rule {
     /// Not a path into `data`.
     #[error("`{0}` is not the path of a rule")]
     Entrypoint(String),
+    /// Nothing of the input that is masked.
+    #[error("`{0}` is nothing that is masked of the input")]
+    InputPlace(String),
     /// More of a pattern than is matched.
     #[error("`{0}` is no pattern of names")]
     Pattern(String),
@@ -137,6 +140,9 @@ impl Rule {
             }
             Self::NoServerName => "add tls.server_name, or prove it by spiffe_id or pin",
             Self::Unprintable => "write what is meant, in printable characters",
+            Self::InputPlace(_) => {
+                "expected: a place below request.headers, request.query, request.body.value or caller.jwt, like request.headers.x-tenant"
+            }
             Self::Pattern(_) => "expected: a file below the bundle's root, with * and ? for what varies",
             Self::Entrypoint(_) => "expected: data, then names, like data.postern.decision",
         }

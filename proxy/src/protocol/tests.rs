@@ -8,6 +8,7 @@ mod http2;
 mod kept;
 mod origin;
 mod panics;
+mod recorded;
 mod refusals;
 mod site;
 mod streams;

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 
 use crate::model::{
     AccessId, CredentialName, DecisionId, Direction, LeaseRef, ListenerName, Mode, RecordId, RouteName,
@@ -144,6 +145,9 @@ pub struct DecisionFacts {
     /// What the policy wants kept: `record` of the decision.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub record: Option<serde_json::Value>,
+    /// What was kept of the input it judged, written as JSON: `document`, `masked`, `shortened`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<Arc<RawValue>>,
 }
 
 /// The lease that was put in.

@@ -96,7 +96,8 @@ impl Crew {
         let Errand { config, parts, .. } = &errand;
         let surroundings =
             Surroundings { identities: parts.identities.clone(), labels: config.labels.clone() };
-        let authorizer = Authorizer::new(parts.policy.clone(), surroundings, Arc::clone(&parts.clock));
+        let keeps = config.records.input.clone();
+        let authorizer = Authorizer::new(parts.policy.clone(), surroundings, keeps, Arc::clone(&parts.clock));
         let credentials = Credentials::new(&parts.keeper, Arc::clone(&parts.clock));
         let upstreams = Upstreams::build(&config.upstreams, &parts.identities, &parts.clock)?;
         let gate = Rc::new(Gate::new(authorizer, credentials, upstreams, Arc::clone(&parts.clock)));

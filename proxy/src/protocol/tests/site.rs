@@ -49,6 +49,7 @@ pub(super) struct Plan {
     pub(super) upstream: &'static str,
     pub(super) routes: &'static str,
     pub(super) limits: &'static str,
+    pub(super) records: &'static str,
     pub(super) callers: &'static str,
     /// Who shares a lease.
     pub(super) lease_per: &'static str,
@@ -66,6 +67,7 @@ impl Default for Plan {
             upstream: "login: basic",
             routes: "all: { path: /, upstream: app, credentials: [app] }",
             limits: "{}",
+            records: "{}",
             callers: "any_of: [x509_svid]",
             lease_per: "listener",
             tokens: None,
@@ -105,7 +107,8 @@ impl Plan {
         let loaded = load::load(&config.policy, load::Bundles::new()).unwrap();
         let (policy, live) = live(loaded, clock.now().wall);
         let surroundings = Surroundings { identities: published.identities.clone(), labels: BTreeMap::new() };
-        let authorizer = Authorizer::new(live, surroundings, Arc::clone(&clock));
+        let keeps = config.records.input.clone();
+        let authorizer = Authorizer::new(live, surroundings, keeps, Arc::clone(&clock));
         let credentials = Credentials::new(&keeper, Arc::clone(&clock));
         let upstreams = upstreams(&config, &published.identities, &clock);
         let gate = Rc::new(Gate::new(authorizer, credentials, upstreams, Arc::clone(&clock)));
@@ -141,6 +144,7 @@ identity: {{ workload_api: \"unix://{root}/none.sock\", trust: [td.example] }}
 credentials: {{ app: {{ file: {root}/app.json, lease_per: {} }} }}
 upstreams: {{ app: {{ address: \"127.0.0.1:{port}\", {} }} }}
 policy: {{ bundles: {{ main: {{ path: {root}/policy }} }}, fuse: 1s }}
+records: {}
 listeners:
   front:
     bind: \"127.0.0.1:9443\"
@@ -149,7 +153,7 @@ listeners:
     limits: {}
     routes: {{ {} }}
 ",
-        plan.lease_per, plan.upstream, plan.protocol, plan.callers, plan.limits, plan.routes
+        plan.lease_per, plan.upstream, plan.records, plan.protocol, plan.callers, plan.limits, plan.routes
     );
     let file = dir.path().join("postern.yaml");
     std::fs::write(&file, text).unwrap();

@@ -25,7 +25,9 @@ fn open(folder: &Path, when_full: WhenFull) -> Result<(Records, Writer, Arc<Sink
     let state = Arc::new(SinkState::default());
     let clock: SharedClock = Arc::new(SystemClock);
     let records = Records::new(queue, Arc::clone(&state), when_full, Arc::clone(&clock));
-    let kept = config::Records { file: Some(folder.join("records.jsonl")), when_full };
+    let keeping = postern_policy::Keeping { show: Vec::new(), most: 0 };
+    let input = config::RecordedInput { of: config::Recorded::None, keeping };
+    let kept = config::Records { file: Some(folder.join("records.jsonl")), when_full, input };
     let sequence = folder.join("state/sequence");
     let metrics = Arc::new(Metrics::new().unwrap());
     let writer = Writer::open(&kept, sequence, drained, Arc::clone(&state), metrics, clock)?;

@@ -1,0 +1,130 @@
+//! What an explanation says is what the engine answers, and what its author reads in the file.
+
+use super::*;
+
+const POLICY: &str = r#"package postern
+
+import data.org.roles
+
+default decision := {"allow": false, "reason": "no rule allows this"}
+
+decision := {"allow": true, "rule": "clerks"} if {
+	clerk
+	input.request.method in {"GET", "HEAD"}
+	inside(input.context.peer.ip)
+}
+
+decision := {"allow": true, "rule": "batch"} if {
+	input.request.segments[_] == "batch"
+	some role in roles[input.caller.id]
+	role == "writer"
+}
+
+clerk if startswith(input.caller.id, "spiffe://example.org/clerk")
+
+inside(ip) if net.cidr_contains("10.0.0.0/8", ip)
+
+inside("127.0.0.1") if input.caller.jwt.key_id
+"#;
+
+const DATA: &str = r#"{"roles": {"spiffe://example.org/clerk/7": ["reader", "auditor"]}}"#;
+
+fn input(method: &str, ip: &str) -> Document {
+    Document::json(&format!(
+        r#"{{"caller": {{"id": "spiffe://example.org/clerk/7", "jwt": null}}, "context": {{"peer": {{"ip": "{ip}"}}}},
+            "request": {{"method": "{method}", "segments": ["batch", "eod"]}}}}"#
+    ))
+    .unwrap()
+}
+
+fn told(policy: &str, data: &str, input: Document) -> Explanation {
+    let sources = Sources::from_modules([("main.rego", policy)], [("org", data)]);
+    explain(&sources, "data.postern.decision", input, Some(7), Duration::from_secs(5)).unwrap()
+}
+
+fn stops(explanation: &Explanation, rule: &str) -> Vec<(u32, String, Vec<String>)> {
+    let rules = explanation.rules.iter().filter(|told| told.name == rule);
+    let clauses = rules.flat_map(|rule| &rule.clauses);
+    clauses
+        .filter_map(|clause| match &clause.how {
+            How::Stopped(at) => {
+                let value = |known: &Known| {
+                    format!("{} {}", known.name, known.value.as_deref().unwrap_or("undefined"))
+                };
+                Some((at.line, at.text.clone(), at.values.iter().map(value).collect()))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+fn line(policy: &str, text: &str) -> u32 {
+    u32::try_from(policy.lines().position(|line| line.contains(text)).unwrap() + 1).unwrap()
+}
+
+#[test]
+fn each_clause_names_the_statement_it_stopped_at_and_what_that_read() {
+    let explanation = told(POLICY, DATA, input("POST", "10.0.0.1"));
+
+    assert!(explanation.whole);
+    assert_eq!(
+        stops(&explanation, "data.postern.decision"),
+        [
+            (
+                line(POLICY, "HEAD"),
+                r#"input.request.method in {"GET", "HEAD"}"#.to_owned(),
+                vec![r#"input.request.method "POST""#.to_owned()]
+            ),
+            (line(POLICY, "writer"), r#"role == "writer""#.to_owned(), vec![r#"role "reader""#.to_owned()]),
+        ]
+    );
+    let default = &explanation.rules[0].clauses[0];
+    assert_eq!((default.line, &default.how), (line(POLICY, "default"), &How::Default { counts: true }));
+}
+
+#[test]
+fn a_function_is_told_with_its_arguments_and_its_patterns() {
+    let explanation = told(POLICY, DATA, input("GET", "127.0.0.1"));
+
+    assert_eq!(
+        stops(&explanation, "data.postern.decision")[0],
+        (
+            line(POLICY, "inside(input"),
+            "inside(input.context.peer.ip)".to_owned(),
+            vec![r#"input.context.peer.ip "127.0.0.1""#.to_owned()]
+        )
+    );
+    let inside = explanation.rules.iter().find(|rule| rule.name == "data.postern.inside").unwrap();
+    let arguments = inside.arguments.as_ref().unwrap();
+    assert_eq!(arguments[0].value.as_deref(), Some(r#""127.0.0.1""#));
+    assert_eq!(
+        stops(&explanation, "data.postern.inside"),
+        [
+            (
+                line(POLICY, "inside(ip)"),
+                r#"net.cidr_contains("10.0.0.0/8", ip)"#.to_owned(),
+                vec![r#"ip "127.0.0.1""#.to_owned()]
+            ),
+            (
+                line(POLICY, "jwt.key_id"),
+                "input.caller.jwt.key_id".to_owned(),
+                vec!["input.caller.jwt.key_id undefined".to_owned()]
+            ),
+        ]
+    );
+    let elsewhere = told(POLICY, DATA, input("GET", "192.0.2.1"));
+    assert_eq!(stops(&elsewhere, "data.postern.inside")[1].1, r#""127.0.0.1""#);
+}
+
+#[test]
+fn an_allowed_request_says_which_clause_held_and_on_what() {
+    let explanation = told(POLICY, DATA, input("GET", "10.0.0.1"));
+
+    assert!(matches!(explanation.verdict, Verdict::Allow(_)));
+    let hows: Vec<_> = explanation.rules[0].clauses.iter().map(|clause| &clause.how).collect();
+    assert_eq!(hows[..2], [&How::Default { counts: false }, &How::Held]);
+    for rule in ["data.postern.clerk", "data.postern.inside"] {
+        let told = explanation.rules.iter().find(|told| told.name == rule).unwrap();
+        assert_eq!(told.clauses[0].how, How::Held, "{rule}");
+    }
+}

@@ -1,0 +1,63 @@
+//! The text of an expression or a statement. The engine's spans leave the quotes of a text out at either end, and
+//! those of references and objects begin too late.
+
+use regorus::unstable::{Expr, Ref, RuleAssign, Span};
+
+/// From where to where something stands in the text that the engine read, in bytes.
+pub(super) type Stretch = (u32, u32);
+
+fn quote(span: &Span, at: u32) -> bool {
+    matches!(span.source.get_contents().as_bytes().get(at as usize), Some(b'"' | b'`'))
+}
+
+/// Where something ends, its closing quote included.
+fn end(span: &Span) -> u32 {
+    if quote(span, span.end) { span.end + 1 } else { span.end }
+}
+
+/// A statement whole.
+pub(super) fn statement(span: &Span) -> Stretch {
+    let from = if span.start > 0 && quote(span, span.start - 1) { span.start - 1 } else { span.start };
+    (from, end(span))
+}
+
+/// What a head assigns, behind its `:=` or `=`.
+pub(super) fn assigned(assign: &RuleAssign) -> Stretch {
+    let (from, to) = (assign.span.start, end(&assign.span));
+    let all = of(&assign.span, (from, to));
+    let value = all.trim_start_matches(':').trim_start_matches('=').trim_start();
+    (from + length(all.len() - value.len()), to)
+}
+
+/// What stands between the end of a name and the end of this expression, behind that word.
+pub(super) fn behind(name: &Expr, word: &str, expr: &Expr) -> Option<Stretch> {
+    let span = expr.span();
+    let (from, to) = (end(name.span()), end(span));
+    let all = of(span, (from, to));
+    let rest = all.trim_start().strip_prefix(word)?.trim_start();
+    Some((from + length(all.len() - rest.len()), to))
+}
+
+/// The arguments behind a name.
+pub(super) fn arguments(name: &Expr, arguments: &[Ref<Expr>]) -> Vec<Stretch> {
+    let mut found = Vec::new();
+    let mut before = (end(name.span()), '(');
+    for argument in arguments {
+        let span = argument.span();
+        let to = end(span);
+        let all = of(span, (before.0, to));
+        let rest = all.trim_start().strip_prefix(before.1).map_or("", str::trim_start);
+        found.push((before.0 + length(all.len() - rest.len()), to));
+        before = (to, ',');
+    }
+    found
+}
+
+/// The text of a stretch.
+pub(super) fn of(span: &Span, (from, to): Stretch) -> &str {
+    span.source.get_contents().get(from as usize..to as usize).unwrap_or_default()
+}
+
+fn length(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}

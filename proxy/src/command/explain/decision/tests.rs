@@ -1,0 +1,129 @@
+//! A recorded decision is judged again by the policy at hand, and whatever may make it another one is said.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::command::{Exit, Outcome};
+
+const POLICY: &str = r#"package postern
+
+default decision := {"allow": false, "reason": "no rule allows this"}
+
+decision := {"allow": true, "rule": "clerks"} if {
+	input.request.method == "GET"
+	input.request.headers["x-tenant"][0] == "blue"
+}
+"#;
+
+/// A folder with that policy, and a file of one record.
+fn folder(policy: &str, record: &Value) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("policy")).unwrap();
+    std::fs::write(folder.path().join("policy/main.rego"), policy).unwrap();
+    std::fs::write(folder.path().join("records.jsonl"), format!("{record}\n")).unwrap();
+    folder
+}
+
+fn record(revision: &str, tenant: &str, masked: &[&str]) -> Value {
+    json!({
+        "kind": "request", "id": "r-1", "outcome": "refused", "code": "PST-AZ-010",
+        "decision": {
+            "id": "d-1", "allow": false, "reason": "no rule allows this", "policy": {"main": revision},
+            "input": {
+                "document": {"now": 7, "request": {"method": "GET", "headers": {"x-tenant": [tenant]}}},
+                "masked": masked,
+            },
+        },
+    })
+}
+
+fn revision(folder: &Path) -> String {
+    postern_policy::Sources::read_folder(&folder.join("policy")).unwrap().revision().to_owned()
+}
+
+fn explained(folder: &Path, more: &[&str]) -> Outcome {
+    let file = |name: &str| folder.join(name).display().to_string();
+    let (records, policy) = (file("records.jsonl"), file("policy"));
+    let arguments = ["postern", "explain", "r-1", "--records", &records, "--policy", &policy];
+    let config = ["--config", "/unread"];
+    let all = arguments.iter().chain(&config).chain(more).map(std::ffi::OsString::from);
+    crate::command::main(all)
+}
+
+#[test]
+fn the_failing_line_and_what_it_read_are_shown() {
+    let folder = folder(POLICY, &record("r0", "red", &[]));
+    let this = record(&revision(folder.path()), "red", &[]);
+    std::fs::write(folder.path().join("records.jsonl"), format!("{this}\n")).unwrap();
+
+    let outcome = explained(folder.path(), &[]);
+
+    assert_eq!(outcome.exit, Exit::Done, "{}", outcome.err);
+    for said in [
+        "judged anew as recorded: denied  no rule allows this",
+        "main.rego:7:2  input.request.headers[\"x-tenant\"][0] == \"blue\"",
+        "input.request.headers[\"x-tenant\"][0] is \"red\"",
+    ] {
+        assert!(outcome.out.contains(said), "`{said}` is not in:\n{}", outcome.out);
+    }
+    assert!(!outcome.out.contains("note "), "{}", outcome.out);
+}
+
+#[test]
+fn another_revision_and_masked_values_are_said() {
+    let folder = folder(POLICY, &record("r42", "(masked)", &["request.headers.x-tenant"]));
+
+    let outcome = explained(folder.path(), &[]);
+
+    assert!(outcome.out.contains("the policy is another: revision"), "{}", outcome.out);
+    assert!(outcome.out.contains("r42 in the record"), "{}", outcome.out);
+    assert!(outcome.out.contains("masked in the record"), "{}", outcome.out);
+}
+
+#[test]
+fn a_decision_that_comes_out_otherwise_is_said_to() {
+    let folder = folder(POLICY, &record("r42", "blue", &[]));
+
+    let outcome = explained(folder.path(), &["--format", "json"]);
+
+    let said: Value = serde_json::from_str(&outcome.out).unwrap();
+    assert_eq!(said["explanation"]["as_recorded"], false);
+    assert_eq!(said["explanation"]["decision"]["allow"], true);
+    assert_eq!(said["explanation"]["rules"][0]["clauses"][1]["outcome"], "held");
+    assert_eq!(said["code"]["code"], "PST-AZ-010");
+}
+
+#[test]
+fn a_record_without_input_or_from_another_version_is_still_explained() {
+    let mut old = record("r42", "blue", &[]);
+    old["decision"]["input"] = Value::Null;
+    for (input, said) in [(Value::Null, "holds no input"), (json!({"v2": true}), "holds no input")] {
+        old["decision"]["input"] = input;
+        let folder = folder(POLICY, &old);
+        let outcome = explained(folder.path(), &[]);
+        assert_eq!(outcome.exit, Exit::Done, "{}", outcome.err);
+        assert!(outcome.out.contains(said), "{}", outcome.out);
+    }
+}
+
+#[test]
+fn what_a_caller_wrote_cannot_move_the_cursor() {
+    let folder = folder(POLICY, &record("r42", "a\nrule  b\u{1b}[2J\u{202e}\u{9b}2J", &[]));
+
+    let outcome = explained(folder.path(), &[]);
+
+    for hostile in ["\u{1b}", "\u{202e}", "\u{9b}", "\nrule  b"] {
+        let told = outcome.out.split("\n{").next().unwrap();
+        assert!(!told.contains(hostile), "{hostile:?} in:\n{}", outcome.out);
+    }
+}
+
+#[test]
+fn a_policy_that_is_named_and_cannot_be_read_is_an_error() {
+    let folder = folder(POLICY, &record("r42", "blue", &[]));
+    std::fs::remove_dir_all(folder.path().join("policy")).unwrap();
+
+    assert_eq!(explained(folder.path(), &[]).exit, Exit::Configuration);
+}

@@ -1,0 +1,67 @@
+use super::*;
+
+const RECORDS: &str = concat!(
+    r#"{"kind":"access.opened","at":"2026-11-21T18:00:00Z","access":"a-1"}"#,
+    "\n{\"kind\":\"request\",\"id\":\"r-1\",\"outcome\":\"refused\",\"code\":\"PST-AZ-010\",",
+    r#""caller":{"id":"spiffe://td/a","proof":"x509_svid"},"request":{"method":"GET","path":"/\u001b[2J"},"#,
+    r#""decision":{"id":"d-1","allow":false,"rule":"closed","reason":"after hours","policy":{"main":"r42"}},"#,
+    r#""credential":{"name":"app","access":"a-1","lease":"h:3f"}}"#,
+    "\nnot json\n",
+    r#"{"kind":"access.ended","at":"2026-11-21T18:10:00Z","access":"a-1","reason":"idle","proof":"vault:revoked","requests":4}"#,
+    "\n{\"kind\":\"requ",
+);
+
+fn asked(what: &str, records: Option<&Path>) -> Outcome {
+    let config = ConfigFile { config: "/unread".into() };
+    let (what, records) = (what.to_owned(), records.map(Path::to_owned));
+    explain(&Arguments { what, records, policy: None, format: Format::Pretty, config })
+}
+
+fn explained(id: &str, records: &str) -> Outcome {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("records.jsonl");
+    std::fs::write(&file, records).unwrap();
+    asked(id, Some(&file))
+}
+
+#[test]
+fn a_record_is_told_with_its_rule_policy_lease_end_and_hint() {
+    let outcome = explained("r-1", RECORDS);
+    assert_eq!(outcome.exit, Exit::Done, "{}", outcome.err);
+    for word in [
+        "spiffe://td/a",
+        "d-1  closed  after hours",
+        "denied it",
+        "main  r42",
+        "app  a-1  h:3f",
+        "access.ended  2026-11-21T18:10:00Z  idle  vault:revoked  4 requests",
+        "PST-AZ-010  policy denied the request",
+        "next        the decision above says which rule",
+    ] {
+        assert!(outcome.out.contains(word), "`{word}` is not in:\n{}", outcome.out);
+    }
+    assert!(!outcome.out.contains("postern explain"), "sends in a circle:\n{}", outcome.out);
+    assert!(!outcome.out.contains('\u{1b}'), "a caller's escape sequence came through");
+}
+
+#[test]
+fn an_access_that_goes_on_is_said_to_go_on() {
+    let outcome = explained("r-1", RECORDS.lines().nth(1).unwrap());
+    assert!(outcome.out.contains("the access has not ended in these records"), "{}", outcome.out);
+}
+
+#[test]
+fn what_is_not_there_is_not_found() {
+    assert_eq!(explained("r-2", RECORDS).exit, Exit::NotFound);
+    // Records that cannot be read say nothing of what is in them.
+    let unread = asked("r-2", Some(Path::new("/nonexistent")));
+    assert_eq!(unread.exit, Exit::Configuration, "{}", unread.err);
+}
+
+#[test]
+fn a_code_is_explained_without_records() {
+    let outcome = asked("pst-cr-002", None);
+    assert!(outcome.out.contains("the vault is sealed"), "{}", outcome.out);
+    let unknown = asked("PST-CR-999", None);
+    assert_eq!((unknown.exit, unknown.err.as_str()), (Exit::NotFound, "no code is called PST-CR-999\n"));
+}
