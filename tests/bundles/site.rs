@@ -95,23 +95,31 @@ impl Site {
 
     /// The status of a request by the clerk, and the record of it.
     pub(super) fn request(&self) -> (u16, Value) {
-        let before = self.records("request").len();
-        let status = self.asked().expect("curl is answered");
-        (status.parse().expect("a status"), self.next("request", before))
+        let (status, _, record) = self.request_for("/x");
+        (status, record)
     }
 
-    fn asked(&self) -> Result<String, String> {
+    /// The status and the body of a request by the clerk, and the record of it.
+    pub(super) fn request_for(&self, path: &str) -> (u16, String, Value) {
+        let before = self.records("request").len();
+        let told = self.asked(path).expect("curl is answered");
+        let (body, status) = told.rsplit_once('\n').expect("a body and a status");
+        (status.parse().expect("a status"), body.to_owned(), self.next("request", before))
+    }
+
+    /// Body and status of a request by the clerk, a line between.
+    fn asked(&self, path: &str) -> Result<String, String> {
         let mut curl = Command::new(program("curl"));
-        curl.args(["-sSk", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "20", "--cert"]);
+        curl.args(["-sSk", "-w", "\n%{http_code}", "--max-time", "20", "--cert"]);
         curl.arg(self.path("svid.pem")).arg("--key").arg(self.path("key.pem"));
-        told_by(curl.arg(format!("https://127.0.0.1:{}/x", self.port)))
+        told_by(curl.arg(format!("https://127.0.0.1:{}{path}", self.port)))
     }
 
     /// The record of the first request that is refused with this code; at first it may lack an identity too.
     pub(super) fn until_refused(&self, code: &str) -> Value {
         let mut refused = Value::Null;
         until(code, || {
-            let answer = self.asked();
+            let answer = self.asked("/x");
             refused = self.records("request").pop().unwrap_or_default();
             answer.is_ok() && refused["code"] == code
         });
