@@ -4,6 +4,7 @@ mod building;
 mod decision;
 mod double;
 mod examples;
+mod guide;
 mod hostile;
 mod library;
 mod reading;
