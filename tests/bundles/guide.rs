@@ -2,11 +2,17 @@
 
 use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
+use postern_lab::Accounts;
+use postern_lab::authority::{Authority, Entry};
+use postern_lab::legacy::Legacy;
 use postern_lab::sidecar;
 use postern_tests::parts::{present, program};
+use postern_tests::process::{Process, READY, free_port};
 use tempfile::TempDir;
 
 use super::library::ours;
@@ -34,10 +40,15 @@ fn fits(expected: &str, said: &str) -> bool {
     rest.is_empty()
 }
 
-/// The folder that the guide is followed in.
+/// The folder that the guide is followed in, and what runs around it.
 struct Desk {
     folder: TempDir,
     path: String,
+    authority: Authority,
+    /// What stands in the guide, and what it is here.
+    ports: [(&'static str, String); 3],
+    running: Vec<Process>,
+    _ledger: Legacy,
 }
 
 impl Desk {
@@ -47,19 +58,35 @@ impl Desk {
         let parts = ["curl", "openssl", "nginx"].map(program);
         let homes = std::iter::once(&postern).chain(&parts).filter_map(|program| program.parent());
         let path = homes.map(|home| home.display().to_string()).collect::<Vec<_>>().join(":");
-        let desk = Self { folder, path: format!("{path}:{}", env::var("PATH").unwrap_or_default()) };
+        let authority = Authority::start("corp.example", &folder.path().join("agent.sock")).unwrap();
+        authority.admit(Entry::for_program("spiffe://corp.example/gate", &postern).unwrap());
+        for name in ["clerk", "audit"] {
+            let svid = authority.mint_x509(&format!("spiffe://corp.example/{name}")).unwrap();
+            fs::create_dir(folder.path().join(name)).unwrap();
+            svid.write_to(&folder.path().join(name)).unwrap();
+        }
+        let accounts = Accounts::new();
+        accounts.put("app", "known to the ledger alone");
+        let ledger = Legacy::start(accounts).unwrap();
+        let ports = [
+            ("127.0.0.1:8080", ledger.address()),
+            ("8443", free_port().to_string()),
+            ("9443", free_port().to_string()),
+        ];
+        let path = format!("{path}:{}", env::var("PATH").unwrap_or_default());
+        let desk = Self { folder, path, authority, ports, running: Vec::new(), _ledger: ledger };
         desk.copy(&ours("rego"), "library");
         desk
     }
 
-    fn at(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+    fn here(&self, text: &str) -> String {
+        self.ports.iter().fold(text.to_owned(), |text, (guide, here)| text.replace(guide, here))
     }
 
     fn write(&self, name: &str, text: &str) {
-        let file = self.at(name);
+        let file = self.folder.path().join(name);
         fs::create_dir_all(file.parent().expect("a folder")).expect("it can be made");
-        fs::write(file, text).expect("it can be written");
+        fs::write(file, self.here(text)).expect("it can be written");
     }
 
     fn copy(&self, from: &Path, to: &str) {
@@ -69,12 +96,36 @@ impl Desk {
         }
     }
 
-    /// What a command says, on both ways together.
-    fn run(&self, line: &str) -> String {
+    fn shell(&self, line: &str) -> Command {
         let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("{line} 2>&1")]).current_dir(self.folder.path()).env("PATH", &self.path);
-        let output = shell.output().expect("a shell");
+        shell.args(["-c", &self.here(line)]).current_dir(self.folder.path()).env("PATH", &self.path);
+        shell.env("SPIFFE_ENDPOINT_SOCKET", self.authority.endpoint());
+        shell
+    }
+
+    /// What a command says, on both ways together.
+    fn say(&self, line: &str) -> String {
+        let output = self.shell(&format!("{{ {line}; }} 2>&1")).output().expect("a shell");
         String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn start(&mut self, line: &str) {
+        let log = self.folder.path().join(format!("log{}", self.running.len()));
+        self.running.push(Process::start(line, &mut self.shell(&format!("exec {line}")), &log));
+    }
+
+    /// Runs a command until it says what is expected, for as long as `patience`.
+    fn follow(&self, line: &str, expected: &str, patience: Duration) {
+        let begun = Instant::now();
+        loop {
+            let said = self.say(line);
+            if fits(expected.trim(), said.trim()) {
+                return;
+            }
+            let logs = || self.running.iter().map(Process::log).collect::<String>();
+            assert!(begun.elapsed() < patience, "{line}\n{said}\ninstead of\n{expected}\n{}", logs());
+            thread::sleep(Duration::from_millis(50));
+        }
     }
 }
 
@@ -84,23 +135,30 @@ fn who_follows_the_guide_sees_what_it_says() {
     if !present(test, &["curl", "openssl", "nginx"]) {
         return;
     }
-    let desk = Desk::new();
+    let mut desk = Desk::new();
     let mut commands = 0;
     for (kind, text) in blocks() {
-        match kind.split_once(' ') {
-            Some(("rego" | "json" | "yaml" | "nginx", file)) => desk.write(file, text),
-            None if kind == "console" => {
-                for run in format!("\n{text}\n").split("\n$ ").skip(1) {
-                    let (line, expected) = run.split_once('\n').expect("a command and what it says");
-                    let said = desk.run(line);
-                    assert!(fits(expected.trim(), said.trim()), "{line}\n{said}\ninstead of\n{expected}");
-                    commands += 1;
-                }
+        let (patience, starts) = match kind.split_once(' ') {
+            Some(("rego" | "json" | "yaml" | "nginx", file)) => {
+                desk.write(file, text);
+                continue;
             }
+            Some(("console", "until")) => (READY, false),
+            Some(("console", "starts")) => (READY, true),
+            None if kind == "console" => (Duration::ZERO, false),
             _ => panic!("a block of the guide that nothing runs: {kind}"),
+        };
+        for run in format!("\n{text}\n").split("\n$ ").skip(1) {
+            let (line, expected) = run.split_once('\n').unwrap_or((run, ""));
+            if starts {
+                desk.start(line.trim());
+            } else {
+                desk.follow(line, expected, patience);
+            }
+            commands += 1;
         }
     }
-    assert!(commands >= 10, "{commands}");
+    assert!(commands >= 30, "{commands}");
 }
 
 #[test]
