@@ -1,5 +1,6 @@
 //! Bundles that the real `opa` builds, signs and reads: what it takes we take, and in the same sense.
 
+mod agreement;
 mod building;
 mod decision;
 mod double;

@@ -16,7 +16,7 @@ use super::{Files, MANIFEST, Role, SIGNATURES, Wanted, Wrong, archive, folder, p
 use crate::compile::PolicySet;
 use crate::problem::LoadError;
 use crate::sources::{SourceError, Sources};
-use crate::trial::{Test, TestError, TestOutcome, TestRun, run_tests};
+use crate::trial::prove;
 
 /// The files of a bundle that is being built.
 #[derive(Debug)]
@@ -34,12 +34,9 @@ pub enum BuildError {
     /// It cannot be read, or holds what no bundle may hold.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// It would not be loaded.
+    /// It would not be loaded, or a test in it fails.
     #[error(transparent)]
     Refused(#[from] LoadError),
-    /// Tests in it fail: those.
-    #[error("{} of its tests fail", .0.len())]
-    Tests(Vec<Test>),
 }
 
 impl Draft {
@@ -105,23 +102,18 @@ impl Draft {
         Ok(())
     }
 
-    /// Asks what a load would ask: that it passes the gate, and that the tests in it pass, each within the time.
-    /// Problems name the files where they were read.
-    pub fn check(&self, entrypoint: &str, each: Duration) -> Result<Sources, BuildError> {
-        let sources = Sources::unsigned(self.files.clone()).map_err(|wrong| self.wrong(wrong))?;
-        let sources = Sources::together([(self.from.clone(), sources)])?;
-        PolicySet::compile(&sources, entrypoint, Duration::MAX).map_err(|error| self.placed(error))?;
-        match run_tests(&sources.with_tests(), TestRun { only: None, fuse: each, coverage: false }) {
-            Ok(report) => {
-                let failed =
-                    |test: &Test| !matches!(test.outcome, TestOutcome::Passed | TestOutcome::Skipped);
-                let failed: Vec<Test> = report.tests.into_iter().filter(failed).collect();
-                if failed.is_empty() { Ok(sources) } else { Err(BuildError::Tests(failed)) }
-            }
-            Err(TestError::Refused(error)) => Err(self.placed(error).into()),
-            // No pattern was given.
-            Err(TestError::Pattern(_)) => Ok(sources),
+    /// Asks what a load would ask: that it passes the gate, and that the tests in it pass. Tests stand under the roots
+    /// too: OPA would not load the bundle otherwise. Problems name the files where they were read.
+    pub fn check(&self, entrypoint: &str) -> Result<Sources, BuildError> {
+        let mut sources = Sources::unsigned(self.files.clone()).map_err(|wrong| self.wrong(wrong))?;
+        let roots = sources.roots.clone();
+        for test in &mut sources.tests {
+            test.roots = roots.clone();
         }
+        let sources = Sources::together([(self.from.clone(), sources)])?;
+        let passes = PolicySet::compile(&sources, entrypoint, Duration::MAX).and_then(|_| prove(&sources));
+        passes.map_err(|error| self.placed(error))?;
+        Ok(sources)
     }
 
     /// Adds the signature of all that stands in it by now.

@@ -1,5 +1,4 @@
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
 use postern_policy::{BuildError, Draft, SourceError, Sources};
@@ -8,7 +7,6 @@ use serde_json::json;
 use super::signing::Signing;
 use super::{Format, output, print};
 use crate::command::{Exit, Outcome};
-use crate::config;
 
 pub(super) const HELP: &str = "\
 What stands below each PATH becomes one archive: Rego, tests among it, and data.json or data.yaml, as they are, byte by \
@@ -47,9 +45,6 @@ pub(in crate::command) struct Arguments {
     /// The rule that decides; as `policy.entrypoint`, or as OPA writes it: postern/decision
     #[arg(long, short, value_name = "RULE", default_value = "data.postern.decision")]
     entrypoint: String,
-    /// Longest time of one test
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = config::duration)]
-    timeout: Duration,
     /// Sign it with this key: a file of PEM (PKCS#8, PKCS#1 or SEC1), or of a shared secret for HS…
     #[arg(long, value_name = "FILE")]
     signing_key: Option<PathBuf>,
@@ -71,7 +66,7 @@ fn build_it(arguments: &Arguments) -> Result<Outcome, Outcome> {
     let mut draft = Draft::read(&arguments.paths, &arguments.ignore).map_err(source)?;
     draft.describe(arguments.revision.as_deref(), &arguments.root).map_err(source)?;
     let entrypoint = entrypoint(&arguments.entrypoint);
-    let sources = draft.check(&entrypoint, arguments.timeout).map_err(|error| refused(&error, format))?;
+    let sources = draft.check(&entrypoint).map_err(|error| refused(&error, format))?;
     let mut warnings = String::new();
     if let Some(key) = &arguments.signing_key {
         let ready = arguments.signing.signer(key).map_err(unwritten)?;
@@ -93,11 +88,6 @@ fn refused(error: &BuildError, format: Format) -> Outcome {
     match error {
         BuildError::Source(error) => print::unreadable(error, format),
         BuildError::Refused(error) => print::problems(error, format),
-        BuildError::Tests(tests) => {
-            let names: Vec<String> = tests.iter().map(postern_policy::Test::full_name).collect();
-            let text = format!("{error}: {}\n`postern policy test` says why", names.join(", "));
-            print::refused(&text, &json!([{"message": text, "code": "test_error"}]), format)
-        }
     }
 }
 

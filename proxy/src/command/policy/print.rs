@@ -50,7 +50,7 @@ pub(super) fn problems(error: &LoadError, format: Format) -> Outcome {
     refused(&text, &error.problems.iter().map(problem).collect(), format)
 }
 
-pub(super) fn refused(text: &str, errors: &Value, format: Format) -> Outcome {
+fn refused(text: &str, errors: &Value, format: Format) -> Outcome {
     match format {
         Format::Pretty => Outcome::failed(Exit::Policy, format!("{text}\n")),
         Format::Json => Outcome { exit: Exit::Policy, ..Outcome::said(lines(&json!({"errors": errors}))) },

@@ -1,0 +1,3 @@
+package ours
+
+below if path.matches("/a/**", input.request.path)
