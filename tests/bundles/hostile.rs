@@ -71,7 +71,7 @@ fn whatever_a_service_does_wrong_nothing_is_allowed_before_and_nothing_changes_a
     if !present(test, &["opa", "curl"]) {
         return;
     }
-    let double = Double::start(|_| vec![Step::Hang]);
+    let double = Double::start(|_| Vec::new());
     let mut site = start(&double, ", size: 64KiB");
     until("it answers", || site.sidecar.ask("/ready").is_ok());
     let (status, words) = site.sidecar.ask("/ready").unwrap();
@@ -176,4 +176,82 @@ fn a_service_that_can_wait_is_asked_at_once_and_waited_for() {
     assert!(heads[0].contains("prefer: modes=snapshot\r\n"), "{}", heads[0]);
     assert!(heads[1].contains("prefer: modes=snapshot;wait=20\r\n"), "{}", heads[1]);
     assert_eq!(site.request().0, 403);
+}
+
+#[test]
+fn a_damaged_copy_is_said_and_not_used_and_the_service_mends_it() {
+    let test = "a_damaged_copy_is_said_and_not_used_and_the_service_mends_it";
+    if !present(test, &["opa", "curl"]) {
+        return;
+    }
+    let good = archive(1, &rules(true));
+    let again = good.clone();
+    let double = Double::start(move |_| bundle("one", &good));
+    let mut site = start(&double, "");
+    site.ready();
+    let kept = || {
+        let folder = std::fs::read_dir(site_copy(&site)).into_iter().flatten().flatten();
+        folder.map(|entry| entry.path()).find(|path| path.to_string_lossy().ends_with(".tar.gz"))
+    };
+    until("a copy is kept", || kept().is_some());
+    let copy = kept().unwrap();
+    double.say(|_| Vec::new());
+    let damages: [&dyn Fn(); 3] = [
+        &|| std::fs::write(&copy, &again[..100]).unwrap(),
+        &|| std::fs::write(&copy, vec![b'x'; 65 << 20]).unwrap(),
+        &|| std::fs::write(copy.with_file_name("current.json"), "{").unwrap(),
+    ];
+    for damage in damages {
+        damage();
+        let before = site.policies().len();
+        site.restart();
+        let records = || site.policies().split_off(before);
+        until("it is said", || records().iter().any(|record| record["code"] == "PST-OP-008"));
+        site.until_refused("PST-AZ-019");
+
+        let good = again.clone();
+        double.say(move |_| bundle("one", &good));
+        site.ready();
+        assert_eq!(site.request().0, 200);
+        double.say(|_| Vec::new());
+        until("it is mended", || std::fs::read(&copy).is_ok_and(|bytes| bytes == again));
+        site.restart();
+        site.ready();
+    }
+}
+
+fn site_copy(site: &Site) -> std::path::PathBuf {
+    site.path("state/bundles/main")
+}
+
+#[test]
+fn a_token_is_read_for_each_request_and_shown_to_nobody_else() {
+    let test = "a_token_is_read_for_each_request_and_shown_to_nobody_else";
+    if !present(test, &["opa", "curl"]) {
+        return;
+    }
+    let good = archive(1, &rules(true));
+    let double = Double::start(move |head| {
+        if head.contains("\r\nauthorization: bearer second\r\n") {
+            bundle("one", &good)
+        } else {
+            whole("403 No", "", b"")
+        }
+    });
+    let folder = place();
+    let (token, path) = (folder.path().join("token"), double.url("/main"));
+    let more = "token_file: token, polling: { min: 20ms, max: 40ms }";
+    let mut site = Site::begin(folder, &format!("bundles: {{ main: {{ url: \"{path}\", {more} }} }}"));
+    let lacking = site.reload(|record| record["code"] == "PST-OP-006");
+    assert!(lacking["detail"].as_str().unwrap().contains("token cannot be used"), "{lacking}");
+
+    std::fs::write(&token, "first\n").unwrap();
+    site.reload(|record| record["detail"].as_str().is_some_and(|detail| detail.ends_with("status 403")));
+    std::fs::write(&token, "second\n").unwrap();
+    site.ready();
+
+    assert_eq!(site.request().0, 200);
+    let told =
+        ["records.jsonl", "log"].map(|file| std::fs::read_to_string(site.path(file)).unwrap()).concat();
+    assert!(!told.contains("first") && !told.contains("second"), "{told}");
 }

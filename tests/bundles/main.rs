@@ -48,8 +48,14 @@ fn rules(open: bool) -> String {
 
 /// A bundle that the real `opa` builds of one module.
 fn archive(revision: u64, text: &str) -> Vec<u8> {
+    archive_with(&[], revision, text, &[])
+}
+
+/// The same with more words, for which there are more files beside the bundle.
+fn archive_with(beside: &[(&str, &str)], revision: u64, text: &str, words: &[&str]) -> Vec<u8> {
     let manifest = format!(r#"{{"revision": "r{revision}", "roots": ["postern"]}}"#);
-    let source = folder(&[("postern/rules.rego", text), (".manifest", &manifest)]);
-    opa(source.path(), &["build", "-b", ".", "-o", "built.tar.gz"]);
+    let files = [&[("b/postern/rules.rego", text), ("b/.manifest", &manifest)], beside].concat();
+    let source = folder(&files);
+    opa(source.path(), &[&["build", "-b", "b", "-o", "built.tar.gz"], words].concat());
     fs::read(source.path().join("built.tar.gz")).expect("it was built")
 }

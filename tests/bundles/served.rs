@@ -1,17 +1,18 @@
 //! Bundles that a real nginx serves over HTTPS, downloaded while requests run.
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, UNIX_EPOCH};
 
 use postern_tests::certificates::{Authority, ServerFiles};
-use postern_tests::parts::present;
-use postern_tests::process::until;
+use postern_tests::parts::{present, program};
+use postern_tests::process::{told_by, until};
 use postern_tests::real::nginx::{Nginx, Tls};
 use serde_json::json;
 
-use super::site::{Site, place};
-use super::{archive, rules};
+use super::site::{Site, authority, place};
+use super::{archive, archive_with, rules};
 
 /// Builds a bundle with the real `opa` and puts it where nginx serves it from, at once.
 fn publish(into: &Path, revision: u64, text: &str) {
@@ -23,24 +24,23 @@ fn publish(into: &Path, revision: u64, text: &str) {
     fs::rename(&next, into).unwrap();
 }
 
-/// An nginx that serves `folder` at `/bundles/`.
-fn serve(folder: &Path, files: &ServerFiles, more: &str) -> Nginx {
-    let tls = Tls {
-        certificate: files.certificate.clone(),
-        key: files.key.clone(),
-        versions: "TLSv1.2 TLSv1.3",
-        client_authorities: None,
-    };
-    let served = folder.display();
-    let rules = format!("location /bundles/ {{ alias {served}/; types {{ application/gzip gz; }} {more} }}");
-    Nginx::start(Some(&tls), &rules)
+/// How an nginx proves itself, and what clients must prove.
+fn tls(files: &ServerFiles, client_authorities: Option<PathBuf>) -> Tls {
+    let (certificate, key) = (files.certificate.clone(), files.key.clone());
+    Tls { certificate, key, versions: "TLSv1.2 TLSv1.3", client_authorities }
 }
 
+/// An nginx that serves `folder` at `/bundles/`.
+fn serve(folder: &Path, tls: &Tls) -> Nginx {
+    let served = folder.display();
+    let rules = format!("location /bundles/ {{ alias {served}/; types {{ application/gzip gz; }} }}");
+    Nginx::start(Some(tls), &rules)
+}
+
+/// `policy` with the one bundle `main` of this nginx.
 fn polled(nginx: &Nginx, more: &str) -> String {
     let url = format!("https://localhost:{}/bundles/main.tar.gz", nginx.address().port());
-    format!(
-        "main: {{ url: \"{url}\", polling: {{ min: 50ms, max: 100ms }}, tls: {{ roots: roots.pem }}{more} }}"
-    )
+    format!("bundles: {{ main: {{ url: \"{url}\", polling: {{ min: 50ms, max: 100ms }}, {more} }} }}")
 }
 
 #[test]
@@ -53,8 +53,9 @@ fn a_bundle_is_downloaded_swapped_while_requests_run_and_serves_on_without_its_s
     let files = Authority::new().server(folder.path(), &["localhost"]);
     let main = served.path().join("main.tar.gz");
     publish(&main, 1, &rules(true));
-    let mut nginx = serve(served.path(), &files, "");
-    let site = Site::start(folder, &polled(&nginx, ""));
+    let mut nginx = serve(served.path(), &tls(&files, None));
+    let mut site = Site::begin(folder, &polled(&nginx, "tls: { roots: roots.pem }"));
+    site.ready();
 
     let (status, record) = site.request();
     assert_eq!((status, &record["decision"]["policy"]), (200, &json!({"main": "r1"})));
@@ -78,5 +79,94 @@ fn a_bundle_is_downloaded_swapped_while_requests_run_and_serves_on_without_its_s
     nginx.process().kill();
     let failed = site.reload(|record| record["code"] == "PST-OP-005");
     assert!(failed["detail"].as_str().unwrap().contains("/bundles/main.tar.gz: no connection"), "{failed}");
+    assert_eq!(site.request().0, 200);
+
+    site.restart();
+    site.ready();
+    let (status, record) = site.request();
+    assert_eq!((status, &record["decision"]["policy"]), (200, &json!({"main": "r4"})));
+    site.reload(|record| record["revision"] == "r4" && record["detail"] == "the copy that was kept");
+}
+
+/// A pair of keys in `folder`: `NAME.key` and `NAME.pem`.
+fn keys(folder: &Path, name: &str) {
+    let openssl = |words: &str| {
+        let mut openssl = Command::new(program("openssl"));
+        told_by(openssl.current_dir(folder).args(words.split(' '))).expect("openssl ends well");
+    };
+    openssl(&format!("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out {name}.key"));
+    openssl(&format!("pkey -in {name}.key -pubout -out {name}.pem"));
+}
+
+#[test]
+fn a_kept_bundle_counts_only_while_the_keys_of_now_say_that_it_is_signed() {
+    let test = "a_kept_bundle_counts_only_while_the_keys_of_now_say_that_it_is_signed";
+    if !present(test, &[Nginx::PROGRAMS, &["opa", "curl", "openssl"]].concat()) {
+        return;
+    }
+    let (folder, served) = (place(), place());
+    keys(folder.path(), "ci");
+    keys(folder.path(), "other");
+    let files = Authority::new().server(folder.path(), &["localhost"]);
+    let key = folder.path().join("ci.key").display().to_string();
+    let signed = ["--signing-alg", "ES256", "--signing-key", &key, "--claims-file", "claims.json"];
+    let archive = archive_with(&[("claims.json", r#"{"keyid": "ci"}"#)], 1, &rules(true), &signed);
+    fs::write(served.path().join("main.tar.gz"), archive).unwrap();
+    let nginx = serve(served.path(), &tls(&files, None));
+    let verify = "tls: { roots: roots.pem }, verify: { keys: { ci: { file: ci.pem, algorithm: ES256 } } }";
+    let mut site = Site::begin(folder, &polled(&nginx, verify));
+    site.ready();
+    assert_eq!(site.request().0, 200);
+    drop(nginx);
+
+    site.restart();
+    site.ready();
+    assert_eq!(site.request().1["decision"]["policy"], json!({"main": "r1"}));
+
+    fs::copy(site.path("other.pem"), site.path("ci.pem")).unwrap();
+    site.restart();
+    let refused = site.reload(|record| record["code"] == "PST-OP-008");
+    assert!(refused["detail"].as_str().unwrap().contains(".signatures.json"), "{refused}");
+    site.until_refused("PST-AZ-019");
+}
+
+#[test]
+fn a_service_and_we_prove_ourselves_to_each_other_by_svid() {
+    let test = "a_service_and_we_prove_ourselves_to_each_other_by_svid";
+    if !present(test, &[Nginx::PROGRAMS, &["opa", "curl"]].concat()) {
+        return;
+    }
+    let (folder, served) = (place(), place());
+    let authority = authority(&folder);
+    let own = authority.mint_x509("spiffe://lab.example/bundles").unwrap();
+    own.write_to(served.path()).unwrap();
+    let anchors = served.path().join("anchors.pem");
+    fs::write(&anchors, authority.x509_bundle_pem()).unwrap();
+    publish(&served.path().join("main.tar.gz"), 1, &rules(true));
+    let tls = Tls {
+        certificate: served.path().join("svid.pem"),
+        key: served.path().join("key.pem"),
+        versions: "TLSv1.3",
+        client_authorities: Some(anchors),
+    };
+    let nginx = serve(served.path(), &tls);
+    let proven = |id: &str, present: bool| {
+        polled(
+            &nginx,
+            &format!("tls: {{ spiffe_id: \"spiffe://lab.example/{id}\", present_svid: {present} }}"),
+        )
+    };
+    let mut site = Site::begin_under(authority, folder, &proven("other", true));
+    let unproven = site.reload(|record| record["code"] == "PST-OP-005");
+    assert!(unproven["detail"].as_str().unwrap().contains("no connection"), "{unproven}");
+
+    // nginx answers 400 to whoever presents nothing.
+    site.configure(&proven("other", true), &proven("bundles", false));
+    let refused = site.reload(|record| record["what"] == "config" && record["accepted"] == false);
+    assert!(refused["detail"].as_str().unwrap().contains("status 400"), "{refused}");
+
+    site.configure(&proven("bundles", false), &proven("bundles", true));
+    site.reload(|record| record["what"] == "config" && record["accepted"] == true);
+    site.ready();
     assert_eq!(site.request().0, 200);
 }

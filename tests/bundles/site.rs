@@ -30,6 +30,11 @@ pub(super) fn place() -> TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
 
+/// The SPIFFE authority that everybody in a site belongs to.
+pub(super) fn authority(folder: &TempDir) -> Authority {
+    Authority::start("lab.example", &folder.path().join("workload.sock")).unwrap()
+}
+
 impl Site {
     /// Starts in `folder`, with these `policy.bundles` (YAML flow), and waits until it is ready.
     pub(super) fn start(folder: TempDir, bundles: &str) -> Self {
@@ -40,8 +45,13 @@ impl Site {
 
     /// Starts in `folder`, with this in `policy` beside the fuse.
     pub(super) fn begin(folder: TempDir, policy: &str) -> Self {
-        let (socket, postern) = (folder.path().join("workload.sock"), sidecar::locate().unwrap());
-        let authority = Authority::start("lab.example", &socket).unwrap();
+        let authority = authority(&folder);
+        Self::begin_under(authority, folder, policy)
+    }
+
+    /// The same under an authority that already is.
+    pub(super) fn begin_under(authority: Authority, folder: TempDir, policy: &str) -> Self {
+        let postern = sidecar::locate().unwrap();
         authority.admit(Entry::for_program("spiffe://lab.example/gate", &postern).unwrap());
         let accounts = Accounts::new();
         accounts.put("app", "of this test");
@@ -84,9 +94,11 @@ impl Site {
         self.sidecar = run(self.folder.path());
     }
 
-    /// The SPIFFE authority that everybody here belongs to.
-    pub(super) const fn authority(&self) -> &Authority {
-        &self.authority
+    /// Replaces a part of the configuration.
+    pub(super) fn configure(&self, from: &str, to: &str) {
+        let text = fs::read_to_string(self.path("postern.yaml")).unwrap();
+        assert!(text.contains(from), "{from}");
+        fs::write(self.path("postern.yaml"), text.replace(from, to)).unwrap();
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {

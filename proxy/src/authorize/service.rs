@@ -4,9 +4,11 @@
 //! decides what serves. It knows nothing of other bundles.
 
 mod client;
+mod copy;
 mod error;
 mod follow;
 
 pub use client::{Answer, Client, Download};
+pub use copy::{Copy, CopyError, Kept};
 pub use error::ServiceError;
 pub use follow::{Arrival, Follower, News, Outcome};

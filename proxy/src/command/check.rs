@@ -7,7 +7,8 @@ use rustix::fs::{Access, access};
 
 use super::healthcheck::{self, Door};
 use super::{Exit, Outcome, Probe};
-use crate::authorize::load;
+use crate::authorize::load::{self, Bundles};
+use crate::authorize::service::Copy;
 use crate::config::{
     self, BundleSource, Config, CredentialSource, Endpoint, IdentitySource, Lines, ListenerCertificate,
     UpstreamProof, VaultLogin,
@@ -102,13 +103,9 @@ impl Findings {
     }
 
     fn policy(&mut self, config: &Config) {
-        match load::load(&config.policy, load::Bundles::new()) {
+        let kept = self.kept(config);
+        match load::load(&config.policy, kept) {
             Ok(loaded) => {
-                for (name, bundle) in &config.policy.bundles {
-                    if let BundleSource::Service(service) = &bundle.source {
-                        self.right(format!("policy.bundles.{name}: {} was not asked", service.endpoint.url));
-                    }
-                }
                 for (name, revision) in loaded.revisions.iter() {
                     // Without what services serve, the rest cannot be compiled.
                     let is = if loaded.set.is_some() { "compiles" } else { "can be read" };
@@ -117,6 +114,34 @@ impl Findings {
             }
             Err(error) => self.wrong(Exit::Policy, "policy", &causes(&error)),
         }
+    }
+
+    /// What an earlier run kept of bundle services, which are not asked here.
+    fn kept(&mut self, config: &Config) -> Bundles {
+        let mut bundles = Bundles::new();
+        for (name, bundle) in &config.policy.bundles {
+            let BundleSource::Service(service) = &bundle.source else { continue };
+            let (key, url) = (format!("policy.bundles.{name}"), &service.endpoint.url);
+            let kept = match Copy::of(&config.state, name).held(url, service.size) {
+                Ok(Some(kept)) => kept,
+                Ok(None) => {
+                    self.right(format!("{key}: {url} was not asked, and no copy of its bundle is kept"));
+                    continue;
+                }
+                Err(error) => {
+                    self.wrong(Exit::Policy, &key, &causes(&error));
+                    continue;
+                }
+            };
+            match load::unpack(&kept.archive, &kept.file.display().to_string(), bundle.verify.as_ref()) {
+                Ok(sources) => {
+                    self.right(format!("{key}: {url} was not asked; a copy of its bundle is kept"));
+                    bundles.insert(name.clone(), sources);
+                }
+                Err(error) => self.wrong(Exit::Policy, &key, &causes(&error)),
+            }
+        }
+        bundles
     }
 
     /// What is written to can be written to, the state folder above all.

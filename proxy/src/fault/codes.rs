@@ -192,6 +192,8 @@ codes! {
         "check policy.bundles.NAME.token_file, or whether the service knows this sidecar's SVID (tls.present_svid); the bundle that it gave last serves on";
     SERVICE_ANSWER = "PST-OP-007", Operate, Operator, 503, "a bundle service answered with something that is no bundle",
         "the log says what it was: a redirect is never followed, and a page or an error is no bundle; the bundle that it gave last serves on";
+    BUNDLE_COPY = "PST-OP-008", Operate, Operator, 503, "the kept copy of a bundle could not be used or made",
+        "the log names the file in the state folder: what is damaged is not used and can be removed; what cannot be written will be missing when the next start finds no service";
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::authorize::LoadedPolicy;
 use crate::authorize::load::{self, Bundles, PolicyError, Reread};
 use crate::authorize::service::{Client, News};
 use crate::config::{self, Config, ConfigErrors};
-use crate::fault::{Code, codes};
+use crate::fault::{Code, Coded as _, causes, codes};
 use crate::identify::IdentifyError;
 use crate::live::Publisher;
 use crate::record::{Entry, Reload};
@@ -119,7 +119,7 @@ impl Reloader {
         let now = self.parts.clock.now().wall;
         if let Some(policy) = policy {
             self.policies.publish(policy, now);
-            self.services = Services::follow(&next.policy, &self.client);
+            self.services = Services::follow(&next, &self.client);
         }
         let before = std::mem::replace(&mut self.workers, workers);
         self.material = material;
@@ -144,10 +144,7 @@ impl Reloader {
         let config = Arc::clone(&self.configs.current().value);
         match news {
             News::Withdrawn(name) => self.services.withdraw(&name),
-            News::Failed { name, code, why } => {
-                let generation = self.policies.current().generation;
-                self.record("policy", generation, None, Some(code.id), told(&config, &name, &why)).await;
-            }
+            News::Failed { name, code, why } => self.failed(&config, &name, code, &why).await,
             News::Arrived(arrival) => {
                 self.services.keep(arrival);
                 let (policy, arrived) = (config.policy.clone(), self.services.arrived());
@@ -167,16 +164,31 @@ impl Reloader {
             let revisions = Arc::clone(&policy.revisions);
             let generation = self.policies.publish(policy, self.parts.clock.now().wall);
             for name in &reread.accepted {
-                let detail = told(config, name, "");
+                let kept = if self.services.is_kept(name) { "the copy that was kept" } else { "" };
+                let detail = told(config, name, kept);
                 self.accepted("policy", generation, revisions.get(name).cloned(), detail).await;
             }
         }
-        self.services.settle(&reread, &self.policies.current().value.bundles);
+        for taken in self.services.settle(&reread, &self.policies.current().value.bundles) {
+            let name = taken.name.clone();
+            if !taken.kept
+                && let Err(error) = services::keep(taken, config).await
+            {
+                self.failed(config, &name, error.code(), &causes(&error)).await;
+            }
+        }
         let several = config.policy.bundles.len() > 1;
         for (name, error) in reread.refused {
             let refused = if several { Refused::Bundle(name, error) } else { error.into() };
             self.refused("policy", codes::POLICY_REFUSED, &refused).await;
         }
+    }
+
+    /// Something about one bundle went wrong that does not touch what serves.
+    async fn failed(&self, config: &Config, name: &str, code: &'static Code, why: &str) {
+        tracing::warn!(bundle = name, code = code.id, "{why}");
+        let generation = self.policies.current().generation;
+        self.record("policy", generation, None, Some(code.id), told(config, name, why)).await;
     }
 
     async fn accepted(&self, what: &'static str, generation: u64, revision: Option<String>, detail: String) {

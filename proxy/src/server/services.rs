@@ -5,8 +5,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::authorize::load::{self, Bundles, PolicyError, Reread};
-use crate::authorize::service::{Answer, Arrival, Client, Follower, News, Outcome, ServiceError};
-use crate::config::{Bundle, BundleService, BundleSource, Policy};
+use crate::authorize::service::{
+    Answer, Arrival, Client, Copy, CopyError, Follower, News, Outcome, ServiceError,
+};
+use crate::config::{Bundle, BundleService, BundleSource, Config, Policy};
 
 /// How much may wait to be heard; followers wait then.
 const NEWS: usize = 16;
@@ -22,15 +24,16 @@ pub(super) struct Services {
 
 impl Services {
     /// Follows every service that the policy names, from now on.
-    pub(super) fn follow(policy: &Policy, client: &Client) -> Self {
+    pub(super) fn follow(config: &Config, client: &Client) -> Self {
         let (teller, news) = mpsc::channel(NEWS);
         let mut tasks = Vec::new();
-        for (name, bundle) in &policy.bundles {
+        for (name, bundle) in &config.policy.bundles {
             let BundleSource::Service(service) = &bundle.source else { continue };
             let follower = Follower {
                 name: name.clone(),
                 service: Arc::clone(service),
                 verify: bundle.verify.clone(),
+                copy: Copy::of(&config.state, name),
                 client: client.clone(),
                 news: teller.clone(),
             };
@@ -60,6 +63,11 @@ impl Services {
     /// What arrived and does not serve yet.
     pub(super) fn arrived(&self) -> Bundles {
         self.waiting.iter().map(|(name, arrival)| (name.clone(), Arc::clone(&arrival.sources))).collect()
+    }
+
+    /// Whether what arrived under this name is the kept copy.
+    pub(super) fn is_kept(&self, name: &str) -> bool {
+        self.waiting.get(name).is_some_and(|arrival| arrival.kept)
     }
 
     /// Tells followers what became of what they brought; gives what serves now.
@@ -95,6 +103,19 @@ impl Drop for Services {
     fn drop(&mut self) {
         self.tasks.iter().for_each(JoinHandle::abort);
     }
+}
+
+/// Keeps what serves for a start without its service.
+pub(super) async fn keep(taken: Arrival, config: &Config) -> Result<(), CopyError> {
+    let Some(BundleSource::Service(service)) =
+        config.policy.bundles.get(&taken.name).map(|bundle| &bundle.source)
+    else {
+        return Ok(());
+    };
+    let (copy, service) = (Copy::of(&config.state, &taken.name), Arc::clone(service));
+    let keep = move || copy.keep(&taken.archive, &service.endpoint.url, taken.etag.as_deref());
+    // A fault of ours is told by its panic.
+    tokio::task::spawn_blocking(keep).await.unwrap_or(Ok(()))
 }
 
 /// Why a bundle of a new configuration cannot be had.

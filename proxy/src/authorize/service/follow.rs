@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::client::{Answer, Client, Download};
+use super::copy::{Copy, Kept};
 use super::error::ServiceError;
 use crate::authorize::load::{self, PolicyError};
 use crate::config::{BundleService, Verify};
@@ -28,6 +30,8 @@ pub struct Follower {
     pub service: Arc<BundleService>,
     /// Who must have signed it.
     pub verify: Option<Verify>,
+    /// What was kept of it.
+    pub copy: Copy,
     /// The way to it.
     pub client: Client,
     /// Who decides what serves.
@@ -63,6 +67,8 @@ pub struct Arrival {
     pub archive: Bytes,
     /// What the service calls it.
     pub etag: Option<String>,
+    /// Whether it is the kept copy.
+    pub kept: bool,
     /// Where its follower is told what became of it, once.
     pub outcome: Option<oneshot::Sender<Outcome>>,
 }
@@ -78,6 +84,14 @@ pub enum Outcome {
     Held,
     /// The policy does not pass with it.
     Refused,
+}
+
+/// An archive that is to be judged.
+struct Brought {
+    archive: Bytes,
+    etag: Option<String>,
+    /// Where it was kept; none where it was downloaded.
+    file: Option<PathBuf>,
 }
 
 /// What is known of the service.
@@ -96,12 +110,28 @@ struct Standing {
 
 impl Follower {
     /// Goes on until the task is dropped.
+    ///
+    /// The service is asked before the kept copy counts, so that a service that answers is never behind its copy.
     pub async fn run(self) {
         self.equipped().await;
-        let mut standing = Standing::default();
+        let mut copy = self.kept().await;
+        let etag = copy.as_ref().and_then(|copy| copy.etag.clone());
+        let mut standing = Standing { etag, ..Standing::default() };
         loop {
-            let pause = self.once(&mut standing).await;
+            let pause = self.once(&mut standing, copy.take()).await;
             tokio::time::sleep(pause).await;
+        }
+    }
+
+    async fn kept(&self) -> Option<Kept> {
+        let (copy, service) = (self.copy.clone(), Arc::clone(&self.service));
+        let held = tokio::task::spawn_blocking(move || copy.held(&service.endpoint.url, service.size)).await;
+        match held.ok()? {
+            Ok(kept) => kept,
+            Err(error) => {
+                self.tell(self.failure(error.code(), causes(&error))).await;
+                None
+            }
         }
     }
 
@@ -116,62 +146,90 @@ impl Follower {
         let _late = tokio::time::timeout(EQUIPPED, waiting).await;
     }
 
-    /// Asks once, and says when to ask again.
-    async fn once(&self, standing: &mut Standing) -> Duration {
+    /// Asks once, and says when to ask again. Where that brings nothing that can serve, the copy serves.
+    async fn once(&self, standing: &mut Standing, copy: Option<Kept>) -> Duration {
         let begun = Instant::now();
-        // Nothing is waited for before something is there.
-        let wait = self.service.long.filter(|_| standing.etag.is_some());
+        // Nothing is waited for before something serves.
+        let wait = self.service.long.filter(|_| standing.etag.is_some() && copy.is_none());
         let asked = self.client.ask(&self.service, standing.etag.as_deref(), wait).await;
-        let is_new = match asked {
-            Err(error) => return self.failed(standing, &error).await,
+        let outcome = match asked {
+            Err(error) => {
+                let pause = self.failed(standing, &error).await;
+                self.fall_back(standing, copy).await;
+                // It was not this service that said so.
+                standing.etag = None;
+                return pause;
+            }
             Ok(Answer::Unchanged { etag, waits }) => {
                 (standing.etag, standing.waits) = (etag, waits);
                 if std::mem::take(&mut standing.refused) {
                     self.tell(News::Withdrawn(self.name.clone())).await;
                 }
-                false
+                self.fall_back(standing, copy).await.unwrap_or(Outcome::Same)
             }
-            Ok(Answer::Bundle(download)) => {
-                standing.waits = download.waits;
-                self.arrived(standing, download).await
+            Ok(Answer::Bundle(Download { archive, etag, waits })) => {
+                standing.waits = waits;
+                let outcome = self.arrived(standing, Brought { archive, etag, file: None }).await;
+                if outcome == Outcome::Refused {
+                    self.fall_back(standing, copy).await;
+                    standing.refused = true;
+                }
+                outcome
             }
         };
-        (standing.failures, standing.failing) = (0, None);
-        let waited = is_new || begun.elapsed() >= WAITED;
+        standing.failures = 0;
+        standing.failing.take_if(|_| !standing.refused);
+        let waited = outcome == Outcome::Serves || begun.elapsed() >= WAITED;
         if standing.waits && self.service.long.is_some() && waited && !standing.refused {
             return LEAST;
         }
         pace::between(self.service.min, self.service.max)
     }
 
-    /// Reads what was downloaded and has it judged; whether it serves now and did not before.
-    async fn arrived(&self, standing: &mut Standing, download: Download) -> bool {
-        let Download { archive, etag, .. } = download;
-        let sources = match self.unpack(&archive).await {
+    /// Has the kept copy judged, if there still is one to be judged.
+    async fn fall_back(&self, standing: &mut Standing, copy: Option<Kept>) -> Option<Outcome> {
+        let Kept { file, archive, etag } = copy?;
+        let outcome = self.arrived(standing, Brought { archive, etag, file: Some(file) }).await;
+        if outcome == Outcome::Refused {
+            // The service must send it again, for it is not here.
+            standing.etag = None;
+        }
+        Some(outcome)
+    }
+
+    /// Reads what came and has it judged.
+    async fn arrived(&self, standing: &mut Standing, brought: Brought) -> Outcome {
+        let sources = match self.unpack(&brought).await {
             Ok(sources) => sources,
-            Err(error) => {
+            Err(why) => {
                 standing.refused = true;
-                let (code, why) = (codes::POLICY_REFUSED, error);
-                self.tell(News::Failed { name: self.name.clone(), code, why }).await;
-                return false;
+                let code = if brought.file.is_some() { codes::BUNDLE_COPY } else { codes::POLICY_REFUSED };
+                if standing.failing.replace(why.clone()).as_ref() != Some(&why) {
+                    self.tell(self.failure(code, why)).await;
+                }
+                return Outcome::Refused;
             }
         };
-        let (outcome, decided) = oneshot::channel();
-        let arrival =
-            Arrival { name: self.name.clone(), sources, archive, etag: etag.clone(), outcome: Some(outcome) };
-        self.tell(News::Arrived(arrival)).await;
+        let (tell, decided) = oneshot::channel();
+        let Brought { archive, etag, file } = brought;
+        let (name, etag_said) = (self.name.clone(), etag.clone());
+        let (kept, outcome) = (file.is_some(), Some(tell));
+        self.tell(News::Arrived(Arrival { name, sources, archive, etag: etag_said, kept, outcome })).await;
         let decided = decided.await.unwrap_or(Outcome::Refused);
         standing.refused = decided == Outcome::Refused;
         // What is refused is asked for again, as OPA does: a key or another bundle may make it right.
-        if decided != Outcome::Refused {
+        if !standing.refused {
             standing.etag = etag;
         }
-        decided == Outcome::Serves
+        decided
     }
 
-    async fn unpack(&self, archive: &Bytes) -> Result<Arc<Sources>, String> {
-        let (archive, from, verify) =
-            (archive.clone(), self.service.endpoint.url.clone(), self.verify.clone());
+    async fn unpack(&self, brought: &Brought) -> Result<Arc<Sources>, String> {
+        let (archive, verify) = (brought.archive.clone(), self.verify.clone());
+        let from = match &brought.file {
+            Some(file) => file.display().to_string(),
+            None => self.service.endpoint.url.clone(),
+        };
         let unpacking =
             tokio::task::spawn_blocking(move || load::unpack(&archive, &from, verify.as_ref())).await;
         unpacking.map_err(|fault| fault.to_string())?.map_err(|error: PolicyError| causes(&error))
@@ -182,11 +240,15 @@ impl Follower {
         let (code, why) = (error.code(), format!("{}: {}", self.service.endpoint.url, causes(error)));
         standing.etag = None;
         standing.failures = standing.failures.saturating_add(1);
-        tracing::warn!(bundle = self.name, code = code.id, failures = standing.failures, "{why}");
+        tracing::debug!(bundle = self.name, code = code.id, failures = standing.failures, "{why}");
         if standing.failing.replace(why.clone()).as_ref() != Some(&why) {
-            self.tell(News::Failed { name: self.name.clone(), code, why }).await;
+            self.tell(self.failure(code, why)).await;
         }
         pace::doubling(LEAST, standing.failures, self.service.max.max(LEAST))
+    }
+
+    fn failure(&self, code: &'static Code, why: String) -> News {
+        News::Failed { name: self.name.clone(), code, why }
     }
 
     /// Nobody listens any more where the process ends.
