@@ -29,6 +29,7 @@ pub(crate) mod turn;
 mod units;
 mod weigh;
 mod window;
+mod x509;
 
 pub use page::builtins_page;
 
@@ -66,9 +67,8 @@ pub(crate) enum Fail {
 const OLD: &str = "what took its place: OPA itself refuses it in Rego v1";
 const NO_RANDOM: &str = "a value from the input: a decision must come out the same when it is replayed";
 const NO_MD5: &str = "crypto.sha256 or crypto.hmac.sha256: MD5 is broken";
-const NO_CERTIFICATES: &str = "input.caller: Postern verifies a certificate before it asks";
 const NO_GRAPHQL: &str = "regex.match or split on the text of the query";
-const NO_KEYS: &str = "nothing: a private key has no business in a policy";
+const NO_KEYS: &str = "crypto.x509.parse_rsa_private_key, for a key that signs tokens";
 const NO_SERVER: &str = "input.context, which says what Postern knows of itself";
 
 /// One line for each.
@@ -114,12 +114,12 @@ const TABLE: &[(&str, By)] = &[
     ("crypto.parse_private_keys", By::Refused(NO_KEYS)),
     ("crypto.sha1", By::Added(1, hash::sha1)),
     ("crypto.sha256", By::Added(1, hash::sha256)),
-    ("crypto.x509.parse_and_verify_certificates", By::Refused(NO_CERTIFICATES)),
-    ("crypto.x509.parse_and_verify_certificates_with_options", By::Refused(NO_CERTIFICATES)),
-    ("crypto.x509.parse_certificate_request", By::Refused(NO_CERTIFICATES)),
-    ("crypto.x509.parse_certificates", By::Refused(NO_CERTIFICATES)),
+    ("crypto.x509.parse_and_verify_certificates", By::Added(1, x509::verified)),
+    ("crypto.x509.parse_and_verify_certificates_with_options", By::Added(2, x509::verified_with)),
+    ("crypto.x509.parse_certificate_request", By::Added(1, x509::request)),
+    ("crypto.x509.parse_certificates", By::Added(1, x509::certificates)),
     ("crypto.x509.parse_keypair", By::Refused(NO_KEYS)),
-    ("crypto.x509.parse_rsa_private_key", By::Refused(NO_KEYS)),
+    ("crypto.x509.parse_rsa_private_key", By::Added(1, x509::rsa_private_key)),
     ("endswith", By::Engine),
     ("floor", By::Engine),
     ("format_int", By::Engine),
@@ -289,7 +289,14 @@ pub(crate) fn known(name: &str) -> Option<Known> {
 
 /// Whether a builtin answers by the time of the request.
 pub(crate) fn reads_now(name: &str) -> bool {
-    matches!(name, "time.now_ns" | "time.within" | "io.jwt.decode_verify")
+    matches!(
+        name,
+        "time.now_ns"
+            | "time.within"
+            | "io.jwt.decode_verify"
+            | "crypto.x509.parse_and_verify_certificates"
+            | "crypto.x509.parse_and_verify_certificates_with_options"
+    )
 }
 
 /// Whether a constant argument of a builtin would fail every call; with what is wrong with it, and what to write

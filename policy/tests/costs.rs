@@ -24,6 +24,8 @@ const CALLS: &[&str] = &[
     "contains(input.text, input.half)",
     "crypto.hmac.sha512(input.text, input.half)",
     "crypto.sha256(input.text)",
+    "crypto.x509.parse_certificates(input.certificates)",
+    "crypto.x509.parse_and_verify_certificates(input.certificates)",
     "glob.match(input.stars, [], input.two)",
     "glob.match(\"{a*,a*,a*,a*,a*,a*,a*,a*}{a*,a*,a*,a*,a*,a*,a*,a*}b\", [], input.eight)",
     "glob.quote_meta(input.text)",
@@ -115,8 +117,12 @@ fn request() -> Recorded {
     let keys = serde_json::json!({"keys": vec![key; 16]}).to_string();
     let edwards = serde_json::json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"});
     let edwards = serde_json::json!({"keys": vec![edwards; 16]}).to_string();
+    // As many roots of RSA with 4096 bits as may stand before a leaf.
+    let chain = include_str!("chain.pem");
+    let root = chain.split_inclusive("-----END CERTIFICATE-----\n").next().unwrap();
+    let certificates = format!("{}{chain}", root.repeat(14));
     let document = serde_json::json!({
-        "keys": keys, "edwards": edwards, "signature": "AQEB".repeat(44), "claims": URL_SAFE_NO_PAD.encode(format!("{{\"a\":[{}1]}}", "1,".repeat(24_000))),
+        "certificates": certificates, "keys": keys, "edwards": edwards, "signature": "AQEB".repeat(44), "claims": URL_SAFE_NO_PAD.encode(format!("{{\"a\":[{}1]}}", "1,".repeat(24_000))),
         "text": a(200 * 1024), "half": a(50 * 1024), "eighth": a(150_000), "ten": a(9_999), "eight": a(8 * 1024), "two": a(2 * 1024), "small": a(900),
         "kilobyte": a(1_000), "half_kilobyte": a(500), "stars": "*a".repeat(240), "digits": "9".repeat(300),
         "list": format!("[{}1]", "1,".repeat(100_000)), "query": "a=b&".repeat(50_000),

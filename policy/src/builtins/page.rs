@@ -91,6 +91,11 @@ None of OPA's own test cases is answered differently in silence. What is known t
 * What differs each time, waits for something or reads the machine is refused.
 * Signatures with RSA take keys of 2048 to 8192 bits, and for `PS…` a salt as long as the digest, as RFC 7518 has it.
 * `strings.count` of an empty part is refused: a caller who can send an empty text could otherwise choose the answer.
+* `crypto.x509.*` gives every member that OPA gives, of at most 16 certificates; it is an error where a certificate limits
+  names or policies, has a key other than RSA, P-256, P-384, P-521 or Ed25519, or a URI in which something is escaped.
+  `parse_and_verify_certificates` judges by `input.now`; a chain that cannot be judged (SHA-1, a leaf that is a CA, RSA
+  below 2048 bits) is an error, where OPA may say either.
+* `crypto.x509.parse_rsa_private_key` takes PKCS#1 in PEM.
 * `io.jwt.encode_sign` signs with `HS…`, `RS…` and `EdDSA`, whose signatures are the same each time.
 * `with` replaces functions and the engine's builtins in tests alone; those that are marked “added” it does not replace.
 * `$\"…{x}…\"` may be nested 4 deep and does not stand where a function's argument is defined.

@@ -1,0 +1,72 @@
+//! What a policy asks of a builtin is answered as the real `opa` answers it.
+
+mod certificates;
+
+use std::fs;
+use std::process::Command;
+use std::time::Duration;
+
+use postern_policy::{AskError, Question, Sources, ask};
+use postern_tests::parts::program;
+use postern_tests::process::told_by;
+use serde_json::Value;
+
+/// The value of a rule by `opa`, and by the engine that decides; none where it is undefined, an error where Postern
+/// denies.
+fn both(module: &str, rule: &str) -> (Option<Value>, Result<Option<Value>, AskError>) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::write(folder.path().join("a.rego"), module).expect("it can be written");
+    let words = ["eval", "--format", "json", "--data", "a.rego", rule];
+    let told =
+        told_by(Command::new(program("opa")).current_dir(folder.path()).args(words)).expect("opa ends well");
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    let theirs = told.pointer("/result/0/expressions/0/value").map(sorted);
+    (theirs, ours(module, rule))
+}
+
+fn ours(module: &str, rule: &str) -> Result<Option<Value>, AskError> {
+    let sources = Sources::from_modules([("a.rego", module)], []);
+    let now = std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_secs();
+    let question =
+        Question { query: rule, input: None, now: Some(now), fuse: Duration::from_secs(10), lines: false };
+    let answer = ask(&sources, question)?;
+    let row = answer.rows.into_iter().next();
+    Ok(row.and_then(|row| row.expressions.into_iter().next()).map(|expression| sorted(&expression.value)))
+}
+
+#[track_caller]
+fn same(module: &str, rule: &str) -> Value {
+    let (theirs, ours) = both(module, rule);
+    let ours = ours.unwrap_or_else(|error| panic!("{rule}: {error}"));
+    let theirs = theirs.unwrap_or_else(|| panic!("{rule} is undefined"));
+    differ(&ours.unwrap_or(Value::Null), &theirs, rule);
+    theirs
+}
+
+/// Names the first place where two values differ.
+#[track_caller]
+fn differ(ours: &Value, theirs: &Value, place: &str) {
+    match (ours, theirs) {
+        (Value::Object(one), Value::Object(other)) if one.keys().eq(other.keys()) => {
+            one.iter().for_each(|(name, value)| differ(value, &other[name], &format!("{place}.{name}")));
+        }
+        (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
+            let pairs = one.iter().zip(other).enumerate();
+            pairs.for_each(|(at, (one, other))| differ(one, other, &format!("{place}[{at}]")));
+        }
+        _ => assert_eq!(ours, theirs, "{place}"),
+    }
+}
+
+/// With the members of its objects in order.
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let ordered: std::collections::BTreeMap<_, _> =
+                members.iter().map(|(name, value)| (name.clone(), sorted(value))).collect();
+            Value::Object(ordered.into_iter().collect())
+        }
+        Value::Array(items) => items.iter().map(sorted).collect(),
+        _ => value.clone(),
+    }
+}
