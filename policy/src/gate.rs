@@ -10,6 +10,7 @@ mod imports;
 mod mocks;
 pub(crate) mod names;
 mod packages;
+mod safety;
 mod shadows;
 mod shapes;
 pub(crate) mod text;
@@ -63,6 +64,13 @@ pub(crate) fn after_parsing(
     if !matches!(purpose, Purpose::Queries) {
         shapes::check(modules, &names, problems);
     }
+    let before = problems.len();
     depth::check(modules, &names, problems);
+    // It goes as deep as the text.
+    if problems.len() == before {
+        for module in modules {
+            safety::check(module, &names, problems);
+        }
+    }
     leaves
 }

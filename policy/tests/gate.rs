@@ -159,9 +159,27 @@ fn data_in_a_rules_place_is_refused() {
 }
 
 #[test]
-fn what_the_engine_finds_unsafe_has_its_place_too() {
-    let problem = refused("x if y > 1", 4, "rego");
-    assert_eq!((problem.file.as_str(), problem.excerpt.as_str()), ("main.rego", "x if y > 1"), "{problem}");
+fn a_variable_that_nothing_binds_is_refused_with_what_was_probably_meant() {
+    for (body, name, column, instead) in [
+        ("decision := {\"allow\": tru}", "tru", 23, "`true`"),
+        ("x if y > 1", "y", 6, "a statement that binds it"),
+        ("x if not data.denied[_]", "_", 22, "a rule that looks for it"),
+        ("x contains rolez if input.route\nroles := 1", "rolez", 12, "`roles`"),
+        ("f(a) := 1 if a else := b", "b", 24, "a statement that binds it"),
+        ("x if { every a in [1] { a == b } }", "b", 30, "a statement that binds it"),
+        ("x if input.route with input.route as y", "y", 38, "a statement that binds it"),
+        ("x := $\"{y}\"", "y", 9, "a statement that binds it"),
+    ] {
+        let problem = refused(body, 4, name);
+        assert_eq!(problem.column, column, "{problem}");
+        assert!(problem.instead.contains(instead), "{problem}");
+        assert!(problem.why.contains("OPA calls it unsafe"), "{problem}");
+    }
+    for value in ["data.x", "y", "[input.route]", "count([1])"] {
+        let problem = load(&format!("default x := {value}"), &[]).err().unwrap().remove(0);
+        assert!(problem.why.contains("a default, which is a constant"), "{problem}");
+    }
+    load("default x := [{\"a\": [y | y := 1]}]", &[]).unwrap();
 }
 
 #[test]

@@ -1,0 +1,220 @@
+//! Variables that nothing binds, which OPA calls unsafe: the engine finds some of them, and answers the others with
+//! silence, `allow: tru` as an object without the member, `not denied[_]` as whatever it met first.
+//!
+//! The rule is OPA's own: statements are put in an order in which each finds its variables bound; what is left over is
+//! unsafe. A comprehension and the body of `every` see what the statements before theirs bind.
+
+mod bindings;
+mod terms;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use regorus::unstable::{Expr, LiteralStmt, Module, Rule, RuleHead, Span};
+
+use super::names::{self, Names};
+use crate::nearest::nearest;
+use crate::problem::Problem;
+use terms::{Closure, Statement, Var};
+
+/// Checks every rule of one module.
+pub(super) fn check(module: &Module, names: &Names, problems: &mut Vec<Problem>) {
+    let globals = globals(module, names);
+    for rule in &module.policy {
+        if let Rule::Default { value, .. } = rule.as_ref()
+            && let Some(computed) = computed(value)
+        {
+            let text = computed.source.get_contents();
+            let why = "stands in a default, which is a constant";
+            let instead = "`NAME := … if …` for what is computed";
+            let problem = Problem::of(computed.source.get_path(), computed.text(), why, instead);
+            problems.push(problem.at(computed.line, computed.col, text));
+        }
+        let mut search = Search {
+            scope: Scope { module, names, globals: &globals, locals: Vec::new() },
+            loose: BTreeMap::new(),
+        };
+        search.rule(rule);
+        problems.extend(search.loose.values().map(|span| problem(span, &globals)));
+    }
+}
+
+/// A name or a call outside comprehensions.
+fn computed(value: &Expr) -> Option<&Span> {
+    if let Expr::Var { span, .. } | Expr::Call { span, .. } = value {
+        return Some(span);
+    }
+    let mut found = None;
+    terms::parts(value, &mut |part| found = found.or_else(|| computed(part)));
+    found
+}
+
+/// What a name means everywhere in a module: the documents, the rules of the package, the imports.
+fn globals(module: &Module, names: &Names) -> BTreeSet<String> {
+    let package = names::package(module);
+    let rules = names.rules.range(package.clone()..).take_while(|rule| rule.starts_with(&package));
+    let mut globals: BTreeSet<String> = rules.filter_map(|rule| rule.get(package.len()).cloned()).collect();
+    globals.extend(["input", "data"].map(str::to_owned));
+    for import in &module.imports {
+        let last = names::constant(&import.refr).pop();
+        globals.extend(import.r#as.as_ref().map(|alias| alias.text().to_owned()).or(last));
+    }
+    globals
+}
+
+fn problem(span: &Span, globals: &BTreeSet<String>) -> Problem {
+    let name = span.text();
+    let (why, instead) = if name == "_" {
+        (
+            "stands for any value where one must be known: OPA calls it unsafe".to_owned(),
+            "a rule that looks for it, and its name here",
+        )
+    } else {
+        (
+            "is bound by nothing: OPA calls it unsafe".to_owned(),
+            "a statement that binds it, or its right name",
+        )
+    };
+    let options: Vec<&str> = globals.iter().map(String::as_str).chain(["true", "false", "null"]).collect();
+    let meant = nearest(name, &options).map(|meant| format!("`{meant}`; or "));
+    let text = span.source.get_contents();
+    Problem::of(span.source.get_path(), name, why, format!("{}{instead}", meant.unwrap_or_default()))
+        .at(span.line, span.col, text)
+}
+
+/// What names mean in the queries around an expression.
+struct Scope<'a> {
+    module: &'a Module,
+    names: &'a Names,
+    globals: &'a BTreeSet<String>,
+    /// Declared by arguments, `some`, `:=` and `every`, so that they hide what is global.
+    locals: Vec<BTreeSet<String>>,
+}
+
+impl Scope<'_> {
+    fn is_global(&self, name: &str) -> bool {
+        self.globals.contains(name) && !self.locals.iter().any(|locals| locals.contains(name))
+    }
+}
+
+/// A statement that is not in order yet.
+struct Open<'a> {
+    statement: Statement<'a>,
+    vars: Vec<(Var, &'a Span)>,
+    closures: Vec<Closure<'a>>,
+    /// What they may take from the query around them.
+    closed_over: BTreeSet<Var>,
+    /// Declared by this statement or after it.
+    later: BTreeSet<Var>,
+}
+
+struct Search<'a> {
+    scope: Scope<'a>,
+    /// Each variable at a place where it is unsafe.
+    loose: BTreeMap<Var, &'a Span>,
+}
+
+impl<'a> Search<'a> {
+    fn rule(&mut self, rule: &'a Rule) {
+        let Rule::Spec { head, bodies, .. } = rule else { return };
+        let mut arguments = Vec::new();
+        if let RuleHead::Func { args, .. } = head {
+            // Whatever their names are, they hide what is global.
+            let nothing = BTreeSet::new();
+            let scope = Scope { globals: &nothing, locals: Vec::new(), ..self.scope };
+            for arg in args {
+                scope.vars(arg, &mut arguments);
+            }
+        }
+        let arguments: BTreeSet<Var> = arguments.into_iter().map(|(name, _)| name).collect();
+        self.scope.locals.push(arguments.clone());
+        let (first, others) = bodies.split_first().unzip();
+        let stmts = first.map_or(&[][..], |body| body.query.stmts.as_slice());
+        self.query(stmts, terms::said_by(head), &arguments);
+        for body in others.unwrap_or_default() {
+            let said = body.assign.iter().map(|assign| assign.value.as_ref()).collect();
+            self.query(&body.query.stmts, said, &arguments);
+        }
+        self.scope.locals.pop();
+    }
+
+    /// A query and the terms that are said by its names; `around` is bound outside.
+    fn query(&mut self, stmts: &'a [LiteralStmt], said: Vec<&'a Expr>, around: &BTreeSet<Var>) {
+        let declared = terms::declared(stmts);
+        let around = around.difference(&declared).cloned().collect();
+        self.scope.locals.push(declared);
+        let literals = stmts
+            .iter()
+            .enumerate()
+            .map(|(index, stmt)| self.open(Statement::Literal(stmt), stmts.get(index..).unwrap_or_default()));
+        let mut open: Vec<Open<'a>> = literals.collect();
+        open.extend(said.into_iter().map(|term| self.open(Statement::Term(term), &[])));
+        self.order(open, around);
+        self.scope.locals.pop();
+    }
+
+    /// A statement, and what follows from it on.
+    fn open(&self, statement: Statement<'a>, following: &[LiteralStmt]) -> Open<'a> {
+        let (mut vars, mut closures) = (Vec::new(), Vec::new());
+        statement.each_expr(&mut |expr| self.scope.vars(expr, &mut vars));
+        statement.closures(&mut closures);
+        let mut closed_over = BTreeSet::new();
+        // OPA moves no `every` behind what its body takes.
+        let comprehensions = closures.iter().filter(|closure| closure.names.is_empty());
+        comprehensions.for_each(|closure| self.scope.taken(closure, &mut closed_over));
+        // What is declared from here on is not what a comprehension before it means by the same name.
+        let following = if closures.is_empty() { &[] } else { following };
+        let later = terms::declared(following);
+        closed_over.retain(|name| !later.contains(name));
+        Open { statement, vars, closures, closed_over, later }
+    }
+
+    fn order(&mut self, mut left: Vec<Open<'a>>, around: BTreeSet<Var>) {
+        let mut given = around.clone();
+        for open in &left {
+            given.extend(self.scope.outputs(open.statement, &given));
+        }
+        // What is safe, and of it what stands in the statements that are in order.
+        let (mut safe, mut ordered) = (around.clone(), around);
+        loop {
+            let before = left.len();
+            let mut still = Vec::new();
+            for open in left {
+                let outputs = self.scope.outputs(open.statement, &safe);
+                let waits =
+                    open.closed_over.iter().any(|name| given.contains(name) && !ordered.contains(name));
+                let bound = |name: &Var| safe.contains(name) || outputs.contains(name);
+                if waits || !open.vars.iter().all(|(name, _)| bound(name)) {
+                    still.push(open);
+                    continue;
+                }
+                safe.extend(outputs);
+                for closure in &open.closures {
+                    self.scope.locals.push(closure.names.clone());
+                    let seen = ordered.difference(&open.later).chain(&closure.names).cloned().collect();
+                    self.query(closure.stmts, closure.said.clone(), &seen);
+                    self.scope.locals.pop();
+                }
+                ordered.extend(open.vars.into_iter().map(|(name, _)| name));
+            }
+            left = still;
+            if left.len() == before || left.is_empty() {
+                break;
+            }
+        }
+        let declared = |name: &Var| self.scope.locals.last().is_some_and(|locals| locals.contains(name));
+        let loose =
+            |open: &Open<'a>| open.vars.iter().filter(|(name, _)| !safe.contains(name)).cloned().collect();
+        let (known, strange): (Vec<_>, Vec<_>) =
+            left.iter().flat_map::<Vec<_>, _>(loose).partition(|(name, _)| declared(name));
+        // What is declared by a statement that lacks another variable is bound with that one.
+        self.loose.extend(if strange.is_empty() { known } else { strange });
+        for open in left {
+            // A comprehension that takes what its own statement binds.
+            if let Some(name) = open.closed_over.iter().find(|name| !ordered.contains(*name))
+                && let Some(closure) = open.closures.first()
+            {
+                self.loose.entry(name.clone()).or_insert(closure.span);
+            }
+        }
+    }
+}

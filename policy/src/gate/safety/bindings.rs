@@ -1,0 +1,257 @@
+//! What a statement binds once others are bound.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use regorus::unstable::{Expr, Literal};
+
+use super::super::names;
+use super::Scope;
+use super::terms::{self, Statement, Var};
+use crate::builtins::{self, Known};
+
+type Vars = BTreeSet<Var>;
+
+impl Scope<'_> {
+    /// The variables that a statement binds, given those that are safe.
+    pub(super) fn outputs(&self, statement: Statement<'_>, safe: &Vars) -> Vars {
+        let mut given = Vars::new();
+        match statement {
+            Statement::Term(term) => self.indexes(term, safe, &mut given),
+            Statement::Literal(stmt) => {
+                if !stmt.with_mods.iter().all(|with| self.known(&with.r#as, safe)) {
+                    return given;
+                }
+                match &stmt.literal {
+                    Literal::SomeVars { .. } | Literal::NotExpr { .. } => {}
+                    Literal::Every { domain, .. } => self.indexes(domain, safe, &mut given),
+                    Literal::SomeIn { key, value, collection, .. } => {
+                        self.indexes(collection, safe, &mut given);
+                        if self.known(collection, &joined(safe, &given)) {
+                            key.iter().chain([value]).for_each(|part| self.all(part, &mut given));
+                        }
+                    }
+                    Literal::Expr { expr, .. } => self.expression(expr, safe, &mut given),
+                }
+            }
+        }
+        given
+    }
+
+    fn expression(&self, expr: &Expr, safe: &Vars, given: &mut Vars) {
+        self.indexes(expr, safe, given);
+        match expr {
+            Expr::AssignExpr { lhs, rhs, .. } => {
+                let mut unifier = Unifier {
+                    scope: self,
+                    safe: joined(safe, given),
+                    unified: Vars::new(),
+                    waiting: BTreeMap::new(),
+                };
+                unifier.unify(lhs, rhs);
+                given.extend(unifier.unified);
+            }
+            Expr::Call { fcn, params, .. } => {
+                let arity = names::path(fcn).and_then(|called| self.arity(&called)).unwrap_or(usize::MAX);
+                let Some((inputs, results)) = params.split_at_checked(arity) else { return };
+                let safe = joined(safe, given);
+                if inputs.iter().all(|input| self.known(input, &safe)) {
+                    for result in results {
+                        self.all(result, given);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn arity(&self, called: &[String]) -> Option<usize> {
+        if let Some((_, arities)) = self.names.function(self.module, called) {
+            return arities.last().copied();
+        }
+        match builtins::known(&called.join("."))? {
+            // The engine lets it stand alone with the pattern of what is walked.
+            _ if called == ["walk"] => Some(1),
+            Known::Engines(arity) | Known::Added(arity) => Some(usize::from(arity)),
+            Known::Refused(_) => None,
+        }
+    }
+
+    /// Whether all variables of an expression are safe.
+    fn known(&self, expr: &Expr, safe: &Vars) -> bool {
+        let mut vars = Vec::new();
+        self.vars(expr, &mut vars);
+        vars.iter().all(|(name, _)| safe.contains(name))
+    }
+
+    /// The members of references that are tried one by one, where the reference begins with what is safe.
+    fn indexes(&self, expr: &Expr, safe: &Vars, given: &mut Vars) {
+        if matches!(expr, Expr::RefDot { .. } | Expr::RefBrack { .. }) {
+            let (begin, indexes) = steps(expr);
+            if !self.known(begin, safe) {
+                return;
+            }
+            self.indexes(begin, safe, given);
+            for index in indexes {
+                self.members(index, given);
+                self.indexes(index, safe, given);
+            }
+        } else {
+            terms::parts(expr, &mut |part| self.indexes(part, safe, given));
+        }
+    }
+
+    /// The variables of a computed member; of a reference in it, again its members.
+    fn members(&self, index: &Expr, given: &mut Vars) {
+        match index {
+            Expr::Var { span, .. } if !self.is_global(span.text()) => drop(given.insert(terms::var(span))),
+            Expr::RefDot { .. } | Expr::RefBrack { .. } => {
+                steps(index).1.into_iter().for_each(|index| self.members(index, given));
+            }
+            Expr::Array { .. } | Expr::Set { .. } | Expr::Object { .. } => {
+                terms::parts(index, &mut |part| self.members(part, given));
+            }
+            _ => {}
+        }
+    }
+
+    /// The variables of a pattern, and the computed members of references in it.
+    fn all(&self, pattern: &Expr, given: &mut Vars) {
+        let mut names = Vars::new();
+        terms::pattern_vars(pattern, &mut names);
+        given.extend(names.into_iter().filter(|name| !self.is_global(name)));
+    }
+}
+
+/// What a reference begins with, and its computed members.
+fn steps(expr: &Expr) -> (&Expr, Vec<&Expr>) {
+    let (mut rest, mut indexes) = (expr, Vec::new());
+    loop {
+        match rest {
+            Expr::RefDot { refr, .. } => rest = refr,
+            Expr::RefBrack { refr, index, .. } => {
+                indexes.push(index.as_ref());
+                rest = refr;
+            }
+            _ => return (rest, indexes),
+        }
+    }
+}
+
+fn joined(one: &Vars, other: &Vars) -> Vars {
+    one.union(other).cloned().collect()
+}
+
+/// Both sides of `=` and `:=`, part by part.
+struct Unifier<'s, 'a> {
+    scope: &'s Scope<'a>,
+    safe: Vars,
+    unified: Vars,
+    /// What becomes safe with each.
+    waiting: BTreeMap<Var, Vars>,
+}
+
+/// A side of a unification.
+enum Side<'e> {
+    Var(Var),
+    Array(&'e [regorus::unstable::Ref<Expr>]),
+    Object(Vec<(&'e Expr, &'e Expr)>),
+    /// A reference or a call; whether it is known.
+    Value(bool),
+    /// A comprehension.
+    Closure,
+    /// Constants and sets.
+    Other,
+}
+
+impl Unifier<'_, '_> {
+    fn side<'e>(&self, expr: &'e Expr) -> Side<'e> {
+        match expr {
+            Expr::Var { span, .. } if self.scope.is_global(span.text()) => Side::Value(true),
+            Expr::Var { span, .. } => Side::Var(terms::var(span)),
+            Expr::Array { items, .. } => Side::Array(items),
+            Expr::Object { fields, .. } => {
+                Side::Object(fields.iter().map(|(_, key, value)| (key.as_ref(), value.as_ref())).collect())
+            }
+            Expr::RefDot { .. } | Expr::RefBrack { .. } => {
+                Side::Value(self.scope.known(steps(expr).0, &joined(&self.safe, &self.unified)))
+            }
+            Expr::ArrayCompr { .. } | Expr::SetCompr { .. } | Expr::ObjectCompr { .. } => Side::Closure,
+            Expr::Set { .. }
+            | Expr::String { .. }
+            | Expr::RawString { .. }
+            | Expr::Number { .. }
+            | Expr::Bool { .. }
+            | Expr::Null { .. } => Side::Other,
+            _ => Side::Value(self.scope.known(expr, &joined(&self.safe, &self.unified))),
+        }
+    }
+
+    fn unify(&mut self, one: &Expr, other: &Expr) {
+        match (self.side(one), self.side(other)) {
+            (Side::Var(a), Side::Var(b)) => {
+                if self.is_safe(&b) {
+                    self.mark(a);
+                } else if self.is_safe(&a) {
+                    self.mark(b);
+                } else {
+                    self.waiting.entry(a.clone()).or_default().insert(b.clone());
+                    self.waiting.entry(b).or_default().insert(a);
+                }
+            }
+            (Side::Var(name), Side::Array(_) | Side::Object(_)) => self.with_all(name, other),
+            (Side::Array(_) | Side::Object(_), Side::Var(name)) => self.with_all(name, one),
+            (Side::Var(name), Side::Value(true) | Side::Closure | Side::Other)
+            | (Side::Value(true) | Side::Closure | Side::Other, Side::Var(name)) => self.mark(name),
+            (Side::Array(_) | Side::Object(_), Side::Value(true) | Side::Closure) => self.mark_all(one),
+            (Side::Value(true) | Side::Closure, Side::Array(_) | Side::Object(_)) => self.mark_all(other),
+            (Side::Array(a), Side::Array(b)) if a.len() == b.len() => {
+                a.iter().zip(b).for_each(|(a, b)| self.unify(a, b));
+            }
+            (Side::Object(a), Side::Object(b)) if a.len() == b.len() => {
+                for (key, value) in a {
+                    let same = b.iter().find(|(other, _)| other.span().text() == key.span().text());
+                    if let Some((_, other)) = same {
+                        self.unify(value, other);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn is_safe(&self, name: &str) -> bool {
+        self.safe.contains(name) || self.unified.contains(name)
+    }
+
+    fn mark(&mut self, name: Var) {
+        let waiting = self.waiting.remove(&name).unwrap_or_default();
+        self.unified.insert(name);
+        for name in waiting {
+            self.mark(name);
+        }
+    }
+
+    fn pattern(&self, pattern: &Expr) -> Vars {
+        let mut names = Vars::new();
+        self.scope.all(pattern, &mut names);
+        names
+    }
+
+    fn mark_all(&mut self, pattern: &Expr) {
+        for name in self.pattern(pattern) {
+            self.mark(name);
+        }
+    }
+
+    /// A variable beside a list or an object: each makes the other safe.
+    fn with_all(&mut self, name: Var, pattern: &Expr) {
+        if self.is_safe(&name) {
+            return self.mark_all(pattern);
+        }
+        let open: Vars = self.pattern(pattern).into_iter().filter(|part| !self.is_safe(part)).collect();
+        if open.is_empty() {
+            return self.mark(name);
+        }
+        self.waiting.entry(name).or_default().extend(open);
+    }
+}

@@ -1,0 +1,187 @@
+//! The variables of an expression, and the closures in it: comprehensions, and the body of `every`.
+
+use std::collections::BTreeSet;
+
+use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, RuleHead, Span};
+
+use super::Scope;
+
+/// The name of a variable; of `_`, which is another one each time, with its place.
+pub(super) type Var = String;
+
+/// What is put in order: a statement of a query, or a term that is said by its names.
+#[derive(Clone, Copy)]
+pub(super) enum Statement<'a> {
+    Literal(&'a LiteralStmt),
+    Term(&'a Expr),
+}
+
+/// A query inside an expression.
+pub(super) struct Closure<'a> {
+    pub(super) span: &'a Span,
+    /// Bound by `every`.
+    pub(super) names: BTreeSet<Var>,
+    pub(super) stmts: &'a [LiteralStmt],
+    /// The terms of a comprehension.
+    pub(super) said: Vec<&'a Expr>,
+}
+
+pub(super) fn var(span: &Span) -> Var {
+    if span.text() == "_" { format!("_{}", span.start) } else { span.text().to_owned() }
+}
+
+impl<'a> Statement<'a> {
+    /// Every expression in it that is no closure.
+    pub(super) fn each_expr(self, visit: &mut dyn FnMut(&'a Expr)) {
+        match self {
+            Self::Term(term) => visit(term),
+            Self::Literal(stmt) => {
+                match &stmt.literal {
+                    Literal::SomeVars { .. } => {}
+                    Literal::SomeIn { key, value, collection, .. } => {
+                        key.iter().chain([value, collection]).for_each(|expr| visit(expr));
+                    }
+                    Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => visit(expr),
+                    Literal::Every { domain, .. } => visit(domain),
+                }
+                stmt.with_mods.iter().for_each(|with| visit(&with.r#as));
+            }
+        }
+    }
+
+    pub(super) fn closures(self, found: &mut Vec<Closure<'a>>) {
+        self.each_expr(&mut |expr| closures(expr, found));
+        if let Self::Literal(stmt) = self
+            && let Literal::Every { span, key, value, query, .. } = &stmt.literal
+        {
+            let names = key.iter().chain([value]).map(var).collect();
+            found.push(Closure { span, names, stmts: &query.stmts, said: Vec::new() });
+        }
+    }
+}
+
+/// What a rule says in its head: keys and value.
+pub(super) fn said_by(head: &RuleHead) -> Vec<&Expr> {
+    let (refr, value) = match head {
+        RuleHead::Compr { refr, assign, .. } | RuleHead::Func { refr, assign, .. } => {
+            (refr, assign.as_ref().map(|assign| &assign.value))
+        }
+        RuleHead::Set { refr, key, .. } => (refr, key.as_ref()),
+    };
+    let mut said: Vec<&Expr> = value.map(AsRef::as_ref).into_iter().collect();
+    let mut rest = refr.as_ref();
+    loop {
+        match rest {
+            Expr::RefDot { refr, .. } => rest = refr,
+            Expr::RefBrack { refr, index, .. } => {
+                said.push(index);
+                rest = refr;
+            }
+            _ => return said,
+        }
+    }
+}
+
+/// What the statements of a query declare: it hides the same name outside.
+pub(super) fn declared(stmts: &[LiteralStmt]) -> BTreeSet<Var> {
+    let mut names = BTreeSet::new();
+    for stmt in stmts {
+        match &stmt.literal {
+            Literal::SomeVars { vars, .. } => names.extend(vars.iter().map(var)),
+            Literal::SomeIn { key, value, .. } => {
+                key.iter().chain([value]).for_each(|pattern| pattern_vars(pattern, &mut names));
+            }
+            Literal::Expr { expr, .. } => {
+                if let Expr::AssignExpr { op: AssignOp::ColEq, lhs, .. } = expr.as_ref() {
+                    pattern_vars(lhs, &mut names);
+                }
+            }
+            Literal::NotExpr { .. } | Literal::Every { .. } => {}
+        }
+    }
+    names
+}
+
+/// The variables of a pattern: all but those in keys and references.
+pub(super) fn pattern_vars(pattern: &Expr, names: &mut BTreeSet<Var>) {
+    match pattern {
+        Expr::Var { span, .. } => drop(names.insert(var(span))),
+        Expr::Array { items, .. } => items.iter().for_each(|item| pattern_vars(item, names)),
+        Expr::Object { fields, .. } => fields.iter().for_each(|(_, _, value)| pattern_vars(value, names)),
+        _ => {}
+    }
+}
+
+/// The expressions that an expression is made of; none of a closure. What is called is a name, and none of them.
+pub(super) fn parts<'a>(expr: &'a Expr, visit: &mut dyn FnMut(&'a Expr)) {
+    match expr {
+        Expr::String { .. }
+        | Expr::RawString { .. }
+        | Expr::Number { .. }
+        | Expr::Bool { .. }
+        | Expr::Null { .. }
+        | Expr::Var { .. }
+        | Expr::ArrayCompr { .. }
+        | Expr::SetCompr { .. }
+        | Expr::ObjectCompr { .. } => {}
+        Expr::Array { items, .. } | Expr::Set { items, .. } => items.iter().for_each(|item| visit(item)),
+        Expr::Object { fields, .. } => fields.iter().for_each(|(_, key, value)| {
+            visit(key);
+            visit(value);
+        }),
+        Expr::Call { params, .. } => params.iter().for_each(|param| visit(param)),
+        Expr::UnaryExpr { expr, .. } | Expr::RefDot { refr: expr, .. } => visit(expr),
+        Expr::RefBrack { refr: one, index: other, .. }
+        | Expr::BinExpr { lhs: one, rhs: other, .. }
+        | Expr::BoolExpr { lhs: one, rhs: other, .. }
+        | Expr::ArithExpr { lhs: one, rhs: other, .. }
+        | Expr::AssignExpr { lhs: one, rhs: other, .. } => {
+            visit(one);
+            visit(other);
+        }
+        Expr::Membership { key, value, collection, .. } => {
+            key.iter().chain([value, collection]).for_each(|expr| visit(expr));
+        }
+    }
+}
+
+fn closures<'a>(expr: &'a Expr, found: &mut Vec<Closure<'a>>) {
+    let (span, query, said) = match expr {
+        Expr::ArrayCompr { span, term, query, .. } | Expr::SetCompr { span, term, query, .. } => {
+            (span, query, vec![term.as_ref()])
+        }
+        Expr::ObjectCompr { span, key, value, query, .. } => {
+            (span, query, vec![key.as_ref(), value.as_ref()])
+        }
+        _ => return parts(expr, &mut |part| closures(part, found)),
+    };
+    found.push(Closure { span, names: BTreeSet::new(), stmts: &query.stmts, said });
+}
+
+impl Scope<'_> {
+    /// The variables outside closures, those that references begin with among them.
+    pub(super) fn vars<'a>(&self, expr: &'a Expr, found: &mut Vec<(Var, &'a Span)>) {
+        match expr {
+            Expr::Var { span, .. } if !self.is_global(span.text()) => found.push((var(span), span)),
+            _ => parts(expr, &mut |part| self.vars(part, found)),
+        }
+    }
+
+    /// What a closure may take from the query around it: its variables that it does not declare.
+    pub(super) fn taken(&self, closure: &Closure<'_>, found: &mut BTreeSet<Var>) {
+        let (mut vars, mut inner, mut names) = (Vec::new(), Vec::new(), BTreeSet::new());
+        let said = closure.said.iter().map(|term| Statement::Term(term));
+        for statement in closure.stmts.iter().map(Statement::Literal).chain(said) {
+            statement.each_expr(&mut |expr| self.vars(expr, &mut vars));
+            statement.closures(&mut inner);
+        }
+        names.extend(vars.into_iter().map(|(name, _)| name));
+        for closure in &inner {
+            self.taken(closure, &mut names);
+        }
+        let declared = declared(closure.stmts);
+        found.extend(
+            names.into_iter().filter(|name| !declared.contains(name) && !closure.names.contains(name)),
+        );
+    }
+}
