@@ -224,8 +224,8 @@ fn a_value_on_several_lines_is_covered_when_it_is_made() {
 
 #[test]
 fn an_else_is_covered_by_its_statements() {
-    let main = "package postern\n\nx := 1 if {\n\tinput.a\n} else := 2 if {\n\tinput.b\n} else := 3 if {\n\tinput.c\n}\n";
-    let tests = "package postern\ntest_a if x == 1 with input as {\"a\": 1}\ntest_b if x == 2 with input as {\"b\": 1}\n";
+    let main = "package postern\n\nx := 1 if {\n\tinput.v\n} else := 2 if {\n\tinput.now\n} else := 3 if {\n\tinput.route\n}\n";
+    let tests = "package postern\ntest_a if x == 1 with input as {\"v\": 1}\ntest_b if x == 2 with input as {\"now\": 1}\n";
     let sources = Sources::from_modules([("main.rego", main), ("main_test.rego", tests)], []);
     let report =
         run_tests(&sources, TestRun { coverage: true, ..ALL }).unwrap_or_else(|error| panic!("{error}"));
