@@ -9,7 +9,7 @@ pub(crate) mod folder;
 pub(crate) mod inspect;
 pub(crate) mod key;
 pub(crate) mod manifest;
-mod pattern;
+pub(crate) mod pattern;
 pub(crate) mod roots;
 pub(crate) mod sign;
 pub(crate) mod signature;

@@ -48,6 +48,7 @@ pub use builtins::builtins_page;
 pub use bundle::build::{BuildError, Draft};
 pub use bundle::inspect::{Inspection, inspect};
 pub use bundle::key::{Algorithm, VerifyKey};
+pub use bundle::pattern::Pattern;
 pub use bundle::sign::Signer;
 pub use bundle::signature::{Signed, SignedBy, Verifier};
 pub use bundle::signing_key::SigningKey;

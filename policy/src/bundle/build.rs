@@ -11,8 +11,9 @@ use serde_json::{Map, Value};
 use tar::{Builder, Header};
 
 use super::manifest::Manifest;
+use super::pattern::Pattern;
 use super::sign::Signer;
-use super::{Files, MANIFEST, Role, SIGNATURES, Wanted, Wrong, archive, folder, pattern};
+use super::{Files, MANIFEST, Role, SIGNATURES, Wanted, Wrong, archive, folder};
 use crate::compile::PolicySet;
 use crate::problem::LoadError;
 use crate::sources::{SourceError, Sources};
@@ -41,26 +42,22 @@ pub enum BuildError {
 
 impl Draft {
     /// Reads what means something of folders and archives, each a bundle's root, and single files; tests too. A name
-    /// is left out where one of its parts matches one of the patterns (`*` and `?`).
-    pub fn read(paths: &[impl AsRef<Path>], ignore: &[String]) -> Result<Self, SourceError> {
+    /// is left out where one of its parts matches one of the patterns.
+    pub fn read(paths: &[impl AsRef<Path>], ignore: &[Pattern]) -> Result<Self, SourceError> {
         let from: Vec<String> = paths.iter().map(|path| path.as_ref().display().to_string()).collect();
         let mut draft = Self { files: Files::new(), read_at: BTreeMap::new(), from: from.join(", ") };
-        if let Some(other) = ignore.iter().find(|text| !pattern::is_plain(text)) {
-            return Err(draft.wrong(Wrong::new(other.as_str(), "a pattern has `*` and `?` to match with")));
-        }
         for path in paths {
             draft.add(path.as_ref(), ignore)?;
         }
         Ok(draft)
     }
 
-    fn add(&mut self, path: &Path, ignore: &[String]) -> Result<(), SourceError> {
+    fn add(&mut self, path: &Path, ignore: &[Pattern]) -> Result<(), SourceError> {
         for (name, bytes) in read(path)? {
-            let ignored = |part: &str| ignore.iter().any(|text| pattern::matches(text, part, false));
             let role = Role::of(&name);
             // An older signature is not that of what is built.
             let passed_over = matches!(role, Role::Other | Role::Signatures);
-            if passed_over || (role != Role::Manifest && name.split('/').any(ignored)) {
+            if passed_over || (role != Role::Manifest && Pattern::any(ignore, &name)) {
                 continue;
             }
             if let Role::Unsupported(why) = role {

@@ -137,8 +137,9 @@ pub(super) fn pem(bytes: &[u8]) -> impl Iterator<Item = (String, Zeroizing<Vec<u
         let (label, after) = rest.split_once("-----BEGIN ")?.1.split_once("-----")?;
         let (body, after) = after.split_once(&format!("-----END {label}-----"))?;
         rest = after;
-        let body: Zeroizing<Vec<u8>> =
-            Zeroizing::new(body.split_whitespace().collect::<String>().into_bytes());
-        Some((label.to_owned(), Zeroizing::new(BASE64_STANDARD.decode(&body).ok()?)))
+        // Room from the start, so that no growing copy is left behind unwiped.
+        let mut text = Zeroizing::new(String::with_capacity(body.len()));
+        text.extend(body.split_whitespace());
+        Some((label.to_owned(), Zeroizing::new(BASE64_STANDARD.decode(text.as_bytes()).ok()?)))
     })
 }

@@ -1,5 +1,38 @@
 //! Patterns with `*` and `?`, as a manifest and a list of excluded files have them.
 
+use std::path::Path;
+use std::str::FromStr;
+
+/// A name with `*` and `?`, for files and folders that are left out: `*_test.rego`, `.git`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern(String);
+
+impl FromStr for Pattern {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if is_plain(text) && !text.contains('/') {
+            return Ok(Self(text.to_owned()));
+        }
+        Err("expected one name, with `*` and `?` and no more to match with".to_owned())
+    }
+}
+
+impl Pattern {
+    /// Whether any of these leaves out a file of this name, or a folder above it.
+    pub(crate) fn any(patterns: &[Self], name: &str) -> bool {
+        name.split('/').any(|part| patterns.iter().any(|pattern| matches(&pattern.0, part, false)))
+    }
+
+    /// The same for a file that was read below one of these paths; a path that was given itself is not left out.
+    pub(crate) fn any_below(patterns: &[Self], name: &str, paths: &[impl AsRef<Path>]) -> bool {
+        let given = |path: &Path| path.strip_prefix(".").unwrap_or(path).to_owned();
+        let below = paths.iter().filter_map(|path| Path::new(name).strip_prefix(given(path.as_ref())).ok());
+        let shortest = below.filter_map(Path::to_str).min_by_key(|below| below.len());
+        Self::any(patterns, shortest.unwrap_or(name))
+    }
+}
+
 /// Whether a pattern has no more to it than we match.
 pub(super) fn is_plain(pattern: &str) -> bool {
     !pattern.contains(['[', ']', '{', '}', '\\'])
@@ -54,6 +87,26 @@ mod tests {
         ] {
             assert_eq!(matches(pattern, text, true), fits, "{pattern} {text}");
             assert_eq!(matches(pattern, text, false), fits_in_one_folder, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_out_is_named_below_the_paths_that_were_given() {
+        let patterns: Vec<Pattern> =
+            ["*_test.rego", "old"].iter().map(|text| text.parse().unwrap()).collect();
+        for (name, paths, left_out) in [
+            ("p/main.rego", &["p"], false),
+            ("p/main_test.rego", &["p"], true),
+            ("p/old/main.rego", &["p"], true),
+            ("old/main.rego", &["./old"], false),
+            ("old/old/main.rego", &["./old"], true),
+            ("old/a_test.rego", &["old/a_test.rego"], false),
+            ("/x/old/a.rego", &["/x"], true),
+        ] {
+            assert_eq!(Pattern::any_below(&patterns, name, paths), left_out, "{name}");
+        }
+        for wrong in ["a/b", "{a,b}", "[ab]"] {
+            assert!(wrong.parse::<Pattern>().is_err(), "{wrong}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{Module, SourceError, Sources, read_text};
+use crate::bundle::pattern::Pattern;
 use crate::bundle::roots::Roots;
 use crate::bundle::signature::Signed;
 use crate::bundle::{MAX_DATA, MAX_TEXT, Role};
@@ -61,6 +62,17 @@ impl Sources {
                 Ok(all)
             }
         }
+    }
+
+    /// Leaves out files and folders that match a pattern, where they stand below the paths that all was read from.
+    #[must_use]
+    pub fn ignoring(mut self, patterns: &[Pattern], paths: &[impl AsRef<Path>]) -> Self {
+        let kept = |name: &str| !Pattern::any_below(patterns, name, paths);
+        self.modules.retain(|module| kept(&module.name));
+        self.tests.retain(|module| kept(&module.name));
+        self.data.retain(|file| kept(&file.name));
+        self.settle();
+        self
     }
 
     /// Adds a module that stands in no file.

@@ -41,6 +41,9 @@ pub(super) enum Verb {
         /// Folders, or single files *.rego and *.json
         #[arg(required = true, value_name = "PATH")]
         paths: Vec<PathBuf>,
+        /// PATHs are roots of bundles; here they always are
+        #[arg(long, short)]
+        bundle: bool,
         /// The rule that decides; as `policy.entrypoint`
         #[arg(long, value_name = "RULE", default_value = "data.postern.decision")]
         entrypoint: String,
@@ -52,20 +55,8 @@ pub(super) enum Verb {
         format: Format,
     },
     /// Say what a bundle holds: revision, roots, modules, data, and who says to have signed it
-    #[command(
-        after_long_help = "Nothing is compiled, and the signature is not checked: `policy.bundles.NAME.verify` does.\n\n\
-        Examples:\n  \
-        postern policy inspect bundle.tar.gz\n  \
-        postern policy inspect policy/ --format json\n\n\
-        Exits with 0 when the bundle can be read, with 4 when it is refused, with 3 when PATH cannot be read."
-    )]
-    Inspect {
-        /// A folder, or an archive *.tar.gz
-        path: PathBuf,
-        /// How it is printed
-        #[arg(long, short, value_enum, default_value_t = Format::Pretty)]
-        format: Format,
-    },
+    #[command(after_long_help = inspect::HELP)]
+    Inspect(inspect::Arguments),
     /// Run the tests of a policy: rules whose names begin with test_
     #[command(after_long_help = test::HELP)]
     Test(test::Arguments),
@@ -97,7 +88,7 @@ pub(super) enum Format {
 
 pub(super) fn policy(verb: Verb) -> Outcome {
     match verb {
-        Verb::Check { paths, entrypoint, skip_tests, format } => {
+        Verb::Check { paths, bundle: _, entrypoint, skip_tests, format } => {
             check::check(&paths, &entrypoint, !skip_tests, format)
         }
         Verb::New(arguments) => new::new(&arguments),
@@ -105,7 +96,7 @@ pub(super) fn policy(verb: Verb) -> Outcome {
         Verb::Sign(arguments) => sign::sign(&arguments),
         Verb::Eval(arguments) => eval::eval(&arguments),
         Verb::Conformance(arguments) => conformance::conformance(&arguments),
-        Verb::Inspect { path, format } => inspect::inspect(&path, format),
+        Verb::Inspect(arguments) => inspect::inspect(&arguments),
         Verb::Test(arguments) => test::test(&arguments, print::Paint::of_terminal()),
     }
 }

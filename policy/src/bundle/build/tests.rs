@@ -26,7 +26,7 @@ const FILES: &[(&str, &str)] = &[
 ];
 
 fn drafted(files: &[(&str, &str)], ignore: &[&str]) -> Result<Draft, SourceError> {
-    let ignore: Vec<String> = ignore.iter().map(ToString::to_string).collect();
+    let ignore: Vec<Pattern> = ignore.iter().map(|text| text.parse().unwrap()).collect();
     Draft::read(&[folder(files).path()], &ignore)
 }
 
@@ -74,8 +74,6 @@ fn what_is_ignored_is_left_out_by_the_name_of_a_file_or_a_folder() {
     assert_eq!(names(&draft), ["main.rego", "roles/data.json"]);
     let draft = drafted(FILES, &["rol?s", "main.rego"]).unwrap();
     assert_eq!(names(&draft), ["main_test.rego"]);
-    let wrong = drafted(FILES, &["{a,b}"]).unwrap_err().to_string();
-    assert!(wrong.contains("{a,b}: a pattern has `*` and `?`"), "{wrong}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use postern_policy::{BuildError, Draft, SourceError, Sources};
+use postern_policy::{BuildError, Draft, Pattern, SourceError, Sources};
 use serde_json::json;
 
 use super::signing::Signing;
@@ -41,7 +41,7 @@ pub(in crate::command) struct Arguments {
     root: Vec<String>,
     /// Leave out files and folders of such a name, like '*_test.rego'; may be repeated
     #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
-    ignore: Vec<String>,
+    ignore: Vec<Pattern>,
     /// The rule that decides; as `policy.entrypoint`, or as OPA writes it: postern/decision
     #[arg(long, short, value_name = "RULE", default_value = "data.postern.decision")]
     entrypoint: String,

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use postern_policy::{AskError, Document, LoadError, Question, Sources, Tests, ask, check_query};
+use postern_policy::{AskError, Document, LoadError, Pattern, Question, Sources, Tests, ask, check_query};
 use serde_json::{Value, json};
 
 use super::{Format, print};
@@ -46,6 +46,12 @@ pub(in crate::command) struct Arguments {
     /// How it is printed
     #[arg(long, short, value_enum, default_value_t = Shape::Json)]
     format: Shape,
+    /// Leave out files and folders of such a name, like drafts; may be repeated
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
+    ignore: Vec<Pattern>,
+    /// A builtin that fails is an error; here it always is
+    #[arg(long)]
+    strict_builtin_errors: bool,
     /// Exit with 1 when the query is undefined
     #[arg(long)]
     fail: bool,
@@ -71,12 +77,16 @@ enum Shape {
     Values,
     /// Values alone, texts without their quotes
     Raw,
+    /// An object of variables for each answer
+    Bindings,
+    /// Only whether there is an answer
+    Discard,
 }
 
 pub(super) fn eval(arguments: &Arguments) -> Outcome {
     let format = if arguments.format == Shape::Json { Format::Json } else { Format::Pretty };
     let sources = match Sources::read_paths(&arguments.data, Tests::Left) {
-        Ok(sources) => sources,
+        Ok(sources) => sources.ignoring(&arguments.ignore, &arguments.data),
         Err(error) => return print::unreadable(&error, format),
     };
     let input = match input(arguments) {
@@ -103,6 +113,8 @@ pub(super) fn eval(arguments: &Arguments) -> Outcome {
         Shape::Pretty => shape::pretty(&answer, arguments.profile),
         Shape::Values => shape::values(&answer),
         Shape::Raw => shape::raw(&answer),
+        Shape::Bindings => shape::bindings(&answer),
+        Shape::Discard => shape::discard(&answer),
     };
     let defined = !answer.rows.is_empty();
     let unwanted = (arguments.fail && !defined) || (arguments.fail_defined && defined);

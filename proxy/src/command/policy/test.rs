@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use postern_policy::{Case, Sources, Test, TestError, TestOutcome, TestReport, TestRun, Tests, run_tests};
+use postern_policy::{
+    Case, Pattern, Sources, Test, TestError, TestOutcome, TestReport, TestRun, Tests, run_tests,
+};
 
 use super::{Format, print, watch};
 use crate::command::{Exit, Outcome};
@@ -51,6 +53,9 @@ pub(in crate::command) struct Arguments {
     /// Say every test, not only those that failed
     #[arg(long, short)]
     verbose: bool,
+    /// Leave out files and folders of such a name, like drafts; may be repeated
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
+    ignore: Vec<Pattern>,
     /// Run them again whenever a file below a PATH changes, until Ctrl-C
     #[arg(long, short)]
     watch: bool,
@@ -91,7 +96,7 @@ pub(super) fn test(arguments: &Arguments, paint: print::Paint) -> Outcome {
 fn once(arguments: &Arguments, paint: print::Paint) -> Outcome {
     let refusals = if arguments.format == Shape::Json { Format::Json } else { Format::Pretty };
     let sources = match Sources::read_paths(&arguments.paths, Tests::Read) {
-        Ok(sources) => sources,
+        Ok(sources) => sources.ignoring(&arguments.ignore, &arguments.paths),
         Err(error) => return print::unreadable(&error, refusals),
     };
     let coverage = arguments.coverage || arguments.threshold.is_some();

@@ -110,3 +110,13 @@ pub(super) fn raw(answer: &Answer) -> String {
     let line = |row: &Row| row.expressions.iter().map(word).collect::<Vec<_>>().join(" ") + "\n";
     answer.rows.iter().map(line).collect()
 }
+
+/// An object of variables for each answer.
+pub(super) fn bindings(answer: &Answer) -> String {
+    answer.rows.iter().map(|row| print::lines(&row.bindings.clone().into())).collect()
+}
+
+/// That there is an answer, where there is one.
+pub(super) fn discard(answer: &Answer) -> String {
+    print::lines(&if answer.rows.is_empty() { json!({}) } else { json!({"result": "discarded"}) })
+}

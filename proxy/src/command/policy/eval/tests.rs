@@ -52,6 +52,11 @@ fn every_shape_is_opas() {
     assert_eq!(said("data.none", "json"), "{}\n");
     assert_eq!(said("data.none", "pretty"), "undefined\n");
     assert_eq!(said("data.none", "raw"), "");
+    assert_eq!(said("data.none", "bindings"), "");
+    assert_eq!(said("x := [1, 2][_]", "bindings"), "{\n  \"x\": 1\n}\n{\n  \"x\": 2\n}\n");
+    assert_eq!(said("1", "bindings"), "{}\n");
+    assert_eq!(said("data.none", "discard"), "{}\n");
+    assert_eq!(said("1", "discard"), "{\n  \"result\": \"discarded\"\n}\n");
     assert_eq!(said("false", "pretty"), "false\n");
     for undefined in ["not true", "false; true", "true; false", "data.postern.decision; true"] {
         assert_eq!(said(undefined, "json"), "{}\n", "{undefined}");
@@ -104,4 +109,13 @@ fn a_profile_tells_times_and_lines() {
     let rows: Vec<&Value> =
         given["profile"].as_array().unwrap().iter().map(|line| &line["location"]["row"]).collect();
     assert_eq!(rows, [3, 5]);
+}
+
+#[test]
+fn what_is_ignored_is_not_asked_and_errors_of_builtins_are_errors_whether_it_is_said_or_not() {
+    let ignored = evaluated("data.postern", None, &["--ignore", "main.rego"]);
+    assert!(ignored.out.contains("decision"), "a file that is named itself is read: {}", ignored.out);
+    for words in [&[][..], &["--strict-builtin-errors"]] {
+        assert_eq!(evaluated("to_number(\"z\")", None, words).exit, Exit::TEST_FAILED);
+    }
 }

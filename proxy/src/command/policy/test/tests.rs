@@ -187,3 +187,17 @@ fn skipped_tests_and_none_end_as_opa_ends_them_when_it_is_told_to_be_strict() {
         assert_eq!(ran(&[("main.rego", MAIN)], words).exit, Exit::TEST_FAILED);
     }
 }
+
+#[test]
+fn files_that_are_ignored_are_neither_run_nor_counted() {
+    let files = [
+        ("main.rego", MAIN),
+        ("main_test.rego", TESTS),
+        ("old_test.rego", "package old_test\n\ntest_old if true\n"),
+    ];
+    let only = ran(&files, &["--ignore", "main_test.rego", "--coverage"]);
+    assert_eq!(only.exit, Exit::Done, "{}", only.err);
+    assert!(only.out.starts_with("PASS: 1/1"), "{}", only.out);
+    assert_eq!(ran(&files, &["--ignore", "*_test.rego,x"]).exit, Exit::TEST_FAILED);
+    assert_eq!(ran(&files, &["--ignore", "[a]"]).exit, Exit::Usage);
+}
