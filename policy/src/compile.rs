@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::document::{Document, MAX_DATA_VALUES};
 use crate::evaluate::Evaluator;
 use crate::gate::{self, Purpose, names::Names};
 use crate::input::LeafSet;
+use crate::metadata;
 use crate::problem::{LoadError, Problem};
 use crate::sources::{DataFile, Sources};
 use crate::translate::{self, Translated, keywords};
@@ -31,6 +33,7 @@ pub struct PolicySet {
     fuse: Duration,
     revision: String,
     leaves: LeafSet,
+    contact: Option<Arc<str>>,
 }
 
 impl PolicySet {
@@ -46,6 +49,7 @@ impl PolicySet {
             fuse,
             revision: sources.revision().to_owned(),
             leaves: prepared.leaves,
+            contact: prepared.contact.map(Arc::from),
         })
     }
 
@@ -53,6 +57,12 @@ impl PolicySet {
     #[must_use]
     pub fn revision(&self) -> &str {
         &self.revision
+    }
+
+    /// Whom the policy's annotations name for those that it refuses: `custom.contact`.
+    #[must_use]
+    pub const fn contact(&self) -> Option<&Arc<str>> {
+        self.contact.as_ref()
     }
 
     /// The leaves of the input that any rule of the policy reads.
@@ -80,6 +90,8 @@ impl fmt::Debug for PolicySet {
 pub(crate) struct Prepared {
     pub(crate) engine: Engine,
     pub(crate) leaves: LeafSet,
+    /// Whom the annotations name for what the entrypoint decides.
+    pub(crate) contact: Option<String>,
     /// The text of each module as the engine read it, in its order.
     pub(crate) texts: Vec<Translated>,
 }
@@ -126,6 +138,14 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
     if !problems.is_empty() {
         return Err(LoadError { problems });
     }
+    let annotations: Vec<_> = sources
+        .modules
+        .iter()
+        .map(|module| metadata::of(&module.name, &module.text, &mut problems))
+        .collect();
+    if !problems.is_empty() {
+        return Err(LoadError { problems });
+    }
     for (module, text) in sources.modules.iter().zip(&texts) {
         gate::before_parsing(&module.name, &text.text, &mut problems);
     }
@@ -165,7 +185,14 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
     }
     prepare(&mut engine)
         .map_err(|error| refused(vec![engines_problem(sources, &texts, "", &error.to_string())], &texts))?;
-    Ok(Prepared { engine, leaves, texts })
+    let contact = match purpose {
+        Purpose::Decisions(entrypoint) => {
+            let of = |text: &Translated| annotations.get(text.of).map_or(&[][..], Vec::as_slice);
+            metadata::contact(modules.iter().zip(texts.iter().map(of)), entrypoint)
+        }
+        Purpose::Tests | Purpose::Queries => None,
+    };
+    Ok(Prepared { engine, leaves, contact, texts })
 }
 
 /// Refuses packages that stand where their bundle owns nothing. The engine keeps the order of the modules.

@@ -39,6 +39,8 @@ pub struct Explanation {
     pub verdict: Verdict,
     /// The entrypoint, and below it each rule that its outcome hangs on, once for each list of arguments.
     pub rules: Vec<Rule>,
+    /// Whom the policy's annotations name for those that it refuses.
+    pub contact: Option<String>,
     /// Whether all of them are here: there is a limit to rules and time.
     pub whole: bool,
 }
@@ -122,7 +124,7 @@ pub fn explain(
     fuse: Duration,
 ) -> Result<Explanation, AskError> {
     let prepared = load(sources, Purpose::Decisions(entrypoint.to_owned()))?;
-    let mut engine = prepared.engine;
+    let (mut engine, contact) = (prepared.engine, prepared.contact);
     arm(&mut engine, fuse);
     let modules = engine.get_modules().clone();
     let names = Names::of(&modules);
@@ -136,7 +138,7 @@ pub fn explain(
     let mut story =
         Story { policy: &policy, asker: &mut asker, told: BTreeSet::new(), rules: Vec::new(), left: MOST.0 };
     let whole = story.tell(entry);
-    Ok(Explanation { verdict, rules: story.rules, whole })
+    Ok(Explanation { verdict, rules: story.rules, contact, whole })
 }
 
 /// What is explained.

@@ -35,6 +35,7 @@ mod input;
 mod judge;
 mod kept;
 mod kind;
+mod metadata;
 mod nearest;
 mod problem;
 mod schema;

@@ -70,6 +70,9 @@ impl Authorizer {
             Verdict::Allow(allowance) => verdict::grant(allowance, request, &sitting.policy),
             Verdict::Deny(refusal) => Err(Box::new(verdict::denial(refusal, &sitting.policy))),
         };
+        if let (Err(denial), Some(contact)) = (&mut judged, judge.policy().contact()) {
+            denial.reply.get_or_insert_default().contact = Some(Arc::clone(contact));
+        }
         match &mut judged {
             Ok((_, decision)) if self.keeps.of == Recorded::All => {
                 decision.input = self.kept(&asked, judge);

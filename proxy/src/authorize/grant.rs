@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::fault::{Code, Fault};
@@ -30,7 +31,7 @@ pub struct Denial {
     pub code: &'static Code,
     /// What policy said, for the record.
     pub decision: DecisionFacts,
-    /// What policy wants the caller to be told; only for a denial that policy itself gave.
+    /// What policy wants the caller to be told: of a denial that it gave itself all of it, else only whom to ask.
     pub reply: Option<Reply>,
     /// Which policy said so.
     pub generation: u64,
@@ -45,6 +46,8 @@ pub struct Reply {
     pub headers: Vec<(http::HeaderName, http::HeaderValue)>,
     /// Text for the caller, beside code and record id.
     pub body: Option<String>,
+    /// Whom the caller may ask: the policy's annotations name it.
+    pub contact: Option<Arc<str>>,
 }
 
 impl Grant {

@@ -140,7 +140,7 @@ fn reply(deny: DenyResponse) -> Reply {
             values.iter().filter_map(|value| Some((name.clone(), HeaderValue::from_str(value).ok()?))),
         );
     }
-    Reply { status: deny.status, headers, body: deny.body }
+    Reply { status: deny.status, headers, body: deny.body, contact: None }
 }
 
 fn facts(policy: &Versioned<LoadedPolicy>, allow: bool, us: u64) -> DecisionFacts {

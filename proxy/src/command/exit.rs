@@ -19,7 +19,7 @@ pub enum Exit {
     CannotStart = 5,
     /// Something of ours, while serving.
     Failed = 6,
-    /// `explain` alone.
+    /// Of records and codes.
     NotFound = 7,
 }
 
@@ -58,7 +58,7 @@ impl Exit {
             Self::Policy => "the policy is refused",
             Self::CannotStart => "cannot start: state folder, records, an address",
             Self::Failed => "a fault of Postern's own ended it: start it again and report it",
-            Self::NotFound => "`explain`: no such record, no such code",
+            Self::NotFound => "no such record, or none that holds what is asked; no such code",
         }
     }
 

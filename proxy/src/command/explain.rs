@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 
-pub(super) use decision::Recorded;
+pub(in crate::command) use decision::Recorded;
 
 use super::at_hand::AtHand;
 use super::policy::Format;
@@ -81,7 +81,7 @@ pub(super) fn explain(arguments: &Arguments) -> Outcome {
 }
 
 /// A record by its id, in the file that is named or configured; or the one on standard input.
-pub(super) fn found(what: &str, records: Option<&Path>, file: &Path) -> Result<Found, Outcome> {
+pub(in crate::command) fn found(what: &str, records: Option<&Path>, file: &Path) -> Result<Found, Outcome> {
     if what == "-" {
         return read_one(io::stdin());
     }
@@ -122,8 +122,8 @@ fn configured(file: &Path) -> Result<PathBuf, Outcome> {
 }
 
 /// A record and those that belong to it.
-pub(super) struct Found {
-    pub(super) record: Value,
+pub(in crate::command) struct Found {
+    pub(in crate::command) record: Value,
     /// `access.opened` and `access.ended` of its access, `session.opened` and `session.ended` of it, in order.
     related: Vec<Value>,
 }

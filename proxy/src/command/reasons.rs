@@ -39,6 +39,9 @@ pub(super) fn text(explanation: &Explanation) -> String {
             clause_text(&mut text, clause);
         }
     }
+    if let Some(contact) = &explanation.contact {
+        line(&mut text, "contact", contact);
+    }
     if !explanation.whole {
         line(&mut text, "", "more rules were reached than are told here");
     }
@@ -103,6 +106,7 @@ pub(super) fn json(explanation: &Explanation) -> Value {
     json!({
         "decision": {"allow": allow, "rule": rule, "reason": reason, "cause": cause},
         "rules": explanation.rules.iter().map(rule_json).collect::<Vec<_>>(),
+        "contact": explanation.contact,
         "complete": explanation.whole,
     })
 }

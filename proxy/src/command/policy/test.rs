@@ -1,3 +1,4 @@
+mod incident;
 mod machine;
 mod pretty;
 
@@ -24,6 +25,9 @@ Examples:
   postern policy test policy/ --coverage --threshold 90
   postern policy test policy/ --watch
   postern policy test policy/ --format junit > tests.xml
+  postern policy test --from-record r-7q2m4d1x9z0k --records records.jsonl -o policy/incident_test.rego
+
+--from-record runs nothing: it writes what a recorded decision judged as a test, which fails until the policy is mended.
 
 Exits with 0 when every test passed; with 2 when one did not or was skipped (-z lets those be), when there was none, or \
 when the threshold is not met; with 0 when --watch is ended; \
@@ -33,7 +37,7 @@ with 3 when a PATH cannot be read; with 4 when the policy or a test would not be
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line, each by itself")]
 pub(in crate::command) struct Arguments {
     /// Folders, or single files *.rego and *.json
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required_unless_present = "from_record", value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// PATHs are roots of bundles; here they always are
     #[arg(long, short)]
@@ -68,6 +72,8 @@ pub(in crate::command) struct Arguments {
     /// How it is printed
     #[arg(long, short, value_enum, default_value_t = Shape::Pretty)]
     format: Shape,
+    #[command(flatten, next_help_heading = "Out of a record")]
+    incident: incident::Incident,
 }
 
 fn percent(text: &str) -> Result<f64, &'static str> {
@@ -87,6 +93,9 @@ enum Shape {
 }
 
 pub(super) fn test(arguments: &Arguments, paint: print::Paint) -> Outcome {
+    if let Some(id) = &arguments.incident.from_record {
+        return incident::write(&arguments.incident, id);
+    }
     if arguments.watch {
         return watch::watch(&arguments.paths, || once(arguments, paint));
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Serialize;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
@@ -20,6 +21,9 @@ const PROBLEM: &str = "application/problem+json";
 const PATIENCE: Duration = Duration::from_secs(1);
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+
+/// What is encoded in a message of gRPC; beyond ASCII everything is.
+const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
 
 /// How the caller wants to be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +51,8 @@ struct Problem<'a> {
     record: Option<RecordId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contact: Option<&'a str>,
 }
 
 /// Closes the record and answers the caller.
@@ -66,8 +72,8 @@ pub(super) fn answer(
 ) -> Response<Reply> {
     let status = reply.status.unwrap_or(code.status);
     let mut response = match manner {
-        Manner::Problem => problem(code, status, record, reply.body.as_deref()),
-        Manner::Grpc => grpc(code, record),
+        Manner::Problem => problem(code, status, record, &reply),
+        Manner::Grpc => grpc(code, record, reply.contact.as_deref()),
     };
     for (name, value) in reply.headers {
         response.headers_mut().append(name, value);
@@ -79,7 +85,7 @@ pub(super) fn answer(
 /// it is not waited for.
 pub(super) async fn without_request(code: &Code, record: RecordId, mut to: impl AsyncWrite + Unpin) {
     let status = StatusCode::from_u16(code.status).unwrap_or(StatusCode::BAD_REQUEST);
-    let body = document(code, code.status, Some(record), None);
+    let body = document(code, code.status, Some(record), &authorize::Reply::default());
     let head = format!(
         "HTTP/1.1 {status}\r\ncontent-type: {PROBLEM}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
         body.len()
@@ -93,13 +99,14 @@ pub(super) async fn without_request(code: &Code, record: RecordId, mut to: impl 
     }
 }
 
-fn document(code: &Code, status: u16, record: Option<RecordId>, detail: Option<&str>) -> Vec<u8> {
-    let problem = Problem { title: code.summary, status, code: code.id, record, detail };
+fn document(code: &Code, status: u16, record: Option<RecordId>, reply: &authorize::Reply) -> Vec<u8> {
+    let (detail, contact) = (reply.body.as_deref(), reply.contact.as_deref());
+    let problem = Problem { title: code.summary, status, code: code.id, record, detail, contact };
     serde_json::to_vec(&problem).unwrap_or_default()
 }
 
-fn problem(code: &Code, status: u16, record: Option<RecordId>, detail: Option<&str>) -> Response<Reply> {
-    let body = document(code, status, record, detail);
+fn problem(code: &Code, status: u16, record: Option<RecordId>, reply: &authorize::Reply) -> Response<Reply> {
+    let body = document(code, status, record, reply);
     let mut response = Response::new(Reply::Whole(Some(Bytes::from(body))));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::FORBIDDEN);
     let headers = response.headers_mut();
@@ -114,13 +121,15 @@ fn problem(code: &Code, status: u16, record: Option<RecordId>, detail: Option<&s
     response
 }
 
-fn grpc(code: &Code, record: Option<RecordId>) -> Response<Reply> {
+fn grpc(code: &Code, record: Option<RecordId>, contact: Option<&str>) -> Response<Reply> {
     let mut response = Response::new(Reply::Whole(None));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     headers.insert(GRPC_STATUS, HeaderValue::from_static(grpc_status(code.status)));
     let record = record.map(|record| record.text()).unwrap_or_default();
-    let message = format!("{} ({} {record})", code.summary, code.id);
+    // As gRPC has it in HTTP/2: what is not printable ASCII, and the percent sign, is encoded.
+    let contact = contact.map(|contact| format!("; contact: {}", utf8_percent_encode(contact, ENCODED)));
+    let message = format!("{} ({} {record}){}", code.summary, code.id, contact.unwrap_or_default());
     if let Ok(message) = HeaderValue::try_from(message) {
         headers.insert(GRPC_MESSAGE, message);
     }

@@ -52,6 +52,35 @@ fn a_decision_that_cannot_be_honoured_is_a_refusal_that_says_why() {
 }
 
 #[test]
+fn a_refusal_names_whom_to_ask_where_the_policy_does() {
+    let decision = "{\"allow\": true, \"alow\": 1} if input.now > 1\n\n# METADATA\n# custom:\n\
+        #   contact: 'Désk \"5%\" <desk@example.org>'\ndecision := {\"allow\": false, \"deny\": {\"body\": \"no\"}} if \
+        input.request.path == \"/a\"";
+    on_a_worker(async {
+        for (target, detail) in [("/a", Some("no")), ("/b", None)] {
+            let only = if detail.is_some() {
+                decision.replace("input.now > 1", "input.now < 1")
+            } else {
+                decision.to_owned()
+            };
+            let bench = Plan { decision: only.leak(), ..Plan::default() }.start().await;
+            let answer = bench.raw(format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes()).await;
+            let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+            assert!(head.contains("application/problem+json"), "{head}");
+            let body: serde_json::Value = serde_json::from_str(body).unwrap();
+            assert_eq!(body["contact"], "Désk \"5%\" <desk@example.org>");
+            assert_eq!(body["detail"].as_str(), detail);
+            assert_eq!(body["record"].as_str(), Some(bench.record().await.id.text().as_str()));
+            let call = format!(
+                "POST {target} HTTP/1.1\r\nHost: h\r\nContent-Type: application/grpc\r\nContent-Length: 0\r\n\r\n"
+            );
+            let answer = bench.raw(call.as_bytes()).await;
+            assert!(answer.contains("; contact: D%C3%A9sk \"5%25\" <desk@example.org>\r\n"), "{answer}");
+        }
+    });
+}
+
+#[test]
 fn a_request_that_no_route_takes_is_not_judged() {
     on_a_worker(async {
         let routes = "all: { path: /only, upstream: app, credentials: [app] }";
