@@ -10,6 +10,7 @@ mod cidr;
 mod concat;
 mod count;
 mod glob;
+mod globs;
 mod graph;
 mod hash;
 mod index;
@@ -167,7 +168,7 @@ const TABLE: &[(&str, By)] = &[
     ("is_set", By::Engine),
     ("is_string", By::Engine),
     ("json.filter", By::Guard(weigh::deep)),
-    ("json.is_valid", By::Guard(weigh::linear)),
+    ("json.is_valid", By::Ours(json::is_valid)),
     ("json.marshal", By::Guard(weigh::deep)),
     ("json.marshal_with_options", By::Guard(json::small_indent)),
     ("json.match_schema", By::Refused("rules that test the members: the engine words its errors differently")),
@@ -203,7 +204,7 @@ const TABLE: &[(&str, By)] = &[
     ("re_match", By::Refused(OLD)),
     ("regex.find_all_string_submatch_n", By::Ours(regex::find_all)),
     ("regex.find_n", By::Ours(regex::find)),
-    ("regex.globs_match", By::Refused("glob.match of both against the same text")),
+    ("regex.globs_match", By::Added(2, globs::globs_match)),
     ("regex.is_valid", By::Ours(regex::is_valid)),
     ("regex.match", By::Ours(regex::is_match)),
     ("regex.replace", By::Ours(regex::replace)),

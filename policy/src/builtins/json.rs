@@ -2,7 +2,7 @@
 
 use regorus::Value;
 
-use super::{Fail, weigh};
+use super::{Fail, engines, weigh};
 
 /// Longest indent and prefix together, in bytes.
 const INDENT: usize = 32;
@@ -40,4 +40,11 @@ pub(super) fn few_copies(args: &[Value]) -> Result<(), Fail> {
         grown = grown.saturating_mul(2);
     }
     if grown > GROWN { Err(Fail::Limit("fewer `copy` operations")) } else { Ok(()) }
+}
+
+/// `json.is_valid(text)`; what is not text is not valid, not an error.
+pub(super) fn is_valid(args: &[Value]) -> Result<Value, Fail> {
+    weigh::linear(args)?;
+    let [Value::String(_)] = args else { return Ok(Value::Bool(false)) };
+    engines("json.is_valid", args).ok_or(Fail::Argument("takes text"))
 }
