@@ -34,7 +34,7 @@ use crate::accept::BindError;
 use crate::admin::{AdminError, Doors, Status};
 use crate::authorize::LoadedPolicy;
 use crate::authorize::load::{self, PolicyError};
-use crate::authorize::service::Client;
+use crate::authorize::service::{Board, Client};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Config, TlsVersion, UpstreamProof, UpstreamTls};
 use crate::credential::{Keeper, KeeperError, OwnSvid, Setup};
@@ -157,7 +157,10 @@ async fn serve(config: Arc<Config>, ground: Ground, mut stop: Stop) -> Result<()
     tokio::task::spawn_local(source.run());
     tokio::task::spawn_local(record_changes(events, records.clone(), Arc::clone(&clock)));
     let (configs, serving) = live(Arc::clone(&config), clock.now().wall);
+    let board = Board::new(Arc::clone(&metrics), Arc::clone(&clock));
+    reload::stand(&board, &policy.load().value);
     let status = Rc::new(Status {
+        bundles: board.clone(),
         config: serving,
         identities: identities.clone(),
         policy: policy.clone(),
@@ -171,8 +174,8 @@ async fn serve(config: Arc<Config>, ground: Ground, mut stop: Stop) -> Result<()
     let parts = Parts { identities, policy, keeper: keeper.clone(), records, metrics, clock };
     let workers = Workers::start(&config, 1, &parts, None)?;
     doors.serve(Rc::clone(&status));
-    let services = Services::follow(&config, &client);
-    let mut reloader = Reloader { configs, policies, material, workers, services, client, parts };
+    let services = Services::follow(&config, &client, &board);
+    let mut reloader = Reloader { configs, policies, material, workers, services, client, board, parts };
     tell_service_manager(&[sd_notify::NotifyState::Ready]);
     let failed = reloader.follow(&config, &mut stop).await;
     status.draining.set(true);

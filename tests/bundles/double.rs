@@ -1,6 +1,6 @@
 //! A bundle service that does what no real one can be made to do.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,6 +28,7 @@ pub(super) struct Double {
 struct Shared {
     script: Mutex<Script>,
     heads: Mutex<Vec<String>>,
+    bodies: Mutex<Vec<String>>,
     over: AtomicBool,
 }
 
@@ -38,6 +39,7 @@ impl Double {
         let shared = Arc::new(Shared {
             script: Mutex::new(Box::new(script)),
             heads: Mutex::default(),
+            bodies: Mutex::default(),
             over: AtomicBool::new(false),
         });
         let told = Arc::clone(&shared);
@@ -67,6 +69,11 @@ impl Double {
     pub(super) fn heads(&self) -> Vec<String> {
         lock(&self.shared.heads).clone()
     }
+
+    /// The bodies of all requests so far.
+    pub(super) fn bodies(&self) -> Vec<String> {
+        lock(&self.shared.bodies).clone()
+    }
 }
 
 impl Drop for Double {
@@ -82,6 +89,10 @@ fn answer(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head)? > 0 {}
     let head = head.to_ascii_lowercase();
     lock(&shared.heads).push(head.clone());
+    let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()?.parse().ok());
+    let mut body = vec![0; length.unwrap_or(0)];
+    reader.read_exact(&mut body)?;
+    lock(&shared.bodies).push(String::from_utf8_lossy(&body).into_owned());
     let steps = (lock(&shared.script))(&head);
     for step in steps {
         match step {

@@ -13,6 +13,7 @@ mod served;
 mod several;
 mod signing;
 mod site;
+mod status;
 mod unsafe_vars;
 mod watching;
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::authorize::LoadedPolicy;
+use crate::authorize::service::Board;
 use crate::clock::SharedClock;
 use crate::config::{Config, ProofKind};
 use crate::credential::Keeper;
@@ -20,6 +21,8 @@ pub struct Status {
     pub identities: Identities,
     /// The policy that judges.
     pub policy: Live<LoadedPolicy>,
+    /// What became of each bundle.
+    pub bundles: Board,
     /// Everything that is counted.
     pub metrics: Arc<Metrics>,
     /// What is leased.
@@ -144,7 +147,7 @@ impl Status {
             }).collect();
             (listener.name.to_string(), serde_json::json!({ "bind": listener.bind, "protocol": listener.protocol, "routes": routes }))
         }).collect();
-        serde_json::json!({ "health": self.report(), "listeners": listeners, "file": config.file })
+        serde_json::json!({ "health": self.report(), "listeners": listeners, "bundles": self.bundles.bundles(), "file": config.file })
     }
 
     fn value<T>(&self, live: &Versioned<T>) -> Value {

@@ -194,6 +194,8 @@ codes! {
         "the log says what it was: a redirect is never followed, and a page or an error is no bundle; the bundle that it gave last serves on";
     BUNDLE_COPY = "PST-OP-008", Operate, Operator, 503, "the kept copy of a bundle could not be used or made",
         "the log names the file in the state folder: what is damaged is not used and can be removed; what cannot be written will be missing when the next start finds no service";
+    STATUS_UNSENT = "PST-OP-009", Operate, Operator, 503, "a status report was not taken",
+        "check policy.status: its url, tls and token_file; the log line has what the service did, and the newest state is sent again";
 }
 
 #[cfg(test)]

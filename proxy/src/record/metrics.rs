@@ -35,6 +35,12 @@ pub struct Metrics {
     pub oldest_lease: IntGauge,
     /// Leases that are over for us and not yet known to be gone from their vault, an earlier run's included.
     pub leases_ending: IntGauge,
+    /// What came of bundles, by bundle, outcome and code.
+    pub bundle_outcomes: IntCounterVec,
+    /// Unix seconds of a bundle's last `request`, `successful_request` and `activation`.
+    pub bundle_times: IntGaugeVec,
+    /// Status reports, by the code of their failure.
+    pub status_reports: IntCounterVec,
     /// Calls to vaults.
     pub vault_calls: IntCounter,
     /// Those of them that gave no usable answer.
@@ -112,6 +118,21 @@ impl Metrics {
             leases_ending: gauge(
                 "postern_leases_ending",
                 "Leases not yet known to be gone from their vault.",
+            )?,
+            bundle_outcomes: counters(
+                "postern_bundle_outcomes_total",
+                "What came of asking for bundles and judging them.",
+                &["bundle", "outcome", "code"],
+            )?,
+            bundle_times: gauges(
+                "postern_bundle_last_timestamp_seconds",
+                "When a bundle was last asked for, answered and activated.",
+                &["bundle", "what"],
+            )?,
+            status_reports: counters(
+                "postern_status_reports_total",
+                "Status reports tried, by the code of their failure.",
+                &["code"],
             )?,
             vault_calls: counter("postern_vault_calls_total", "Calls to vaults.")?,
             vault_failures: counter(

@@ -11,7 +11,7 @@ use super::workers::Workers;
 use super::{Parts, ServerError, Stop};
 use crate::authorize::LoadedPolicy;
 use crate::authorize::load::{self, Bundles, PolicyError, Reread};
-use crate::authorize::service::{Client, News};
+use crate::authorize::service::{Board, Client, News};
 use crate::config::{self, Config, ConfigErrors};
 use crate::fault::{Code, Coded as _, causes, codes};
 use crate::identify::IdentifyError;
@@ -27,6 +27,8 @@ pub(super) struct Reloader {
     pub(super) services: Services,
     /// The way to services.
     pub(super) client: Client,
+    /// What became of each bundle.
+    pub(super) board: Board,
     pub(super) parts: Parts,
 }
 
@@ -118,8 +120,9 @@ impl Reloader {
         let workers = Workers::start(&next, generation, &self.parts, Some(&self.workers))?;
         let now = self.parts.clock.now().wall;
         if let Some(policy) = policy {
+            stand(&self.board, &policy);
             self.policies.publish(policy, now);
-            self.services = Services::follow(&next, &self.client);
+            self.services = Services::follow(&next, &self.client, &self.board);
         }
         let before = std::mem::replace(&mut self.workers, workers);
         self.material = material;
@@ -162,6 +165,13 @@ impl Reloader {
     async fn settle(&mut self, config: &Config, mut reread: Reread) {
         if let Some(policy) = reread.policy.take() {
             let revisions = Arc::clone(&policy.revisions);
+            if self.policies.current().value.set.is_none() {
+                // The first that is whole: what waited in folders serves from now on too.
+                stand(&self.board, &policy);
+            } else {
+                let revision = |name| revisions.get(name).map_or("", String::as_str);
+                reread.accepted.iter().for_each(|name| self.board.activated(name, revision(name)));
+            }
             let generation = self.policies.publish(policy, self.parts.clock.now().wall);
             for name in &reread.accepted {
                 let kept = if self.services.is_kept(name) { "the copy that was kept" } else { "" };
@@ -171,14 +181,20 @@ impl Reloader {
         }
         for taken in self.services.settle(&reread, &self.policies.current().value.bundles) {
             let name = taken.name.clone();
+            if !reread.accepted.contains(&name) {
+                self.board.same(&name);
+            }
             if !taken.kept
                 && let Err(error) = services::keep(taken, config).await
             {
-                self.failed(config, &name, error.code(), &causes(&error)).await;
+                let why = causes(&error);
+                self.board.refused(&name, error.code(), &why);
+                self.failed(config, &name, error.code(), &why).await;
             }
         }
         let several = config.policy.bundles.len() > 1;
         for (name, error) in reread.refused {
+            self.board.unfit(&name, &error);
             let refused = if several { Refused::Bundle(name, error) } else { error.into() };
             self.refused("policy", codes::POLICY_REFUSED, &refused).await;
         }
@@ -224,6 +240,13 @@ fn read(file: &Path) -> Result<(Arc<Config>, Material), Refused> {
     let config = config::load(file)?;
     let material = Material::of(&config)?;
     Ok((Arc::new(config), material))
+}
+
+/// What serves from the start, or with a new configuration.
+pub(super) fn stand(board: &Board, policy: &LoadedPolicy) {
+    if policy.set.is_some() {
+        policy.revisions.iter().for_each(|(name, revision)| board.activated(name, revision));
+    }
 }
 
 /// Which bundle it is about; with one bundle there is nothing to tell apart.

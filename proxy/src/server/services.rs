@@ -6,14 +6,15 @@ use tokio::task::JoinHandle;
 
 use crate::authorize::load::{self, Bundles, PolicyError, Reread};
 use crate::authorize::service::{
-    Answer, Arrival, Client, Copy, CopyError, Follower, News, Outcome, ServiceError,
+    Answer, Arrival, Board, Client, Copy, CopyError, Follower, News, Outcome, Reporter, ServiceError,
 };
 use crate::config::{Bundle, BundleService, BundleSource, Config, Policy};
 
 /// How much may wait to be heard; followers wait then.
 const NEWS: usize = 16;
 
-/// The bundle services of one configuration, each followed by a task, and what they brought that does not serve yet.
+/// The bundle services of one configuration, each followed by a task, what they brought that does not serve yet, and who
+/// reports on them.
 pub(super) struct Services {
     tasks: Vec<JoinHandle<()>>,
     news: mpsc::Receiver<News>,
@@ -24,9 +25,15 @@ pub(super) struct Services {
 
 impl Services {
     /// Follows every service that the policy names, from now on.
-    pub(super) fn follow(config: &Config, client: &Client) -> Self {
+    pub(super) fn follow(config: &Config, client: &Client, board: &Board) -> Self {
         let (teller, news) = mpsc::channel(NEWS);
         let mut tasks = Vec::new();
+        board.keep(config.policy.bundles.keys());
+        if let Some(service) = &config.policy.status {
+            let (service, labels) = (Arc::clone(service), config.labels.clone());
+            let reporter = Reporter { service, labels, client: client.clone(), board: board.clone() };
+            tasks.push(tokio::task::spawn_local(reporter.run()));
+        }
         for (name, bundle) in &config.policy.bundles {
             let BundleSource::Service(service) = &bundle.source else { continue };
             let follower = Follower {
@@ -35,6 +42,7 @@ impl Services {
                 verify: bundle.verify.clone(),
                 copy: Copy::of(&config.state, name),
                 client: client.clone(),
+                board: board.clone(),
                 news: teller.clone(),
             };
             tasks.push(tokio::task::spawn_local(follower.run()));

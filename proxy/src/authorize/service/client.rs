@@ -99,6 +99,32 @@ impl Client {
         tokio::time::timeout(limit, asking).await.map_err(|_| ServiceError::Late(limit))?
     }
 
+    /// Posts a JSON document; the answer's body is not read.
+    pub(super) async fn report(&self, endpoint: &Endpoint, body: Vec<u8>) -> Result<(), ServiceError> {
+        let posting = async {
+            let request = Request::post(&endpoint.path)
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(Full::new(Bytes::from(body)))
+                .map_err(|_| ServiceError::Fault)?;
+            let response = self.exchange(endpoint, request).await?;
+            match response.status() {
+                status if status.is_success() => Ok(()),
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                    Err(ServiceError::Denied(response.status().as_u16()))
+                }
+                status if status.is_redirection() => Err(redirect(status, response.headers())),
+                status => Err(ServiceError::Status(status.as_u16())),
+            }
+        };
+        let limit = endpoint.timeout;
+        tokio::time::timeout(limit, posting).await.map_err(|_| ServiceError::Late(limit))?
+    }
+
+    /// Our own SPIFFE ID, where we have one.
+    pub(super) fn id(&self) -> Option<String> {
+        self.identities.svids.load().value.default_id().map(ToString::to_string)
+    }
+
     /// One request and the head of its answer. The caller sets the deadline.
     async fn exchange(
         &self,
@@ -155,11 +181,7 @@ async fn answer(
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
             return Err(ServiceError::Denied(status.as_u16()));
         }
-        _ if status.is_redirection() => {
-            let to = headers.get(header::LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
-            let to = shown(to.as_deref().unwrap_or("nowhere"));
-            return Err(ServiceError::Redirect { status: status.as_u16(), to });
-        }
+        _ if status.is_redirection() => return Err(redirect(status, headers)),
         _ => return Err(ServiceError::Status(status.as_u16())),
     }
     if let Some(kind) = kind.filter(|kind| !is_archive(kind)) {
@@ -177,6 +199,12 @@ async fn answer(
         return Err(ServiceError::Empty);
     }
     Ok(Answer::Bundle(Download { archive, etag, waits }))
+}
+
+fn redirect(status: StatusCode, headers: &HeaderMap) -> ServiceError {
+    let to = headers.get(header::LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
+    let to = shown(to.as_deref().unwrap_or("nowhere"));
+    ServiceError::Redirect { status: status.as_u16(), to }
 }
 
 fn is_archive(kind: &str) -> bool {

@@ -7,6 +7,7 @@ use postern_policy::Sources;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::board::Board;
 use super::client::{Answer, Client, Download};
 use super::copy::{Copy, Kept};
 use super::error::ServiceError;
@@ -34,6 +35,8 @@ pub struct Follower {
     pub copy: Copy,
     /// The way to it.
     pub client: Client,
+    /// Where it stands what became of it.
+    pub board: Board,
     /// Who decides what serves.
     pub news: mpsc::Sender<News>,
 }
@@ -129,7 +132,9 @@ impl Follower {
         match held.ok()? {
             Ok(kept) => kept,
             Err(error) => {
-                self.tell(self.failure(error.code(), causes(&error))).await;
+                let why = causes(&error);
+                self.board.refused(&self.name, error.code(), &why);
+                self.tell(self.failure(error.code(), why)).await;
                 None
             }
         }
@@ -151,6 +156,7 @@ impl Follower {
         let begun = Instant::now();
         // Nothing is waited for before something serves.
         let wait = self.service.long.filter(|_| standing.etag.is_some() && copy.is_none());
+        self.board.asked(&self.name);
         let asked = self.client.ask(&self.service, standing.etag.as_deref(), wait).await;
         let outcome = match asked {
             Err(error) => {
@@ -162,6 +168,7 @@ impl Follower {
             }
             Ok(Answer::Unchanged { etag, waits }) => {
                 (standing.etag, standing.waits) = (etag, waits);
+                self.board.unchanged(&self.name);
                 if std::mem::take(&mut standing.refused) {
                     self.tell(News::Withdrawn(self.name.clone())).await;
                 }
@@ -169,6 +176,7 @@ impl Follower {
             }
             Ok(Answer::Bundle(Download { archive, etag, waits })) => {
                 standing.waits = waits;
+                self.board.downloaded(&self.name, archive.len());
                 let outcome = self.arrived(standing, Brought { archive, etag, file: None }).await;
                 if outcome == Outcome::Refused {
                     self.fall_back(standing, copy).await;
@@ -204,6 +212,7 @@ impl Follower {
             Err(why) => {
                 standing.refused = true;
                 let code = if brought.file.is_some() { codes::BUNDLE_COPY } else { codes::POLICY_REFUSED };
+                self.board.refused(&self.name, code, &why);
                 if standing.failing.replace(why.clone()).as_ref() != Some(&why) {
                     self.tell(self.failure(code, why)).await;
                 }
@@ -238,6 +247,7 @@ impl Follower {
     /// Forgets what the service calls the bundle, and tells where it fails in another way than before.
     async fn failed(&self, standing: &mut Standing, error: &ServiceError) -> Duration {
         let (code, why) = (error.code(), format!("{}: {}", self.service.endpoint.url, causes(error)));
+        self.board.failed(&self.name, error, &why);
         standing.etag = None;
         standing.failures = standing.failures.saturating_add(1);
         tracing::debug!(bundle = self.name, code = code.id, failures = standing.failures, "{why}");
