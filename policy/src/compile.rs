@@ -17,7 +17,7 @@ use crate::input::LeafSet;
 use crate::metadata;
 use crate::problem::{LoadError, Problem};
 use crate::sources::{DataFile, Sources};
-use crate::translate::{self, Translated, keywords};
+use crate::translate::{self, Translated, hoist, keywords};
 
 /// Longest time for parsing and checking one policy; past it the policy is refused and its thread abandoned.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -158,6 +158,16 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
             Ok(None) => {}
             Ok(Some(moved)) => {
                 texts = moved;
+                engine = parse(sources, &texts, &mut problems);
+            }
+            Err(mut found) => problems.append(&mut found),
+        }
+    }
+    if problems.is_empty() {
+        match hoist::values(engine.get_modules(), &texts) {
+            Ok(None) => {}
+            Ok(Some(hoisted)) => {
+                texts = hoisted;
                 engine = parse(sources, &texts, &mut problems);
             }
             Err(mut found) => problems.append(&mut found),

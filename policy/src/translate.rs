@@ -1,10 +1,11 @@
 //! What OPA reads and the engine's parser does not, written as what it reads.
 //!
-//! Three things: `$"…{x}…"`, which OPA itself takes for a call of `internal.template_string`; a builtin that is not
-//! the engine's own with one argument more, which takes its value: `f(x, y)` is `y = f(x)`; and names that begin with a
-//! keyword. Lines stay lines, and what moved within a line is found again, so that a problem names the place that its
-//! author wrote.
+//! Four things: `$"…{x}…"`, which OPA itself takes for a call of `internal.template_string`; a builtin that is not
+//! the engine's own with one argument more, which takes its value: `f(x, y)` is `y = f(x)`; names that begin with a
+//! keyword; and the value of a `with`, which OPA evaluates before the statement. Lines stay lines, and what moved within
+//! a line is found again, so that a problem names the place that its author wrote.
 
+pub(crate) mod hoist;
 pub(crate) mod keywords;
 
 use regorus::unstable::{Expr, Module, Ref};

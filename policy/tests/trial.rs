@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use postern_policy::{Sources, Test, TestOutcome, TestReport, TestRun, run_tests};
+use postern_policy::{Sources, Test, TestError, TestOutcome, TestReport, TestRun, run_tests};
 
 const MAIN: &str = "package postern
 
@@ -220,6 +220,60 @@ fn a_value_on_several_lines_is_covered_when_it_is_made() {
     let file = &report.coverage.unwrap().files[0];
 
     assert_eq!((file.covered.as_slice(), file.missed.as_slice()), ([7].as_slice(), [3].as_slice()));
+}
+
+#[test]
+fn what_the_value_of_a_with_reads_its_statement_reads_too() {
+    let tests = "package postern_test
+import data.postern
+clerk := \"clerk\"
+office := \"10.0.0.1\"
+asked(id, ip) := {\"caller\": {\"id\": id}, \"context\": {\"peer\": {\"ip\": ip}}}
+test_bare if [postern.decision.rule, clerk] == [\"clerks\", \"clerk\"] with input as asked(clerk, office)
+test_lines if {
+	[postern.decision.rule, office] == [\"clerks\", \"10.0.0.1\"] with input as asked(
+		\"clerk\",
+		office,
+	) with data.other as clerk
+	true
+}
+test_not if not postern.decision.rule == concat(\"\", [clerk, \"s\"]) with input as asked(clerk, office)
+test_every if { every rule in [\"clerks\"] { [postern.decision.rule, clerk] == [rule, \"clerk\"] with input as asked(clerk, office) } }
+test_compr if [clerk | clerk == input.caller.id with input as asked(clerk, office)] == [\"clerk\"]
+test_else if { false } else := postern.decision.allow if clerk == input.caller.id with input as asked(clerk, office)
+";
+    outcomes(
+        tests,
+        &[
+            ("data.postern_test.test_bare", TestOutcome::Passed),
+            ("data.postern_test.test_lines", TestOutcome::Passed),
+            // The engine alone would lose `clerk`, and the test would pass.
+            ("data.postern_test.test_not", TestOutcome::Failed),
+            ("data.postern_test.test_every", TestOutcome::Passed),
+            ("data.postern_test.test_compr", TestOutcome::Passed),
+            ("data.postern_test.test_else", TestOutcome::Failed),
+        ],
+    );
+    let failed =
+        run(tests).into_iter().find(|test| test.full_name().ends_with("test_not")).map(|test| test.reached);
+    let line = tests.lines().nth(13).map(|line| (14, line.to_owned()));
+    assert_eq!(failed, Some(line));
+}
+
+#[test]
+fn a_value_that_cannot_be_written_before_its_statement_is_refused_by_its_place() {
+    let tests = "package postern
+clerk := \"clerk\"
+test_a if clerk == input.caller.id with input as {\"caller\": {\"id\": clerk}} # of no use
+test_b if clerk == input.caller.id with input as {
+	\"caller\": {\"id\": clerk}, # the clerk
+}
+";
+    let sources = Sources::from_modules([("main.rego", MAIN), ("main_test.rego", tests)], []);
+    let Err(TestError::Refused(error)) = run_tests(&sources, ALL) else { panic!("it was run") };
+    let places: Vec<_> =
+        error.problems.iter().map(|problem| (problem.line, problem.construct.as_str())).collect();
+    assert_eq!(places, [(4, "with")]);
 }
 
 #[test]

@@ -43,7 +43,7 @@ impl Names {
     }
 
     /// How many arguments the function of this full name takes.
-    pub(super) fn arities(&self, path: &[String]) -> Option<&BTreeSet<usize>> {
+    pub(crate) fn arities(&self, path: &[String]) -> Option<&BTreeSet<usize>> {
         self.functions.get(path)
     }
 

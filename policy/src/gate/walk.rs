@@ -64,6 +64,16 @@ pub(crate) fn expression<'a>(expr: &'a Ref<Expr>, visit: &mut dyn FnMut(Seen<'a>
     Walk { visit, depth: 0, deepest: 0 }.expr(expr, false);
 }
 
+/// Walks one expression.
+pub(crate) fn value<'a>(expr: &'a Ref<Expr>, visit: &mut dyn FnMut(Seen<'a>)) {
+    Walk { visit, depth: 0, deepest: 0 }.expr(expr, false);
+}
+
+/// Walks what a statement says, without the values of its `with`.
+pub(crate) fn literal<'a>(stmt: &'a LiteralStmt, visit: &mut dyn FnMut(Seen<'a>)) {
+    Walk { visit, depth: 0, deepest: 0 }.literal(stmt);
+}
+
 struct Walk<'a, 'v> {
     visit: &'v mut dyn FnMut(Seen<'a>),
     depth: usize,
@@ -136,6 +146,10 @@ impl<'a> Walk<'a, '_> {
             (self.visit)(Seen::With(with));
             self.expr(&with.r#as, false);
         }
+        self.literal(stmt);
+    }
+
+    fn literal(&mut self, stmt: &'a LiteralStmt) {
         match &stmt.literal {
             Literal::SomeVars { span: _, vars } => vars.iter().for_each(|var| self.bind(var)),
             Literal::SomeIn { span: _, key, value, collection } => {

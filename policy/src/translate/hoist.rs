@@ -1,0 +1,177 @@
+//! The value of a `with` before the statement that it stands in, as OPA evaluates it: `x == r with input as r` becomes
+//! `{ with9__ := r; x == r with input as with9__ }`. The engine evaluates the value in the statement's own place, and
+//! has lost the rules that it read when the statement reads them too.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use regorus::unstable::{LiteralStmt, Module, Ref, Rule, WithModifier};
+
+use super::{Edit, Translated};
+use crate::gate::names::{self, Names, Path};
+use crate::gate::walk::{self, Seen};
+use crate::problem::Problem;
+
+/// What each rule and function reads, by its full name.
+type Reads = BTreeMap<Path, BTreeSet<Path>>;
+
+/// The texts of all modules with such values written before their statements; none when there is nothing to write.
+pub(crate) fn values(
+    modules: &[Ref<Module>],
+    texts: &[Translated],
+) -> Result<Option<Vec<Translated>>, Vec<Problem>> {
+    let names = Names::of(modules);
+    let reads = reads(modules, &names);
+    let (mut problems, mut any) = (Vec::new(), false);
+    let written = modules.iter().zip(texts).map(|(module, text)| {
+        let mut edits = Vec::new();
+        let mut first = None;
+        for rule in &module.policy {
+            let bare = bare(rule);
+            walk::rule(rule, &mut |seen| {
+                let Seen::Opens(stmts) = seen else { return };
+                for stmt in stmts {
+                    let lost: Vec<_> = stmt
+                        .with_mods
+                        .iter()
+                        .filter(|with| loses(module, &names, &reads, stmt, with))
+                        .collect();
+                    if let Some(with) = lost.first() {
+                        first.get_or_insert(*with);
+                        match before(&text.text, stmt, &lost, bare.contains(&stmt.span.start)) {
+                            Some(found) => edits.extend(found),
+                            None => problems.push(problem(with)),
+                        }
+                    }
+                }
+            });
+        }
+        let Some(first) = first else { return text.clone() };
+        any = true;
+        // None where one such statement stands in another.
+        text.edited(edits).unwrap_or_else(|| {
+            problems.push(problem(first));
+            text.clone()
+        })
+    });
+    let written = written.collect();
+    if problems.is_empty() { Ok(any.then_some(written)) } else { Err(problems) }
+}
+
+fn problem(with: &WithModifier) -> Problem {
+    let span = &with.span;
+    let why = "reads a rule that its statement reads too, and which the engine then loses";
+    let instead = "the value on a line before: `x := …`, and `with … as x`";
+    Problem::of(span.source.get_path(), "with", why, instead).at(
+        span.line,
+        span.col,
+        span.source.get_contents(),
+    )
+}
+
+/// Where the one statement of a rule stands without braces.
+fn bare(rule: &Rule) -> BTreeSet<u32> {
+    let Rule::Spec { bodies, .. } = rule else { return BTreeSet::new() };
+    let first = bodies.iter().filter_map(|body| {
+        let stmt = body.query.stmts.first()?;
+        (stmt.span.start == body.query.span.start).then_some(stmt.span.start)
+    });
+    first.collect()
+}
+
+/// Whether value and statement read the same rule. What replaces a function is a name, and no value.
+fn loses(module: &Module, names: &Names, reads: &Reads, stmt: &LiteralStmt, with: &WithModifier) -> bool {
+    let target = names::constant(&with.refr);
+    let target = names::through_imports(module, &target).unwrap_or(target);
+    if !matches!(target.first().map(String::as_str), Some("input" | "data"))
+        || names.arities(&target).is_some()
+    {
+        return false;
+    }
+    let mut value = BTreeSet::new();
+    walk::value(&with.r#as, &mut |seen| value.extend(read(module, names, &seen)));
+    if value.is_empty() {
+        return false;
+    }
+    let mut statement = BTreeSet::new();
+    walk::literal(stmt, &mut |seen| statement.extend(read(module, names, &seen)));
+    let (value, statement) = (all(reads, value), all(reads, statement));
+    value.intersection(&statement).any(|path| names.arities(path).is_none())
+}
+
+/// The two of them: the values before the statement, and the names in their place.
+fn before(text: &str, stmt: &LiteralStmt, lost: &[&WithModifier], bare: bool) -> Option<Vec<Edit>> {
+    let at = |at: u32, text: String| Edit { from: at, to: at, text };
+    let mut first = if bare { "{ ".to_owned() } else { String::new() };
+    let mut edits = Vec::new();
+    for with in lost {
+        let (from, to) = (value_at(text, with)?, with.span.end);
+        let written = text.get(from as usize..to as usize)?;
+        // What is written on one line now: a comment would take the rest of it, and a raw text has lost its lines.
+        if written.contains('#') || (written.contains('`') && written.contains('\n')) {
+            return None;
+        }
+        let name = format!("with{from}__");
+        first.push_str(&format!("{name} := {}; ", written.replace('\n', " ")));
+        let lines = "\n".repeat(written.matches('\n').count());
+        edits.push(Edit { from, to, text: format!("{name}{lines}") });
+    }
+    edits.push(at(stmt.span.start, first));
+    if bare {
+        edits.push(at(stmt.span.end, " }".to_owned()));
+    }
+    Some(edits)
+}
+
+/// Where the value begins: its own span may stand at its last member.
+fn value_at(text: &str, with: &WithModifier) -> Option<u32> {
+    let (from, to) = (with.span.start as usize, with.span.end as usize);
+    let r#as = text.get(from..to)?.match_indices("as").find(|(at, _)| {
+        let around = text.get(from + at - 1..from + at + 3).unwrap_or_default();
+        around.starts_with(char::is_whitespace) && around.ends_with(char::is_whitespace)
+    })?;
+    let value = text.get(from + r#as.0 + 2..to)?;
+    u32::try_from(to - value.trim_start().len()).ok()
+}
+
+fn reads(modules: &[Ref<Module>], names: &Names) -> Reads {
+    let mut reads = Reads::new();
+    for module in modules {
+        let package = names::package(module);
+        for rule in &module.policy {
+            let of = reads.entry(names::rule_path(&package, rule)).or_default();
+            walk::rule(rule, &mut |seen| of.extend(read(module, names, &seen)));
+        }
+    }
+    reads
+}
+
+/// The rules and functions that are named here.
+fn read(module: &Module, names: &Names, seen: &Seen<'_>) -> Vec<Path> {
+    match seen {
+        Seen::Ref(refr) => {
+            let path = names::constant(refr);
+            if path.is_empty() {
+                return Vec::new();
+            }
+            names.read_by(&names::resolve(module, &path)).into_iter().cloned().collect()
+        }
+        Seen::Call { fcn, .. } => {
+            names.function(module, &names::constant(fcn)).map(|(path, _)| path).into_iter().collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// These and all that they read.
+fn all(reads: &Reads, from: BTreeSet<Path>) -> BTreeSet<Path> {
+    let mut open: Vec<Path> = from.iter().cloned().collect();
+    let mut all = from;
+    while let Some(path) = open.pop() {
+        for next in reads.get(&path).into_iter().flatten() {
+            if all.insert(next.clone()) {
+                open.push(next.clone());
+            }
+        }
+    }
+    all
+}
