@@ -174,6 +174,18 @@ fn with_library(bundle: &Path, root: &Path) -> Vec<PathBuf> {
             asks = asks || fs::read_to_string(path).unwrap().contains("data.library");
         }
     }
+    let manifest = fs::read_to_string(bundle.join(".manifest")).unwrap_or_default();
+    // A page that owns the library copies its modules into the bundle.
+    if asks && manifest.contains("\"library\"") && !bundle.starts_with(root) {
+        let into = bundle.join("library");
+        fs::create_dir_all(&into).unwrap();
+        for entry in fs::read_dir(&library).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.extension().is_some_and(|end| end == "rego") {
+                fs::copy(&entry, into.join(entry.file_name().unwrap())).unwrap();
+            }
+        }
+        return vec![bundle.to_owned()];
+    }
     if asks && bundle != library { vec![bundle.to_owned(), library] } else { vec![bundle.to_owned()] }
 }
 
