@@ -19,7 +19,7 @@ pub use request::{Action, BodyFacts, HttpAction, Request};
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use postern_policy::{Facts as _, Judge, Verdict};
+use postern_policy::{Document, Facts as _, Judge, Verdict};
 use serde_json::value::RawValue;
 
 use crate::clock::SharedClock;
@@ -83,6 +83,12 @@ impl Authorizer {
             _ => {}
         }
         judged
+    }
+
+    /// What policy would see of a request.
+    #[must_use]
+    pub fn input(&self, request: &Request<'_>, now: u64) -> Document {
+        facts::Asked { request, parts: &self.parts, now }.document()
     }
 
     /// What the record keeps of the input. It is built once more: what is allowed and not kept pays nothing for it.

@@ -10,6 +10,7 @@ mod reasons;
 mod reference;
 mod run;
 mod schema;
+mod why;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -95,6 +96,9 @@ enum Verb {
     /// Explain one record: what was asked, which lines decided on what, which lease, how it ended, who has to act
     #[command(after_long_help = explain::HELP)]
     Explain(explain::Arguments),
+    /// Say what would become of a request, and why: before anybody deploys
+    #[command(after_long_help = why::HELP)]
+    Why(Box<why::Why>),
     /// Ask a running Postern whether it is well
     #[command(
         after_long_help = "Exits with 0 if it is and with 1 if not, as probes of containers want it. Examples:\n  \
@@ -162,6 +166,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
         Verb::Schema { of } => schema::schema(of),
         Verb::Policy(verb) => policy::policy(*verb),
         Verb::Explain(arguments) => explain::explain(&arguments),
+        Verb::Why(arguments) => why::why(&arguments),
         Verb::Healthcheck { probe, admin, config } => {
             healthcheck::healthcheck(probe, admin.as_deref(), &config.config)
         }

@@ -200,6 +200,11 @@ fn adopt(policy: &config::Policy, serving: &Bundles, mut changed: Bundles, outco
     }
 }
 
+/// The policy of sources that are all of it.
+pub fn alone(sources: &Sources, policy: &config::Policy) -> Result<Arc<PolicySet>, LoadError> {
+    PolicySet::compile(sources, &policy.entrypoint, policy.fuse).map(Arc::new)
+}
+
 fn compile(policy: &config::Policy, bundles: Bundles) -> Result<LoadedPolicy, PolicyError> {
     if let Some(name) = missing(policy, &bundles) {
         return Err(PolicyError::Missing(name.clone()));

@@ -26,6 +26,8 @@ pub enum Exit {
 impl Exit {
     /// A query is undefined, or defined, and that was not wanted: the number is OPA's.
     pub(super) const UNDEFINED: Self = Self::Unhealthy;
+    /// `why`: it would be refused.
+    pub(super) const DENIED: Self = Self::Unhealthy;
     /// A test failed or a query has no answer: the number is OPA's.
     pub(super) const TEST_FAILED: Self = Self::Usage;
 
@@ -47,7 +49,7 @@ impl Exit {
         match self {
             Self::Done => "done; `run`: told to stop, drained, leases returned",
             Self::Unhealthy => {
-                "`healthcheck`: not well; `policy eval --fail`: undefined; any verb: nobody read what it says"
+                "`healthcheck`: not well; `why`: denied; `eval --fail`: undefined; any verb: nobody read it"
             }
             Self::Usage => {
                 "the arguments cannot be understood; `policy`: a test failed, or a query has no answer"

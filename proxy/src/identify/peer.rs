@@ -1,8 +1,9 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls_pki_types::CertificateDer;
 
-use crate::clock::Expiry;
+use crate::clock::{Expiry, Moment};
 use crate::model::SpiffeId;
 use crate::record::CallerFacts;
 
@@ -38,6 +39,20 @@ pub enum Proof {
 }
 
 impl Peer {
+    /// Somebody whom nobody has seen, as by an X.509-SVID of an hour: for commands that say what would become of a
+    /// request. There is no connection that it could be the peer of.
+    pub(crate) fn supposed(id: SpiffeId, now: Moment) -> Arc<Self> {
+        let life = Duration::from_hours(1);
+        Arc::new(Self {
+            id,
+            proof: Proof::X509 { serial: "00".into(), anchor: "sha256:00".into() },
+            expires: Expiry::after(now, life),
+            expires_at: now.unix_seconds() + life.as_secs(),
+            generation: 0,
+            chain: Arc::new([]),
+        })
+    }
+
     /// The SPIFFE ID.
     #[must_use]
     pub const fn id(&self) -> &SpiffeId {

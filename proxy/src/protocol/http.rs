@@ -15,6 +15,7 @@ mod refuse;
 mod relay;
 mod replay;
 mod scrub;
+mod supposed;
 mod upgrade;
 
 use std::convert::Infallible;
@@ -37,6 +38,7 @@ use self::conn::{Busy, Conn, Done, Graceful, drive};
 use self::refuse::Manner;
 use self::relay::Reply;
 use self::replay::Answered;
+pub(crate) use self::supposed::Supposed;
 use super::{Alpn, Connection, Kind, Protocol, Site, Unfit};
 use crate::LocalBoxFuture;
 use crate::authorize::{self, Action};

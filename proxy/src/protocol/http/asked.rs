@@ -16,7 +16,7 @@ use super::hop::{self, Wishes};
 use super::inject;
 use super::inspect::Inspected;
 use crate::authorize::HttpAction;
-use crate::config::{EncodedSlash, ProofKind, Route};
+use crate::config::{EncodedSlash, Listener, ProofKind, Route};
 use crate::fault::{Fault, codes};
 use crate::forward::Source;
 use crate::identify::{Peer, agree};
@@ -57,7 +57,7 @@ impl Asked {
             entry.caller = Some(peer.facts());
             entry.trace = Some(trace.trace_id());
         });
-        let route = route(conn, &target)?;
+        let route = route(conn.listener(), &target)?;
         if let Some(login) = &route.upstream.login {
             head.headers.remove(inject::place(login));
         }
@@ -74,21 +74,27 @@ impl Asked {
 
     /// As policy judges it.
     pub(super) fn action<'a>(&'a self, head: &'a Parts) -> HttpAction<'a> {
-        HttpAction {
-            protocol: if head.version == Version::HTTP_2 { "http/2" } else { "http/1.1" },
-            method: head.method.as_str(),
-            host: self.target.host(),
-            path: self.target.sent.path(),
-            segments: &self.target.segments,
-            query: &self.target.query,
-            headers: &head.headers,
-            body: self.inspected.facts(),
-        }
+        action(head, &self.target, &self.inspected)
     }
 }
 
-fn route(conn: &Conn, target: &Target) -> Result<Arc<Route>, Fault> {
-    let route = conn.listener().route(target.host(), &target.segments).ok_or(Fault::of(codes::NO_ROUTE))?;
+/// A request as policy judges it.
+pub(super) fn action<'a>(head: &'a Parts, target: &'a Target, inspected: &'a Inspected) -> HttpAction<'a> {
+    HttpAction {
+        protocol: if head.version == Version::HTTP_2 { "http/2" } else { "http/1.1" },
+        method: head.method.as_str(),
+        host: target.host(),
+        path: target.sent.path(),
+        segments: &target.segments,
+        query: &target.query,
+        headers: &head.headers,
+        body: inspected.facts(),
+    }
+}
+
+/// Where a target leads.
+pub(super) fn route(listener: &Listener, target: &Target) -> Result<Arc<Route>, Fault> {
+    let route = listener.route(target.host(), &target.segments).ok_or(Fault::of(codes::NO_ROUTE))?;
     if target.encoded_slash && route.encoded_slash == EncodedSlash::Refuse {
         return Err(Fault::of(codes::TARGET_AMBIGUOUS));
     }

@@ -38,13 +38,24 @@ impl Inspected {
     ) -> Result<Self, Fault> {
         let Some(wanted) = wanted else { return Ok(Self::Not) };
         let Some(source) = source else { return Ok(Self::Absent) };
+        // What is not read is not waited for.
+        let text = if is_json(headers) { source.peek(wanted.limit).await? } else { Some(Vec::new()) };
+        Self::of(wanted, headers, text.as_deref())
+    }
+
+    /// What is known of a body by its text; none where it is longer than the route looks.
+    pub(super) fn of(
+        wanted: BodyInspection,
+        headers: &HeaderMap,
+        text: Option<&[u8]>,
+    ) -> Result<Self, Fault> {
         if !is_json(headers) {
             return tolerated(Self::Malformed, codes::BODY_MALFORMED, wanted);
         }
-        let Some(text) = source.peek(wanted.limit).await? else {
+        let Some(text) = text else {
             return tolerated(Self::TooLarge, codes::BODY_TOO_LARGE, wanted);
         };
-        match serde_json::from_slice::<Strict>(&text) {
+        match serde_json::from_slice::<Strict>(text) {
             _ if text.is_empty() => Ok(Self::Absent),
             Ok(Strict(value)) => Ok(Self::Parsed(text.len(), value)),
             Err(_) => tolerated(Self::Malformed, codes::BODY_MALFORMED, wanted),
