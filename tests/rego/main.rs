@@ -1,6 +1,7 @@
 //! What a policy asks of a builtin is answered as the real `opa` answers it.
 
 mod certificates;
+mod globs;
 
 use std::fs;
 use std::process::Command;
@@ -11,19 +12,18 @@ use postern_tests::parts::program;
 use postern_tests::process::told_by;
 use serde_json::Value;
 
-/// The value of a rule by `opa`, and by the engine that decides; none where it is undefined, an error where Postern
-/// denies.
-fn both(module: &str, rule: &str) -> (Option<Value>, Result<Option<Value>, AskError>) {
+/// The value of a rule by `opa`; none where it is undefined.
+fn opa(module: &str, rule: &str) -> Option<Value> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     fs::write(folder.path().join("a.rego"), module).expect("it can be written");
     let words = ["eval", "--format", "json", "--data", "a.rego", rule];
     let told =
         told_by(Command::new(program("opa")).current_dir(folder.path()).args(words)).expect("opa ends well");
     let told: Value = serde_json::from_str(&told).expect("JSON");
-    let theirs = told.pointer("/result/0/expressions/0/value").map(sorted);
-    (theirs, ours(module, rule))
+    told.pointer("/result/0/expressions/0/value").map(sorted)
 }
 
+/// The same by the engine that decides; an error where Postern denies.
 fn ours(module: &str, rule: &str) -> Result<Option<Value>, AskError> {
     let sources = Sources::from_modules([("a.rego", module)], []);
     let now = std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_secs();
@@ -36,7 +36,7 @@ fn ours(module: &str, rule: &str) -> Result<Option<Value>, AskError> {
 
 #[track_caller]
 fn same(module: &str, rule: &str) -> Value {
-    let (theirs, ours) = both(module, rule);
+    let (theirs, ours) = (opa(module, rule), ours(module, rule));
     let ours = ours.unwrap_or_else(|error| panic!("{rule}: {error}"));
     let theirs = theirs.unwrap_or_else(|| panic!("{rule} is undefined"));
     differ(&ours.unwrap_or(Value::Null), &theirs, rule);
