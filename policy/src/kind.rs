@@ -14,6 +14,8 @@ pub enum Kind {
     Word(&'static [&'static str]),
     /// A whole number that is not negative.
     Number,
+    /// True or false.
+    Bool,
     /// A list.
     List(&'static Kind),
     /// An object with names of any kind.
@@ -86,7 +88,9 @@ impl Kind {
                 let names = || Missing::Unknown(members.iter().map(|member| member.name).collect());
                 found.map(|member| member.kind).ok_or_else(names)
             }
-            Self::Text | Self::Word(_) | Self::Number | Self::List(_) => Err(Missing::None(self.name())),
+            Self::Text | Self::Word(_) | Self::Number | Self::Bool | Self::List(_) => {
+                Err(Missing::None(self.name()))
+            }
         }
     }
 
@@ -97,7 +101,7 @@ impl Kind {
             Self::Headers => Ok(TEXTS),
             Self::OrNull(kind) => kind.element(),
             Self::Any | Self::Object(_) | Self::Leaves(_) => Ok(Self::Any),
-            Self::Text | Self::Word(_) | Self::Number => Err(Missing::None(self.name())),
+            Self::Text | Self::Word(_) | Self::Number | Self::Bool => Err(Missing::None(self.name())),
         }
     }
 
@@ -105,7 +109,8 @@ impl Kind {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Text | Self::Word(_) => "text",
-            Self::Number => "a number",
+            Self::Number => "a whole number",
+            Self::Bool => "true or false",
             Self::List(Self::Text) => "a list of texts",
             Self::List(_) => "a list",
             Self::Map(_) | Self::Headers | Self::Object(_) | Self::Leaves(_) => "an object",

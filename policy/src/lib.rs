@@ -27,6 +27,7 @@ mod builtins;
 mod bundle;
 mod compile;
 mod conformance;
+mod decision;
 mod document;
 mod evaluate;
 mod explain;
@@ -63,7 +64,7 @@ pub use kept::{Keeping, Kept, MASKED};
 pub use kind::{Kind, Member};
 pub use nearest::nearest;
 pub use problem::{LoadError, Problem};
-pub use schema::input_schema;
+pub use schema::{decision_schema, input_schema};
 pub use sources::{SourceError, Sources, Tests};
 pub use trial::{
     Case, Coverage, CoveredFile, Test, TestError, TestOutcome, TestReport, TestRun, prove, run_tests,

@@ -1,7 +1,8 @@
-//! The JSON schema of the input document, made from the table of its leaves.
+//! The JSON schemas of the input document and of the decision, made from the tables of their members.
 
 use serde_json::{Map, Value, json};
 
+use crate::decision::DECISION;
 use crate::input::INPUT;
 use crate::kind::{Kind, Member};
 
@@ -16,11 +17,32 @@ pub fn input_schema() -> Value {
     schema.into()
 }
 
+/// The schema of what the entrypoint gives: `true`, `false` or an object that has no other members than these.
+#[must_use]
+pub fn decision_schema() -> Value {
+    let mut object = of(DECISION);
+    object.insert("required".to_owned(), json!(["allow"]));
+    close(&mut object);
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Decision of a Postern policy",
+        "anyOf": [{"type": "boolean"}, object],
+    })
+}
+
+/// Lets no other members in than those that are named, here and below.
+fn close(schema: &mut Map<String, Value>) {
+    let Some(members) = schema.get_mut("properties").and_then(Value::as_object_mut) else { return };
+    members.values_mut().filter_map(Value::as_object_mut).for_each(close);
+    schema.insert("additionalProperties".to_owned(), false.into());
+}
+
 fn of(kind: Kind) -> Map<String, Value> {
     let schema = match kind {
         Kind::Text => json!({"type": "string"}),
         Kind::Word(words) => json!({"type": "string", "enum": words}),
         Kind::Number => json!({"type": "integer", "minimum": 0}),
+        Kind::Bool => json!({"type": "boolean"}),
         Kind::List(Kind::Any) => json!({"type": "array"}),
         Kind::List(items) => json!({"type": "array", "items": of(*items)}),
         Kind::Map(Kind::Any) => json!({"type": "object"}),

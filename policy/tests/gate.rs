@@ -86,7 +86,7 @@ fn what_the_engine_answers_with_silence_is_refused() {
     refused("x := count(walk(input))", 4, "walk");
     load("x contains v if walk(input, [_, v])", &[]).unwrap();
     refused("x if y := f(1)\nf($\"{input.route}\") := 1", 5, "internal.template_string");
-    load("x if input.route with input.route as 1", &[]).unwrap();
+    load("x if input.route with input.v as 1", &[]).unwrap();
 }
 
 #[test]
@@ -231,7 +231,7 @@ fn the_deepest_that_loads_is_answered_on_half_a_workers_stack() {
             )
         }),
         ("with", |n| {
-            chain(n, |i, next| format!("r{i} if r{next} with input.route as {i}"), "r{n} := 1\nx := r0")
+            chain(n, |i, next| format!("r{i} if r{next} with input.v as {i}"), "r{n} := 1\nx := r0")
         }),
         ("replaced", |n| {
             let end = "r{n} if count([]) == []\nf0(v) := f1(v)\nf1(v) := v\nx := r0";

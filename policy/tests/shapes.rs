@@ -98,7 +98,7 @@ fn what_has_no_members_is_not_asked_for_one() {
     for (body, name, why) in [
         ("x := input.request.method.foo", "input.request.method.foo", "input.request.method is text"),
         ("x := input.request.method[_]", "input.request.method[_]", "is text"),
-        ("x := input.now.seconds", "input.now.seconds", "input.now is a number"),
+        ("x := input.now.seconds", "input.now.seconds", "input.now is a whole number"),
         ("x := input.request.segments.first", "input.request.segments.first", "is a list of texts"),
         ("x := input.request.segments[0].a", "input.request.segments[0].a", "is text"),
         ("x := input.request.query.dry[0].a", "input.request.query.dry[0].a", "is text"),
@@ -209,4 +209,79 @@ fn a_query_of_the_workbench_brings_an_input_of_any_shape() {
     let fuse = Duration::from_secs(5);
     let question = Question { query: "data.postern.x", input, now: None, fuse, lines: false };
     assert_eq!(ask(&sources, question).unwrap().rows[0].expressions[0].value, 7);
+}
+
+#[test]
+fn a_comparison_that_no_request_decides_is_refused_with_what_to_write() {
+    for (body, instead) in [
+        ("x if input.request.query.dry == \"1\"", "`\"1\" in input.request.query.dry`"),
+        ("x if \"1\" == input.request.query.dry", "`\"1\" in input.request.query.dry`"),
+        ("x if input.request.headers[\"x-a\"] != \"1\"", "`\"1\" in input.request.headers[\"x-a\"]`"),
+        ("x if input.request.query.dry = \"1\"", "`\"1\" in input.request.query.dry`"),
+        ("x if { dry := input.request.query.dry; dry == \"1\" }", "`\"1\" in input.request.query.dry`"),
+        ("x if input.now == \"x\"", "a whole number"),
+        ("x if input.now == 1.5", "a whole number"),
+        ("x if input.request.method == null", "text"),
+        ("x if input.request.method == 3", "text"),
+        ("x if input.caller.path == {\"a\"}", "a list of texts"),
+        ("x if input.caller.kind == \"worklod\"", "`\"workload\"`: it is one of workload, process, person"),
+        ("x if not input.caller.proof == \"x509\"", "one of x509_svid, jwt_svid"),
+        ("x if input.request.body.state in {\"parsed\", \"emty\"}", "one of not_inspected, absent"),
+        ("x if 3 in input.caller.path", "text"),
+        ("x if \"G\" in input.request.method", "`contains(input.request.method, …)`"),
+    ] {
+        let (_, _, problem) = refused(body);
+        assert!(problem.instead.contains(instead), "{problem}");
+    }
+    for body in [
+        "x if input.request.query.dry == [\"1\"]",
+        "x if input.request.query.dry[_] == \"1\"",
+        "x if \"1\" in input.request.query.dry",
+        "x if input.caller.x509 == null",
+        "x if input.context.peer.ip == null",
+        "x if input.request.body.value == 1.5",
+        "x if input.caller.kind in {\"workload\", data.kind}",
+        "x if input.caller.kind == data.kind",
+        "x if input.request == {}",
+        "x if input.now > 1.5",
+    ] {
+        loaded(body);
+    }
+}
+
+#[test]
+fn a_decision_that_would_deny_for_its_form_is_refused() {
+    for (value, name, why) in [
+        ("{\"alow\": true}", "decision.alow", "no member of a decision"),
+        ("{\"allow\": \"yes\"}", "decision.allow", "must be true or false"),
+        ("{\"allow\": true, \"max_age\": -1.5}", "decision.max_age", "must be a whole number"),
+        ("{\"allow\": true, \"headers\": {\"sett\": {}}}", "decision.headers.sett", "no member"),
+        ("{\"allow\": true, \"headers\": {\"remove\": \"x\"}}", "decision.headers.remove", "a list of texts"),
+        ("{\"allow\": false, \"deny\": {\"status\": \"403\"}}", "decision.deny.status", "a whole number"),
+        ("{\"allow\": true, \"deny\": {}}", "decision", "allows and has `deny`"),
+        ("{\"rule\": \"a\"}", "decision", "no member `allow`"),
+        ("\"yes\"", "decision", "true, false or an object"),
+        ("{true}", "decision", "true, false or an object"),
+    ] {
+        let bodies = [
+            format!("decision := {value} if input.route == \"a\""),
+            format!("decision if {{ false }} else := {value}"),
+        ];
+        for body in bodies {
+            let (line, _, problem) = refused(&body);
+            assert_eq!((line, problem.construct.as_str()), (3, name), "{problem}");
+            assert!(problem.why.contains(why), "{problem}");
+        }
+    }
+    for value in [
+        "{\"allow\": true, \"credential\": \"a\", \"max_age\": 3600, \"until\": 1, \"rule\": \"r\", \"reason\": \"w\", \
+         \"headers\": {\"set\": {\"X-Branch\": [\"042\"]}, \"remove\": [\"x-debug\"]}, \"record\": {\"change\": 1}}",
+        "{\"allow\": false, \"deny\": {\"status\": 403, \"headers\": {}, \"body\": \"closed\"}}",
+        "{\"allow\": input.now > 3, \"rule\": data.rule}",
+        "object.union({\"allow\": true}, data.more)",
+        "{k: true | some k in [\"allow\"]}",
+        "true",
+    ] {
+        loaded(&format!("decision := {value} if input.route == \"a\""));
+    }
 }

@@ -112,7 +112,7 @@ fn what_one_call_could_cost_is_refused_by_the_builtins_name_and_at_once() {
 fn a_judge_goes_on_after_a_refusal_of_any_kind() {
     let mut judge = judge(
         r#"decision := true if input.now == 1
-        decision := {"allow": true, "no_such_member": 1} if input.now == 2
+        decision := object.union({"allow": true}, {"no_such_member": 1}) if input.now == 2
         decision := true if { input.now == 3; to_number("x") == 1 }
         decision := true if { input.now == 4; some i in [1, 2]; with_other(i) }
         with_other(_) if input.now == 4 with input as {"now": to_number("x")}"#,

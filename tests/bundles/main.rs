@@ -9,6 +9,7 @@ mod guide;
 mod hostile;
 mod library;
 mod reading;
+mod schema;
 mod served;
 mod several;
 mod signing;

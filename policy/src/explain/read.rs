@@ -75,7 +75,12 @@ pub(super) fn of_step(
             Seen::Call { fcn, params, .. } if !mocked => {
                 reads.calls.extend(call(policy, open.module, fcn, params, &here, &own));
             }
-            Seen::Call { .. } | Seen::With(_) | Seen::Binds(_) | Seen::Opens(_) | Seen::Closes => {}
+            Seen::Call { .. }
+            | Seen::With(_)
+            | Seen::Binds(_)
+            | Seen::Opens(_)
+            | Seen::Closes
+            | Seen::Compares(_) => {}
         }
     }
     reads.values.truncate(MOST);
@@ -105,7 +110,7 @@ fn call(
                 askable &= !own.contains(begin) && (known || is_rule(policy.names, &path));
             }
             Seen::Binds(_) | Seen::With(_) => askable = false,
-            Seen::Call { .. } | Seen::Opens(_) | Seen::Closes => {}
+            Seen::Call { .. } | Seen::Opens(_) | Seen::Closes | Seen::Compares(_) => {}
         });
         if !askable {
             return None;

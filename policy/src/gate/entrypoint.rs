@@ -3,6 +3,7 @@
 use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead};
 
 use super::names::{head_name, path};
+use super::shapes;
 use crate::problem::Problem;
 
 const DEFAULT: &str = "`default NAME := false` in the entrypoint's package";
@@ -27,6 +28,7 @@ pub(crate) fn check(modules: &[Ref<Module>], entrypoint: &str, problems: &mut Ve
             match rule.as_ref() {
                 Rule::Default { span, refr, args, value, .. } if names(refr) => {
                     defaults += 1;
+                    problems.extend(shapes::decision(value));
                     if !args.is_empty() || !refuses(value) {
                         let why = "has a default that does not refuse";
                         problems.push(Problem::of(span.source.get_path(), entrypoint, why, DEFAULT).at(
@@ -36,8 +38,14 @@ pub(crate) fn check(modules: &[Ref<Module>], entrypoint: &str, problems: &mut Ve
                         ));
                     }
                 }
-                Rule::Spec { span, head, .. } if names(head_name(head)) => {
+                Rule::Spec { span, head, bodies } if names(head_name(head)) => {
                     rules += 1;
+                    if let RuleHead::Compr { assign, .. } = head {
+                        let others = bodies.iter().filter_map(|body| body.assign.as_ref());
+                        problems.extend(
+                            assign.iter().chain(others).filter_map(|said| shapes::decision(&said.value)),
+                        );
+                    }
                     if !matches!(head, RuleHead::Compr { .. }) {
                         let why = "is a set or a function, not a decision";
                         problems.push(

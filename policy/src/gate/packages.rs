@@ -35,7 +35,7 @@ pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Vec<P
                 Seen::Binds(name) => {
                     bound.insert(name);
                 }
-                Seen::Call { .. } | Seen::With(_) | Seen::Opens(_) | Seen::Closes => {}
+                Seen::Call { .. } | Seen::With(_) | Seen::Opens(_) | Seen::Closes | Seen::Compares(_) => {}
             });
             let named = |path: &Path| path.first().is_some_and(|first| !bound.contains(first));
             for (refr, path) in refs.into_iter().filter(|(_, path)| named(path)) {

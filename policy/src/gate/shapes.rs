@@ -1,6 +1,7 @@
 //! What a policy reads of the input, and what a `with` puts there, against the schema of the input: a member that the
 //! input cannot have is undefined in every request, and `not input.reqest.denied` holds in each.
 
+mod compared;
 mod literal;
 mod scopes;
 
@@ -10,6 +11,7 @@ use regorus::unstable::{Expr, Import, Module, Ref, Span, WithModifier};
 
 use super::names::{self, Names};
 use super::walk::{self, Seen};
+use crate::decision::DECISION;
 use crate::input::INPUT;
 use crate::kind::{Kind, Missing};
 use crate::nearest::nearest;
@@ -35,6 +37,7 @@ pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Vec<P
                     }
                 }
                 Seen::With(with) => found.extend(replaced(modules, &scopes, with)),
+                Seen::Compares(expr) => found.extend(compared::check(&scopes, expr)),
             });
         }
     }
@@ -53,18 +56,20 @@ fn opas_own() -> [String; 2] {
 pub(super) struct Place {
     path: String,
     kind: Kind,
+    /// Whether it is of the decision, and not of the input.
+    decides: bool,
 }
 
 impl Place {
     fn input() -> Self {
-        Self { path: "input".to_owned(), kind: INPUT }
+        Self { path: "input".to_owned(), kind: INPUT, decides: false }
     }
 
     /// The member of this name, which is written at `at`.
     fn member(&self, name: &str, at: &Span) -> Result<Self, Box<Problem>> {
         let path = format!("{}{}", self.path, written(name));
         match self.kind.member(name) {
-            Ok(kind) => Ok(Self { path, kind }),
+            Ok(kind) => Ok(Self { path, kind, decides: self.decides }),
             Err(missing) => Err(Box::new(self.problem(&path, name, &missing, at))),
         }
     }
@@ -73,14 +78,50 @@ impl Place {
     fn element(&self, index: &Expr) -> Result<Self, Box<Problem>> {
         let path = format!("{}[{}]", self.path, index.span().text());
         match self.kind.element() {
-            Ok(kind) => Ok(Self { path, kind }),
+            Ok(kind) => Ok(Self { path, kind, decides: self.decides }),
             Err(missing) => Err(Box::new(self.problem(&path, "", &missing, index.span()))),
         }
     }
 
     /// Any of what stands in a list or an object.
     fn any(&self) -> Option<Self> {
-        Some(Self { path: format!("{}[_]", self.path), kind: self.kind.element().ok()? })
+        Some(Self {
+            path: format!("{}[_]", self.path),
+            kind: self.kind.element().ok()?,
+            decides: self.decides,
+        })
+    }
+
+    const fn unknown(&self) -> &'static str {
+        if self.decides { "is no member of a decision, which would deny" } else { "is never in the input" }
+    }
+
+    /// The problem of a value that never stands here.
+    fn never(&self, value: &Expr, at: &Span) -> Problem {
+        let text = matches!(value, Expr::String { .. } | Expr::RawString { .. });
+        let written = value.span().text();
+        let written = if text { format!("{}", regorus::Value::from(written)) } else { written.to_owned() };
+        let whole = match self.kind {
+            Kind::OrNull(kind) => *kind,
+            kind => kind,
+        };
+        let instead = match whole {
+            Kind::Word(words) => {
+                let meant = nearest(value.span().text(), words).filter(|_| text);
+                let meant = meant.map(|meant| format!("`\"{meant}\"`: "));
+                format!("{}it is one of {}", meant.unwrap_or_default(), words.join(", "))
+            }
+            Kind::List(Kind::Text) if text && !self.decides => {
+                format!("`{written} in {}`, or the list `[{written}]`", self.path)
+            }
+            kind => kind.name().to_owned(),
+        };
+        let why = if self.decides {
+            format!("must be {}, and denies as {written}", self.kind.name())
+        } else {
+            format!("is {} in every request, and never {written}", self.kind.name())
+        };
+        at_span(at, &self.path, &why, &instead)
     }
 
     fn problem(&self, path: &str, name: &str, missing: &Missing, at: &Span) -> Problem {
@@ -89,7 +130,7 @@ impl Place {
                 let all = format!("{} has {}", self.path, members.join(", "));
                 let meant =
                     nearest(&name.to_lowercase(), members).map(|meant| format!("`{}.{meant}`: ", self.path));
-                ("is never in the input".to_owned(), format!("{}{all}", meant.unwrap_or_default()))
+                (self.unknown().to_owned(), format!("{}{all}", meant.unwrap_or_default()))
             }
             Missing::UpperCase => {
                 let lower = written(&name.to_lowercase());
@@ -107,6 +148,43 @@ impl Place {
             }
         };
         at_span(at, path, &why, &instead)
+    }
+}
+
+/// What is wrong with what the entrypoint says, as far as it is written out; as [`crate::verdict`] reads it.
+pub(super) fn decision(value: &Expr) -> Option<Problem> {
+    let place = Place { path: "decision".to_owned(), kind: DECISION, decides: true };
+    let problem = |why: &str, instead: &str| Some(at_span(value.span(), "decision", why, instead));
+    match value {
+        Expr::Bool { .. } => None,
+        Expr::Object { fields, .. } => {
+            let member = |wanted: &str| fields.iter().find(|(_, name, _)| text_of(name) == Some(wanted));
+            let allows = member("allow").map(|(_, _, value)| value.span().text());
+            let plain = fields.iter().all(|(_, name, _)| text_of(name).is_some());
+            literal::check(&place, value).or_else(|| match allows {
+                None if plain => {
+                    problem("has no member `allow`, which denies", "`\"allow\": true` or `false` in it")
+                }
+                Some("true") if member("deny").is_some() => {
+                    problem("allows and has `deny`, which denies", "`deny` where `allow` is false")
+                }
+                _ => None,
+            })
+        }
+        _ if literal::can_be(place.kind, value) => None,
+        _ => problem(
+            "must be true, false or an object, and denies as it is",
+            "`true`, or `{\"allow\": true, …}`",
+        ),
+    }
+}
+
+fn text_of(expr: &Expr) -> Option<&str> {
+    match expr {
+        Expr::String { value, .. } | Expr::RawString { value, .. } => {
+            value.as_string().ok().map(AsRef::as_ref)
+        }
+        _ => None,
     }
 }
 
@@ -147,6 +225,6 @@ fn replaced(modules: &[Ref<Module>], scopes: &Scopes<'_>, with: &WithModifier) -
     match scopes.place(&with.refr) {
         Err(problem) => Some(*problem),
         Ok(None) => None,
-        Ok(Some(place)) => literal::check(modules, scopes, &place, &with.r#as),
+        Ok(Some(place)) => literal::put_in(modules, scopes, &place, &with.r#as),
     }
 }

@@ -16,6 +16,8 @@ pub(crate) enum Seen<'a> {
     Call { span: &'a Span, fcn: &'a Expr, params: &'a [Ref<Expr>], alone: bool },
     /// A `with`.
     With(&'a WithModifier),
+    /// An expression of two sides that are compared, or of one that is looked for in the other.
+    Compares(&'a Expr),
     /// A name that the rule binds.
     Binds(String),
     /// Names that are bound from here on end at [`Seen::Closes`]; with the statements that bind them, if any do.
@@ -234,10 +236,12 @@ impl<'a> Walk<'a, '_> {
                 self.exprs(params);
             }
             Expr::UnaryExpr { expr, .. } => self.expr(expr, false),
-            Expr::BinExpr { lhs, rhs, .. }
-            | Expr::BoolExpr { lhs, rhs, .. }
-            | Expr::ArithExpr { lhs, rhs, .. }
-            | Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. } => {
+            Expr::BoolExpr { lhs, rhs, .. } | Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. } => {
+                (self.visit)(Seen::Compares(expr));
+                self.expr(lhs, false);
+                self.expr(rhs, false);
+            }
+            Expr::BinExpr { lhs, rhs, .. } | Expr::ArithExpr { lhs, rhs, .. } => {
                 self.expr(lhs, false);
                 self.expr(rhs, false);
             }
@@ -246,6 +250,7 @@ impl<'a> Walk<'a, '_> {
                 self.expr(rhs, false);
             }
             Expr::Membership { key, value, collection, .. } => {
+                (self.visit)(Seen::Compares(expr));
                 self.exprs(key.as_slice());
                 self.expr(value, false);
                 self.expr(collection, false);

@@ -227,7 +227,7 @@ impl Mover<'_> {
             Seen::Binds(name) => {
                 bound.insert(name);
             }
-            Seen::Opens(_) | Seen::Closes => {}
+            Seen::Opens(_) | Seen::Closes | Seen::Compares(_) => {}
         });
         for refr in roots {
             self.read(refr, &bound, &mut stretch);

@@ -54,6 +54,20 @@ pub(super) enum Verb {
         #[arg(long, short, value_enum, default_value_t = Format::Pretty)]
         format: Format,
     },
+    /// Print the JSON schema of what a policy sees, or of what it answers
+    #[command(
+        after_long_help = "JSON Schema 2020-12, as the gate checks policies by it; `postern schema --of input` prints the same. \
+        Editors read it, and OPA does, for `schemas` in METADATA.\n\n\
+        Examples:\n  \
+        postern policy schema > schemas/input.json\n  \
+        postern policy schema --of decision > decision.schema.json\n  \
+        opa check --schema schemas/ policy/     # where a package says: schemas: [{input: schema.input}]"
+    )]
+    Schema {
+        /// What is described
+        #[arg(long, value_enum, default_value_t = Shown::Input)]
+        of: Shown,
+    },
     /// Say what a bundle holds: revision, roots, modules, data, and who says to have signed it
     #[command(after_long_help = inspect::HELP)]
     Inspect(inspect::Arguments),
@@ -77,6 +91,15 @@ pub(super) enum Verb {
     Conformance(conformance::Arguments),
 }
 
+/// What there is a schema of, for policy.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Shown {
+    /// What policy sees as `input`
+    Input,
+    /// What policy answers
+    Decision,
+}
+
 /// How an answer is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
@@ -97,6 +120,8 @@ pub(super) fn policy(verb: Verb) -> Outcome {
         Verb::Eval(arguments) => eval::eval(&arguments),
         Verb::Conformance(arguments) => conformance::conformance(&arguments),
         Verb::Inspect(arguments) => inspect::inspect(&arguments),
+        Verb::Schema { of: Shown::Input } => super::schema::schema(super::schema::Of::Input),
+        Verb::Schema { of: Shown::Decision } => super::schema::schema(super::schema::Of::Decision),
         Verb::Test(arguments) => test::test(&arguments, print::Paint::of_terminal()),
     }
 }

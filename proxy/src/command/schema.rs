@@ -11,12 +11,15 @@ pub(super) enum Of {
     Configuration,
     /// What policy sees as `input`
     Input,
+    /// What policy answers
+    Decision,
 }
 
 pub(super) fn schema(of: Of) -> Outcome {
     let schema: Value = match of {
         Of::Configuration => draft::schema().into(),
         Of::Input => postern_policy::input_schema(),
+        Of::Decision => postern_policy::decision_schema(),
     };
     match serde_json::to_string_pretty(&schema) {
         Ok(text) => Outcome::said(text + "\n"),

@@ -113,7 +113,9 @@ impl<'a> Scopes<'a> {
         let path = names::through_imports(self.module, &[name.to_owned()])?;
         let (root, members) = path.split_first()?;
         let kind = members.iter().try_fold(Place::input().kind, |kind, member| kind.member(member));
-        (root == "input").then(|| Some(Place { path: path.join("."), kind: kind.ok()? })).flatten()
+        (root == "input")
+            .then(|| Some(Place { path: path.join("."), kind: kind.ok()?, decides: false }))
+            .flatten()
     }
 }
 
