@@ -148,7 +148,7 @@ enum Probe {
     Started,
     /// The process answers
     Live,
-    /// Requests are taken: it does not drain, and holds an SVID of its own and trust bundles. Vaults and upstreams are
+    /// Requests are taken: it does not drain, and holds an SVID, trust bundles and a policy. Vaults and upstreams are
     /// not asked: requests that need one that is gone are refused while it is ready
     Ready,
 }
