@@ -10,6 +10,7 @@ mod canary;
 mod churn;
 mod crash;
 mod examples;
+mod incident;
 mod lease;
 mod limits;
 mod operate;
