@@ -32,6 +32,9 @@ pub(crate) const MAX_TEXT: u64 = 1024 * 1024;
 /// Most bytes of all files of one bundle.
 pub(crate) const MAX_TOTAL: u64 = 128 * 1024 * 1024;
 
+/// Most recorded inputs of one bundle.
+pub(crate) const MAX_INPUTS: usize = 200;
+
 /// What describes the bundle.
 pub(crate) const MANIFEST: &str = ".manifest";
 /// What signs it.
@@ -73,6 +76,8 @@ pub(crate) enum Role {
     Test,
     Json,
     Yaml,
+    /// A recorded input, which OPA ignores.
+    Input,
     Manifest,
     Signatures,
     /// What OPA would heed and we do not.
@@ -98,6 +103,7 @@ impl Role {
             _ if last.ends_with(".manifest") => Self::Unsupported("the manifest stands at the bundle's root"),
             _ if last.ends_with("_test.rego") => Self::Test,
             _ if is_module => Self::Module,
+            _ if is_input(name) => Self::Input,
             _ => Self::Other,
         }
     }
@@ -105,10 +111,16 @@ impl Role {
     /// The largest file that may have this role, in bytes.
     pub(crate) const fn most(self) -> u64 {
         match self {
-            Self::Module | Self::Test | Self::Manifest | Self::Signatures => MAX_TEXT,
+            Self::Module | Self::Test | Self::Input | Self::Manifest | Self::Signatures => MAX_TEXT,
             _ => MAX_DATA,
         }
     }
+}
+
+/// A file `inputs/*.json` at the bundle's root.
+fn is_input(name: &str) -> bool {
+    let file = name.strip_prefix("inputs/").filter(|file| !file.contains('/'));
+    file.and_then(|file| file.rsplit_once('.')).is_some_and(|(_, end)| end == "json")
 }
 
 /// Hex digits, in small letters.
@@ -157,6 +169,10 @@ mod tests {
             ("data.json", Role::Json),
             ("a/b/data.yaml", Role::Yaml),
             ("roles.json", Role::Other),
+            ("inputs/noon.json", Role::Input),
+            ("inputs/data.json", Role::Json),
+            ("inputs/a/noon.json", Role::Other),
+            ("a/inputs/noon.json", Role::Other),
             ("mydata.json", Role::Other),
             ("a.rego", Role::Module),
             ("a_test.rego", Role::Test),

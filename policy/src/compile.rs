@@ -16,6 +16,7 @@ use crate::gate::{self, Purpose, names::Names};
 use crate::input::LeafSet;
 use crate::metadata;
 use crate::problem::{LoadError, Problem};
+use crate::scans;
 use crate::sources::{DataFile, Sources};
 use crate::translate::{self, Translated, hoist, keywords};
 
@@ -34,6 +35,7 @@ pub struct PolicySet {
     revision: String,
     leaves: LeafSet,
     contact: Option<Arc<str>>,
+    warnings: Vec<Problem>,
 }
 
 impl PolicySet {
@@ -50,6 +52,7 @@ impl PolicySet {
             revision: sources.revision().to_owned(),
             leaves: prepared.leaves,
             contact: prepared.contact.map(Arc::from),
+            warnings: prepared.warnings,
         })
     }
 
@@ -69,6 +72,27 @@ impl PolicySet {
     #[must_use]
     pub const fn leaves(&self) -> &LeafSet {
         &self.leaves
+    }
+
+    /// What each decision would cost much for, with what to write instead; the policy is loaded all the same.
+    #[must_use]
+    pub fn warnings(&self) -> &[Problem] {
+        &self.warnings
+    }
+
+    /// The longest time of one decision.
+    pub(crate) const fn fuse(&self) -> Duration {
+        self.fuse
+    }
+
+    /// What its engine was prepared from, for what is asked beside decisions.
+    pub(crate) fn engine(&self) -> Engine {
+        self.engine.clone()
+    }
+
+    /// The same, with another fuse.
+    pub(crate) fn evaluator_within(&self, fuse: Duration) -> Evaluator {
+        Evaluator::new(&self.engine, &self.entrypoint, fuse)
     }
 
     pub(crate) fn evaluator(&self) -> Evaluator {
@@ -92,6 +116,8 @@ pub(crate) struct Prepared {
     pub(crate) leaves: LeafSet,
     /// Whom the annotations name for what the entrypoint decides.
     pub(crate) contact: Option<String>,
+    /// What is dear, where decisions are asked for.
+    pub(crate) warnings: Vec<Problem>,
     /// The text of each module as the engine read it, in its order.
     pub(crate) texts: Vec<Translated>,
 }
@@ -202,7 +228,12 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
         }
         Purpose::Tests | Purpose::Queries => None,
     };
-    Ok(Prepared { engine, leaves, contact, texts })
+    let warnings = match purpose {
+        Purpose::Decisions(_) => scans::warnings(&modules, &engine.get_data()),
+        Purpose::Tests | Purpose::Queries => Vec::new(),
+    };
+    let warnings = warnings.into_iter().map(|problem| restore(sources, &texts, problem)).collect();
+    Ok(Prepared { engine, leaves, contact, warnings, texts })
 }
 
 /// Refuses packages that stand where their bundle owns nothing. The engine keeps the order of the modules.

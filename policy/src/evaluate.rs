@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, LimitError, Value};
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::builtins::turn;
 use crate::verdict::Cause;
@@ -112,6 +113,12 @@ impl Stopwatch {
     pub(crate) fn elapsed(&self) -> Duration {
         self.0.elapsed()
     }
+}
+
+/// The CPU time that this thread has used: what a decision costs, whatever else the machine does.
+pub(crate) fn cpu_time() -> Duration {
+    let used = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(used.tv_sec.try_into().unwrap_or(0), used.tv_nsec.try_into().unwrap_or(0))
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@
 //! ```
 
 mod ask;
+mod bench;
 mod builtins;
 mod bundle;
 mod compile;
@@ -31,6 +32,7 @@ mod decision;
 mod document;
 mod evaluate;
 mod explain;
+mod fuse;
 mod gate;
 mod input;
 mod judge;
@@ -39,6 +41,7 @@ mod kind;
 mod metadata;
 mod nearest;
 mod problem;
+mod scans;
 mod schema;
 mod sources;
 mod translate;
@@ -46,6 +49,7 @@ mod trial;
 mod verdict;
 
 pub use ask::{Answer, AskError, Expression, Question, Row, ask, check_query};
+pub use bench::{Bench, BenchRun, Benched, Figures, bench};
 pub use builtins::builtins_page;
 pub use bundle::build::{BuildError, Draft};
 pub use bundle::inspect::{Inspection, inspect};
@@ -58,6 +62,7 @@ pub use compile::PolicySet;
 pub use conformance::{CaseRun, Conformity, NotCases, run_cases};
 pub use document::{Document, DocumentError, MAX_DEPTH, MAX_VALUES, Shape, Word};
 pub use explain::{Clause, Explanation, How, Known, Rule, Stopped, explain};
+pub use fuse::{Largest, endure};
 pub use input::{Facts, Leaf, LeafId, LeafSet, Recorded};
 pub use judge::Judge;
 pub use kept::{Keeping, Kept, MASKED};

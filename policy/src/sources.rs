@@ -12,7 +12,9 @@ pub(crate) use paths::is_test;
 use crate::bundle::manifest::Manifest;
 use crate::bundle::roots::Roots;
 use crate::bundle::signature::{self, Signed};
-use crate::bundle::{self, Files, MANIFEST, MAX_ENTRIES, MAX_FOLDERS, Role, Wanted, Wrong, archive, folder};
+use crate::bundle::{
+    self, Files, MANIFEST, MAX_ENTRIES, MAX_FOLDERS, MAX_INPUTS, Role, Wanted, Wrong, archive, folder,
+};
 
 /// Everything one policy is made of. Names are relative to the bundle, with `/` between.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +23,8 @@ pub struct Sources {
     pub(crate) data: Vec<DataFile>,
     /// Modules `*_test.rego`: no part of what decides, but run before it does.
     pub(crate) tests: Vec<Module>,
+    /// Recorded inputs `inputs/*.json`: name and text.
+    pub(crate) inputs: Vec<(String, String)>,
     /// What the bundle calls itself.
     manifest: Option<String>,
     /// What the bundle owns.
@@ -135,8 +139,8 @@ impl SourceError {
 
 impl Sources {
     /// Reads a bundle, which is a folder or a gzipped tar, and laid out as OPA's are: every `*.rego`, of which
-    /// `*_test.rego` are its tests; every `data.json` or `data.yaml`, which goes where its folder says; `.manifest`
-    /// with revision and roots. Everything else in it is passed over. In a folder hidden names are passed over too, and links
+    /// `*_test.rego` are its tests; every `data.json` or `data.yaml`, which goes where its folder says; recorded
+    /// inputs `inputs/*.json`; `.manifest` with revision and roots. Everything else in it is passed over. In a folder hidden names are passed over too, and links
     /// are followed; an archive may hold neither. `signed` says what becomes of its signature.
     pub fn read(path: &Path, signed: Signed<'_>) -> Result<Self, SourceError> {
         let wanted = if matches!(signed, Signed::By(_)) { Wanted::All } else { Wanted::Policy };
@@ -196,6 +200,7 @@ impl Sources {
             let named = |module: Module| Module { name: below(&module.name), ..module };
             all.modules.extend(sources.modules.into_iter().map(named));
             all.tests.extend(sources.tests.into_iter().map(named));
+            all.inputs.extend(sources.inputs.into_iter().map(|(file, text)| (below(&file), text)));
             all.data
                 .extend(sources.data.into_iter().map(|file| DataFile { name: below(&file.name), ..file }));
         }
@@ -243,6 +248,7 @@ impl Sources {
         self.revision == other.revision
             && self.roots == other.roots
             && self.tests == other.tests
+            && self.inputs == other.inputs
             && self.digest() == other.digest()
     }
 
@@ -273,7 +279,7 @@ impl Sources {
             if let Role::Unsupported(instead) = role {
                 return Err(Wrong::new(name, format!("is not read: {instead}")));
             }
-            if !matches!(role, Role::Module | Role::Test | Role::Json | Role::Yaml) {
+            if !matches!(role, Role::Module | Role::Test | Role::Input | Role::Json | Role::Yaml) {
                 continue;
             }
             // OPA loads it, under another name.
@@ -291,6 +297,10 @@ impl Sources {
                     // Tests define nothing that lives on, so that they may have packages of their own.
                     sources.tests.push(Module { name, text, roots: Roots::everything() });
                 }
+                Role::Input if sources.inputs.len() >= MAX_INPUTS => {
+                    return Err(Wrong::new(name, format!("more than {MAX_INPUTS} recorded inputs")));
+                }
+                Role::Input => sources.inputs.push((name, text)),
                 _ => sources.data.push(sources.document(name, text, role)?),
             }
         }

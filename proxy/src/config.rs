@@ -31,6 +31,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use postern_policy::Largest;
+
 use crate::model::{
     CredentialName, Direction, ListenerName, Mode, RouteName, SpiffeId, TrustDomain, UpstreamName, VaultName,
 };
@@ -275,6 +277,8 @@ pub struct Policy {
     pub fuse: Duration,
     /// Whether the tests that bundles bring must pass.
     pub tests: bool,
+    /// The largest request that the listeners let through.
+    pub largest: Largest,
     /// Who is told what became of bundles.
     pub status: Option<Arc<Endpoint>>,
 }

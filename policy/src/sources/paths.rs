@@ -96,6 +96,7 @@ impl Sources {
         let below = |module: Module| Module { name: named(&module.name), ..module };
         self.modules.extend(folder.modules.into_iter().map(below));
         self.tests.extend(folder.tests.into_iter().map(below));
+        self.inputs.extend(folder.inputs.into_iter().map(|(name, text)| (named(&name), text)));
         self.data.extend(folder.data.into_iter().map(|mut file| {
             file.name = named(&file.name);
             file

@@ -7,7 +7,9 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use postern_policy::{LoadError, PolicySet, Signed, SourceError, Sources, Verifier, VerifyKey, prove};
+use postern_policy::{
+    LoadError, PolicySet, Signed, SourceError, Sources, Verifier, VerifyKey, endure, prove,
+};
 use zeroize::Zeroizing;
 
 use crate::config::{self, BundleSource};
@@ -36,7 +38,7 @@ pub enum PolicyError {
     /// A bundle could not be read, or two do not go together.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// It did not pass the gate or its own tests: each problem with file, line and what to write instead.
+    /// It did not pass the gate or its own tests, or is above its fuse: each problem with file, line and what to write instead.
     #[error(transparent)]
     Refused(#[from] LoadError),
     /// A bundle of a service has not arrived yet, so that there is no policy.
@@ -214,6 +216,10 @@ fn compile(policy: &config::Policy, bundles: Bundles) -> Result<LoadedPolicy, Po
     let set = PolicySet::compile(&sources, &policy.entrypoint, policy.fuse)?;
     if policy.tests {
         prove(&sources)?;
+    }
+    endure(&set, &sources, policy.largest)?;
+    for warning in set.warnings() {
+        tracing::warn!("the policy is loaded, but dear:\n{warning}");
     }
     Ok(LoadedPolicy { set: Some(Arc::new(set)), revisions: revisions(&bundles), bundles })
 }

@@ -1,6 +1,7 @@
 //! The policy author's verbs. They read what Postern reads and ask what Postern asks; words, flags and exit codes are
 //! OPA's where OPA has them.
 
+mod bench;
 mod build;
 mod check;
 mod conformance;
@@ -16,8 +17,6 @@ mod signing;
 mod test;
 mod watch;
 
-use std::path::PathBuf;
-
 use clap::{Subcommand, ValueEnum};
 
 use super::Outcome;
@@ -25,35 +24,8 @@ use super::Outcome;
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {
     /// Say everything that would keep a policy from being loaded, offline
-    #[command(
-        after_long_help = "The same gate as at load: what does not compile, has no default that refuses, \
-        calls what the engine lacks, uses what the engine answers wrongly, or reads what `postern schema --of input` \
-        does not have is refused, each with file, line, column \
-        and, where something else does it, what to write instead. Its own tests \
-        must pass, as at load, all within 10 s: `postern policy test` says more of them.\n\n\
-        Examples:\n  \
-        postern policy check policy/\n  \
-        postern policy check policy/ --entrypoint data.ledger.decision --format json\n  \
-        postern policy check policy/ --skip-tests\n\n\
-        Exits with 0 when the policy would be loaded, with 4 when not, with 3 when a PATH cannot be read."
-    )]
-    Check {
-        /// Folders, or single files *.rego and *.json
-        #[arg(required = true, value_name = "PATH")]
-        paths: Vec<PathBuf>,
-        /// PATHs are roots of bundles; here they always are
-        #[arg(long, short)]
-        bundle: bool,
-        /// The rule that decides; as `policy.entrypoint`
-        #[arg(long, value_name = "RULE", default_value = "data.postern.decision")]
-        entrypoint: String,
-        /// Do not run its tests; as `policy.tests: skip`
-        #[arg(long)]
-        skip_tests: bool,
-        /// How it is printed
-        #[arg(long, short, value_enum, default_value_t = Format::Pretty)]
-        format: Format,
-    },
+    #[command(after_long_help = check::HELP)]
+    Check(check::Arguments),
     /// Print the JSON schema of what a policy sees, or of what it answers
     #[command(
         after_long_help = "JSON Schema 2020-12, as the gate checks policies by it; `postern schema --of input` prints the same. \
@@ -86,6 +58,9 @@ pub(super) enum Verb {
     /// Sign a bundle
     #[command(after_long_help = sign::HELP)]
     Sign(sign::Arguments),
+    /// Say what a decision costs, and how that grows with the data
+    #[command(after_long_help = bench::HELP)]
+    Bench(bench::Arguments),
     /// Run OPA's own cases, and say which are answered, refused by name, or wrong
     #[command(after_long_help = conformance::HELP)]
     Conformance(conformance::Arguments),
@@ -111,13 +86,12 @@ pub(super) enum Format {
 
 pub(super) fn policy(verb: Verb) -> Outcome {
     match verb {
-        Verb::Check { paths, bundle: _, entrypoint, skip_tests, format } => {
-            check::check(&paths, &entrypoint, !skip_tests, format)
-        }
+        Verb::Check(arguments) => check::check(&arguments),
         Verb::New(arguments) => new::new(&arguments),
         Verb::Build(arguments) => build::build(&arguments),
         Verb::Sign(arguments) => sign::sign(&arguments),
         Verb::Eval(arguments) => eval::eval(&arguments),
+        Verb::Bench(arguments) => bench::bench(&arguments),
         Verb::Conformance(arguments) => conformance::conformance(&arguments),
         Verb::Inspect(arguments) => inspect::inspect(&arguments),
         Verb::Schema { of: Shown::Input } => super::schema::schema(super::schema::Of::Input),

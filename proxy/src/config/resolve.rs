@@ -16,15 +16,15 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use postern_policy::Keeping;
+use postern_policy::{Keeping, Largest};
 
 use super::draft::{self, Draft};
 use super::problem::{Problems, Wrong};
 use super::rules::Rule;
 use super::tree::At;
 use super::units::{self, UnitError};
-use super::{Admin, Config, Policy, Recorded, RecordedInput, Records, WhenFull};
-use crate::model::{NameError, SpiffeId, TrustDomain};
+use super::{Admin, Config, Listener, Policy, Recorded, RecordedInput, Records, WhenFull};
+use crate::model::{ListenerName, NameError, SpiffeId, TrustDomain};
 
 /// What the process was given beside the file.
 #[derive(Debug, Default)]
@@ -54,6 +54,16 @@ struct Resolver<'a> {
     problems: &'a mut Problems,
 }
 
+/// The most that any of the listeners lets through.
+fn largest(listeners: &BTreeMap<ListenerName, Arc<Listener>>) -> Largest {
+    let routes = listeners.values().flat_map(|listener| &listener.routes);
+    Largest {
+        head: listeners.values().map(|listener| listener.limits.head_size).max().unwrap_or_default(),
+        headers: listeners.values().map(|listener| listener.limits.headers).max().unwrap_or_default(),
+        body: routes.filter_map(|route| Some(route.inspect?.limit)).max().unwrap_or_default(),
+    }
+}
+
 impl Resolver<'_> {
     fn config(&mut self) -> Option<Config> {
         let root = At::default();
@@ -66,6 +76,7 @@ impl Resolver<'_> {
         let upstreams = self.upstreams(&root.key("upstreams"));
         let policy = self.policy(&root.key("policy"));
         let listeners = self.listeners(&root.key("listeners"), &upstreams);
+        let largest = largest(&listeners);
         let admin = self.admin(&root.key("admin"));
         let drain = self.duration(&root.key("drain"), &self.draft.drain, ("1s", "1h"));
         Some(Config {
@@ -77,7 +88,7 @@ impl Resolver<'_> {
             vaults,
             credentials,
             upstreams,
-            policy: policy?,
+            policy: Policy { largest, ..policy? },
             listeners,
             records: self.records(&root.key("records"))?,
             admin: admin?,
@@ -113,7 +124,8 @@ impl Resolver<'_> {
             Some(status) => Some(Arc::new(self.status(&at.key("status"), status)?)),
             None => None,
         };
-        Some(Policy { entrypoint: policy.entrypoint.clone(), bundles, fuse, tests, status })
+        let (entrypoint, largest) = (policy.entrypoint.clone(), Largest::default());
+        Some(Policy { entrypoint, bundles, fuse, tests, largest, status })
     }
 
     fn records(&mut self, at: &At) -> Option<Records> {

@@ -10,7 +10,8 @@ fn policy(folder: &Path, names: &[&str]) -> config::Policy {
     let bundle = |name: &&str| config::Bundle { source: BundleSource::Path(folder.join(name)), verify: None };
     let bundles = names.iter().map(|name| ((*name).to_owned(), bundle(name))).collect();
     let entrypoint = "data.main.decision".to_owned();
-    config::Policy { entrypoint, bundles, fuse: Duration::from_secs(1), tests: true, status: None }
+    let largest = postern_policy::Largest::default();
+    config::Policy { entrypoint, bundles, fuse: Duration::from_secs(1), tests: true, largest, status: None }
 }
 
 fn write(folder: &Path, bundle: &str, revision: &str, text: &str) {

@@ -1,35 +1,101 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use postern_policy::{PolicySet, Sources, Tests, prove};
+use clap::Args;
+use postern_policy::{Largest, LoadError, PolicySet, Problem, Sources, Tests, endure, prove};
 use serde_json::json;
 
 use super::{Format, print};
-use crate::command::Outcome;
+use crate::command::{Exit, Outcome};
+use crate::config;
 
-pub(super) fn check(paths: &[PathBuf], entrypoint: &str, tests: bool, format: Format) -> Outcome {
+pub(super) const HELP: &str = "\
+The same gate as at load: what does not compile, has no default that refuses, calls what the engine lacks, uses what \
+the engine answers wrongly, or reads what `postern schema --of input` does not have is refused, each with file, line, \
+column and, where something else does it, what to write instead. Its own tests must pass, all within 10 s: `postern \
+policy test` says more of them. It must stay within the fuse on its recorded inputs, inputs/*.json, or where there are \
+none on the largest requests: `postern policy bench` says what a decision takes.
+
+Warnings keep no policy from being loaded: loops through more than 1000 members of data in a decision, and rules of \
+more than 200 clauses.
+
+Examples:
+  postern policy check policy/
+  postern policy check policy/ --entrypoint data.ledger.decision --format json
+  postern policy check policy/ --skip-tests
+  postern policy check policy/ --strict --fuse 5ms
+
+Exits with 0 when the policy would be loaded, with 4 when not or when --strict meets a warning, with 3 when a PATH \
+cannot be read.";
+
+#[derive(Debug, Args)]
+pub(in crate::command) struct Arguments {
+    /// Folders, or single files *.rego and *.json
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// PATHs are roots of bundles; here they always are
+    #[arg(long, short)]
+    bundle: bool,
+    /// The rule that decides; as `policy.entrypoint`
+    #[arg(long, value_name = "RULE", default_value = "data.postern.decision")]
+    entrypoint: String,
+    /// Do not run its tests; as `policy.tests: skip`
+    #[arg(long)]
+    skip_tests: bool,
+    /// Longest time of one decision; as `policy.fuse`
+    #[arg(long, value_name = "DURATION", default_value = "20ms", value_parser = config::duration)]
+    fuse: Duration,
+    /// Let warnings fail
+    #[arg(long, short = 'S')]
+    strict: bool,
+    /// How it is printed
+    #[arg(long, short, value_enum, default_value_t = Format::Pretty)]
+    format: Format,
+}
+
+pub(super) fn check(arguments: &Arguments) -> Outcome {
+    let Arguments { paths, entrypoint, format, .. } = arguments;
     let sources = match Sources::read_paths(paths, Tests::Left) {
         Ok(sources) => sources,
-        Err(error) => return print::unreadable(&error, format),
+        Err(error) => return print::unreadable(&error, *format),
     };
-    // Nothing is asked of it here, so that the fuse is none of its concern.
-    let policy = match PolicySet::compile(&sources, entrypoint, Duration::MAX) {
-        Ok(policy) => policy,
-        Err(error) => return print::problems(&error, format),
+    let (policy, passed) = match tried(&sources, arguments) {
+        Ok(tried) => tried,
+        Err(error) => return print::problems(&error, *format),
     };
-    let passed = match if tests { prove(&sources) } else { Ok(0) } {
-        Ok(passed) => passed,
-        Err(error) => return print::problems(&error, format),
-    };
-    Outcome::said(match format {
+    let warnings = policy.warnings();
+    let fails = arguments.strict && !warnings.is_empty();
+    let out = match format {
+        Format::Pretty if fails => String::new(),
         Format::Pretty => {
             let modules = counted(sources.names().count(), "module");
             let passed =
                 if passed == 0 { String::new() } else { format!(", {} passed", counted(passed, "test")) };
             format!("{entrypoint}: {modules}{}{passed}, would be loaded\n", revision(paths, &policy))
         }
-        Format::Json => print::lines(&json!({})),
-    })
+        Format::Json if warnings.is_empty() => print::lines(&json!({})),
+        Format::Json => {
+            print::lines(&json!({"warnings": warnings.iter().map(print::problem).collect::<Vec<_>>()}))
+        }
+    };
+    let err = if *format == Format::Pretty { warned(warnings) } else { String::new() };
+    Outcome { exit: if fails { Exit::Policy } else { Exit::Done }, out, err }
+}
+
+/// The policy as it would be loaded, and how many of its tests passed.
+fn tried(sources: &Sources, arguments: &Arguments) -> Result<(PolicySet, usize), LoadError> {
+    let policy = PolicySet::compile(sources, &arguments.entrypoint, arguments.fuse)?;
+    let passed = if arguments.skip_tests { 0 } else { prove(sources)? };
+    endure(&policy, sources, Largest::default())?;
+    Ok((policy, passed))
+}
+
+fn warned(warnings: &[Problem]) -> String {
+    let mut said: String = warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
+    if !warnings.is_empty() {
+        said += &format!("{}\n", counted(warnings.len(), "warning"));
+    }
+    said
 }
 
 fn counted(count: usize, what: &str) -> String {
@@ -48,13 +114,21 @@ fn revision(paths: &[PathBuf], policy: &PolicySet) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::command::Exit;
+
+    const ENTRYPOINT: &str = "data.postern.decision";
+
+    fn checks(path: PathBuf, skip_tests: bool, format: Format) -> Outcome {
+        let (paths, entrypoint) = (vec![path], ENTRYPOINT.to_owned());
+        // Long enough for an engine that is compiled without optimisation.
+        let fuse = Duration::from_millis(200);
+        check(&Arguments { paths, entrypoint, skip_tests, fuse, bundle: false, strict: false, format })
+    }
 
     fn checked(text: &str, format: Format) -> Outcome {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("main.rego");
         std::fs::write(&file, text).unwrap();
-        let mut outcome = check(&[folder.path().to_owned()], "data.postern.decision", true, format);
+        let mut outcome = checks(folder.path().to_owned(), false, format);
         let here = format!("{}/", folder.path().display());
         outcome.out = outcome.out.replace(&here, "");
         outcome.err = outcome.err.replace(&here, "");
@@ -83,14 +157,14 @@ mod tests {
         let inspected = postern_policy::inspect(folder.path()).unwrap();
         assert_eq!(inspected.revision, at_load.revision());
 
-        let entrypoint = "data.postern.decision";
-        let said = check(&[folder.path().to_owned()], entrypoint, true, Format::Pretty).out;
+        let entrypoint = ENTRYPOINT;
+        let said = checks(folder.path().to_owned(), false, Format::Pretty).out;
         let revision = at_load.revision();
         let expected =
             format!("{entrypoint}: 1 module, revision {revision}, 1 test passed, would be loaded\n");
         assert_eq!(said, expected);
         // One file is no bundle that a record could name.
-        let said = check(&[folder.path().join("main.rego")], entrypoint, true, Format::Pretty).out;
+        let said = checks(folder.path().join("main.rego"), false, Format::Pretty).out;
         assert_eq!(said, format!("{entrypoint}: 1 module, would be loaded\n"));
     }
 
@@ -133,10 +207,10 @@ mod tests {
     #[test]
     fn a_folder_without_a_policy_is_refused_and_one_that_is_not_there_is_no_policy() {
         let folder = tempfile::tempdir().unwrap();
-        let empty = check(&[folder.path().to_owned()], "data.postern.decision", true, Format::Pretty);
+        let empty = checks(folder.path().to_owned(), false, Format::Pretty);
         assert_eq!(empty.exit, Exit::Policy, "{}", empty.err);
         for format in [Format::Pretty, Format::Json] {
-            let nowhere = check(&[PathBuf::from("/nonexistent")], "data.postern.decision", true, format);
+            let nowhere = checks(PathBuf::from("/nonexistent"), false, format);
             assert_eq!(nowhere.exit, Exit::Configuration);
             let said = format!("{}{}", nowhere.out, nowhere.err);
             assert!(said.contains("/nonexistent"), "{said}");
@@ -149,9 +223,7 @@ mod tests {
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
         write("main.rego", "package postern\n\ndefault decision := false\n");
         write("main_test.rego", "package postern\n\ntest_closed if not decision\n");
-        let checked = |tests: bool, format: Format| {
-            check(&[folder.path().to_owned()], "data.postern.decision", tests, format)
-        };
+        let checked = |tests: bool, format: Format| checks(folder.path().to_owned(), !tests, format);
         let passed = checked(true, Format::Pretty);
         assert!(passed.out.ends_with(", 1 test passed, would be loaded\n"), "{}", passed.out);
 
@@ -166,5 +238,74 @@ mod tests {
         let said: serde_json::Value = serde_json::from_str(&checked(true, Format::Json).out).unwrap();
         assert_eq!(said["errors"][0]["construct"], "data.postern.test_open");
         assert_eq!(checked(false, Format::Pretty).exit, Exit::Done);
+    }
+
+    #[test]
+    fn what_is_dear_is_warned_of_and_fails_where_that_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write(
+            "main.rego",
+            "package postern\n\ndefault decision := false\n\ndecision if data.ids[_] == input.caller.id\n",
+        );
+        write("data.json", &json!({"ids": (0..1001).map(|n| n.to_string()).collect::<Vec<_>>()}).to_string());
+
+        let pretty = checks(folder.path().to_owned(), false, Format::Pretty);
+        assert_eq!(pretty.exit, Exit::Done);
+        for words in [
+            "warning: ",
+            "main.rego:5:13: `data.ids` goes through 1001",
+            "`data.ids[input.caller.id]`",
+            "1 warning",
+        ] {
+            assert!(pretty.err.contains(words), "`{words}` is not in:\n{}", pretty.err);
+        }
+        let said: serde_json::Value =
+            serde_json::from_str(&checks(folder.path().to_owned(), false, Format::Json).out).unwrap();
+        assert_eq!(said["warnings"][0]["location"]["row"], 5);
+        let strict = Arguments {
+            paths: vec![folder.path().to_owned()],
+            entrypoint: ENTRYPOINT.to_owned(),
+            skip_tests: false,
+            fuse: Duration::from_secs(1),
+            bundle: false,
+            strict: true,
+            format: Format::Pretty,
+        };
+        let strict = check(&strict);
+        assert_eq!((strict.exit, strict.out.as_str()), (Exit::Policy, ""));
+    }
+
+    #[test]
+    fn a_recorded_input_above_the_fuse_or_unreadable_refuses_the_policy_with_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let pairs = "some a in input.request.segments\n\tsome b in input.request.segments\n\ta == concat(b, [\"x\", \"y\"])";
+        write(
+            "main.rego",
+            &format!("package postern\n\ndefault decision := false\n\ndecision if {{\n\t{pairs}\n}}\n"),
+        );
+        std::fs::create_dir(folder.path().join("inputs")).unwrap();
+        write("inputs/short.json", r#"{"request": {"segments": ["a"]}}"#);
+        assert_eq!(checks(folder.path().to_owned(), false, Format::Pretty).exit, Exit::Done);
+
+        let segments: Vec<String> = (0..6_000).map(|n| n.to_string()).collect();
+        write("inputs/long.json", &json!({"request": {"segments": segments}}).to_string());
+        let long = checks(folder.path().to_owned(), false, Format::Pretty);
+        assert_eq!(long.exit, Exit::Policy);
+        for words in [
+            "inputs/long.json` takes ",
+            "`policy.fuse` is 200ms",
+            "main.rego:7 goes through 36000000 members",
+        ] {
+            assert!(long.err.contains(words), "`{words}` is not in:\n{}", long.err);
+        }
+        write("inputs/long.json", "{");
+        let broken = checks(folder.path().to_owned(), false, Format::Pretty);
+        assert!(
+            broken.exit == Exit::Policy && broken.err.contains("inputs/long.json: `input`"),
+            "{}",
+            broken.err
+        );
     }
 }

@@ -58,7 +58,7 @@ fn refused(text: &str, errors: &Value, format: Format) -> Outcome {
 }
 
 /// OPA's members, and ours beside them.
-fn problem(problem: &Problem) -> Value {
+pub(super) fn problem(problem: &Problem) -> Value {
     json!({
         "message": format!("{} {}", problem.construct, problem.why),
         "code": if problem.construct == "rego" { "rego_parse_error" } else { "rego_compile_error" },

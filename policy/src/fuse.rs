@@ -1,0 +1,123 @@
+//! A policy goes live only when it stays within its fuse: on the inputs that it brings, and where it brings none, on the
+//! largest requests that the proxy lets through.
+//!
+//! What is compared with the fuse is CPU time, the best of three, so that a busy machine refuses nothing.
+
+mod worst;
+
+use std::time::Duration;
+
+use regorus::Value;
+
+use crate::compile::PolicySet;
+use crate::document::Document;
+use crate::evaluate::{Stopwatch, cpu_time};
+use crate::problem::{LoadError, Problem};
+use crate::scans;
+use crate::sources::Sources;
+use crate::verdict::Cause;
+pub use worst::Largest;
+
+/// Longest time for all inputs of a policy together.
+const ALL: Duration = Duration::from_secs(10);
+/// Inputs above the fuse that are told; the others are not judged any more.
+const MOST: usize = 3;
+/// How often an input is judged before it counts as too dear.
+const TRIES: usize = 3;
+/// So many fuses long no other load of the machine makes a decision.
+const FAR: u32 = 3;
+/// Shortest time after which a decision is cut off, however short its fuse: another load may hold it up.
+const PATIENCE: Duration = Duration::from_millis(500);
+const INSTEAD: &str = "fewer members to go through: `postern policy check` says which loops are long, `postern policy bench` \
+                       what a decision takes";
+
+/// An input document, what it is called, and the time it is of.
+pub(crate) struct Sample {
+    pub(crate) name: String,
+    pub(crate) input: Value,
+    pub(crate) now: Option<u64>,
+}
+
+/// Judges the recorded inputs of a policy, or the largest requests where there are none. Refused, each with the time it
+/// took, are those above the policy's fuse, and inputs that are not JSON. May take long: not for a worker.
+pub fn endure(policy: &PolicySet, sources: &Sources, largest: Largest) -> Result<(), LoadError> {
+    let samples = samples(sources, largest)?;
+    let watch = Stopwatch::start();
+    let mut problems = Vec::new();
+    for (index, sample) in samples.iter().enumerate() {
+        if watch.elapsed() > ALL {
+            let why = format!("took longer than {ALL:?} together: {} were not judged", samples.len() - index);
+            problems.push(Problem::of("", "inputs", why, "fewer of them"));
+        }
+        if problems.len() >= MOST || watch.elapsed() > ALL {
+            break;
+        }
+        if let Some(took) = above(policy, sample) {
+            problems.push(problem(policy, sample, took));
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(LoadError { problems }) }
+}
+
+/// What a policy is judged by.
+pub(crate) fn samples(sources: &Sources, largest: Largest) -> Result<Vec<Sample>, LoadError> {
+    if sources.inputs.is_empty() {
+        return Ok(worst::requests(largest));
+    }
+    let (mut samples, mut problems) = (Vec::new(), Vec::new());
+    for (name, text) in &sources.inputs {
+        match sample(name, text) {
+            Ok(sample) => samples.push(sample),
+            Err(problem) => problems.push(*problem),
+        }
+    }
+    if problems.is_empty() { Ok(samples) } else { Err(LoadError { problems }) }
+}
+
+/// One recorded input.
+pub(crate) fn sample(name: &str, text: &str) -> Result<Sample, Box<Problem>> {
+    let problem = |why: String| Box::new(Problem::of(name, "input", why, "one input document in JSON"));
+    let input = Document::json(text).map_err(|error| problem(error.to_string()))?;
+    let json: serde_json::Value = serde_json::from_str(text).map_err(|error| problem(error.to_string()))?;
+    let now = json.get("now").and_then(serde_json::Value::as_u64);
+    Ok(Sample { name: name.to_owned(), input: input.into_value(), now })
+}
+
+/// The least time that it took, where none of the tries was within the fuse.
+fn above(policy: &PolicySet, sample: &Sample) -> Option<Duration> {
+    let fuse = policy.fuse();
+    let (mut best, mut patience) = (None, fuse.saturating_mul(FAR + 1).max(PATIENCE));
+    for _ in 0..TRIES {
+        let mut evaluator = policy.evaluator_within(patience);
+        let before = cpu_time();
+        let outcome = evaluator.evaluate(sample.input.clone(), sample.now);
+        let took = cpu_time().saturating_sub(before);
+        let cut = matches!(outcome, Err(Cause::Late { .. }));
+        if took > fuse {
+            best = Some(best.map_or(took, |best: Duration| best.min(took)));
+        } else if !cut {
+            // What the decision is, and whether it is one, is not asked here.
+            return None;
+        }
+        if took > fuse.saturating_mul(FAR) {
+            break;
+        }
+        // A machine that left it hardly any time is given more of it.
+        patience = patience.saturating_mul(4);
+    }
+    Some(best.unwrap_or(fuse))
+}
+
+fn problem(policy: &PolicySet, sample: &Sample, took: Duration) -> Problem {
+    let mut engine = policy.engine();
+    let modules = engine.get_modules().clone();
+    let dearest = scans::dearest(&modules, &engine.get_data(), &sample.input);
+    let dearest = dearest.map_or_else(String::new, |scan| format!("; {scan}"));
+    let fuse = policy.fuse();
+    let took = Duration::from_micros(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+    let why = format!("takes {took:?} or longer, and `policy.fuse` is {fuse:?}{dearest}");
+    Problem::of("", &sample.name, why, INSTEAD)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,61 @@
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use postern_policy::{Bench, Benched, Figures};
+use serde_json::{Value, json};
+
+use super::print;
+
+pub(super) fn json(query: &str, bench: &Bench) -> Value {
+    json!({
+        "query": query,
+        "results": bench.inputs.iter().map(result).collect::<Vec<_>>(),
+        "grown": bench.grown.as_ref().ok(),
+        "not_grown": bench.grown.as_ref().err(),
+    })
+}
+
+fn result(input: &Benched) -> Value {
+    let mut result = figures(&input.now);
+    result["input"] = input.name.as_str().into();
+    result["tenfold"] = input.tenfold.as_ref().map(figures).into();
+    result
+}
+
+fn figures(figures: &Figures) -> Value {
+    let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    json!({
+        "decisions": figures.decisions,
+        "median_ns": nanos(figures.median),
+        "p99_ns": nanos(figures.p99),
+        "steps": figures.steps,
+        // The help says why.
+        "instructions": null,
+        "error": figures.error.as_ref().map(|error| json!({"message": error.to_string(), "code": print::code(error)})),
+    })
+}
+
+pub(super) fn pretty(query: &str, bench: &Bench) -> String {
+    let mut text = format!("{query}\n");
+    for input in &bench.inputs {
+        let _written = write!(text, "\n{}\n  {}", input.name, line(&input.now));
+        if let Some(tenfold) = &input.tenfold {
+            let _written = write!(text, "\n  {}, data x10", line(tenfold));
+        }
+        text.push('\n');
+    }
+    text.push('\n');
+    let _written = match &bench.grown {
+        Ok(paths) => writeln!(text, "grown: {}", paths.join(" ")),
+        Err(why) => writeln!(text, "not grown: {why}"),
+    };
+    text
+}
+
+fn line(figures: &Figures) -> String {
+    let (median, p99) = (print::duration(figures.median), print::duration(figures.p99));
+    let steps =
+        figures.steps.map_or_else(|| "steps not counted".to_owned(), |steps| format!("{steps} steps"));
+    let error = figures.error.as_ref().map_or_else(String::new, |error| format!(", no answer: {error}"));
+    format!("median {median}, p99 {p99}, {steps}, {} decisions{error}", figures.decisions)
+}
