@@ -53,7 +53,7 @@ fn a_decision_that_cannot_be_honoured_is_a_refusal_that_says_why() {
 
 #[test]
 fn a_refusal_names_whom_to_ask_where_the_policy_does() {
-    let decision = "{\"allow\": true, \"alow\": 1} if input.now > 1\n\n# METADATA\n# custom:\n\
+    let decision = "object.union({\"allow\": true}, {\"alow\": 1}) if input.now > 1\n\n# METADATA\n# custom:\n\
         #   contact: 'Désk \"5%\" <desk@example.org>'\ndecision := {\"allow\": false, \"deny\": {\"body\": \"no\"}} if \
         input.request.path == \"/a\"";
     on_a_worker(async {
