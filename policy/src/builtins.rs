@@ -6,6 +6,7 @@
 //! newer engine brought it, is refused too. The page of the reference is written from the same table.
 
 mod array;
+mod aws;
 mod cidr;
 mod concat;
 mod count;
@@ -199,7 +200,7 @@ const TABLE: &[(&str, By)] = &[
     ("opa.runtime", By::Refused(NO_SERVER)),
     ("path.matches", By::Added(2, segments::path_matches)),
     ("product", By::Guard(numbers::small_product)),
-    ("providers.aws.sign_req", By::Refused("a credential of the route: Postern puts it in")),
+    ("providers.aws.sign_req", By::Added(3, aws::sign_req)),
     ("rand.intn", By::Refused(NO_RANDOM)),
     ("re_match", By::Refused(OLD)),
     ("regex.find_all_string_submatch_n", By::Ours(regex::find_all)),

@@ -64,6 +64,8 @@ const CALLS: &[&str] = &[
     "object.union(input.wide, input.wide)",
     "path.matches(concat(\"\", [\"/\" | some _ in numbers.range(1, 8000)]), concat(\"\", [\"/\" | some _ in numbers.range(1, 8000)]))",
     "time.within([\"mon-fri 08:00-18:00 Europe/Berlin\" | some _ in numbers.range(1, 64)])",
+    "providers.aws.sign_req({\"method\": \"POST\", \"url\": \"https://example.com/\", \"body\": input.nested}, {\"aws_access_key\": \"a\", \"aws_secret_access_key\": \"b\", \"aws_region\": \"c\", \"aws_service\": \"s3\"}, 1)",
+    "providers.aws.sign_req({\"method\": \"POST\", \"url\": \"https://example.com/\", \"raw_body\": concat(\"\", [input.text, input.half])}, {\"aws_access_key\": \"a\", \"aws_secret_access_key\": \"b\", \"aws_region\": \"c\", \"aws_service\": \"s3\"}, 1)",
     "product(numbers.range(1000000000000, 1000000000499))",
     "regex.find_all_string_submatch_n(\"()()()()()()()()()()()()()()()()\", input.two, -1)",
     "regex.find_n(\"a.*[^a]|a\", input.two, -1)",

@@ -1,5 +1,6 @@
 //! What a policy asks of a builtin is answered as the real `opa` answers it.
 
+mod aws;
 mod certificates;
 mod globs;
 

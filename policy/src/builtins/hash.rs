@@ -51,9 +51,13 @@ fn keyed(algorithm: hmac::Algorithm, args: &[Value]) -> Result<Value, Fail> {
     Ok(hex(hmac::sign(&key, text(value)?.as_bytes()).as_ref()))
 }
 
-/// Bytes as lower-case digits.
+/// Bytes as lower-case hexadecimal digits, as a value.
 pub(super) fn hex(bytes: &[u8]) -> Value {
+    Value::from(digits(bytes))
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub(super) fn digits(bytes: &[u8]) -> String {
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    let digits: String = digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect();
-    Value::from(digits)
+    digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect()
 }

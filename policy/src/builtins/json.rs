@@ -48,3 +48,21 @@ pub(super) fn is_valid(args: &[Value]) -> Result<Value, Fail> {
     let [Value::String(_)] = args else { return Ok(Value::Bool(false)) };
     engines("json.is_valid", args).ok_or(Fail::Argument("takes text"))
 }
+
+/// JSON as Go writes it: names in order, and nothing in it that would end a script.
+pub(super) fn as_go_writes(value: &Value) -> Result<String, Fail> {
+    let json =
+        serde_json::to_string(value).map_err(|_| Fail::Argument("takes what can be written as JSON"))?;
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        match c {
+            '<' => out.push_str("\\u003c"),
+            '>' => out.push_str("\\u003e"),
+            '&' => out.push_str("\\u0026"),
+            '\u{2028}' => out.push_str("\\u2028"),
+            '\u{2029}' => out.push_str("\\u2029"),
+            c => out.push(c),
+        }
+    }
+    Ok(out)
+}

@@ -98,6 +98,9 @@ None of OPA's own test cases is answered differently in silence. What is known t
   below 2048 bits) is an error, where OPA may say either.
 * `crypto.x509.parse_rsa_private_key` takes PKCS#1 in PEM.
 * `io.jwt.encode_sign` signs with `HS…`, `RS…` and `EdDSA`, whose signatures are the same each time.
+* `providers.aws.sign_req` is an error for a URL of anything but host, port, path and query with everything unusual escaped,
+  for a header that is named twice in different case, for a body with numbers that are not whole, and for members of the
+  request that it does not sign. Where the policy need not know the key, let the route put the credential in.
 * `with` replaces functions and the engine's builtins in tests alone; those that are marked “added” it does not replace.
 * `regex.globs_match` is an error where OPA's own search may miss what two globs share, and for a set that begins with `^`.
 

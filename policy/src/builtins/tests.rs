@@ -106,6 +106,10 @@ fn what_costs_too_much_hits_the_cap_before_it_is_done() {
                 "`{{\"alg\": \"HS256\", \"typ\": \"a\"}}`, {text}, `{{\"kty\": \"oct\", \"k\": \"AA\"}}`"
             ),
         ),
+        (
+            "providers.aws.sign_req",
+            format!("{{\"body\": [{many}, {many}, {many}, {many}, {many}]}}, {{}}, 0"),
+        ),
         ("bits.lsh", "1, 1000000000".to_owned()),
         ("product", many.to_owned()),
         ("units.parse", "\"1e999999999\"".to_owned()),
@@ -162,6 +166,48 @@ fn digests_are_those_of_their_standards() {
     assert_gives("crypto.hmac.sha256", r#""what do ya want for nothing?", "Jefe""#, mac);
     assert_gives("crypto.hmac.equal", r#""a", "a""#, "true");
     assert_gives("crypto.hmac.equal", r#""a", "b""#, "false");
+}
+
+#[test]
+fn a_request_is_signed_with_aws_keys_or_refused_without_a_word_of_them() {
+    let config = |more: &str| {
+        format!(
+            r#"{{"aws_access_key": "AKID", "aws_secret_access_key": "sesame", "aws_region": "us-east-1",
+                "aws_service": "service"{more}}}"#
+        )
+    };
+    let get = r#"{"method": "GET", "url": "https://example.com/"}"#;
+    let fits = call("providers.aws.sign_req", &format!("{get}, {}, 0", config(""))).unwrap().to_string();
+    assert!(fits.contains("Credential=AKID/19700101/us-east-1/service/aws4_request"), "{fits}");
+    for (request, config, time) in [
+        (r#"{"method": "GET"}"#, config(""), "0"),
+        (r#"{"method": "GET", "url": "https://example.com/", "timeout": 1}"#, config(""), "0"),
+        (
+            r#"{"method": "GET", "url": "https://example.com/", "headers": {"a": "b", "A": "c"}}"#,
+            config(""),
+            "0",
+        ),
+        (r#"{"method": "GET", "url": "https://example.com/", "headers": {"a": "b\nc"}}"#, config(""), "0"),
+        (r#"{"method": "GET", "url": "https://example.com/", "headers": {"a": ["b"]}}"#, config(""), "0"),
+        (r#"{"method": "GET", "url": "https://example.com/", "body": 1.5}"#, config(""), "0"),
+        (r#"{"method": "GET", "url": "https://example.com/a b"}"#, config(""), "0"),
+        (r#"{"method": "GET", "url": "https://example.com/%4"}"#, config(""), "0"),
+        (r#"{"method": "GET", "url": "https://a@example.com/"}"#, config(""), "0"),
+        (r#"{"method": "GET", "url": "https://example.com/#a"}"#, config(""), "0"),
+        (get, config(", \"aws_session_token\": 1"), "0"),
+        (get, config(", \"disable_payload_signing\": 1"), "0"),
+        (get, r#"{"aws_secret_access_key": "sesame"}"#.to_owned(), "0"),
+        (get, r#""sesame""#.to_owned(), "0"),
+        (get, config(""), "-1"),
+        (get, config(""), "1e30"),
+    ] {
+        let args = [request, &config, time].map(|arg| Value::from_json_str(arg).unwrap());
+        let fail = aws::sign_req(&args).unwrap_err();
+        assert!(
+            matches!(fail, Fail::Argument(_)) && !fail.to_string().contains("sesame"),
+            "{request} {config}"
+        );
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use regorus::Value;
 use serde_json::Value as Json;
 
+use super::super::json::as_go_writes as json;
 use super::super::{Fail, text, weigh};
 use super::keys::{Algorithm, bytes};
 use super::{LONGEST, URL};
@@ -91,22 +92,4 @@ fn signature(algorithm: Algorithm, signed: &str, key: &Json) -> Result<Vec<u8>, 
         }
         _ => Err(WRONG),
     }
-}
-
-/// JSON as Go writes it: names in order, and nothing in it that would end a script.
-fn json(value: &Value) -> Result<String, Fail> {
-    let json =
-        serde_json::to_string(value).map_err(|_| Fail::Argument("takes what can be written as JSON"))?;
-    let mut out = String::with_capacity(json.len());
-    for c in json.chars() {
-        match c {
-            '<' => out.push_str("\\u003c"),
-            '>' => out.push_str("\\u003e"),
-            '&' => out.push_str("\\u0026"),
-            '\u{2028}' => out.push_str("\\u2028"),
-            '\u{2029}' => out.push_str("\\u2029"),
-            c => out.push(c),
-        }
-    }
-    Ok(out)
 }
