@@ -183,7 +183,8 @@ pub(crate) fn given(literal: &Literal, names: &mut Vec<String>) {
     }
 }
 
-fn variables(pattern: &Expr, names: &mut Vec<String>) {
+/// The variables of a pattern.
+pub(crate) fn variables(pattern: &Expr, names: &mut Vec<String>) {
     match pattern {
         Expr::Var { span, .. } if span.text() != "_" => names.push(span.text().to_owned()),
         Expr::Array { items, .. } => items.iter().for_each(|item| variables(item, names)),

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use regorus::Value;
-use regorus::unstable::{Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleBody, RuleHead, Span};
+use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleBody, RuleHead, Span};
 
 use super::text::{self, Stretch};
-use super::{Policy, Wanted};
-use crate::ask::given;
+use super::{Policy, Wanted, full, is_rule};
+use crate::ask::{given, variables};
 use crate::gate::names;
 use crate::gate::walk::{self, Seen};
 
@@ -60,7 +60,7 @@ pub(super) fn of<'a>(policy: &Policy<'a>, wanted: &Wanted) -> Vec<Open<'a>> {
             let path = names::rule_path(&package, rule);
             let function = matches!(rule.as_ref(), Rule::Spec { head: RuleHead::Func { .. }, .. });
             if meant.contains(&path) && (function || wanted.arguments.is_none()) {
-                of_rule(index, module, rule, wanted.arguments.as_deref(), &mut open);
+                of_rule(policy, index, rule, wanted.arguments.as_deref(), &mut open);
             }
         }
     }
@@ -68,12 +68,13 @@ pub(super) fn of<'a>(policy: &Policy<'a>, wanted: &Wanted) -> Vec<Open<'a>> {
 }
 
 fn of_rule<'a>(
+    policy: &Policy<'a>,
     index: usize,
-    module: &'a Module,
     rule: &'a Ref<Rule>,
     given: Option<&[Value]>,
     open: &mut Vec<Open<'a>>,
 ) {
+    let Some(module) = policy.modules.get(index).map(AsRef::as_ref) else { return };
     let (head, bodies) = match rule.as_ref() {
         Rule::Default { refr, .. } => {
             let begin = names::begin(refr);
@@ -95,7 +96,7 @@ fn of_rule<'a>(
     let (arguments, patterns) = bound(head, given);
     let steps = |body: Option<&'a RuleBody>| {
         let mut steps = patterns.clone();
-        steps.extend(body.into_iter().flat_map(|body| ordered(&body.query.stmts)));
+        steps.extend(body.into_iter().flat_map(|body| ordered(policy, module, &body.query.stmts)));
         steps.extend(value(head, body));
         steps
     };
@@ -165,8 +166,9 @@ const fn is_constant(expr: &Expr) -> bool {
 }
 
 /// The statements in the order of their author, but none before what gives its names their values.
-fn ordered(stmts: &[LiteralStmt]) -> Vec<Step<'_>> {
-    let mut waiting: Vec<(Step<'_>, BTreeSet<String>)> = stmts.iter().map(step).collect();
+fn ordered<'a>(policy: &Policy<'_>, module: &Module, stmts: &'a [LiteralStmt]) -> Vec<Step<'a>> {
+    let one = |stmt| step(policy, module, stmt);
+    let mut waiting: Vec<(Step<'_>, BTreeSet<String>)> = stmts.iter().map(one).collect();
     let mut steps = Vec::new();
     while !waiting.is_empty() {
         let free = |at: usize| {
@@ -181,9 +183,22 @@ fn ordered(stmts: &[LiteralStmt]) -> Vec<Step<'_>> {
     steps
 }
 
-fn step(stmt: &LiteralStmt) -> (Step<'_>, BTreeSet<String>) {
+fn step<'a>(policy: &Policy<'_>, module: &Module, stmt: &'a LiteralStmt) -> (Step<'a>, BTreeSet<String>) {
     let mut gives = Vec::new();
     given(&stmt.literal, &mut gives);
+    if let Literal::Expr { expr, .. } = &stmt.literal
+        && let Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. } = expr.as_ref()
+    {
+        let mut either = Vec::new();
+        variables(lhs, &mut either);
+        variables(rhs, &mut either);
+        // What has a meaning outside of the clause gets no value in it.
+        let own = |name: &String| {
+            let name = std::slice::from_ref(name);
+            names::through_imports(module, name).is_none() && !is_rule(policy.names, &full(module, name))
+        };
+        gives.extend(either.into_iter().filter(own));
+    }
     let mut uses = BTreeSet::new();
     walk::statement(stmt, &mut |seen| {
         if let Seen::Ref(refr) = seen {

@@ -128,3 +128,99 @@ fn an_allowed_request_says_which_clause_held_and_on_what() {
         assert_eq!(told.clauses[0].how, How::Held, "{rule}");
     }
 }
+
+/// What the engine reads is not what stands here: templates, rules and statements that begin with a keyword,
+/// and a value of `with` that is evaluated before its statement.
+const TRANSLATED: &str = r#"package postern
+
+default decision := false
+
+desk := "ledger"
+
+decision if {
+	startswith(input.caller.id, $"spiffe://{input.context.labels.domain}/desk/")
+	name := input.caller.id
+	$"{name}/{input.request.method}" == $"spiffe://example.org/desk/{desk}/GET"
+}
+
+decision if {
+	[_, _, _, _, desk_name] = split(input.caller.id, "/")
+	desk_name == `auditor`
+}
+
+decision if {
+	input.now < 10
+	if.reads
+}
+
+decision if in.hours(input.now)
+
+decision if desk == path with input.request.path as $"/{desk}"
+
+in.hours(now) if now > 100
+
+if.reads if {
+	input.request.method != "GET"; input.request.method in {"HEAD", "OPTIONS"}
+}
+
+path := input.request.path
+"#;
+
+#[test]
+fn what_is_translated_for_the_engine_is_told_in_its_authors_words() {
+    let input = Document::json(
+        r#"{"caller": {"id": "spiffe://example.org/desk/ledger"}, "context": {"labels": {"domain": "example.org"}},
+            "now": 7, "request": {"method": "PUT"}}"#,
+    );
+
+    let explanation = told(TRANSLATED, DATA, input.unwrap());
+
+    assert!(explanation.whole);
+    assert_eq!(
+        stops(&explanation, "data.postern.decision"),
+        [
+            (
+                line(TRANSLATED, "/GET"),
+                r#"$"{name}/{input.request.method}" == $"spiffe://example.org/desk/{desk}/GET""#.to_owned(),
+                vec![
+                    r#"name "spiffe://example.org/desk/ledger""#.to_owned(),
+                    r#"input.request.method "PUT""#.to_owned(),
+                    r#"desk "ledger""#.to_owned()
+                ]
+            ),
+            (
+                line(TRANSLATED, "auditor"),
+                "desk_name == `auditor`".to_owned(),
+                vec![r#"desk_name "ledger""#.to_owned()]
+            ),
+            (
+                line(TRANSLATED, "\tif.reads"),
+                "if.reads".to_owned(),
+                // By its full name.
+                vec!["data.postern.if.reads undefined".to_owned()]
+            ),
+            (
+                line(TRANSLATED, "decision if in"),
+                "in.hours(input.now)".to_owned(),
+                vec!["input.now 7".to_owned()]
+            ),
+            (
+                line(TRANSLATED, "with input"),
+                r#"desk == path with input.request.path as $"/{desk}""#.to_owned(),
+                vec![]
+            ),
+        ]
+    );
+    assert_eq!(
+        stops(&explanation, "data.postern.in.hours"),
+        [(line(TRANSLATED, "now > 100"), "now > 100".to_owned(), vec!["now 7".to_owned()])]
+    );
+    assert_eq!(
+        stops(&explanation, "data.postern.if.reads"),
+        [(
+            line(TRANSLATED, "HEAD"),
+            r#"input.request.method in {"HEAD", "OPTIONS"}"#.to_owned(),
+            vec![r#"input.request.method "PUT""#.to_owned()]
+        )]
+    );
+}
