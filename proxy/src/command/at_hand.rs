@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use postern_policy::{Sources, Tests};
 
-use crate::authorize::load;
+use super::Exit;
+use crate::authorize::load::{self, PolicyError};
 use crate::config::Config;
 
 /// The rule that decides, where no configuration says otherwise.
@@ -23,23 +24,26 @@ pub(super) struct AtHand {
 }
 
 impl AtHand {
-    /// The policy at `path`, or else that of the configuration.
-    pub(super) fn read(path: Option<&Path>, config: Option<&Config>) -> Result<Self, String> {
+    /// The policy at `path`, or else that of the configuration; or how a command ends without it, and why.
+    pub(super) fn read(path: Option<&Path>, config: Option<&Config>) -> Result<Self, (Exit, String)> {
         let entrypoint = config.map_or(ENTRYPOINT, |config| &config.policy.entrypoint).to_owned();
         if let Some(path) = path {
-            let sources = Sources::read_paths(&[path], Tests::Left).map_err(|error| error.to_string())?;
+            let sources = Sources::read_paths(&[path], Tests::Left)
+                .map_err(|error| (Exit::Configuration, error.to_string()))?;
             let revisions = BTreeMap::from([(String::new(), sources.revision().to_owned())]);
             return Ok(Self { sources, entrypoint, revisions });
         }
-        let config = config.ok_or_else(|| "no policy is named".to_owned())?;
-        let loaded = load::load(&config.policy, load::Bundles::new()).map_err(|error| error.to_string())?;
+        let config = config.ok_or_else(|| (Exit::Usage, "no policy is named".to_owned()))?;
+        let loaded = load::load(&config.policy, load::Bundles::new()).map_err(|error| {
+            let unread = matches!(error, PolicyError::Source(_) | PolicyError::Key { .. });
+            (if unread { Exit::Configuration } else { Exit::Policy }, error.to_string())
+        })?;
         if loaded.set.is_none() {
-            return Err(
-                "a bundle of the policy comes from a service: name a copy of it with --policy".to_owned()
-            );
+            let why = "a bundle of the policy comes from a service: name a copy of it with --policy";
+            return Err((Exit::Configuration, why.to_owned()));
         }
         let bundles = loaded.bundles.iter().map(|(name, sources)| (name.clone(), Sources::clone(sources)));
-        let sources = Sources::together(bundles).map_err(|error| error.to_string())?;
+        let sources = Sources::together(bundles).map_err(|error| (Exit::Policy, error.to_string()))?;
         Ok(Self { sources, entrypoint, revisions: BTreeMap::clone(&loaded.revisions) })
     }
 

@@ -187,7 +187,7 @@ impl Found {
         if arguments.policy.is_none() && config.is_none() {
             return Err("name the policy with --policy, or its configuration with --config".to_owned());
         }
-        let at_hand = AtHand::read(arguments.policy.as_deref(), config.as_ref())?;
+        let at_hand = AtHand::read(arguments.policy.as_deref(), config.as_ref()).map_err(|(_, why)| why)?;
         Ok(Some(decision::again(&recorded, &at_hand)))
     }
 

@@ -78,7 +78,7 @@ pub(super) fn why(arguments: &Why) -> Outcome {
     };
     let at_hand = match AtHand::read(arguments.policy.as_deref(), Some(&config)) {
         Ok(at_hand) => at_hand,
-        Err(why) => return failed(Exit::Policy, why),
+        Err((exit, why)) => return failed(exit, why),
     };
     let (head, body) = match request(arguments) {
         Ok(request) => request,
@@ -329,8 +329,18 @@ listeners:
             let said: serde_json::Value = serde_json::from_str(&outcome.out).unwrap();
             assert_eq!(said, json!({"allow": false, "code": code, "explanation": null}), "{url}");
         }
+        let missing = folder.path().join("missing").display().to_string();
+        let unread = asked(folder.path(), "/ledger/a%2Fb", "{}", &["--policy", &missing]);
+        assert_eq!(unread.exit, Exit::Configuration, "{}{}", unread.out, unread.err);
+        assert!(unread.err.contains(&missing), "{}", unread.err);
         let policy = other.display().to_string();
-        let outcome = asked(folder.path(), "/ledger/a%2Fb", r#"{"amount": 12}"#, &["--policy", &policy]);
+        let ask = || asked(folder.path(), "/ledger/a%2Fb", r#"{"amount": 12}"#, &["--policy", &policy]);
+        let outcome = ask();
         assert_eq!(outcome.exit, Exit::DENIED, "{}{}", outcome.out, outcome.err);
+        std::fs::write(&other, "package postern\n\ndecision if nobody_knows(1)\n").unwrap();
+        assert_eq!(ask().exit, Exit::Policy);
+        // The same of what the configuration names.
+        std::fs::remove_dir_all(folder.path().join("policy")).unwrap();
+        assert_eq!(asked(folder.path(), "/ledger/a%2Fb", "{}", &[]).exit, Exit::Configuration);
     }
 }

@@ -47,8 +47,8 @@ impl Recorded {
 /// A recorded decision, judged again.
 pub(super) struct Again {
     explanation: Explanation,
-    /// Whether it is the one that was recorded.
-    same: bool,
+    /// Whether it allows or denies as it was recorded to, and whether rule and reason are the ones recorded.
+    same: (bool, bool),
     /// What may make it another one, in words.
     notes: Vec<String>,
 }
@@ -67,13 +67,16 @@ pub(super) fn again(recorded: &Recorded, at_hand: &AtHand) -> Result<Again, Stri
         AskError::Refused(error) => format!("the policy would not be loaded:\n{error}"),
         AskError::Failed(cause) => cause.to_string(),
     })?;
+    let words = |rule, reason| (rule, reason) == (&recorded.rule, &recorded.reason);
     let same = match &explanation.verdict {
-        Verdict::Allow(yes) if recorded.beyond_policy() => !recorded.allow && yes.rule == recorded.rule,
-        Verdict::Allow(yes) => recorded.allow && yes.rule == recorded.rule && yes.reason == recorded.reason,
+        // The refusal has words of its own.
+        Verdict::Allow(yes) if recorded.beyond_policy() => (!recorded.allow, yes.rule == recorded.rule),
+        Verdict::Allow(yes) => (recorded.allow, words(&yes.rule, &yes.reason)),
         Verdict::Deny(no) if no.cause == postern_policy::Cause::Policy => {
-            !recorded.allow && no.rule == recorded.rule && no.reason == recorded.reason
+            (!recorded.allow, words(&no.rule, &no.reason))
         }
-        Verdict::Deny(_) => !recorded.allow,
+        // An error has neither.
+        Verdict::Deny(_) => (!recorded.allow, !recorded.allow),
     };
     Ok(Again { explanation, same, notes: notes(recorded, kept, at_hand) })
 }
@@ -107,7 +110,11 @@ fn notes(recorded: &Recorded, kept: &Kept, at_hand: &AtHand) -> Vec<String> {
 impl Again {
     /// For people.
     pub(super) fn text(&self, text: &mut String) {
-        let same = if self.same { "as recorded" } else { "NOT as recorded" };
+        let same = match self.same {
+            (true, true) => "as recorded",
+            (true, false) => "as recorded, by ANOTHER rule or reason",
+            (false, _) => "NOT as recorded",
+        };
         let said = format!("{same}: {}", reasons::verdict(&self.explanation.verdict));
         reasons::line(text, "judged anew", &said);
         for note in &self.notes {
@@ -120,7 +127,9 @@ impl Again {
     pub(super) fn json(&self) -> Value {
         let mut json = reasons::json(&self.explanation);
         if let Some(members) = json.as_object_mut() {
-            members.insert("as_recorded".to_owned(), json!(self.same));
+            members.insert("as_recorded".to_owned(), json!(self.same == (true, true)));
+            members.insert("verdict_as_recorded".to_owned(), json!(self.same.0));
+            members.insert("rule_and_reason_as_recorded".to_owned(), json!(self.same.1));
             members.insert("notes".to_owned(), json!(self.notes));
         }
         json

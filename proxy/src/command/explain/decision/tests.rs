@@ -89,10 +89,27 @@ fn a_decision_that_comes_out_otherwise_is_said_to() {
     let outcome = explained(folder.path(), &["--format", "json"]);
 
     let said: Value = serde_json::from_str(&outcome.out).unwrap();
-    assert_eq!(said["explanation"]["as_recorded"], false);
+    for name in ["as_recorded", "verdict_as_recorded", "rule_and_reason_as_recorded"] {
+        assert_eq!(said["explanation"][name], false, "{name}");
+    }
     assert_eq!(said["explanation"]["decision"]["allow"], true);
     assert_eq!(said["explanation"]["rules"][0]["clauses"][1]["outcome"], "held");
     assert_eq!(said["code"]["code"], "PST-AZ-010");
+}
+
+#[test]
+fn the_same_verdict_for_another_reason_is_told_from_another_verdict() {
+    let policy = POLICY.replace("no rule allows this", "ask the desk");
+    let folder = folder(&policy, &record("r42", "red", &[]));
+
+    let text = explained(folder.path(), &[]).out;
+    let said: Value = serde_json::from_str(&explained(folder.path(), &["--format", "json"]).out).unwrap();
+
+    let line = "judged anew as recorded, by ANOTHER rule or reason: denied  ask the desk\n";
+    assert!(text.contains(line), "{text}");
+    assert_eq!(said["explanation"]["as_recorded"], false);
+    assert_eq!(said["explanation"]["verdict_as_recorded"], true);
+    assert_eq!(said["explanation"]["rule_and_reason_as_recorded"], false);
 }
 
 #[test]
