@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use regorus::unstable::{Module, Ref};
@@ -22,6 +23,8 @@ use crate::translate::{self, Translated, hoist, keywords};
 
 /// Longest time for parsing and checking one policy; past it the policy is refused and its thread abandoned.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Most abandoned threads that may still run: a bundle that is refused so is asked for again, each time with another.
+const ABANDONED: usize = 2;
 /// Longest line the engine takes; the gate's limit is the same, with a place in its message.
 const COLUMNS: NonZeroU32 = NonZeroU32::new(gate::text::COLUMNS).unwrap();
 /// Stack of that thread, of which only what is used is taken: what is refused for its depth is also dropped there.
@@ -122,8 +125,23 @@ pub(crate) struct Prepared {
     pub(crate) texts: Vec<Translated>,
 }
 
+/// The threads that were given up and may still run.
+static LEFT: Mutex<Vec<JoinHandle<()>>> = Mutex::new(Vec::new());
+
+/// Whether too many of these still run; forgets those that have ended.
+fn too_many(left: &mut Vec<JoinHandle<()>>) -> bool {
+    left.retain(|thread| !thread.is_finished());
+    left.len() >= ABANDONED
+}
+
 /// Loads under the watchdog.
 pub(crate) fn load(sources: &Sources, purpose: Purpose) -> Result<Prepared, LoadError> {
+    let whole =
+        |why: &str, instead: &str| LoadError { problems: vec![Problem::of("", "load", why, instead)] };
+    if too_many(&mut LEFT.lock().unwrap_or_else(PoisonError::into_inner)) {
+        let why = format!("did not begin: {ABANDONED} loads that did not end within 20 s still run");
+        return Err(whole(&why, "smaller or flatter modules, or a restart"));
+    }
     let (sender, receiver) = sync_channel(1);
     let sources = sources.clone();
     let loader =
@@ -131,14 +149,13 @@ pub(crate) fn load(sources: &Sources, purpose: Purpose) -> Result<Prepared, Load
             // Nobody listens any more when the watchdog has given up.
             drop(sender.send(load_here(&sources, &purpose)));
         });
-    let whole =
-        |why: &str, instead: &str| LoadError { problems: vec![Problem::of("", "load", why, instead)] };
-    if let Err(error) = loader {
-        return Err(whole(&format!("found no thread: {error}"), ""));
-    }
+    let loader = loader.map_err(|error| whole(&format!("found no thread: {error}"), ""))?;
     match receiver.recv_timeout(PATIENCE) {
         Ok(outcome) => outcome,
-        Err(RecvTimeoutError::Timeout) => Err(whole("did not end within 20 s", "smaller or flatter modules")),
+        Err(RecvTimeoutError::Timeout) => {
+            LEFT.lock().unwrap_or_else(PoisonError::into_inner).push(loader);
+            Err(whole("did not end within 20 s", "smaller or flatter modules"))
+        }
         Err(RecvTimeoutError::Disconnected) => {
             Err(whole("ended in a panic of the engine's parser", "simpler modules"))
         }
@@ -336,5 +353,32 @@ fn engines_problem(sources: &Sources, texts: &[Translated], name: &str, message:
     match place {
         Some((line, column)) => problem.at(line, column, text),
         None => problem,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_load_does_not_begin_while_two_that_were_given_up_still_run() {
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let waits = std::thread::spawn(move || drop(ended.recv()));
+        let ends = std::thread::spawn(|| {});
+        while !ends.is_finished() {
+            std::thread::yield_now();
+        }
+        let mut left = vec![waits, ends];
+        assert!(!too_many(&mut left), "one has ended");
+
+        let (another_end, ended) = std::sync::mpsc::channel::<()>();
+        left.push(std::thread::spawn(move || drop(ended.recv())));
+        assert!(too_many(&mut left));
+
+        drop((end, another_end));
+        while !left.iter().all(JoinHandle::is_finished) {
+            std::thread::yield_now();
+        }
+        assert!(!too_many(&mut left));
     }
 }
