@@ -280,7 +280,7 @@ fn is_json(value: &Value) -> bool {
 
 /// Whether a path names a rule or what holds rules.
 fn is_rule(names: &Names, path: &[String]) -> bool {
-    !names.read_by(path).is_empty()
+    names.read_by(path).next().is_some()
 }
 
 /// The full name that a reference of a module has.

@@ -79,21 +79,21 @@ pub(crate) fn of(name: &str, text: &str, problems: &mut Vec<Problem>) -> Vec<Ann
     }
     let raw = in_raw_texts(text);
     let lines: Vec<&str> = text.lines().collect();
-    let mut at = 0;
+    let (mut at, mut waiting) = (0, 0);
     while let Some(line) = lines.get(at) {
         at += 1;
-        if comment(line).map(str::trim) != Some("METADATA") || raw.contains(&at) {
+        let comment_here = comment(line);
+        if comment_here.is_none() && !line.trim().is_empty() {
+            stands_before(&mut found, &mut waiting, at);
+        }
+        if comment_here.map(str::trim) != Some("METADATA") || raw.contains(&at) {
             continue;
         }
         let begin = at;
         let yaml: Vec<&str> = lines.iter().skip(at).map_while(|line| comment(line)).collect();
         at += yaml.len();
         match read(&yaml.join("\n")) {
-            Ok(read) => {
-                let code = |line: &&str| comment(line).is_none() && !line.trim().is_empty();
-                let blank = lines.iter().skip(at).take_while(|line| !code(line)).count();
-                found.push(Annotation { before: number(at + blank + 1), ..read });
-            }
+            Ok(read) => found.push(read),
             Err((line, why)) => {
                 let instead = "YAML behind `# METADATA`, `# ` before each line of it";
                 let problem = Problem::of(name, "METADATA", why, instead);
@@ -101,7 +101,14 @@ pub(crate) fn of(name: &str, text: &str, problems: &mut Vec<Problem>) -> Vec<Ann
             }
         }
     }
+    stands_before(&mut found, &mut waiting, lines.len() + 1);
     found
+}
+
+/// Gives those that wait for the text behind them its line.
+fn stands_before(found: &mut [Annotation], waiting: &mut usize, line: usize) {
+    found.iter_mut().skip(*waiting).for_each(|annotation| annotation.before = number(line));
+    *waiting = found.len();
 }
 
 /// What stands behind the `#` of a line that is a comment whole.

@@ -278,7 +278,7 @@ impl<'a> Walk<'a, '_> {
             None => {
                 let full = names::resolve(self.module, &[name.to_owned()]);
                 !matches!(name, "input" | "data")
-                    && self.names.read_by(&full).is_empty()
+                    && self.names.read_by(&full).next().is_none()
                     && names::through_imports(self.module, &[name.to_owned()]).is_none()
             }
         }

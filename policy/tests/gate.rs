@@ -444,3 +444,33 @@ fn a_builtin_that_is_added_or_refused_stands_in_for_no_other() {
                    test_a if not decision with startswith as mock with input as {\"context\": {\"peer\": {\"ip\": \"1\"}}}";
     assert_eq!(tested(written, &[]), None);
 }
+
+#[test]
+fn a_thousand_of_anything_is_judged_long_before_loading_is_given_up() {
+    let many = |line: &dyn Fn(usize) -> String| (0..1_000).map(line).collect::<String>();
+    let decision = "decision if input.route == \"a\"\n";
+    let mocked = many(&|n| {
+        format!("m{n} := {{\"route\": \"a\"}}\ntest_{n} if data.postern.decision with input as m{n}\n")
+    });
+    let constants = many(&|n| format!("x{n} := {n}\n"));
+    let whole = many(&|n| format!("y{n} if data.a\n"));
+    for (body, others) in [
+        (decision.to_owned(), vec![("a_test.rego".to_owned(), format!("package postern_test\n{mocked}"))]),
+        (whole, vec![("a.rego".to_owned(), format!("package a\n{constants}"))]),
+        (
+            decision.to_owned(),
+            (0..1_000)
+                .map(|n| (format!("{n}.rego"), format!("package p{}\nx{n} := 1\ny{n} if x{n}\n", n / 2)))
+                .collect(),
+        ),
+    ] {
+        let others: Vec<_> = others.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        let refused = load(&body, &others).err();
+        assert!(refused.is_none(), "{}", refused.unwrap().first().unwrap());
+    }
+    // Each is told, and not that there was no time for it.
+    let problems = load(&many(&|n| format!("x{n} := y{n}\n")), &[]).unwrap_err();
+    assert_eq!(problems.len(), 1_000);
+    let problems = load(&"# METADATA\n\n".repeat(9_000), &[]).err();
+    assert_eq!(problems, None);
+}

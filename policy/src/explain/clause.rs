@@ -52,7 +52,7 @@ pub(super) enum What<'a> {
 
 /// All clauses of the rule, and of what stands above and below its name.
 pub(super) fn of<'a>(policy: &Policy<'a>, wanted: &Wanted) -> Vec<Open<'a>> {
-    let meant: BTreeSet<_> = policy.names.read_by(&wanted.path).into_iter().collect();
+    let meant: BTreeSet<_> = policy.names.read_by(&wanted.path).collect();
     let mut open = Vec::new();
     for (index, module) in policy.modules.iter().enumerate() {
         let package = names::package(module);

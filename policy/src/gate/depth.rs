@@ -18,7 +18,10 @@ const RULE: usize = 4;
 #[derive(Default)]
 pub(super) struct Node {
     depth: usize,
+    /// The references in it, each of which may mean many rules.
     pub(super) reads: BTreeSet<Path>,
+    /// The functions that it calls.
+    pub(super) calls: BTreeSet<Path>,
     /// What it puts in the place of functions, which then stands below all that it reads.
     pub(super) mocks: BTreeSet<Path>,
     place: Option<(String, u32, u32, String)>,
@@ -27,7 +30,14 @@ pub(super) struct Node {
 /// Refuses rules that read themselves, and chains that go too deep.
 pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Vec<Problem>) {
     let nodes = nodes(modules, names);
-    let mut search = Search { nodes: &nodes, depths: BTreeMap::new(), open: Vec::new(), cycle: None };
+    let mut search = Search {
+        nodes: &nodes,
+        names,
+        depths: BTreeMap::new(),
+        below: BTreeMap::new(),
+        open: Vec::new(),
+        cycle: None,
+    };
     for path in nodes.keys() {
         let depth = search.depth(path);
         let (construct, why, instead) = if let Some(cycle) = search.cycle.take() {
@@ -74,13 +84,11 @@ pub(super) fn nodes(modules: &[Ref<Module>], names: &Names) -> BTreeMap<Path, No
                 (source.get_path().clone(), span.line, span.col, source.get_contents().clone())
             });
             let local = |path: &&Path| path.first().is_some_and(|first| bound.contains(first));
-            for path in reads.iter().filter(|path| !path.is_empty() && !local(path)) {
-                node.reads.extend(names.read_by(&names::resolve(module, path)).into_iter().cloned());
-            }
-            for path in mocks.iter().filter(|path| !path.is_empty() && !local(path)) {
-                node.mocks.extend(names.read_by(&names::resolve(module, path)).into_iter().cloned());
-            }
-            node.reads
+            let means =
+                |path: &Path| (!path.is_empty() && !local(&path)).then(|| names::resolve(module, path));
+            node.reads.extend(reads.iter().filter_map(means));
+            node.mocks.extend(mocks.iter().filter_map(means));
+            node.calls
                 .extend(calls.iter().filter_map(|path| names.function(module, path)).map(|(path, _)| path));
         }
     }
@@ -89,7 +97,10 @@ pub(super) fn nodes(modules: &[Ref<Module>], names: &Names) -> BTreeMap<Path, No
 
 struct Search<'a> {
     nodes: &'a BTreeMap<Path, Node>,
+    names: &'a Names,
     depths: BTreeMap<&'a Path, usize>,
+    /// Of a reference, that of the deepest rule that it may mean.
+    below: BTreeMap<&'a Path, usize>,
     open: Vec<&'a Path>,
     cycle: Option<Vec<String>>,
 }
@@ -107,13 +118,21 @@ impl<'a> Search<'a> {
         }
         let Some(node) = self.nodes.get(path) else { return 0 };
         self.open.push(path);
-        let below = node.reads.iter().filter_map(|read| self.nodes.get_key_value(read));
-        let below = below.map(|(read, _)| self.depth(read)).max().unwrap_or(0);
-        let mocks = node.mocks.iter().filter_map(|mock| self.nodes.get_key_value(mock));
-        let mocks = mocks.map(|(mock, _)| self.depth(mock)).fold(0_usize, usize::saturating_add);
+        let reads = node.reads.iter().map(|refr| self.read(refr)).max().unwrap_or(0);
+        let calls = node.calls.iter().map(|call| self.depth(call)).max().unwrap_or(0);
+        let mocks = node.mocks.iter().map(|mock| self.read(mock)).fold(0_usize, usize::saturating_add);
         self.open.pop();
-        let depth = node.depth.saturating_add(below).saturating_add(mocks);
+        let depth = node.depth.saturating_add(reads.max(calls)).saturating_add(mocks);
         self.depths.insert(path, depth);
         depth
+    }
+
+    fn read(&mut self, refr: &'a Path) -> usize {
+        if let Some(known) = self.below.get(refr) {
+            return *known;
+        }
+        let below = self.names.read_by(refr).map(|rule| self.depth(rule)).max().unwrap_or(0);
+        self.below.insert(refr, below);
+        below
     }
 }

@@ -53,10 +53,10 @@ impl Names {
     }
 
     /// All rules that a reference may read: those above it, itself, and those below it.
-    pub(crate) fn read_by<'a>(&'a self, path: &[String]) -> Vec<&'a Path> {
+    pub(crate) fn read_by<'a>(&'a self, path: &[String]) -> impl Iterator<Item = &'a Path> {
         let above = (1..path.len()).filter_map(|end| self.rules.get(path.get(..end)?));
         let below = self.rules.range(path.to_vec()..).take_while(|rule| rule.starts_with(path));
-        above.chain(below).collect()
+        above.chain(below)
     }
 }
 

@@ -13,11 +13,12 @@ use crate::problem::Problem;
 /// Refuses a reference to all of a package that stands in more than one module, or has packages below it, where its
 /// rules read one another.
 pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Vec<Problem>) {
-    let mut packages: Vec<Path> = modules.iter().map(|module| names::package(module)).collect();
+    let mut packages: Vec<(Path, bool)> =
+        modules.iter().map(|module| (names::package(module), imports(module))).collect();
     packages.sort();
     // In order, a package stands before all that is in it.
-    let shared = |two: &[Path]| match two {
-        [one, next] if next.starts_with(one) => Some(one.clone()),
+    let shared = |two: &[(Path, bool)]| match two {
+        [(one, _), (next, _)] if next.starts_with(one) => Some(one.clone()),
         _ => None,
     };
     let shared: BTreeSet<Path> = packages.windows(2).filter_map(shared).collect();
@@ -25,8 +26,16 @@ pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Vec<P
         return;
     }
     let nodes = depth::nodes(modules, names);
-    let missed: Vec<&Path> =
-        shared.iter().filter(|package| imports(modules, package) || reads_itself(&nodes, package)).collect();
+    let importing = |package: &Path| {
+        let begin = packages.partition_point(|(other, _)| other < package);
+        let mut below = packages.iter().skip(begin).take_while(|(other, _)| other.starts_with(package));
+        below.any(|(_, imports)| *imports)
+    };
+    let missed = |package: &Path| importing(package) || reads_itself(&nodes, names, package);
+    let missed: BTreeSet<Path> = shared.into_iter().filter(missed).collect();
+    if missed.is_empty() {
+        return;
+    }
     for module in modules {
         for rule in &module.policy {
             let (mut refs, mut bound) = (Vec::new(), BTreeSet::new());
@@ -40,7 +49,8 @@ pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Vec<P
             let named = |path: &Path| path.first().is_some_and(|first| !bound.contains(first));
             for (refr, path) in refs.into_iter().filter(|(_, path)| named(path)) {
                 let path = names::resolve(module, &path);
-                if path.len() > 1 && missed.iter().any(|package| package.starts_with(&path)) {
+                let first = missed.range(path.clone()..).next();
+                if path.len() > 1 && first.is_some_and(|package| package.starts_with(&path)) {
                     problems.push(problem(refr, &path));
                 }
             }
@@ -56,26 +66,26 @@ fn problem(refr: &Expr, path: &[String]) -> Problem {
     problem.at(span.line, span.col, span.source.get_contents())
 }
 
-/// Whether a module of the package, or below it, imports documents.
-fn imports(modules: &[Ref<Module>], package: &Path) -> bool {
-    let mut below = modules.iter().filter(|module| names::package(module).starts_with(package));
-    below.any(|module| {
-        let document = |root: &String| root == "data" || root == "input";
-        module.imports.iter().any(|import| names::constant(&import.refr).first().is_some_and(document))
-    })
+/// Whether a module imports documents.
+fn imports(module: &Module) -> bool {
+    let document = |root: &String| root == "data" || root == "input";
+    module.imports.iter().any(|import| names::constant(&import.refr).first().is_some_and(document))
 }
 
 /// Whether a rule of the package, or what it reads elsewhere, reads a rule of it.
-fn reads_itself(nodes: &BTreeMap<Path, Node>, package: &Path) -> bool {
-    let mut open: Vec<&Path> = nodes.keys().filter(|path| path.starts_with(package)).collect();
+fn reads_itself(nodes: &BTreeMap<Path, Node>, names: &Names, package: &Path) -> bool {
+    let inside = nodes.range(package.clone()..).take_while(|(path, _)| path.starts_with(package));
+    let mut open: Vec<&Path> = inside.map(|(path, _)| path).collect();
     let mut known: BTreeSet<&Path> = open.iter().copied().collect();
+    let mut followed: BTreeSet<&Path> = BTreeSet::new();
     while let Some(node) = open.pop().and_then(|path| nodes.get(path)) {
-        for read in node.reads.iter().chain(&node.mocks) {
-            if read.starts_with(package) {
+        let new = node.reads.iter().chain(&node.mocks).filter(|refr| followed.insert(refr));
+        for rule in new.flat_map(|refr| names.read_by(refr)).chain(&node.calls) {
+            if rule.starts_with(package) {
                 return true;
             }
-            if known.insert(read) {
-                open.push(read);
+            if known.insert(rule) {
+                open.push(rule);
             }
         }
     }

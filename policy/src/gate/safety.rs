@@ -16,6 +16,9 @@ use crate::nearest::nearest;
 use crate::problem::Problem;
 use terms::{Closure, Statement, Var};
 
+/// Behind so many problems none is told what was meant: to find that looks at every name there is.
+const SUGGESTED: usize = 50;
+
 /// Checks every rule of one module.
 pub(super) fn check(module: &Module, names: &Names, problems: &mut Vec<Problem>) {
     let globals = globals(module, names);
@@ -34,7 +37,10 @@ pub(super) fn check(module: &Module, names: &Names, problems: &mut Vec<Problem>)
             loose: BTreeMap::new(),
         };
         search.rule(rule);
-        problems.extend(search.loose.values().map(|span| problem(span, &globals)));
+        for span in search.loose.into_values() {
+            let suggest = problems.len() < SUGGESTED;
+            problems.push(problem(span, &globals, suggest));
+        }
     }
 }
 
@@ -61,7 +67,7 @@ fn globals(module: &Module, names: &Names) -> BTreeSet<String> {
     globals
 }
 
-fn problem(span: &Span, globals: &BTreeSet<String>) -> Problem {
+fn problem(span: &Span, globals: &BTreeSet<String>, suggest: bool) -> Problem {
     let name = span.text();
     let (why, instead) = if name == "_" {
         (
@@ -74,7 +80,8 @@ fn problem(span: &Span, globals: &BTreeSet<String>) -> Problem {
             "a statement that binds it, or its right name",
         )
     };
-    let options: Vec<&str> = globals.iter().map(String::as_str).chain(["true", "false", "null"]).collect();
+    let options = globals.iter().map(String::as_str).chain(["true", "false", "null"]);
+    let options: Vec<&str> = options.filter(|_| suggest).collect();
     let meant = nearest(name, &options).map(|meant| format!("`{meant}`; or "));
     let text = span.source.get_contents();
     Problem::of(span.source.get_path(), name, why, format!("{}{instead}", meant.unwrap_or_default()))

@@ -16,11 +16,12 @@ use crate::input::INPUT;
 use crate::kind::{Kind, Missing};
 use crate::nearest::nearest;
 use crate::problem::Problem;
+use literal::Constants;
 use scopes::Scopes;
 
 /// Checks every module but those that OPA asks with an input of its own.
 pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Vec<Problem>) {
-    let mut said = BTreeSet::new();
+    let (constants, mut said) = (literal::constants(modules), BTreeSet::new());
     let mut found: Vec<Problem> = Vec::new();
     for module in modules.iter().filter(|module| !names::package(module).starts_with(&opas_own())) {
         found.extend(module.imports.iter().filter_map(import));
@@ -36,7 +37,7 @@ pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Vec<P
                         found.extend(object_get(&scopes, fcn, params));
                     }
                 }
-                Seen::With(with) => found.extend(replaced(modules, &scopes, with)),
+                Seen::With(with) => found.extend(replaced(&constants, &scopes, with)),
                 Seen::Compares(expr) => found.extend(compared::check(&scopes, expr)),
             });
         }
@@ -221,10 +222,10 @@ fn object_get(scopes: &Scopes<'_>, fcn: &Expr, params: &[Ref<Expr>]) -> Option<P
 }
 
 /// A `with` that replaces what the input has not, or puts in what it cannot be.
-fn replaced(modules: &[Ref<Module>], scopes: &Scopes<'_>, with: &WithModifier) -> Option<Problem> {
+fn replaced(constants: &Constants<'_>, scopes: &Scopes<'_>, with: &WithModifier) -> Option<Problem> {
     match scopes.place(&with.refr) {
         Err(problem) => Some(*problem),
         Ok(None) => None,
-        Ok(Some(place)) => literal::put_in(modules, scopes, &place, &with.r#as),
+        Ok(Some(place)) => literal::put_in(constants, scopes, &place, &with.r#as),
     }
 }

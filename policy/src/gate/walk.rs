@@ -66,11 +66,6 @@ pub(crate) fn expression<'a>(expr: &'a Ref<Expr>, visit: &mut dyn FnMut(Seen<'a>
     Walk { visit, depth: 0, deepest: 0 }.expr(expr, false);
 }
 
-/// Walks one expression.
-pub(crate) fn value<'a>(expr: &'a Ref<Expr>, visit: &mut dyn FnMut(Seen<'a>)) {
-    Walk { visit, depth: 0, deepest: 0 }.expr(expr, false);
-}
-
 /// Walks what a statement says, without the values of its `with`.
 pub(crate) fn literal<'a>(stmt: &'a LiteralStmt, visit: &mut dyn FnMut(Seen<'a>)) {
     Walk { visit, depth: 0, deepest: 0 }.literal(stmt);

@@ -2,6 +2,7 @@
 //! `{ with9__ := r; x == r with input as with9__ }`. The engine evaluates the value in the statement's own place, and
 //! has lost the rules that it read when the statement reads them too.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::unstable::{LiteralStmt, Module, Ref, Rule, WithModifier};
@@ -11,8 +12,13 @@ use crate::gate::names::{self, Names, Path};
 use crate::gate::walk::{self, Seen};
 use crate::problem::Problem;
 
-/// What each rule and function reads, by its full name.
-type Reads = BTreeMap<Path, BTreeSet<Path>>;
+/// What each rule and function names.
+struct Graph<'a> {
+    modules: &'a [Ref<Module>],
+    names: &'a Names,
+    /// By its full name; most policies have no `with` that needs it.
+    reads: OnceCell<BTreeMap<Path, BTreeSet<Path>>>,
+}
 
 /// The texts of all modules with such values written before their statements; none when there is nothing to write.
 pub(crate) fn values(
@@ -20,7 +26,7 @@ pub(crate) fn values(
     texts: &[Translated],
 ) -> Result<Option<Vec<Translated>>, Vec<Problem>> {
     let names = Names::of(modules);
-    let reads = reads(modules, &names);
+    let graph = Graph { modules, names: &names, reads: OnceCell::new() };
     let (mut problems, mut any) = (Vec::new(), false);
     let written = modules.iter().zip(texts).map(|(module, text)| {
         let mut edits = Vec::new();
@@ -30,11 +36,8 @@ pub(crate) fn values(
             walk::rule(rule, &mut |seen| {
                 let Seen::Opens(stmts) = seen else { return };
                 for stmt in stmts {
-                    let lost: Vec<_> = stmt
-                        .with_mods
-                        .iter()
-                        .filter(|with| loses(module, &names, &reads, stmt, with))
-                        .collect();
+                    let lost: Vec<_> =
+                        stmt.with_mods.iter().filter(|with| loses(module, &graph, stmt, with)).collect();
                     if let Some(with) = lost.first() {
                         first.get_or_insert(*with);
                         match before(&text.text, stmt, &lost, bare.contains(&stmt.span.start)) {
@@ -79,7 +82,8 @@ fn bare(rule: &Rule) -> BTreeSet<u32> {
 }
 
 /// Whether value and statement read the same rule. What replaces a function is a name, and no value.
-fn loses(module: &Module, names: &Names, reads: &Reads, stmt: &LiteralStmt, with: &WithModifier) -> bool {
+fn loses(module: &Module, graph: &Graph<'_>, stmt: &LiteralStmt, with: &WithModifier) -> bool {
+    let names = graph.names;
     let target = names::constant(&with.refr);
     let target = names::through_imports(module, &target).unwrap_or(target);
     if !matches!(target.first().map(String::as_str), Some("input" | "data"))
@@ -88,13 +92,13 @@ fn loses(module: &Module, names: &Names, reads: &Reads, stmt: &LiteralStmt, with
         return false;
     }
     let mut value = BTreeSet::new();
-    walk::value(&with.r#as, &mut |seen| value.extend(read(module, names, &seen)));
+    walk::expression(&with.r#as, &mut |seen| value.extend(read(module, names, &seen)));
     if value.is_empty() {
         return false;
     }
     let mut statement = BTreeSet::new();
     walk::literal(stmt, &mut |seen| statement.extend(read(module, names, &seen)));
-    let (value, statement) = (all(reads, value), all(reads, statement));
+    let (value, statement) = (graph.all(&value), graph.all(&statement));
     value.intersection(&statement).any(|path| names.arities(path).is_none())
 }
 
@@ -111,7 +115,7 @@ fn before(text: &str, stmt: &LiteralStmt, lost: &[&WithModifier], bare: bool) ->
             return None;
         }
         let name = format!("with{from}__");
-        first.push_str(&format!("{name} := {}; ", written.replace('\n', " ")));
+        first.extend([name.as_str(), " := ", &written.replace('\n', " "), "; "]);
         let lines = "\n".repeat(written.matches('\n').count());
         edits.push(Edit { from, to, text: format!("{name}{lines}") });
     }
@@ -133,45 +137,47 @@ fn value_at(text: &str, with: &WithModifier) -> Option<u32> {
     u32::try_from(to - value.trim_start().len()).ok()
 }
 
-fn reads(modules: &[Ref<Module>], names: &Names) -> Reads {
-    let mut reads = Reads::new();
-    for module in modules {
-        let package = names::package(module);
-        for rule in &module.policy {
-            let of = reads.entry(names::rule_path(&package, rule)).or_default();
-            walk::rule(rule, &mut |seen| of.extend(read(module, names, &seen)));
-        }
+impl Graph<'_> {
+    fn reads(&self) -> &BTreeMap<Path, BTreeSet<Path>> {
+        self.reads.get_or_init(|| {
+            let mut reads: BTreeMap<Path, BTreeSet<Path>> = BTreeMap::new();
+            for module in self.modules {
+                let package = names::package(module);
+                for rule in &module.policy {
+                    let of = reads.entry(names::rule_path(&package, rule)).or_default();
+                    walk::rule(rule, &mut |seen| of.extend(read(module, self.names, &seen)));
+                }
+            }
+            reads
+        })
     }
-    reads
+
+    /// The rules and functions that are named so, and all that they read.
+    fn all<'a>(&'a self, from: &'a BTreeSet<Path>) -> BTreeSet<&'a Path> {
+        let mut open: Vec<&Path> = from.iter().collect();
+        let (mut followed, mut all): (BTreeSet<&Path>, _) = (open.iter().copied().collect(), BTreeSet::new());
+        while let Some(refr) = open.pop() {
+            for rule in self.names.read_by(refr) {
+                if all.insert(rule) {
+                    let next = self.reads().get(rule).into_iter().flatten();
+                    open.extend(next.filter(|refr| followed.insert(refr)));
+                }
+            }
+        }
+        all
+    }
 }
 
-/// The rules and functions that are named here.
-fn read(module: &Module, names: &Names, seen: &Seen<'_>) -> Vec<Path> {
+/// The full name that stands here, where it means rules or functions.
+fn read(module: &Module, names: &Names, seen: &Seen<'_>) -> Option<Path> {
     match seen {
         Seen::Ref(refr) => {
             let path = names::constant(refr);
-            if path.is_empty() {
-                return Vec::new();
-            }
-            names.read_by(&names::resolve(module, &path)).into_iter().cloned().collect()
+            let path = (!path.is_empty()).then(|| names::resolve(module, &path))?;
+            names.read_by(&path).next()?;
+            Some(path)
         }
-        Seen::Call { fcn, .. } => {
-            names.function(module, &names::constant(fcn)).map(|(path, _)| path).into_iter().collect()
-        }
-        _ => Vec::new(),
+        Seen::Call { fcn, .. } => names.function(module, &names::constant(fcn)).map(|(path, _)| path),
+        _ => None,
     }
-}
-
-/// These and all that they read.
-fn all(reads: &Reads, from: BTreeSet<Path>) -> BTreeSet<Path> {
-    let mut open: Vec<Path> = from.iter().cloned().collect();
-    let mut all = from;
-    while let Some(path) = open.pop() {
-        for next in reads.get(&path).into_iter().flatten() {
-            if all.insert(next.clone()) {
-                open.push(next.clone());
-            }
-        }
-    }
-    all
 }

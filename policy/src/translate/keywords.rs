@@ -25,14 +25,13 @@ pub(crate) type StandIns = BTreeMap<String, &'static str>;
 
 /// Writes a stand-in for each keyword that a rule or a statement begins with as a reference does.
 pub(crate) fn stand_ins(translated: &mut Translated) {
-    let found = Scan::of(&translated.text);
-    for (at, keyword) in found {
-        let known = translated.stand_ins.iter().find(|(_, stands_for)| **stands_for == keyword);
-        let stand_in = known.map(|(stand_in, _)| stand_in.clone());
+    let mut known: BTreeMap<&str, Option<String>> = BTreeMap::new();
+    for (at, keyword) in Scan::of(&translated.text) {
+        let stand_in = known.entry(keyword).or_insert_with(|| free(keyword, &translated.text));
         // Without a stand-in the engine's parser says that the keyword is none of its names.
-        let Some(stand_in) = stand_in.or_else(|| free(keyword, &translated.text)) else { continue };
-        translated.text.replace_range(at..at + keyword.len(), &stand_in);
-        translated.stand_ins.insert(stand_in, keyword);
+        let Some(stand_in) = stand_in else { continue };
+        translated.text.replace_range(at..at + keyword.len(), stand_in);
+        translated.stand_ins.insert(stand_in.clone(), keyword);
     }
 }
 
@@ -262,7 +261,7 @@ impl Mover<'_> {
         for part in parts {
             match part {
                 Some(name) if KEYWORDS.contains(&name.text()) => {
-                    stretch.keywords.push(name.text().to_owned())
+                    stretch.keywords.push(name.text().to_owned());
                 }
                 Some(name) => {
                     stretch.edits.push(Edit { from: first.start, to: name.start, text: String::new() });

@@ -18,7 +18,7 @@ impl Scope<'_> {
         match statement {
             Statement::Term(term) => self.indexes(term, safe, &mut given),
             Statement::Literal(stmt) => {
-                if !stmt.with_mods.iter().all(|with| self.known(&with.r#as, safe)) {
+                if !stmt.with_mods.iter().all(|with| self.known(&with.r#as, &[safe])) {
                     return given;
                 }
                 match &stmt.literal {
@@ -26,7 +26,7 @@ impl Scope<'_> {
                     Literal::Every { domain, .. } => self.indexes(domain, safe, &mut given),
                     Literal::SomeIn { key, value, collection, .. } => {
                         self.indexes(collection, safe, &mut given);
-                        if self.known(collection, &joined(safe, &given)) {
+                        if self.known(collection, &[safe, &given]) {
                             key.iter().chain([value]).for_each(|part| self.all(part, &mut given));
                         }
                     }
@@ -43,18 +43,18 @@ impl Scope<'_> {
             Expr::AssignExpr { lhs, rhs, .. } => {
                 let mut unifier = Unifier {
                     scope: self,
-                    safe: joined(safe, given),
+                    safe: [safe, given],
                     unified: Vars::new(),
                     waiting: BTreeMap::new(),
                 };
                 unifier.unify(lhs, rhs);
-                given.extend(unifier.unified);
+                let unified = unifier.unified;
+                given.extend(unified);
             }
             Expr::Call { fcn, params, .. } => {
                 let arity = names::path(fcn).and_then(|called| self.arity(&called)).unwrap_or(usize::MAX);
                 let Some((inputs, results)) = params.split_at_checked(arity) else { return };
-                let safe = joined(safe, given);
-                if inputs.iter().all(|input| self.known(input, &safe)) {
+                if inputs.iter().all(|input| self.known(input, &[safe, given])) {
                     for result in results {
                         self.all(result, given);
                     }
@@ -76,18 +76,18 @@ impl Scope<'_> {
         }
     }
 
-    /// Whether all variables of an expression are safe.
-    fn known(&self, expr: &Expr, safe: &Vars) -> bool {
+    /// Whether all variables of an expression are safe, by one of these or another.
+    fn known(&self, expr: &Expr, safe: &[&Vars]) -> bool {
         let mut vars = Vec::new();
         self.vars(expr, &mut vars);
-        vars.iter().all(|(name, _)| safe.contains(name))
+        vars.iter().all(|(name, _)| safe.iter().any(|safe| safe.contains(name)))
     }
 
     /// The members of references that are tried one by one, where the reference begins with what is safe.
     fn indexes(&self, expr: &Expr, safe: &Vars, given: &mut Vars) {
         if matches!(expr, Expr::RefDot { .. } | Expr::RefBrack { .. }) {
             let (begin, indexes) = steps(expr);
-            if !self.known(begin, safe) {
+            if !self.known(begin, &[safe]) {
                 return;
             }
             self.indexes(begin, safe, given);
@@ -137,14 +137,10 @@ fn steps(expr: &Expr) -> (&Expr, Vec<&Expr>) {
     }
 }
 
-fn joined(one: &Vars, other: &Vars) -> Vars {
-    one.union(other).cloned().collect()
-}
-
 /// Both sides of `=` and `:=`, part by part.
 struct Unifier<'s, 'a> {
     scope: &'s Scope<'a>,
-    safe: Vars,
+    safe: [&'s Vars; 2],
     unified: Vars,
     /// What becomes safe with each.
     waiting: BTreeMap<Var, Vars>,
@@ -164,6 +160,11 @@ enum Side<'e> {
 }
 
 impl Unifier<'_, '_> {
+    fn known(&self, expr: &Expr) -> bool {
+        let [around, given] = self.safe;
+        self.scope.known(expr, &[around, given, &self.unified])
+    }
+
     fn side<'e>(&self, expr: &'e Expr) -> Side<'e> {
         match expr {
             Expr::Var { span, .. } if self.scope.is_global(span.text()) => Side::Value(true),
@@ -172,9 +173,7 @@ impl Unifier<'_, '_> {
             Expr::Object { fields, .. } => {
                 Side::Object(fields.iter().map(|(_, key, value)| (key.as_ref(), value.as_ref())).collect())
             }
-            Expr::RefDot { .. } | Expr::RefBrack { .. } => {
-                Side::Value(self.scope.known(steps(expr).0, &joined(&self.safe, &self.unified)))
-            }
+            Expr::RefDot { .. } | Expr::RefBrack { .. } => Side::Value(self.known(steps(expr).0)),
             Expr::ArrayCompr { .. } | Expr::SetCompr { .. } | Expr::ObjectCompr { .. } => Side::Closure,
             Expr::Set { .. }
             | Expr::String { .. }
@@ -182,7 +181,7 @@ impl Unifier<'_, '_> {
             | Expr::Number { .. }
             | Expr::Bool { .. }
             | Expr::Null { .. } => Side::Other,
-            _ => Side::Value(self.scope.known(expr, &joined(&self.safe, &self.unified))),
+            _ => Side::Value(self.known(expr)),
         }
     }
 
@@ -220,7 +219,7 @@ impl Unifier<'_, '_> {
     }
 
     fn is_safe(&self, name: &str) -> bool {
-        self.safe.contains(name) || self.unified.contains(name)
+        self.safe.iter().any(|safe| safe.contains(name)) || self.unified.contains(name)
     }
 
     fn mark(&mut self, name: Var) {

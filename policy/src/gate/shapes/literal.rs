@@ -1,5 +1,7 @@
 //! Values as far as they are written out: what a `with` puts in, what a decision says, what is compared.
 
+use std::collections::BTreeMap;
+
 use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead};
 
 use super::super::names::{self, Path};
@@ -34,7 +36,7 @@ pub(in crate::gate) fn check(place: &Place, value: &Expr) -> Option<Problem> {
 
 /// The same of what a `with` puts in, which may be named: a rule that is a constant.
 pub(super) fn put_in(
-    modules: &[Ref<Module>],
+    constants: &Constants<'_>,
     scopes: &Scopes<'_>,
     place: &Place,
     value: &Expr,
@@ -43,12 +45,12 @@ pub(super) fn put_in(
         Expr::Call { fcn, params, .. }
             if names::path(fcn).is_some_and(|name| name == ["object", "union"]) =>
         {
-            params.iter().find_map(|part| put_in(modules, scopes, place, part))
+            params.iter().find_map(|part| put_in(constants, scopes, place, part))
         }
         Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } => {
             let name = names::path(value).filter(|_| !scopes.binds(value))?;
             // A constant that names another is followed no further.
-            check(place, constant(modules, &names::resolve(scopes.module(), &name))?)
+            check(place, constants.get(&names::resolve(scopes.module(), &name)).copied().flatten()?)
         }
         _ => check(place, value),
     }
@@ -76,24 +78,25 @@ pub(super) fn can_be(kind: Kind, value: &Expr) -> bool {
     }
 }
 
-/// The value of a rule that is defined once and without conditions.
-fn constant<'a>(modules: &'a [Ref<Module>], path: &Path) -> Option<&'a Expr> {
-    let mut found = None;
+/// The rules of all modules by their full names, with the value of those that are defined once and without conditions.
+pub(super) type Constants<'a> = BTreeMap<Path, Option<&'a Expr>>;
+
+pub(super) fn constants(modules: &[Ref<Module>]) -> Constants<'_> {
+    let mut constants = Constants::new();
     for module in modules {
         let package = names::package(module);
-        if !path.starts_with(&package) {
-            continue;
-        }
-        for rule in module.policy.iter().filter(|rule| names::rule_path(&package, rule) == *path) {
-            let Rule::Spec { head: RuleHead::Compr { assign: Some(assign), .. }, bodies, .. } = rule.as_ref()
-            else {
-                return None;
-            };
-            if found.is_some() || !bodies.iter().all(|body| body.query.stmts.is_empty()) {
-                return None;
-            }
-            found = Some(assign.value.as_ref());
+        for rule in &module.policy {
+            let value = constant(rule);
+            let again = |known: &mut Option<&Expr>| *known = None;
+            constants.entry(names::rule_path(&package, rule)).and_modify(again).or_insert(value);
         }
     }
-    found
+    constants
+}
+
+fn constant(rule: &Rule) -> Option<&Expr> {
+    let Rule::Spec { head: RuleHead::Compr { assign: Some(assign), .. }, bodies, .. } = rule else {
+        return None;
+    };
+    bodies.iter().all(|body| body.query.stmts.is_empty()).then_some(assign.value.as_ref())
 }
