@@ -140,8 +140,9 @@ impl SourceError {
 impl Sources {
     /// Reads a bundle, which is a folder or a gzipped tar, and laid out as OPA's are: every `*.rego`, of which
     /// `*_test.rego` are its tests; every `data.json` or `data.yaml`, which goes where its folder says; recorded
-    /// inputs `inputs/*.json`; `.manifest` with revision and roots. Everything else in it is passed over. In a folder hidden names are passed over too, and links
-    /// are followed; an archive may hold neither. `signed` says what becomes of its signature.
+    /// inputs `inputs/*.json`; `.manifest` with revision and roots. Everything else in it is passed over. In a folder
+    /// hidden names are passed over too, and links are followed; an archive may hold neither. `signed` says what
+    /// becomes of its signature.
     pub fn read(path: &Path, signed: Signed<'_>) -> Result<Self, SourceError> {
         let wanted = if matches!(signed, Signed::By(_)) { Wanted::All } else { Wanted::Policy };
         let files = Self::files(path, wanted)?;

@@ -193,3 +193,33 @@ fn an_opa_that_serves_checks_what_postern_signed_and_answers_from_it() {
     let answer: serde_json::Value = serde_json::from_str(&ask()).unwrap();
     assert_eq!(answer["result"]["allow"], true, "{answer}");
 }
+
+#[test]
+fn recorded_inputs_go_into_a_bundle_and_are_no_data_to_opa() {
+    if !present("recorded_inputs_go_into_a_bundle_and_are_no_data_to_opa", &["opa"]) {
+        return;
+    }
+    let place = folder(&[
+        (
+            "b/main.rego",
+            "package postern\n\ndefault decision := false\n\ndecision if input.request.method == \"GET\"\n",
+        ),
+        (
+            "b/main_test.rego",
+            "package postern_test\n\nget := {\"request\": {\"method\": \"GET\"}}\n\n\
+             test_get if data.postern.decision with input as get\n",
+        ),
+        ("b/inputs/get.json", r#"{"request": {"method": "GET"}}"#),
+    ]);
+    postern(place.path(), &["build", "{b}", "-o", "{built.tar.gz}"]);
+
+    for bundle in ["b", "built.tar.gz"] {
+        let eval = |words: &[&str]| opa(place.path(), &[&["eval", "-b", bundle][..], words].concat());
+        assert!(opa(place.path(), &["test", "-b", bundle]).contains("PASS: 1/1"), "{bundle}");
+        assert_eq!(eval(&["data.inputs"]).trim(), "{}", "{bundle}");
+        let decided = eval(&["-f", "raw", "-i", "b/inputs/get.json", "data.postern.decision"]);
+        assert_eq!(decided.trim(), "true", "{bundle}");
+    }
+    let held = told_by(Command::new("tar").current_dir(place.path()).args(["-tzf", "built.tar.gz"])).unwrap();
+    assert!(held.contains("inputs/get.json"), "{held}");
+}

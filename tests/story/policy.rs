@@ -62,6 +62,37 @@ fn a_policy_whose_own_test_fails_leaves_the_old_one_serving() {
     assert!(metrics.contains("postern_reloads_total{accepted=\"false\",what=\"policy\"} 1"), "{metrics}");
 }
 
+#[test]
+fn a_policy_above_its_fuse_on_a_recorded_input_leaves_the_old_one_serving() {
+    let test = "a_policy_above_its_fuse_on_a_recorded_input_leaves_the_old_one_serving";
+    let Some(mut estate) = estate(test, &Plan::default()) else { return };
+    let (clerk, guest) = (estate.caller(CLERK), estate.caller(GUEST));
+    let values: Vec<String> = (0..3_000).map(|n| n.to_string()).collect();
+    let wide = serde_json::json!({"request": {"query": {"q": values}}});
+    std::fs::create_dir(estate.path("inputs")).unwrap();
+    std::fs::write(estate.path("inputs/wide.json"), wide.to_string()).unwrap();
+    std::fs::rename(estate.path("inputs"), estate.path("policy/inputs")).unwrap();
+    let accepted = estate.record("reload", Duration::from_secs(10), |record| record["what"] == "policy");
+    assert_eq!(accepted["accepted"], true, "{accepted}");
+
+    // It passes the gate, and would let everyone in.
+    let pairs = "some a in input.request.query.q\n\tsome b in input.request.query.q\n\ta == concat(b, [\"x\", \"y\"])";
+    let open = clerks_alone().replace("input.caller.path == [\"clerk\"]", "input.caller.path != []");
+    estate.push_policy(&format!("{open}\ndecision := {{\"allow\": false}} if {{\n\t{pairs}\n}}\n"));
+
+    let refused = estate.record("reload", Duration::from_secs(20), |record| record["accepted"] == false);
+    assert_eq!((&refused["what"], &refused["code"]), (&"policy".into(), &"PST-OP-003".into()));
+    let detail = refused["detail"].as_str().unwrap();
+    for words in ["inputs/wide.json` takes ", "`policy.fuse` is ", "main.rego:9 goes through 9000000 members"]
+    {
+        assert!(detail.contains(words), "`{words}` is not in: {detail}");
+    }
+    assert_eq!(estate.curl(&clerk, "/", &[]).unwrap().0, 200);
+    assert_eq!(estate.curl(&guest, "/", &[]).unwrap().0, 403);
+    let metrics = estate.postern.as_ref().unwrap().ask("/metrics").unwrap().1;
+    assert!(metrics.contains("postern_reloads_total{accepted=\"false\",what=\"policy\"} 1"), "{metrics}");
+}
+
 /// What a path of the runaway policy asks for, and the code that it is denied with.
 const RUNAWAYS: [(&str, &str); 5] = [
     ("/loop", "PST-AZ-013"),

@@ -15,7 +15,8 @@ use super::pattern::Pattern;
 use super::sign::Signer;
 use super::{Files, MANIFEST, Role, SIGNATURES, Wanted, Wrong, archive, folder};
 use crate::compile::PolicySet;
-use crate::problem::LoadError;
+use crate::fuse::{Largest, endure};
+use crate::problem::{LoadError, Problem};
 use crate::sources::{SourceError, Sources};
 use crate::trial::prove;
 
@@ -35,7 +36,7 @@ pub enum BuildError {
     /// It cannot be read, or holds what no bundle may hold.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// It would not be loaded, or a test in it fails.
+    /// It would not be loaded, a test in it fails, or it is above its fuse.
     #[error(transparent)]
     Refused(#[from] LoadError),
 }
@@ -99,18 +100,19 @@ impl Draft {
         Ok(())
     }
 
-    /// Asks what a load would ask: that it passes the gate, and that the tests in it pass. Tests stand under the roots
-    /// too: OPA would not load the bundle otherwise. Problems name the files where they were read.
-    pub fn check(&self, entrypoint: &str) -> Result<Sources, BuildError> {
+    /// Asks what a load would ask: that it passes the gate, that the tests in it pass, and that its recorded inputs, or
+    /// the largest requests, stay within the fuse. Tests stand under the roots too: OPA would not load the bundle
+    /// otherwise. Problems name the files where they were read, and so do the warnings beside the sources.
+    pub fn check(&self, entrypoint: &str, fuse: Duration) -> Result<(Sources, Vec<Problem>), BuildError> {
         let mut sources = Sources::unsigned(self.files.clone()).map_err(|wrong| self.wrong(wrong))?;
         let roots = sources.roots.clone();
         for test in &mut sources.tests {
             test.roots = roots.clone();
         }
         let sources = Sources::together([(self.from.clone(), sources)])?;
-        let passes = PolicySet::compile(&sources, entrypoint, Duration::MAX).and_then(|_| prove(&sources));
-        passes.map_err(|error| self.placed(error))?;
-        Ok(sources)
+        let warnings = tried(&sources, entrypoint, fuse)
+            .map_err(|LoadError { problems }| LoadError { problems: self.placed(problems) })?;
+        Ok((sources, self.placed(warnings)))
     }
 
     /// Adds the signature of all that stands in it by now.
@@ -140,14 +142,22 @@ impl Draft {
         SourceError::of(&self.from, wrong)
     }
 
-    fn placed(&self, mut error: LoadError) -> LoadError {
-        for problem in &mut error.problems {
+    fn placed(&self, mut problems: Vec<Problem>) -> Vec<Problem> {
+        for problem in &mut problems {
             if let Some(place) = self.read_at.get(&problem.file) {
                 problem.file = place.display().to_string();
             }
         }
-        error
+        problems
     }
+}
+
+/// The warnings of what would be loaded.
+fn tried(sources: &Sources, entrypoint: &str, fuse: Duration) -> Result<Vec<Problem>, LoadError> {
+    let policy = PolicySet::compile(sources, entrypoint, fuse)?;
+    prove(sources)?;
+    endure(&policy, sources, Largest::default())?;
+    Ok(policy.warnings().to_vec())
 }
 
 fn read(path: &Path) -> Result<Files, SourceError> {

@@ -1,18 +1,21 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Args;
 use postern_policy::{BuildError, Draft, Pattern, SourceError, Sources};
 use serde_json::json;
 
 use super::signing::Signing;
-use super::{Format, output, print};
+use super::{Format, check, output, print};
 use crate::command::{Exit, Outcome};
+use crate::config;
 
 pub(super) const HELP: &str = "\
-What stands below each PATH becomes one archive: Rego, tests among it, and data.json or data.yaml, as they are, byte by \
-byte; a PATH is a bundle's root, as `opa build -b` takes it. It first has to pass what a load asks, which is \
-`postern policy check`, and its tests: what would not be loaded is not built. The same files give the same archive, \
-whoever builds and whenever (a signature by ES or PS alone differs each time).
+What stands below each PATH becomes one archive: Rego, tests among it, data.json or data.yaml, and recorded inputs, \
+inputs/*.json, as they are, byte by byte; a PATH is a bundle's root, as `opa build -b` takes it. It first has to pass \
+what a load asks, which is `postern policy check`, with its tests and its fuse: what would not be loaded is not built. \
+Warnings are printed, and it is built. The same files give the same archive, whoever builds and whenever (a signature \
+by ES or PS alone differs each time).
 
 Examples:
   postern policy build policy/ -o bundle.tar.gz --revision \"$(git rev-parse HEAD)\"
@@ -20,7 +23,8 @@ Examples:
   postern policy build policy/ --signing-key ci.pem --signing-alg ES256 --verification-key-id ci --scope read
 
 Exits with 0 when the bundle is written; with 2 when the arguments cannot be understood; with 3 when a PATH or the key \
-cannot be read, or the bundle not be written; with 4 when it would not be loaded, or a test in it fails.";
+cannot be read, or the bundle not be written; with 4 when it would not be loaded, a test in it fails, or it is above \
+its fuse.";
 
 #[derive(Debug, Args)]
 pub(in crate::command) struct Arguments {
@@ -45,6 +49,9 @@ pub(in crate::command) struct Arguments {
     /// The rule that decides; as `policy.entrypoint`, or as OPA writes it: postern/decision
     #[arg(long, short, value_name = "RULE", default_value = "data.postern.decision")]
     entrypoint: String,
+    /// Longest time of one decision; as `policy.fuse`
+    #[arg(long, value_name = "DURATION", default_value = "20ms", value_parser = config::duration)]
+    fuse: Duration,
     /// Sign it with this key: a file of PEM (PKCS#8, PKCS#1 or SEC1), or of a shared secret for HS…
     #[arg(long, value_name = "FILE")]
     signing_key: Option<PathBuf>,
@@ -66,11 +73,12 @@ fn build_it(arguments: &Arguments) -> Result<Outcome, Outcome> {
     let mut draft = Draft::read(&arguments.paths, &arguments.ignore).map_err(source)?;
     draft.describe(arguments.revision.as_deref(), &arguments.root).map_err(source)?;
     let entrypoint = entrypoint(&arguments.entrypoint);
-    let sources = draft.check(&entrypoint).map_err(|error| refused(&error, format))?;
-    let mut warnings = String::new();
+    let checked = draft.check(&entrypoint, arguments.fuse);
+    let (sources, dear) = checked.map_err(|error| refused(&error, format))?;
+    let mut warnings = check::warned(&dear);
     if let Some(key) = &arguments.signing_key {
         let ready = arguments.signing.signer(key).map_err(unwritten)?;
-        warnings = ready.warnings;
+        warnings += &ready.warnings;
         draft.sign(&ready.signer).map_err(source)?;
     }
     let packed = draft.pack().map_err(source)?;

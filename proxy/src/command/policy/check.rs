@@ -90,7 +90,8 @@ fn tried(sources: &Sources, arguments: &Arguments) -> Result<(PolicySet, usize),
     Ok((policy, passed))
 }
 
-fn warned(warnings: &[Problem]) -> String {
+/// Warnings for people, and how many they are.
+pub(super) fn warned(warnings: &[Problem]) -> String {
     let mut said: String = warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
     if !warnings.is_empty() {
         said += &format!("{}\n", counted(warnings.len(), "warning"));

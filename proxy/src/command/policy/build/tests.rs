@@ -77,6 +77,25 @@ fn what_would_not_be_loaded_is_not_built_and_an_older_bundle_stays() {
 }
 
 #[test]
+fn what_is_dear_is_warned_of_and_what_is_above_its_fuse_is_not_built() {
+    let search =
+        "package postern\n\ndefault decision := false\n\ndecision if data.ids[_] == input.caller.id\n";
+    let ids = json!({"ids": (0..10_001).map(|n| n.to_string()).collect::<Vec<_>>()}).to_string();
+    let place = place(&[("main.rego", search), ("data.json", &ids)]);
+
+    let warned = built(place.path(), &["--fuse", "5s"]);
+    assert_eq!(warned.exit, Exit::Done, "{}", warned.err);
+    let said = "warning: policy/main.rego:5:13: `data.ids` goes through 10001 members";
+    assert!(warned.err.contains(said) && warned.err.contains("1 warning"), "{}", warned.err);
+
+    fs::remove_file(place.path().join("built.tar.gz")).unwrap();
+    let refused = built(place.path(), &["--fuse", "1ms"]);
+    assert_eq!(refused.exit, Exit::Policy, "{}", refused.err);
+    assert!(refused.err.contains("`policy.fuse` is 1ms"), "{}", refused.err);
+    assert!(!place.path().join("built.tar.gz").exists());
+}
+
+#[test]
 fn what_cannot_be_read_or_written_exits_with_three() {
     let place = place(&[("main.rego", MAIN)]);
     for (more, why) in [
