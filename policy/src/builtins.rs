@@ -40,6 +40,8 @@ use std::sync::LazyLock;
 use regorus::unstable::{BUILTINS as ENGINE, BuiltinFcn, Expr, Ref, Span};
 use regorus::{Engine, Source, Value};
 
+use crate::nearest::nearest;
+
 /// What stands between a policy and a builtin.
 #[derive(Clone, Copy)]
 enum By {
@@ -287,6 +289,13 @@ pub(crate) fn known(name: &str) -> Option<Known> {
         By::Refused(instead) => Some(Known::Refused(instead)),
         By::Engine | By::Guard(_) | By::Ours(_) => ENGINE.get(name).map(|(_, arity)| Known::Engines(*arity)),
     }
+}
+
+/// The builtin that was probably meant.
+pub(crate) fn meant(name: &str) -> Option<String> {
+    let offered = TABLE.iter().filter(|(_, by)| !matches!(by, By::Refused(_)));
+    let names: Vec<&str> = offered.map(|(known, _)| *known).collect();
+    nearest(name, &names).map(str::to_owned)
 }
 
 /// Whether a builtin answers by the time of the request.

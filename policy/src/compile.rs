@@ -16,7 +16,7 @@ use crate::evaluate::Evaluator;
 use crate::gate::{self, Purpose, names::Names};
 use crate::input::LeafSet;
 use crate::metadata;
-use crate::problem::{LoadError, Problem};
+use crate::problem::{LoadError, Problem, column};
 use crate::scans;
 use crate::sources::{DataFile, Sources};
 use crate::translate::{self, Translated, hoist, keywords};
@@ -176,7 +176,7 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
     }
     texts.iter_mut().for_each(keywords::stand_ins);
     let refused = |problems: Vec<Problem>, texts: &[Translated]| LoadError {
-        problems: problems.into_iter().map(|problem| restore(sources, texts, problem)).collect(),
+        problems: in_order(problems.into_iter().map(|problem| restore(sources, texts, problem))),
     };
     if !problems.is_empty() {
         return Err(LoadError { problems });
@@ -232,7 +232,7 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
     if problems.is_empty() {
         within_roots(sources, &texts, &modules, &mut problems);
     }
-    let leaves = gate::after_parsing(&modules, &engine.get_data(), purpose, &mut problems);
+    let leaves = gate::after_parsing(&modules, modules.len() == texts.len(), &engine.get_data(), purpose, &mut problems);
     if !problems.is_empty() {
         return Err(refused(problems, &texts));
     }
@@ -265,7 +265,8 @@ fn within_roots(
         let package = gate::names::package(parsed);
         if !module.roots.own(package.get(1..).unwrap_or_default()) {
             let why = format!("stands outside its bundle's roots ({})", module.roots);
-            let instead = "another package, or the root in the bundle's manifest";
+            let root = package.get(1..).unwrap_or_default().join("/");
+            let instead = format!("another package, or \"{root}\" among the `roots` of the bundle's `.manifest`");
             problems.push(Problem::of(&module.name, &format!("package {}", package.join(".")), why, instead));
         }
     }
@@ -298,6 +299,15 @@ fn results_first(engine: &mut Engine, texts: &mut [Translated]) -> bool {
         }
     }
     any
+}
+
+/// As their author reads them: each file from its top.
+fn in_order(problems: impl Iterator<Item = Problem>) -> Vec<Problem> {
+    let mut problems: Vec<Problem> = problems.collect();
+    problems.sort_by(|one, other| {
+        (&one.file, one.line, one.column).cmp(&(&other.file, other.line, other.column))
+    });
+    problems
 }
 
 /// The place in the author's text.
@@ -339,19 +349,23 @@ fn add_data(engine: &mut Engine, file: &DataFile) -> Result<(), Box<Problem>> {
     engine.add_data(value).map_err(|error| problem(format!("does not merge: {error}")))
 }
 
+/// What the engine says of `f("a")` as a whole rule.
+const BARE: &str = "rule must have a body or assignment";
+
 /// The engine says where in its message: `--> file:line:column`, and what after `error:`.
 fn engines_problem(sources: &Sources, texts: &[Translated], name: &str, message: &str) -> Problem {
     let place = message.split("--> ").nth(1).and_then(|rest| rest.lines().next()).unwrap_or_default();
     let mut numbers = place.rsplitn(3, ':');
-    let column = numbers.next().and_then(|column| column.parse().ok());
+    let engines = numbers.next().and_then(|column| column.parse().ok());
     let line = numbers.next().and_then(|line| line.parse().ok());
     let file = numbers.next().unwrap_or(name);
     let text = text_at(sources, texts, file, line.unwrap_or(0)).map_or("", |text| text.text.as_str());
     let why = message.rsplit("error: ").next().unwrap_or(message).trim();
-    let place = line.zip(column);
-    let problem = Problem::of(file, "rego", format!("does not compile: {why}"), "");
+    let place = line.zip(engines);
+    let instead = if why == BARE { "`… := true`, which OPA takes as said" } else { "" };
+    let problem = Problem::of(file, "rego", format!("does not compile: {why}"), instead);
     match place {
-        Some((line, column)) => problem.at(line, column, text),
+        Some((line, engines)) => problem.at(line, column(text, line, engines), text),
         None => problem,
     }
 }

@@ -46,8 +46,10 @@ pub(crate) fn entrypoint(modules: &[Ref<Module>], purpose: &Purpose, problems: &
 }
 
 /// What must hold of the parsed modules. Gives the leaves of the input that they read.
+/// `whole` says that there are no others, which do not parse.
 pub(crate) fn after_parsing(
     modules: &[Ref<Module>],
+    whole: bool,
     data: &Value,
     purpose: &Purpose,
     problems: &mut Vec<Problem>,
@@ -56,7 +58,7 @@ pub(crate) fn after_parsing(
     shadows::check(data, &names, problems);
     let mut leaves = LeafSet::Only(std::collections::BTreeSet::new());
     for module in modules {
-        calls::check(module, &names, &mut leaves, problems);
+        calls::check(module, &names, whole, &mut leaves, problems);
     }
     imports::check(modules, &names, problems);
     packages::check(modules, &names, problems);

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use regorus::unstable::Span;
+
 /// A refused policy. The caller keeps the one it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadError {
@@ -56,6 +58,27 @@ impl Problem {
         self.excerpt = excerpt.chars().take(160).collect();
         self
     }
+
+    /// The same, with the place where the engine read it.
+    pub(crate) fn at_span(self, span: &Span) -> Self {
+        let text = span.source.get_contents();
+        self.at(span.line, column(text, span.line, span.col), text)
+    }
+}
+
+/// The column as editors and OPA count it: the engine counts a tab as four.
+pub(crate) fn column(text: &str, line: u32, engines: u32) -> u32 {
+    let index = usize::try_from(line).unwrap_or(usize::MAX).saturating_sub(1);
+    let (mut column, mut counted) = (1_u32, 1_u32);
+    for c in text.lines().nth(index).unwrap_or_default().chars() {
+        if counted >= engines {
+            break;
+        }
+        counted = counted.saturating_add(if c == '\t' { 4 } else { 1 });
+        column = column.saturating_add(1);
+    }
+    // Past the line's end, the engine's own count goes on.
+    column.saturating_add(engines.saturating_sub(counted))
 }
 
 impl fmt::Display for Problem {
@@ -109,5 +132,14 @@ mod tests {
         let expected = "a.rego:2:7: `http.send` is not in the engine\n   |\n 2 | \tx := http.send({})\n   | \t     ^\n   \
                         instead: data read at load";
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn a_tab_is_one_column() {
+        // The engine counts four for each tab: `http` begins at its columns 5, 11 and 8.
+        assert_eq!(column("\thttp", 1, 5), 2);
+        assert_eq!(column("x\n\t x\thttp", 2, 11), 5);
+        assert_eq!(column("x := é http", 1, 8), 8);
+        assert_eq!(column("", 3, 4), 4);
     }
 }

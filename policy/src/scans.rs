@@ -332,11 +332,7 @@ impl Scan<'_> {
             )
         };
         let instead = self.instead.clone().unwrap_or_else(otherwise);
-        Problem::of(self.place.source.get_path(), collection, why, instead).at(
-            self.place.line,
-            self.place.col,
-            self.place.source.get_contents(),
-        )
+        Problem::of(self.place.source.get_path(), collection, why, instead).at_span(&self.place)
     }
 }
 

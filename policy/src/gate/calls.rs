@@ -8,10 +8,17 @@ use crate::builtins::{self, Known};
 use crate::input::LeafSet;
 use crate::problem::Problem;
 
+const MISSING: &str = "is neither a function of this policy nor a builtin";
 const WALK: &str = "walk(x, [path, value]) as a statement of its own";
 
 /// Checks the calls of one module and notes the leaves it reads.
-pub(super) fn check(module: &Module, names: &Names, leaves: &mut LeafSet, problems: &mut Vec<Problem>) {
+pub(super) fn check(
+    module: &Module,
+    names: &Names,
+    whole: bool,
+    leaves: &mut LeafSet,
+    problems: &mut Vec<Problem>,
+) {
     for import in &module.imports {
         read(&names::constant(&import.refr), leaves);
     }
@@ -23,7 +30,9 @@ pub(super) fn check(module: &Module, names: &Names, leaves: &mut LeafSet, proble
                     problems.push(at(span, span.text(), "calls what is not a name", "the function's name"));
                     return;
                 };
-                let found = wrong(module, names, &called, params.len(), alone);
+                let found = wrong(module, names, &called, params.len(), alone)
+                    // What is missing may stand in a module that does not parse.
+                    .filter(|(why, _)| whole || why != MISSING);
                 let constant =
                     || wrong_constant(&called, params).filter(|_| names.function(module, &called).is_none());
                 if let Some((why, instead)) = found.or_else(constant) {
@@ -82,8 +91,8 @@ fn wrong(
     }
     let (arity, added) = match builtins::known(&name) {
         None => {
-            let why = "is neither a function of this policy nor a builtin";
-            return Some((why.to_owned(), String::new()));
+            let meant = builtins::meant(&name).map(|meant| format!("`{meant}`"));
+            return Some((MISSING.to_owned(), meant.unwrap_or_default()));
         }
         Some(Known::Refused(instead)) => return Some(("is not let through".to_owned(), instead.to_owned())),
         Some(Known::Engines(arity)) => (usize::from(arity), false),
@@ -119,6 +128,5 @@ fn wrong_constant(called: &[String], params: &[Ref<Expr>]) -> Option<(String, St
 fn at(span: &Span, construct: &str, why: &str, instead: &str) -> Problem {
     // A call that goes over many lines is named by its first.
     let construct = construct.lines().next().unwrap_or_default();
-    let text = span.source.get_contents();
-    Problem::of(span.source.get_path(), construct, why, instead).at(span.line, span.col, text)
+    Problem::of(span.source.get_path(), construct, why, instead).at_span(span)
 }

@@ -6,7 +6,7 @@ use regorus::unstable::{Module, Ref};
 
 use super::names::{self, Names, Path};
 use super::walk::{self, Seen};
-use crate::problem::Problem;
+use crate::problem::{Problem, column};
 
 /// Deepest nesting of expressions along any chain of rules that read or call one another. A level takes the engine
 /// up to a kilobyte of stack.
@@ -81,7 +81,8 @@ pub(super) fn nodes(modules: &[Ref<Module>], names: &Names) -> BTreeMap<Path, No
             let span = rule.span();
             let source = &span.source;
             node.place.get_or_insert_with(|| {
-                (source.get_path().clone(), span.line, span.col, source.get_contents().clone())
+                let column = column(source.get_contents(), span.line, span.col);
+                (source.get_path().clone(), span.line, column, source.get_contents().clone())
             });
             let local = |path: &&Path| path.first().is_some_and(|first| bound.contains(first));
             let means =

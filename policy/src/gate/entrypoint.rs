@@ -6,8 +6,6 @@ use super::names::{head_name, path};
 use super::shapes;
 use crate::problem::Problem;
 
-const DEFAULT: &str = "`default NAME := false` in the entrypoint's package";
-
 /// Finds what is wrong with the entrypoint `data.a.b`, over all modules.
 pub(crate) fn check(modules: &[Ref<Module>], entrypoint: &str, problems: &mut Vec<Problem>) {
     let Some(wanted) = entrypoint.strip_prefix("data.").filter(|rest| rest.contains('.')) else {
@@ -16,6 +14,8 @@ pub(crate) fn check(modules: &[Ref<Module>], entrypoint: &str, problems: &mut Ve
         return;
     };
     let wanted: Vec<&str> = wanted.split('.').collect();
+    let name = wanted.last().copied().unwrap_or_default();
+    let default = format!("`default {name} := false`");
     let (mut rules, mut defaults) = (0, 0);
     for module in modules {
         let package = path(&module.package.refr).unwrap_or_default();
@@ -31,11 +31,7 @@ pub(crate) fn check(modules: &[Ref<Module>], entrypoint: &str, problems: &mut Ve
                     problems.extend(shapes::decision(value));
                     if !args.is_empty() || !refuses(value) {
                         let why = "has a default that does not refuse";
-                        problems.push(Problem::of(span.source.get_path(), entrypoint, why, DEFAULT).at(
-                            span.line,
-                            span.col,
-                            span.source.get_contents(),
-                        ));
+                        problems.push(Problem::of(span.source.get_path(), entrypoint, why, &default).at_span(span));
                     }
                 }
                 Rule::Spec { span, head, bodies } if names(head_name(head)) => {
@@ -55,7 +51,7 @@ pub(crate) fn check(modules: &[Ref<Module>], entrypoint: &str, problems: &mut Ve
                                 why,
                                 "a complete rule: `NAME := … if …`",
                             )
-                            .at(span.line, span.col, span.source.get_contents()),
+                            .at_span(span),
                         );
                     }
                 }
@@ -67,14 +63,17 @@ pub(crate) fn check(modules: &[Ref<Module>], entrypoint: &str, problems: &mut Ve
         problems.push(Problem::of(
             "",
             entrypoint,
-            "is not defined by any module",
-            "the rule's full name as entrypoint",
+            "is not one rule of any module",
+            format!(
+                "`{name} := {{\"allow\": …}} if …` in its package, or the full name of another rule as \
+                 `policy.entrypoint` and `--entrypoint`"
+            ),
         ));
     } else if defaults > 1 {
         problems.push(Problem::of("", entrypoint, "has more than one default", "one of them"));
     } else if defaults == 0 {
         let why = "has no default: a request no rule speaks of would have no answer";
-        problems.push(Problem::of("", entrypoint, why, DEFAULT));
+        problems.push(Problem::of("", entrypoint, why, format!("{default} in its package")));
     }
 }
 

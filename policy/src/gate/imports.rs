@@ -40,5 +40,5 @@ fn alias(import: &Import) -> Option<(String, Path)> {
 fn problem(import: &Import, alias: &str, why: &str) -> Problem {
     let span = &import.span;
     let problem = Problem::of(span.source.get_path(), alias, why, "`import … as` another name");
-    problem.at(span.line, span.col, span.source.get_contents())
+    problem.at_span(span)
 }

@@ -87,8 +87,7 @@ fn wrong(module: &Module, names: &Names, calls: &BTreeSet<Call>, with: &WithModi
 
 fn problem(refr: &Expr, name: &[String], why: &str, instead: &str) -> Problem {
     let span = names::begin(refr);
-    let text = span.source.get_contents();
-    Problem::of(span.source.get_path(), &name.join("."), why, instead).at(span.line, span.col, text)
+    Problem::of(span.source.get_path(), &name.join("."), why, instead).at_span(span)
 }
 
 /// How many arguments a replacement takes, when it is a function or a builtin; else why that builtin cannot be one,

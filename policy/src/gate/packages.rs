@@ -63,7 +63,7 @@ fn problem(refr: &Expr, path: &[String]) -> Problem {
     let why = "reads a package of several modules as a whole: the engine would miss some of it";
     let instead = "its rules by their names, or all of them in one module";
     let problem = Problem::of(span.source.get_path(), &path.join("."), why, instead);
-    problem.at(span.line, span.col, span.source.get_contents())
+    problem.at_span(span)
 }
 
 /// Whether a module imports documents.

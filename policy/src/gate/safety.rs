@@ -26,11 +26,10 @@ pub(super) fn check(module: &Module, names: &Names, problems: &mut Vec<Problem>)
         if let Rule::Default { value, .. } = rule.as_ref()
             && let Some(computed) = computed(value)
         {
-            let text = computed.source.get_contents();
             let why = "stands in a default, which is a constant";
             let instead = "`NAME := … if …` for what is computed";
             let problem = Problem::of(computed.source.get_path(), computed.text(), why, instead);
-            problems.push(problem.at(computed.line, computed.col, text));
+            problems.push(problem.at_span(computed));
         }
         let mut search = Search {
             scope: Scope { module, names, globals: &globals, locals: Vec::new() },
@@ -83,9 +82,8 @@ fn problem(span: &Span, globals: &BTreeSet<String>, suggest: bool) -> Problem {
     let options = globals.iter().map(String::as_str).chain(["true", "false", "null"]);
     let options: Vec<&str> = options.filter(|_| suggest).collect();
     let meant = nearest(name, &options).map(|meant| format!("`{meant}`; or "));
-    let text = span.source.get_contents();
     Problem::of(span.source.get_path(), name, why, format!("{}{instead}", meant.unwrap_or_default()))
-        .at(span.line, span.col, text)
+        .at_span(span)
 }
 
 /// What names mean in the queries around an expression.

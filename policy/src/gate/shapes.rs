@@ -190,8 +190,7 @@ fn text_of(expr: &Expr) -> Option<&str> {
 }
 
 fn at_span(span: &Span, construct: &str, why: &str, instead: &str) -> Problem {
-    let text = span.source.get_contents();
-    Problem::of(span.source.get_path(), construct, why, instead).at(span.line, span.col, text)
+    Problem::of(span.source.get_path(), construct, why, instead).at_span(span)
 }
 
 /// A member as it is written behind its object.

@@ -33,7 +33,7 @@ pub(super) fn check(modules: &[Ref<Module>], found: &mut Vec<Problem>) {
              {{\"{name}\": {{\"…\": …}}}}"
         );
         let problem = Problem::of(span.source.get_path(), &name, why, instead);
-        found.push(problem.at(span.line, span.col, span.source.get_contents()));
+        found.push(problem.at_span(span));
     }
 }
 

@@ -64,11 +64,7 @@ fn problem(with: &WithModifier) -> Problem {
     let span = &with.span;
     let why = "reads a rule that its statement reads too, and which the engine then loses";
     let instead = "the value on a line before: `x := …`, and `with … as x`";
-    Problem::of(span.source.get_path(), "with", why, instead).at(
-        span.line,
-        span.col,
-        span.source.get_contents(),
-    )
+    Problem::of(span.source.get_path(), "with", why, instead).at_span(span)
 }
 
 /// Where the one statement of a rule stands without braces.

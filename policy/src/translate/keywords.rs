@@ -332,9 +332,7 @@ impl Mover<'_> {
     }
 
     fn problem(&mut self, span: &Span, construct: &str, why: &str, instead: &str) {
-        let text = span.source.get_contents();
-        let problem = Problem::of(span.source.get_path(), construct, why, instead);
-        self.problems.push(problem.at(span.line, span.col, text));
+        self.problems.push(Problem::of(span.source.get_path(), construct, why, instead).at_span(span));
     }
 }
 
