@@ -232,7 +232,13 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
     if problems.is_empty() {
         within_roots(sources, &texts, &modules, &mut problems);
     }
-    let leaves = gate::after_parsing(&modules, modules.len() == texts.len(), &engine.get_data(), purpose, &mut problems);
+    let leaves = gate::after_parsing(
+        &modules,
+        modules.len() == texts.len(),
+        &engine.get_data(),
+        purpose,
+        &mut problems,
+    );
     if !problems.is_empty() {
         return Err(refused(problems, &texts));
     }
@@ -266,7 +272,8 @@ fn within_roots(
         if !module.roots.own(package.get(1..).unwrap_or_default()) {
             let why = format!("stands outside its bundle's roots ({})", module.roots);
             let root = package.get(1..).unwrap_or_default().join("/");
-            let instead = format!("another package, or \"{root}\" among the `roots` of the bundle's `.manifest`");
+            let instead =
+                format!("another package, or \"{root}\" among the `roots` of the bundle's `.manifest`");
             problems.push(Problem::of(&module.name, &format!("package {}", package.join(".")), why, instead));
         }
     }

@@ -59,6 +59,27 @@ fn a_stub_or_an_unbounded_builtin_names_what_to_write_instead() {
 }
 
 #[test]
+fn problems_are_told_from_the_top_with_a_tab_as_one_column_and_what_was_meant() {
+    let problems =
+        load("decision if {\n\tinput.reqest\n\t\tstart_with(input.route, \"a\")\n}", &[]).err().unwrap();
+    let places: Vec<_> =
+        problems.iter().map(|problem| (problem.line, problem.column, problem.construct.as_str())).collect();
+    assert_eq!(places, [(5, 8, "input.reqest"), (6, 3, "start_with")]);
+    assert_eq!(problems.last().unwrap().instead, "`startswith`");
+}
+
+#[test]
+fn what_a_module_that_does_not_parse_may_define_is_not_missed() {
+    let problems =
+        load("import data.lib\ndecision if lib.ok(\"a\")", &[("lib.rego", "package lib\nok(\"a\")\n")])
+            .err()
+            .unwrap();
+    let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+    assert_eq!((problem.file.as_str(), problem.line), ("lib.rego", 2));
+    assert!(problem.instead.contains(":= true"), "{problem}");
+}
+
+#[test]
 fn functions_are_found_across_packages_and_imports() {
     let lib = (
         "lib.rego",

@@ -113,6 +113,11 @@ const DIFFERENT: &str = "\
 What the gate refuses at load, with its place and what to write instead, since the engine would answer it otherwise:
 
 * A reference that the input cannot have, unless it is asked of a query (`postern schema --of input`).
+* A comparison that no request decides, and a decision that would deny for its form; an entrypoint without a default that
+  refuses, also where its one rule always has a value, and one that is made of members alone (`decision.allow := …`).
+* A policy whose own tests do not all pass.
+* A function without `if` and value, `is_read(\"GET\")`: `is_read(\"GET\") := true`.
+* `data` as the whole query of `policy eval`, with or without a policy: a rule or a package by its name.
 * A package of several modules, or with packages below it, that is read as a whole while its rules read one another.
 * Two modules of a package that import two things by one name, and an import by the name of a rule of the package.
 * A rule whose name is keywords alone (`if.in := 1`) or goes on in brackets after a keyword (`if[\"a\"] := 1`), and a package
@@ -124,6 +129,22 @@ What the gate refuses at load, with its place and what to write instead, since t
 * A constant pattern, path or window that is none; in OPA each call of it is undefined.
 * Numbers beyond the range of an IEEE double that are written with an exponent (`2e308`).
 * `$\"…{x}…\"` more than 4 deep in one another, and where a function's argument is defined.
+
+What OPA refuses for its types and is taken here shows when it is asked for; the tests of a policy find it:
+
+* A member that no rule gives (`decision.rul`) is undefined, values of two types are never equal.
+* A builtin with one argument too many inside an expression, `count(x, 1) == 1`, is an error, which denies.
+* `decision.allow := true` beside `default decision := …` is taken, where OPA says that the two conflict.
+
+Of the commands:
+
+* A path is always the root of a bundle (`-b`), in a folder data is `data.json` and `data.yaml` alone, and a folder has a module.
+* What is refused ends with exit code 4, where `opa check`, `opa build` and `opa test` say 1 and `opa eval` 2; a run without
+  a test with 2, where `opa test` says 0.
+* `--strict`, `--schema`, `--capabilities`, `--max-errors` and `--v0-compatible` are not there: the gate is always the same,
+  and the language is Rego v1. Neither are `--explain` (`postern explain`, `postern why`), `--partial`, `--unknowns`,
+  `--package` and `--import` of `eval`, `--bench`, `--count`, `--parallel` and `--var-values` of `test`, and `--target`
+  and `--optimize` of `build`.
 
 What is refused by its size: ";
 

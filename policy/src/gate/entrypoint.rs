@@ -31,7 +31,9 @@ pub(crate) fn check(modules: &[Ref<Module>], entrypoint: &str, problems: &mut Ve
                     problems.extend(shapes::decision(value));
                     if !args.is_empty() || !refuses(value) {
                         let why = "has a default that does not refuse";
-                        problems.push(Problem::of(span.source.get_path(), entrypoint, why, &default).at_span(span));
+                        problems.push(
+                            Problem::of(span.source.get_path(), entrypoint, why, &default).at_span(span),
+                        );
                     }
                 }
                 Rule::Spec { span, head, bodies } if names(head_name(head)) => {
@@ -63,7 +65,7 @@ pub(crate) fn check(modules: &[Ref<Module>], entrypoint: &str, problems: &mut Ve
         problems.push(Problem::of(
             "",
             entrypoint,
-            "is not one rule of any module",
+            "is defined as a whole by no module",
             format!(
                 "`{name} := {{\"allow\": …}} if …` in its package, or the full name of another rule as \
                  `policy.entrypoint` and `--entrypoint`"

@@ -56,9 +56,14 @@ pub(super) struct Arguments {
 pub(super) fn explain(arguments: &Arguments) -> Outcome {
     let what = arguments.what.as_str();
     if let Some(code) = code_of(what) {
-        let mut text = String::new();
-        describe_code(&mut text, code, code.hint);
-        return Outcome::said(text);
+        return Outcome::said(match arguments.format {
+            Format::Pretty => {
+                let mut text = String::new();
+                describe_code(&mut text, code, code.hint);
+                text
+            }
+            Format::Json => format!("{:#}\n", json!({"code": code_json(code, code.hint)})),
+        });
     }
     if what.to_ascii_uppercase().starts_with("PST-") {
         return Outcome::failed(Exit::NotFound, format!("no code is called {what}\n"));
@@ -198,7 +203,7 @@ impl Found {
             Some(Err(why)) => json!({"error": why}),
         };
         let code = part(&self.record, "/code").as_str().and_then(code_of);
-        let code = code.map(|code| json!({"code": code.id, "summary": code.summary, "next": next(code)}));
+        let code = code.map(|code| code_json(code, next(code)));
         let all = json!({
             "record": self.record, "related": self.related, "code": code, "explanation": explanation,
         });
@@ -276,15 +281,22 @@ fn next(code: &Code) -> &'static str {
     }
 }
 
-fn describe_code(text: &mut String, code: &Code, hint: &str) {
-    let acts = match code.owner {
+const fn who_acts(code: &Code) -> &'static str {
+    match code.owner {
         Owner::Caller => "whoever sent the request",
         Owner::Operator => "whoever runs this sidecar or its vault",
         Owner::Upstream => "whoever runs the old system",
         Owner::Postern => "Postern's authors",
-    };
+    }
+}
+
+fn code_json(code: &Code, hint: &str) -> Value {
+    json!({"code": code.id, "summary": code.summary, "who_acts": who_acts(code), "next": hint})
+}
+
+fn describe_code(text: &mut String, code: &Code, hint: &str) {
     line(text, "code", &format!("{}  {}", code.id, code.summary));
-    line(text, "who acts", acts);
+    line(text, "who acts", who_acts(code));
     line(text, "next", hint);
 }
 

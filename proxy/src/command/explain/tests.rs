@@ -45,6 +45,23 @@ fn a_record_is_told_with_its_rule_policy_lease_end_and_hint() {
 }
 
 #[test]
+fn a_code_alone_is_told_to_machines_as_that_of_a_record_is() {
+    let config = ConfigFile { config: "/unread".into() };
+    let arguments = Arguments {
+        what: "PST-CR-003".to_owned(),
+        records: None,
+        policy: None,
+        format: Format::Json,
+        config,
+    };
+
+    let said: Value = serde_json::from_str(&explain(&arguments).out).unwrap();
+
+    assert_eq!(said["code"]["code"], "PST-CR-003");
+    assert_eq!(said["code"]["who_acts"], "whoever runs this sidecar or its vault");
+}
+
+#[test]
 fn an_access_that_goes_on_is_said_to_go_on() {
     let outcome = explained("r-1", RECORDS.lines().nth(1).unwrap());
     assert!(outcome.out.contains("the access has not ended in these records"), "{}", outcome.out);
