@@ -311,9 +311,7 @@ fn results_first(engine: &mut Engine, texts: &mut [Translated]) -> bool {
 /// As their author reads them: each file from its top.
 fn in_order(problems: impl Iterator<Item = Problem>) -> Vec<Problem> {
     let mut problems: Vec<Problem> = problems.collect();
-    problems.sort_by(|one, other| {
-        (&one.file, one.line, one.column).cmp(&(&other.file, other.line, other.column))
-    });
+    problems.sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
     problems
 }
 

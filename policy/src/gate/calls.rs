@@ -32,7 +32,7 @@ pub(super) fn check(
                 };
                 let found = wrong(module, names, &called, params.len(), alone)
                     // What is missing may stand in a module that does not parse.
-                    .filter(|(why, _)| whole || why != MISSING);
+                    .filter(|(why, _)| why != MISSING || whole || !elsewhere(module, &called));
                 let constant =
                     || wrong_constant(&called, params).filter(|_| names.function(module, &called).is_none());
                 if let Some((why, instead)) = found.or_else(constant) {
@@ -53,6 +53,11 @@ fn read(path: &[String], leaves: &mut LeafSet) {
         let members: Vec<&str> = rest.iter().map(String::as_str).collect();
         leaves.add(&members);
     }
+}
+
+/// Whether a call is by its name of a function of another package.
+fn elsewhere(module: &Module, called: &[String]) -> bool {
+    called.first().is_some_and(|first| first == "data") || names::through_imports(module, called).is_some()
 }
 
 /// A call among the arguments that a function is defined with, which the engine cannot order.
