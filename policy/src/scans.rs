@@ -73,7 +73,9 @@ fn scans<'a>(modules: &'a [Ref<Module>], data: &'a Value, input: &'a Value) -> V
                 found: &mut found,
             };
             if let RuleHead::Func { args, .. } = head {
-                args.iter().for_each(|arg| walk.bind(arg, &None));
+                for arg in args {
+                    walk.bind(arg, &None);
+                }
             }
             for body in bodies {
                 walk.scope(|walk| walk.query(&body.query));
@@ -198,7 +200,8 @@ impl<'a> Walk<'a, '_> {
     fn bind(&mut self, pattern: &'a Expr, place: &Option<Place>) {
         match pattern {
             Expr::Var { span, .. } => {
-                self.bound.insert(span.text().to_owned(), Name::Bound(place.clone()));
+                let place = place.as_ref().filter(|place| place.len() <= places::DEEPEST).cloned();
+                self.bound.insert(span.text().to_owned(), Name::Bound(place));
             }
             Expr::Array { items, .. } => items.iter().for_each(|item| self.bind(item, &None)),
             Expr::Object { fields, .. } => fields.iter().for_each(|(_, _, value)| self.bind(value, &None)),

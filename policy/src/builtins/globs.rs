@@ -28,9 +28,10 @@ pub(super) fn globs_match(args: &[Value]) -> Result<Value, Fail> {
     if !meet_at_all(&one, &other) {
         return Ok(Value::Bool(false));
     }
-    match walk(&one, &other, &mut steps).ok_or(Fail::Limit("globs that are compared in 100000 steps"))? {
-        true => Ok(Value::Bool(true)),
-        false => Err(Fail::Argument("takes globs of which OPA finds what they share")),
+    if walk(&one, &other, &mut steps).ok_or(Fail::Limit("globs that are compared in 100000 steps"))? {
+        Ok(Value::Bool(true))
+    } else {
+        Err(Fail::Argument("takes globs of which OPA finds what they share"))
     }
 }
 

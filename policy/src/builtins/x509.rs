@@ -43,7 +43,7 @@ pub(super) fn request(args: &[Value]) -> Result<Value, Fail> {
     let mut blocks = blocks(text(request)?, "CERTIFICATE REQUEST")?.into_iter();
     let (Some(der), None) = (blocks.next(), blocks.next()) else { return Err(WANT) };
     match X509CertificationRequest::from_der(&der) {
-        Ok((rest, request)) if rest.is_empty() => shape::request(&request, &der),
+        Ok(([], request)) => shape::request(&request, &der),
         _ => Err(WANT),
     }
 }

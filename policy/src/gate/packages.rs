@@ -38,16 +38,16 @@ pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Vec<P
     }
     for module in modules {
         for rule in &module.policy {
-            let (mut refs, mut bound) = (Vec::new(), BTreeSet::new());
+            let (mut read, mut bound) = (Vec::new(), BTreeSet::new());
             walk::rule(rule, &mut |seen| match seen {
-                Seen::Ref(refr) => refs.push((refr, names::constant(refr))),
+                Seen::Ref(refr) => read.push((refr, names::constant(refr))),
                 Seen::Binds(name) => {
                     bound.insert(name);
                 }
                 Seen::Call { .. } | Seen::With(_) | Seen::Opens(_) | Seen::Closes | Seen::Compares(_) => {}
             });
-            let named = |path: &Path| path.first().is_some_and(|first| !bound.contains(first));
-            for (refr, path) in refs.into_iter().filter(|(_, path)| named(path)) {
+            let global = |path: &Path| path.first().is_some_and(|first| !bound.contains(first));
+            for (refr, path) in read.into_iter().filter(|(_, path)| global(path)) {
                 let path = names::resolve(module, &path);
                 let first = missed.range(path.clone()..).next();
                 if path.len() > 1 && first.is_some_and(|package| package.starts_with(&path)) {

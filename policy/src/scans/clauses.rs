@@ -40,17 +40,15 @@ pub(super) fn check(modules: &[Ref<Module>], found: &mut Vec<Problem>) {
 /// What the first statement of a clause compares with a constant.
 fn compared(rule: &Rule) -> Option<String> {
     let Rule::Spec { bodies, .. } = rule else { return None };
-    let stmts = bodies.first()?.query.stmts.iter();
-    stmts
-        .filter_map(|stmt| match &stmt.literal {
-            Literal::Expr { expr, .. } => match expr.as_ref() {
-                Expr::BoolExpr { op: BoolOp::Eq, lhs, rhs, .. } => match (lhs.as_ref(), rhs.as_ref()) {
-                    (side, Expr::String { .. }) | (Expr::String { .. }, side) => Some(rewrite::text(side)),
-                    _ => None,
-                },
+    let mut stmts = bodies.first()?.query.stmts.iter();
+    stmts.find_map(|stmt| match &stmt.literal {
+        Literal::Expr { expr, .. } => match expr.as_ref() {
+            Expr::BoolExpr { op: BoolOp::Eq, lhs, rhs, .. } => match (lhs.as_ref(), rhs.as_ref()) {
+                (side, Expr::String { .. }) | (Expr::String { .. }, side) => Some(rewrite::text(side)),
                 _ => None,
             },
             _ => None,
-        })
-        .next()
+        },
+        _ => None,
+    })
 }

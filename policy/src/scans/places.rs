@@ -10,6 +10,8 @@ use crate::gate::names;
 /// Members from `data` or `input` on; none for one that is computed, which may be any.
 pub(super) type Place = Vec<Option<String>>;
 
+/// Members of a place that a name stands for: no document is deeper.
+pub(super) const DEEPEST: usize = crate::document::MAX_DEPTH as usize;
 /// Members that are looked at for the largest among them.
 const LOOK: usize = 10_000;
 

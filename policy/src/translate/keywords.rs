@@ -175,7 +175,7 @@ impl Mover<'_> {
             let mut edits = vec![Edit {
                 from: self.module.package.span.end,
                 to: self.module.package.span.end,
-                text: keywords.iter().map(|keyword| format!(".{keyword}")).collect(),
+                text: keywords.iter().flat_map(|keyword| [".", keyword]).collect(),
             }];
             for rule in &stretches {
                 if rule.keywords == keywords {

@@ -50,9 +50,9 @@ fn problem(test: &Test, sources: &Sources, within: Duration) -> Problem {
         TestOutcome::Error(cause) => format!("has no answer: {cause}"),
         _ => failed(test),
     };
-    let text = sources.modules.iter().find(|module| module.name == test.file);
-    let text = text.map_or("", |module| module.text.as_str());
-    Problem::of(&test.file, &test.full_name(), why, INSTEAD).at(test.line, test.column, text)
+    let module = sources.modules.iter().find(|module| module.name == test.file);
+    let source = module.map_or("", |module| module.text.as_str());
+    Problem::of(&test.file, &test.full_name(), why, INSTEAD).at(test.line, test.column, source)
 }
 
 /// The cases that did not pass, and the statement that did not hold.
@@ -61,9 +61,9 @@ fn failed(test: &Test) -> String {
     let cases: Vec<String> = cases.map(|case| format!("`{}`", case.notes.join("/"))).collect();
     let cases = if cases.is_empty() { String::new() } else { format!(" for {}", cases.join(", ")) };
     match &test.reached {
-        Some((line, text)) => {
-            let text: String = text.trim().chars().take(160).collect();
-            format!("failed{cases}: line {line} did not hold: {text}")
+        Some((line, statement)) => {
+            let statement: String = statement.trim().chars().take(160).collect();
+            format!("failed{cases}: line {line} did not hold: {statement}")
         }
         None => format!("failed{cases}"),
     }

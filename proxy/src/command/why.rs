@@ -102,13 +102,11 @@ fn listener<'c>(arguments: &Why, config: &'c Config) -> Result<&'c Arc<Listener>
         arguments.listener.as_ref().is_none_or(|name| listener.name.as_str() == name)
     };
     let mut fitting = known.iter().filter(wanted);
-    match (fitting.next(), fitting.next()) {
-        (Some(only), None) => Ok(only),
-        _ => {
-            let names: Vec<_> = known.iter().map(|listener| listener.name.as_str()).collect();
-            Err(format!("name one listener of protocol http with --listener: {}", names.join(", ")))
-        }
+    if let (Some(only), None) = (fitting.next(), fitting.next()) {
+        return Ok(only);
     }
+    let names: Vec<_> = known.iter().map(|listener| listener.name.as_str()).collect();
+    Err(format!("name one listener of protocol http with --listener: {}", names.join(", ")))
 }
 
 type Asked = (http::request::Parts, Option<Vec<u8>>);

@@ -122,9 +122,8 @@ fn verify(
     shape: fn(&X509Certificate<'_>) -> Result<Value, Fail>,
 ) -> Result<Value, Fail> {
     let read = read(certificates)?;
-    let chain = match chain(&read, wanted)? {
-        Some(chain) => chain,
-        None => return Ok(Value::from(vec![Value::Bool(false), Value::from(Vec::new())])),
+    let Some(chain) = chain(&read, wanted)? else {
+        return Ok(Value::from(vec![Value::Bool(false), Value::from(Vec::new())]));
     };
     let shapes = chain.iter().map(shape);
     let shapes = shapes.collect::<Result<Vec<_>, Fail>>()?;

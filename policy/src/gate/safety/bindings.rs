@@ -48,8 +48,8 @@ impl Scope<'_> {
                     waiting: BTreeMap::new(),
                 };
                 unifier.unify(lhs, rhs);
-                let unified = unifier.unified;
-                given.extend(unified);
+                let bound = unifier.unified;
+                given.extend(bound);
             }
             Expr::Call { fcn, params, .. } => {
                 let arity = names::path(fcn).and_then(|called| self.arity(&called)).unwrap_or(usize::MAX);

@@ -8,6 +8,9 @@ use super::super::names;
 use super::Place;
 use crate::problem::Problem;
 
+/// Longest path that a name is known by, in bytes: one name after another could each stand deeper than the one before.
+const LONGEST: usize = 1_000;
+
 /// The names that are bound around an expression.
 pub(in crate::gate) struct Scopes<'a> {
     module: &'a Module,
@@ -91,8 +94,9 @@ impl<'a> Scopes<'a> {
             }
             _ => return,
         };
+        let near = place.filter(|place| place.path.len() <= LONGEST);
         if let (Expr::Var { span, .. }, Some(place), Some(innermost)) =
-            (name.as_ref(), place, self.open.last_mut())
+            (name.as_ref(), near, self.open.last_mut())
         {
             innermost.insert(span.text().to_owned(), Some(place));
         }
