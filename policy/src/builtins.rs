@@ -23,6 +23,7 @@ mod pattern;
 mod regex;
 mod replace;
 mod segments;
+pub(crate) mod signatures;
 mod split;
 mod sprintf;
 mod template;
@@ -34,6 +35,7 @@ mod window;
 mod x509;
 
 pub use page::builtins_page;
+pub use signatures::signatures;
 
 use std::sync::LazyLock;
 
@@ -310,20 +312,38 @@ pub(crate) fn reads_now(name: &str) -> bool {
     )
 }
 
-/// Whether a constant argument of a builtin would fail every call; with what is wrong with it, and what to write
-/// instead.
-pub(crate) fn wrong_constant(name: &str, arguments: &[Option<&str>]) -> Option<(Fail, &'static str)> {
-    let argument = |at: usize| arguments.get(at).copied().flatten();
-    match name {
+/// A text that is written out in a policy, and where.
+pub(crate) type Text<'a> = (&'a Span, &'a str);
+
+/// The first text among the arguments of a builtin, or in the lists that they are, with which every call fails; with
+/// what is wrong with it, and what to write instead.
+pub(crate) fn wrong_constant<'a>(
+    name: &str,
+    arguments: &[Vec<Text<'a>>],
+) -> Option<(&'a Span, Fail, &'static str)> {
+    type Wrong = fn(&str) -> Option<(Fail, &'static str)>;
+    let checks: &[(usize, Wrong)] = match name {
         "regex.match" | "regex.find_n" | "regex.find_all_string_submatch_n" | "regex.split" => {
-            regex::wrong_constant(argument(0)?)
+            &[(0, regex::wrong_constant)]
         }
-        "regex.replace" => regex::wrong_constant(argument(1)?),
-        "path.matches" => segments::wrong_path_pattern(argument(0)?),
-        "spiffe.matches" => segments::wrong_id_pattern(argument(0)?),
-        "time.within" => window::wrong_constant(argument(0)?),
-        _ => None,
-    }
+        "regex.replace" => &[(1, regex::wrong_constant)],
+        "glob.match" => &[(0, glob::wrong_pattern), (1, glob::wrong_delimiter)],
+        "net.cidr_contains" | "net.cidr_contains_matches" => {
+            &[(0, cidr::wrong_network), (1, cidr::wrong_inner)]
+        }
+        "net.cidr_intersects" => &[(0, cidr::wrong_network), (1, cidr::wrong_network)],
+        "net.cidr_expand" => &[(0, cidr::wrong_expanded)],
+        "net.cidr_merge" => &[(0, cidr::wrong_merged)],
+        "path.matches" => &[(0, segments::wrong_path_pattern)],
+        "spiffe.matches" => &[(0, segments::wrong_id_pattern)],
+        "spiffe.parse" => &[(0, segments::wrong_id)],
+        "time.within" => &[(0, window::wrong_constant)],
+        _ => return None,
+    };
+    checks.iter().find_map(|(at, wrong)| {
+        let texts = arguments.get(*at)?;
+        texts.iter().find_map(|(span, text)| wrong(text).map(|(fail, instead)| (*span, fail, instead)))
+    })
 }
 
 /// Puts guards and our own builtins in the place of the engine's.

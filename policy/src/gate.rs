@@ -63,9 +63,7 @@ pub(crate) fn after_parsing(
     imports::check(modules, &names, problems);
     packages::check(modules, &names, problems);
     mocks::check(modules, &names, problems);
-    if !matches!(purpose, Purpose::Queries) {
-        shapes::check(modules, &names, problems);
-    }
+    shapes::check(modules, &names, !matches!(purpose, Purpose::Queries), problems);
     let before = problems.len();
     depth::check(modules, &names, problems);
     // It goes as deep as the text.

@@ -50,7 +50,7 @@ mod verdict;
 
 pub use ask::{Answer, AskError, Expression, Question, Row, ask, check_query};
 pub use bench::{Bench, BenchRun, Benched, Figures, bench};
-pub use builtins::builtins_page;
+pub use builtins::{builtins_page, signatures};
 pub use bundle::build::{BuildError, Draft};
 pub use bundle::inspect::{Inspection, inspect};
 pub use bundle::key::{Algorithm, VerifyKey};

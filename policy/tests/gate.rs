@@ -160,10 +160,56 @@ fn a_constant_pattern_that_is_none_is_refused_and_one_that_is_works() {
         ),
         ("time.within(\"08:00\")", "time.within", "windows", "`22:00-06:00`"),
         ("time.within(\"08:00-09:00 Europe/Nowhere\")", "time.within", "zone", "`Europe/Berlin`"),
+        ("time.within([\"08:00-09:00\", \"8-9\"])", "time.within", "windows", "`22:00-06:00`"),
+        ("time.within({\"8-9\"})", "time.within", "windows", "`22:00-06:00`"),
+        ("spiffe.parse(\"bank.example\")", "spiffe.parse", "SPIFFE ID", "`spiffe://bank.example/"),
+        ("glob.match(\"[a\", null, input.route)", "glob.match", "bracket", "closed brackets"),
+        (
+            "glob.match(\"a\", [\".\", \"::\"], input.route)",
+            "glob.match",
+            "single characters",
+            "each of them",
+        ),
+        (
+            "net.cidr_contains(\"10.0.0/8\", input.context.peer.ip)",
+            "net.cidr_contains",
+            "prefix",
+            "`10.0.0.0/8`",
+        ),
+        ("net.cidr_contains(data.a, \"10.0.0\")", "net.cidr_contains", "prefix", "an address alone"),
+        (
+            "net.cidr_contains_matches({\"a\": \"10.0.0.0/33\"}, [\"10.0.0.1\"])",
+            "net.cidr_contains_matches",
+            "prefix",
+            "`10.0.0.0/8`",
+        ),
+        ("net.cidr_intersects(data.a, \"10.0.0.1\")", "net.cidr_intersects", "prefix", "`10.0.0.0/8`"),
+        ("net.cidr_expand(\"10.0.0.0/8\")", "net.cidr_expand", "4096", "`10.0.0.0/8`"),
+        ("net.cidr_merge([\"10.0.0.0/8\", \"::1\"])", "net.cidr_merge", "prefix", "`10.0.0.0/8`"),
     ] {
         let problem = refused(&format!("x := {call}"), 4, name);
         assert!(problem.why.contains(why), "{problem}");
         assert!(problem.instead.contains(instead), "{problem}");
+    }
+    for constant in ["[\"08:00-09:00\", \"8-9\"]", "\"8-9\""] {
+        let problem = refused(&format!("hours := {constant}\nx if time.within(hours)"), 4, "time.within");
+        assert_eq!(
+            problem.column as usize,
+            "hours := ".len() + constant.find("8-9").unwrap() + 1,
+            "{problem}"
+        );
+    }
+    for right in [
+        "time.within([\"08:00-09:00\", \"2026-11-21T00:00:00Z/2026-11-22T00:00:00Z\"])",
+        "net.cidr_contains(\"10.0.0.0/8\", \"10.0.0.1\")",
+        "net.cidr_contains_matches({\"a\": \"10.0.0.0/8\"}, [\"10.0.0.1\"])",
+        "net.cidr_is_valid(\"10\")",
+        "net.cidr_expand(\"10.0.0.0/24\")",
+        "glob.match(\"{a,b}[a-c]\", [\".\", \"/\"], input.route)",
+        "spiffe.matches(\"spiffe://bank.example/**\", \"alice\")",
+        "time.within(hours) if { some hours in [\"8-9\"] }",
+    ] {
+        load(&format!("x := {right}"), &[]).unwrap_or_else(|problems| panic!("{right}: {problems:?}"));
     }
     load("x if regex.match(`^\\d+\\b(?i)[[:alpha:]]\\pL$`, input.route)", &[]).unwrap();
 }

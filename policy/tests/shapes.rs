@@ -285,3 +285,129 @@ fn a_decision_that_would_deny_for_its_form_is_refused() {
         loaded(&format!("decision := {value} if input.route == \"a\""));
     }
 }
+
+#[test]
+fn an_argument_that_a_builtin_never_takes_is_refused_with_the_signature() {
+    for (body, column, name, why, instead) in [
+        (
+            "x if startswith(input.route, 3)",
+            30,
+            "startswith",
+            "string in this place, and is given number",
+            "startswith(string, string) boolean",
+        ),
+        (
+            "x := upper(input.request.segments)",
+            12,
+            "upper",
+            "string in this place, and is given array",
+            "upper(string) string",
+        ),
+        (
+            "x := count(input.now)",
+            12,
+            "count",
+            "string|array|object|set in this place",
+            "count(string|array|object|set) number",
+        ),
+        ("x := count(abs(input.now))", 12, "count", "given number", "count("),
+        ("x if { r := input.request; upper(r.segments) }", 34, "upper", "given array", "upper("),
+        (
+            "x if { some s in input.request.segments; sum(s) }",
+            46,
+            "sum",
+            "given string",
+            "sum(array|set) number",
+        ),
+        (
+            "x := [y | y := sprintf(\"%s\", input.route)]",
+            30,
+            "sprintf",
+            "given string",
+            "sprintf(string, array) string",
+        ),
+        ("n := 3\nx if startswith(n, \"a\")", 17, "startswith", "given number", "startswith("),
+        ("x := input.route + \"-a\"", 6, "+", "takes number in this place, and is given string", "`concat("),
+        ("x := 1 - input.route", 10, "-", "takes number|set in this place", "what computes"),
+        (
+            "x := {1} | input.request.segments",
+            12,
+            "a set operator",
+            "takes set in this place",
+            "what computes",
+        ),
+    ] {
+        let (line, at, problem) = refused(body);
+        assert_eq!((line as usize, at), (body.lines().count() + 2, column), "{problem}");
+        assert_eq!(problem.construct, name, "{problem}");
+        assert!(problem.why.contains(why), "{problem}");
+        assert!(problem.instead.contains(instead), "{problem}");
+    }
+    for body in [
+        "count(x) := x\ny := count(5)",
+        "n := 3 if input.route\nx if startswith(n, \"a\")",
+        "n := 3\nf(n) if startswith(n, \"a\")",
+        "x if startswith(input.context.peer.ip, \"10.\")",
+        "x if startswith(input.request.body.value, \"a\")",
+    ] {
+        loaded(body);
+    }
+}
+
+#[test]
+fn what_is_put_in_order_with_another_kind_is_refused() {
+    for (body, name, why, instead) in [
+        (
+            "x if input.now > \"2026\"",
+            "input.now",
+            "a whole number in every request, and is put in order with string",
+            "`time.parse_rfc3339_ns`",
+        ),
+        ("x if \"3\" <= input.request.body.bytes", "input.request.body.bytes", "with string", "`to_number`"),
+        ("x if input.request.segments > 3", "input.request.segments", "with number", "`count(…)`"),
+        ("x if input.route < 3", "input.route", "with number", "the same kind"),
+        ("x if input.now < input.route", "input.now", "with string", "a number"),
+        ("x if input.now >= lower(input.route)", "input.now", "with string", "a number"),
+    ] {
+        let (_, _, problem) = refused(body);
+        assert_eq!(problem.construct, name, "{problem}");
+        assert!(problem.why.contains(why), "{problem}");
+        assert!(problem.instead.contains(instead), "{problem}");
+    }
+    for body in [
+        "x if input.now > -1.5",
+        "x if count(input.request.segments) > 3",
+        "x if input.route < \"b\"",
+        "x if input.now < data.until",
+        "x if input.context.peer.ip > null",
+        "x if input.request.body.value.amount > \"a\"",
+    ] {
+        loaded(body);
+    }
+}
+
+#[test]
+fn a_name_of_the_package_for_a_part_of_the_input_is_seen_through() {
+    for body in [
+        "req := input.request\nx if req.methud == \"GET\"",
+        "x if req.methud == \"GET\"\nreq := input.request",
+        "import input.request as q\nreq := input.request\nx if req.methud == \"GET\"",
+    ] {
+        let (_, _, problem) = refused(body);
+        assert_eq!(problem.construct, "input.request.methud", "{problem}");
+        assert!(problem.instead.contains("`input.request.method`"), "{problem}");
+    }
+    let lib = ("lib.rego", "package lib\n\nreq := input.request\n");
+    let problems = load("import data.lib.req\nx if not req.methud", &[lib]).unwrap_err();
+    assert_eq!(problems[0].construct, "input.request.methud", "{problems:?}");
+    for body in [
+        "req := input.request\nx if req.method == \"GET\"",
+        "req := data.lib\nx if req.methud == \"GET\"",
+        "req := input.request if input.route\nreq := data.b if not input.route\nx if req.methud",
+        "req := input.request\nx if every req in data.requests { req.methud }",
+        "req := input.request\nf(req) := req.methud",
+        "req[1] := input.request\nx if req[2].methud",
+    ] {
+        loaded(body);
+    }
+}

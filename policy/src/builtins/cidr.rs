@@ -67,13 +67,17 @@ pub(super) fn is_valid(args: &[Value]) -> Result<Value, Fail> {
 /// `net.cidr_expand(network)`: all its addresses.
 pub(super) fn expand(args: &[Value]) -> Result<Value, Fail> {
     let [network] = args else { return Err(Fail::Argument("takes one network")) };
-    let network = network_of(text(network)?)?;
-    if 128 - network.fixed > EXPANDED {
-        return Err(Fail::Limit("at most 4096 addresses: /20 or longer, or net.cidr_contains"));
-    }
+    let network = network_of(text(network)?).and_then(expandable)?;
     weigh::pay(RESULT << (128 - network.fixed))?;
     let addresses = (network.first..=network.last()).map(|address| Value::from(show(address)));
     Ok(Value::from(addresses.collect::<BTreeSet<_>>()))
+}
+
+const fn expandable(network: Network) -> Result<Network, Fail> {
+    if 128 - network.fixed > EXPANDED {
+        return Err(Fail::Limit("at most 4096 addresses: /20 or longer, or net.cidr_contains"));
+    }
+    Ok(network)
 }
 
 /// `net.cidr_contains_matches(networks, inner)`: the pairs of which one holds the other, named by place in a list,
@@ -123,6 +127,29 @@ pub(super) fn merge(args: &[Value]) -> Result<Value, Fail> {
         }
     }
     Ok(Value::from(merged))
+}
+
+const NETWORK: &str = "such as `10.0.0.0/8` or `fd00::/8`";
+const INNER: &str = "such as `10.0.0.0/8` or `fd00::/8`, or an address alone";
+
+/// What is wrong with a constant network, and what to write instead.
+pub(super) fn wrong_network(network: &str) -> Option<(Fail, &'static str)> {
+    network_of(network).err().map(|fail| (fail, NETWORK))
+}
+
+/// What is wrong with a constant network or address, and what to write instead.
+pub(super) fn wrong_inner(inner: &str) -> Option<(Fail, &'static str)> {
+    inner_of(inner).err().map(|fail| (fail, INNER))
+}
+
+/// What is wrong with a constant network that is expanded, and what to write instead.
+pub(super) fn wrong_expanded(network: &str) -> Option<(Fail, &'static str)> {
+    network_of(network).and_then(expandable).err().map(|fail| (fail, NETWORK))
+}
+
+/// What is wrong with a constant that is merged, and what to write instead.
+pub(super) fn wrong_merged(network: &str) -> Option<(Fail, &'static str)> {
+    range_of(network).err().map(|fail| (fail, NETWORK))
 }
 
 /// A run of addresses, with the network as it was written as long as nothing was joined to it.

@@ -45,6 +45,19 @@ pub(super) fn glob_match(args: &[Value]) -> Result<Value, Fail> {
     Ok(Value::Bool(text.advance(&pieces, reached).last().copied().unwrap_or(false)))
 }
 
+/// What is wrong with a constant pattern, and what to write instead.
+pub(super) fn wrong_pattern(pattern: &str) -> Option<(Fail, &'static str)> {
+    let instead =
+        "closed brackets and braces, `[a-z]` with one range in it; `\\\\` before what stands for itself";
+    parse(&mut pattern.chars().peekable(), 0).err().map(|fail| (fail, instead))
+}
+
+/// What is wrong with a constant delimiter, and what to write instead.
+pub(super) fn wrong_delimiter(delimiter: &str) -> Option<(Fail, &'static str)> {
+    let delimiters = Value::from(vec![Value::from(delimiter)]);
+    delimiters_of(&delimiters).err().map(|fail| (fail, "each of them apart, `[\".\", \"/\"]`"))
+}
+
 /// `glob.quote_meta(text)`: a pattern that matches this text alone.
 pub(super) fn quote_meta(args: &[Value]) -> Result<Value, Fail> {
     let [value] = args else { return Err(Fail::Argument("takes one text")) };

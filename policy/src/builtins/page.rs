@@ -126,7 +126,7 @@ What the gate refuses at load, with its place and what to write instead, since t
 * Data in the place of a rule or of its package.
 * A rule that reads itself by a computed name, even where OPA can tell that it never does.
 * `with` that replaces a function or a builtin outside of tests, or one that is called by two names.
-* A constant pattern, path or window that is none; in OPA each call of it is undefined.
+* A constant pattern, network or window that is none; in OPA each call of it is undefined.
 * Numbers beyond the range of an IEEE double that are written with an exponent (`2e308`).
 * `$\"…{x}…\"` more than 4 deep in one another, and where a function's argument is defined.
 

@@ -13,6 +13,7 @@ const LONGEST_DOMAIN: usize = 255;
 /// Longest path and pattern, in bytes.
 const LONGEST: usize = 8 * 1024;
 
+const WANT_ID: Fail = Fail::Argument("takes a SPIFFE ID");
 const WANT_PATTERN: Fail =
     Fail::Argument("takes a pattern whose segments are text, `*` or, as the last, `**`");
 const WANT_ID_PATTERN: Fail = Fail::Argument(
@@ -32,10 +33,15 @@ pub(super) fn wrong_id_pattern(pattern: &str) -> Option<(Fail, &'static str)> {
     id_pattern(pattern).err().map(|fail| (fail, instead))
 }
 
+/// What is wrong with a constant SPIFFE ID, and what to write instead.
+pub(super) fn wrong_id(id: &str) -> Option<(Fail, &'static str)> {
+    id_of(id).is_none().then_some((WANT_ID, "such as `spiffe://bank.example/ns/batch/sa/eod`"))
+}
+
 /// `spiffe.parse(id)`.
 pub(super) fn parse(args: &[Value]) -> Result<Value, Fail> {
     let [id] = args else { return Err(Fail::Argument("takes one SPIFFE ID")) };
-    let (domain, path) = id_of(text(id)?).ok_or(Fail::Argument("takes a SPIFFE ID"))?;
+    let (domain, path) = id_of(text(id)?).ok_or(WANT_ID)?;
     let mut parts = Object::new();
     parts.insert(Value::from("trust_domain"), Value::from(domain));
     parts.insert(Value::from("path"), Value::from(path.into_iter().map(Value::from).collect::<Vec<_>>()));

@@ -28,6 +28,22 @@ fn the_table_names_every_builtin_of_the_engine_once_and_in_order() {
     assert!(TABLE.is_sorted_by(|(one, _), (next, _)| one < next));
 }
 
+/// What the policy's own text never calls by name: the engine's names for operators.
+const UNNAMED: &[&str] = &["__builtin_sets.intersection", "__builtin_sets.union"];
+
+#[test]
+fn every_builtin_that_is_let_through_has_its_signature() {
+    for (name, by) in TABLE {
+        let arity = match known(name) {
+            Some(Known::Engines(arity) | Known::Added(arity)) => usize::from(arity),
+            Some(Known::Refused(_)) | None => continue,
+        };
+        let takes = signatures::signature(name).map(|signature| signature.takes.len());
+        let wanted = if UNNAMED.contains(name) { None } else { Some(arity) };
+        assert_eq!(takes, wanted, "{name}, {}", matches!(by, By::Added(..)));
+    }
+}
+
 #[test]
 fn a_guarded_builtin_still_answers() {
     assert_gives("base64.encode", "\"abc\"", "\"YWJj\"");

@@ -1,6 +1,6 @@
 //! Every call: the engine must have what is called, and answer it rightly. On the way, what is read of the input.
 
-use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead, Span};
+use regorus::unstable::{Expr, Module, Rule, RuleHead, Span};
 
 use super::names::{self, Names};
 use super::walk::{self, Seen};
@@ -33,9 +33,7 @@ pub(super) fn check(
                 let found = wrong(module, names, &called, params.len(), alone)
                     // What is missing may stand in a module that does not parse.
                     .filter(|(why, _)| why != MISSING || whole || !elsewhere(module, &called));
-                let constant =
-                    || wrong_constant(&called, params).filter(|_| names.function(module, &called).is_none());
-                if let Some((why, instead)) = found.or_else(constant) {
+                if let Some((why, instead)) = found {
                     problems.push(at(names::begin(fcn), &called.join("."), &why, &instead));
                 }
                 if builtins::reads_now(&called.join(".")) {
@@ -114,20 +112,6 @@ fn wrong(
         return Some((format!("takes {arity} arguments, not {params}"), String::new()));
     }
     None
-}
-
-/// A constant pattern or window that fails each time it is used.
-fn wrong_constant(called: &[String], params: &[Ref<Expr>]) -> Option<(String, String)> {
-    let text = |param: &Ref<Expr>| match param.as_ref() {
-        Expr::String { value, .. } | Expr::RawString { value, .. } => {
-            value.as_string().ok().map(ToString::to_string)
-        }
-        _ => None,
-    };
-    let texts: Vec<Option<String>> = params.iter().map(text).collect();
-    let texts: Vec<Option<&str>> = texts.iter().map(Option::as_deref).collect();
-    let (why, instead) = builtins::wrong_constant(&called.join("."), &texts)?;
-    Some((format!("{why}; this one is not"), instead.to_owned()))
 }
 
 fn at(span: &Span, construct: &str, why: &str, instead: &str) -> Problem {

@@ -1,7 +1,9 @@
 //! What a policy reads of the input, and what a `with` puts there, against the schema of the input: a member that the
 //! input cannot have is undefined in every request, and `not input.reqest.denied` holds in each.
 
+mod arguments;
 mod compared;
+mod constants;
 mod literal;
 mod scopes;
 
@@ -16,17 +18,22 @@ use crate::input::INPUT;
 use crate::kind::{Kind, Missing};
 use crate::nearest::nearest;
 use crate::problem::Problem;
-use literal::Constants;
+use constants::Constants;
 use scopes::Scopes;
 
-/// Checks every module but those that OPA asks with an input of its own.
-pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Vec<Problem>) {
-    let (constants, mut said) = (literal::constants(modules), BTreeSet::new());
+/// Checks every module: what it calls with what, and, where `requests` are the input, what it reads of them; not so
+/// those that OPA asks with an input of its own.
+pub(super) fn check(modules: &[Ref<Module>], names: &Names, requests: bool, problems: &mut Vec<Problem>) {
+    let mut said = BTreeSet::new();
     let mut found: Vec<Problem> = Vec::new();
-    for module in modules.iter().filter(|module| !names::package(module).starts_with(&opas_own())) {
-        found.extend(module.imports.iter().filter_map(import));
+    let constants = Constants::of(modules);
+    for module in modules {
+        let requests = requests && !names::package(module).starts_with(&opas_own());
+        if requests {
+            found.extend(module.imports.iter().filter_map(import));
+        }
         for rule in &module.policy {
-            let mut scopes = Scopes::new(module);
+            let mut scopes = Scopes::new(module, &constants, requests);
             walk::rule(rule, &mut |seen| match seen {
                 Seen::Opens(stmts) => scopes.open(stmts),
                 Seen::Closes => scopes.close(),
@@ -36,9 +43,13 @@ pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Vec<P
                     if names.function(module, &["object".to_owned(), "get".to_owned()]).is_none() {
                         found.extend(object_get(&scopes, fcn, params));
                     }
+                    found.extend(arguments::check(&scopes, names, fcn, params));
                 }
-                Seen::With(with) => found.extend(replaced(&constants, &scopes, with)),
-                Seen::Compares(expr) => found.extend(compared::check(&scopes, expr)),
+                Seen::With(with) => found.extend(replaced(&scopes, with)),
+                Seen::Compares(expr) => {
+                    found.extend(compared::check(&scopes, names, expr));
+                    found.extend(arguments::operands(&scopes, names, expr));
+                }
             });
         }
     }
@@ -123,6 +134,17 @@ impl Place {
             format!("is {} in every request, and never {written}", self.kind.name())
         };
         at_span(at, &self.path, &why, &instead)
+    }
+
+    /// The problem of being put in order with a value that is never of its kind.
+    fn other_kind(&self, given: &str, value: &Expr) -> Problem {
+        let why = format!("is {} in every request, and is put in order with {given}", self.kind.name());
+        let instead = match self.kind {
+            Kind::Number => "a number; `to_number` and `time.parse_rfc3339_ns` read one from text",
+            Kind::List(_) | Kind::Map(_) => "`count(…)` of it, or one of what is in it",
+            _ => "a value of the same kind",
+        };
+        at_span(names::begin(value), &self.path, &why, instead)
     }
 
     fn problem(&self, path: &str, name: &str, missing: &Missing, at: &Span) -> Problem {
@@ -221,10 +243,10 @@ fn object_get(scopes: &Scopes<'_>, fcn: &Expr, params: &[Ref<Expr>]) -> Option<P
 }
 
 /// A `with` that replaces what the input has not, or puts in what it cannot be.
-fn replaced(constants: &Constants<'_>, scopes: &Scopes<'_>, with: &WithModifier) -> Option<Problem> {
+fn replaced(scopes: &Scopes<'_>, with: &WithModifier) -> Option<Problem> {
     match scopes.place(&with.refr) {
         Err(problem) => Some(*problem),
         Ok(None) => None,
-        Ok(Some(place)) => literal::put_in(constants, scopes, &place, &with.r#as),
+        Ok(Some(place)) => literal::put_in(scopes, &place, &with.r#as),
     }
 }

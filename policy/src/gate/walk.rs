@@ -16,7 +16,7 @@ pub(crate) enum Seen<'a> {
     Call { span: &'a Span, fcn: &'a Expr, params: &'a [Ref<Expr>], alone: bool },
     /// A `with`.
     With(&'a WithModifier),
-    /// An expression of two sides that are compared, or of one that is looked for in the other.
+    /// An expression of two sides that are compared or computed with, or of one that is looked for in the other.
     Compares(&'a Expr),
     /// A name that the rule binds.
     Binds(String),
@@ -237,6 +237,7 @@ impl<'a> Walk<'a, '_> {
                 self.expr(rhs, false);
             }
             Expr::BinExpr { lhs, rhs, .. } | Expr::ArithExpr { lhs, rhs, .. } => {
+                (self.visit)(Seen::Compares(expr));
                 self.expr(lhs, false);
                 self.expr(rhs, false);
             }

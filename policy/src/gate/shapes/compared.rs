@@ -2,19 +2,26 @@
 
 use regorus::unstable::{AssignOp, BoolOp, Expr};
 
+use super::super::names::Names;
 use super::literal::can_be;
-use super::{Place, Scopes};
+use super::{Place, Scopes, arguments};
 use crate::kind::Kind;
 use crate::problem::Problem;
 
 /// The first operand that decides the comparison whatever the request is.
-pub(super) fn check(scopes: &Scopes<'_>, expr: &Expr) -> Option<Problem> {
+pub(super) fn check(scopes: &Scopes<'_>, names: &Names, expr: &Expr) -> Option<Problem> {
     let place = |expr: &Expr| scopes.place(expr).ok().flatten();
     match expr {
         Expr::BoolExpr { op: BoolOp::Eq | BoolOp::Ne, lhs, rhs, .. }
         | Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. } => {
             let sides = [(lhs, rhs), (rhs, lhs)];
             sides.into_iter().find_map(|(input, value)| equal(&place(input)?, value))
+        }
+        Expr::BoolExpr { op: BoolOp::Lt | BoolOp::Le | BoolOp::Gt | BoolOp::Ge, lhs, rhs, .. } => {
+            let sides = [(lhs, rhs), (rhs, lhs)];
+            let (place, value) = sides.into_iter().find_map(|(input, value)| Some((place(input)?, value)))?;
+            let of = |side: &Expr| arguments::given(scopes, names, side);
+            (!of(lhs).meets(of(rhs))).then(|| place.other_kind(&of(value).to_string(), value))
         }
         Expr::Membership { key: None, value, collection, .. } => {
             if let Some(place) = place(collection) {

@@ -1,10 +1,8 @@
 //! Values as far as they are written out: what a `with` puts in, what a decision says, what is compared.
 
-use std::collections::BTreeMap;
+use regorus::unstable::Expr;
 
-use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead};
-
-use super::super::names::{self, Path};
+use super::super::names;
 use super::{Place, Scopes};
 use crate::kind::Kind;
 use crate::problem::Problem;
@@ -35,22 +33,16 @@ pub(in crate::gate) fn check(place: &Place, value: &Expr) -> Option<Problem> {
 }
 
 /// The same of what a `with` puts in, which may be named: a rule that is a constant.
-pub(super) fn put_in(
-    constants: &Constants<'_>,
-    scopes: &Scopes<'_>,
-    place: &Place,
-    value: &Expr,
-) -> Option<Problem> {
+pub(super) fn put_in(scopes: &Scopes<'_>, place: &Place, value: &Expr) -> Option<Problem> {
     match value {
         Expr::Call { fcn, params, .. }
             if names::path(fcn).is_some_and(|name| name == ["object", "union"]) =>
         {
-            params.iter().find_map(|part| put_in(constants, scopes, place, part))
+            params.iter().find_map(|part| put_in(scopes, place, part))
         }
         Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } => {
-            let name = names::path(value).filter(|_| !scopes.binds(value))?;
             // A constant that names another is followed no further.
-            check(place, constants.get(&names::resolve(scopes.module(), &name)).copied().flatten()?)
+            check(place, scopes.constant(value)?)
         }
         _ => check(place, value),
     }
@@ -76,27 +68,4 @@ pub(super) fn can_be(kind: Kind, value: &Expr) -> bool {
         }
         _ => true,
     }
-}
-
-/// The rules of all modules by their full names, with the value of those that are defined once and without conditions.
-pub(super) type Constants<'a> = BTreeMap<Path, Option<&'a Expr>>;
-
-pub(super) fn constants(modules: &[Ref<Module>]) -> Constants<'_> {
-    let mut constants = Constants::new();
-    for module in modules {
-        let package = names::package(module);
-        for rule in &module.policy {
-            let value = constant(rule);
-            let again = |known: &mut Option<&Expr>| *known = None;
-            constants.entry(names::rule_path(&package, rule)).and_modify(again).or_insert(value);
-        }
-    }
-    constants
-}
-
-fn constant(rule: &Rule) -> Option<&Expr> {
-    let Rule::Spec { head: RuleHead::Compr { assign: Some(assign), .. }, bodies, .. } = rule else {
-        return None;
-    };
-    bodies.iter().all(|body| body.query.stmts.is_empty()).then_some(assign.value.as_ref())
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module};
 
 use super::super::names;
-use super::Place;
+use super::{Constants, Place};
 use crate::problem::Problem;
 
 /// Longest path that a name is known by, in bytes: one name after another could each stand deeper than the one before.
@@ -14,13 +14,16 @@ const LONGEST: usize = 1_000;
 /// The names that are bound around an expression.
 pub(in crate::gate) struct Scopes<'a> {
     module: &'a Module,
+    constants: &'a Constants<'a>,
+    /// Whether the input is a request, whose parts are known.
+    requests: bool,
     /// The innermost last; a name that stands for no part of the input is there too, since it hides another.
     open: Vec<BTreeMap<String, Option<Place>>>,
 }
 
 impl<'a> Scopes<'a> {
-    pub(super) const fn new(module: &'a Module) -> Self {
-        Self { module, open: Vec::new() }
+    pub(super) const fn new(module: &'a Module, constants: &'a Constants<'a>, requests: bool) -> Self {
+        Self { module, constants, requests, open: Vec::new() }
     }
 
     pub(super) const fn module(&self) -> &'a Module {
@@ -64,10 +67,11 @@ impl<'a> Scopes<'a> {
         }
     }
 
-    /// Whether the first name of a reference is bound here.
-    pub(super) fn binds(&self, refr: &Expr) -> bool {
-        let first = names::begin(refr).text();
-        self.open.iter().any(|scope| scope.contains_key(first))
+    /// The value of the constant that a reference names.
+    pub(super) fn constant(&self, refr: &Expr) -> Option<&'a Expr> {
+        let name = names::path(refr)?;
+        let bound = self.open.iter().any(|scope| name.first().is_some_and(|first| scope.contains_key(first)));
+        if bound { None } else { self.constants.get(&names::resolve(self.module, &name)) }
     }
 
     fn bind_all(&mut self, pattern: &Expr) {
@@ -111,10 +115,17 @@ impl<'a> Scopes<'a> {
         if let Some(bound) = self.open.iter().rev().find_map(|scope| scope.get(name)) {
             return bound.clone();
         }
+        if !self.requests {
+            return None;
+        }
         if name == "input" {
             return Some(Place::input());
         }
-        let path = names::through_imports(self.module, &[name.to_owned()])?;
+        let path = names::resolve(self.module, &[name.to_owned()]);
+        if let Some(alias) = self.constants.get(&path) {
+            // `req := input.request` of a package; what is wrong with it is told there.
+            return steps(alias, &|root| (root == "input").then(Place::input)).ok().flatten();
+        }
         let (root, members) = path.split_first()?;
         let kind = members.iter().try_fold(Place::input().kind, |kind, member| kind.member(member));
         (root == "input")

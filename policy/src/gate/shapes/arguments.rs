@@ -1,0 +1,142 @@
+//! Arguments and operands as far as they are known: what is of a kind that a builtin does not take, or is no pattern
+//! where it takes one, fails in every request. OPA refuses the kinds when it compiles.
+
+use regorus::unstable::{ArithOp, Expr, Ref, Span};
+
+use super::super::names::{self, Names};
+use super::Scopes;
+use crate::builtins::signatures::{self, Kinds};
+use crate::builtins::{self, Text};
+use crate::kind::Kind;
+use crate::problem::Problem;
+
+/// The first argument with which a call of a builtin fails each time.
+pub(super) fn check(scopes: &Scopes<'_>, names: &Names, fcn: &Expr, params: &[Ref<Expr>]) -> Option<Problem> {
+    let called = names::path(fcn).filter(|called| names.function(scopes.module(), called).is_none())?;
+    let name = called.join(".");
+    let signature = signatures::signature(&name)?;
+    let wrong = params.iter().zip(signature.takes).find_map(|(param, takes)| {
+        let given = given(scopes, names, param);
+        let why = || format!("takes {takes} in this place, and is given {given}");
+        (!given.meets(*takes)).then(|| super::at_span(place(param), &name, &why(), &signature.to_string()))
+    });
+    wrong.or_else(|| {
+        let texts: Vec<Vec<Text<'_>>> = params.iter().map(|param| texts(scopes, param)).collect();
+        let (span, fail, instead) = builtins::wrong_constant(&name, &texts)?;
+        Some(super::at_span(span, &name, &format!("{fail}; this one is not"), instead))
+    })
+}
+
+/// The first operand that cannot be computed with.
+pub(super) fn operands(scopes: &Scopes<'_>, names: &Names, expr: &Expr) -> Option<Problem> {
+    let (what, takes, lhs, rhs) = match expr {
+        Expr::ArithExpr { op: ArithOp::Sub, lhs, rhs, .. } => {
+            ("-", signatures::NUMBER.or(signatures::SET), lhs, rhs)
+        }
+        Expr::ArithExpr { op, lhs, rhs, .. } => (symbol(op), signatures::NUMBER, lhs, rhs),
+        Expr::BinExpr { lhs, rhs, .. } => ("a set operator", signatures::SET, lhs, rhs),
+        _ => return None,
+    };
+    [lhs, rhs].into_iter().find_map(|operand| {
+        let given = given(scopes, names, operand);
+        let why = format!("takes {takes} in this place, and is given {given}");
+        let instead = if given == signatures::TEXT && what == "+" {
+            "`concat(\"\", [a, b])` or `$\"{a}{b}\"`, which join text"
+        } else {
+            "what computes with this kind"
+        };
+        (!given.meets(takes)).then(|| super::at_span(place(operand), what, &why, instead))
+    })
+}
+
+const fn symbol(op: &ArithOp) -> &'static str {
+    match op {
+        ArithOp::Add => "+",
+        ArithOp::Sub => "-",
+        ArithOp::Mul => "*",
+        ArithOp::Div => "/",
+        ArithOp::Mod => "%",
+    }
+}
+
+/// What an expression may be.
+pub(super) fn given(scopes: &Scopes<'_>, names: &Names, expr: &Expr) -> Kinds {
+    use signatures::{ANY, BOOL, LIST, NULL, NUMBER, OBJECT, SET, TEXT};
+    match expr {
+        Expr::String { .. } | Expr::RawString { .. } => TEXT,
+        Expr::Number { .. } | Expr::UnaryExpr { .. } => NUMBER,
+        Expr::Bool { .. } | Expr::BoolExpr { .. } | Expr::Membership { .. } => BOOL,
+        Expr::Null { .. } => NULL,
+        Expr::Array { .. } | Expr::ArrayCompr { .. } => LIST,
+        Expr::Set { .. } | Expr::SetCompr { .. } | Expr::BinExpr { .. } => SET,
+        Expr::Object { .. } | Expr::ObjectCompr { .. } => OBJECT,
+        Expr::ArithExpr { op: ArithOp::Sub, .. } => NUMBER.or(SET),
+        Expr::ArithExpr { .. } => NUMBER,
+        Expr::Call { fcn, .. } => names::path(fcn)
+            .filter(|called| names.function(scopes.module(), called).is_none())
+            .and_then(|called| signatures::signature(&called.join(".")))
+            .map_or(ANY, |signature| signature.gives),
+        Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } => match scopes.place(expr) {
+            Ok(Some(place)) => of(place.kind),
+            // A constant that names another is followed no further.
+            Ok(None) => {
+                scopes.constant(expr).filter(|value| names::path(value).is_none()).map_or(ANY, literal)
+            }
+            Err(_) => ANY,
+        },
+        Expr::AssignExpr { .. } => ANY,
+    }
+}
+
+/// What a constant is.
+const fn literal(expr: &Expr) -> Kinds {
+    use signatures::{ANY, BOOL, LIST, NULL, NUMBER, OBJECT, SET, TEXT};
+    match expr {
+        Expr::String { .. } | Expr::RawString { .. } => TEXT,
+        Expr::Number { .. } => NUMBER,
+        Expr::Bool { .. } => BOOL,
+        Expr::Null { .. } => NULL,
+        Expr::Array { .. } => LIST,
+        Expr::Set { .. } => SET,
+        Expr::Object { .. } => OBJECT,
+        _ => ANY,
+    }
+}
+
+const fn of(kind: Kind) -> Kinds {
+    match kind {
+        Kind::Text | Kind::Word(_) => signatures::TEXT,
+        Kind::Number => signatures::NUMBER,
+        Kind::Bool => signatures::BOOL,
+        Kind::List(_) => signatures::LIST,
+        Kind::Map(_) | Kind::Headers | Kind::Object(_) | Kind::Leaves(_) => signatures::OBJECT,
+        Kind::OrNull(kind) => of(*kind).or(signatures::NULL),
+        Kind::Any => signatures::ANY,
+    }
+}
+
+/// The texts that are written out in an argument or in the constant that it names: itself, or what it lists.
+fn texts<'a>(scopes: &Scopes<'a>, param: &'a Expr) -> Vec<Text<'a>> {
+    let text = |expr: &'a Expr| match expr {
+        Expr::String { span, value, .. } | Expr::RawString { span, value, .. } => {
+            value.as_string().ok().map(|text| (span, text.as_ref()))
+        }
+        _ => None,
+    };
+    let param = scopes.constant(param).unwrap_or(param);
+    match param {
+        Expr::Array { items, .. } | Expr::Set { items, .. } => {
+            items.iter().filter_map(|item| text(item)).collect()
+        }
+        Expr::Object { fields, .. } => fields.iter().filter_map(|(_, _, value)| text(value)).collect(),
+        _ => text(param).into_iter().collect(),
+    }
+}
+
+/// Where an argument begins.
+fn place(expr: &Expr) -> &Span {
+    match expr {
+        Expr::Call { fcn, .. } => names::begin(fcn),
+        _ => names::begin(expr),
+    }
+}
