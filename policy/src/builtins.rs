@@ -21,6 +21,7 @@ mod numbers;
 mod page;
 mod pattern;
 mod regex;
+mod render;
 mod replace;
 mod segments;
 pub(crate) mod signatures;
@@ -232,7 +233,7 @@ const TABLE: &[(&str, By)] = &[
     ("strings.any_prefix_match", By::Guard(weigh::product)),
     ("strings.any_suffix_match", By::Guard(weigh::product)),
     ("strings.count", By::Ours(count::count)),
-    ("strings.render_template", By::Refused("$\"…{x}…\" or sprintf: its language has loops")),
+    ("strings.render_template", By::Added(2, render::render_template)),
     ("strings.replace_n", By::Ours(replace::replace_n)),
     ("strings.reverse", By::Guard(weigh::linear)),
     ("substring", By::Guard(weigh::linear)),

@@ -1,12 +1,13 @@
 //! What OPA reads and the engine's parser does not, written as what it reads.
 //!
-//! Four things: `$"…{x}…"`, which OPA itself takes for a call of `internal.template_string`; a builtin that is not
+//! Five things: `$"…{x}…"`, which OPA itself takes for a call of `internal.template_string`; a builtin that is not
 //! the engine's own with one argument more, which takes its value: `f(x, y)` is `y = f(x)`; names that begin with a
-//! keyword; and the value of a `with`, which OPA evaluates before the statement. Lines stay lines, and what moved within
-//! a line is found again, so that a problem names the place that its author wrote.
+//! keyword; `[path, value] := walk(x)`; and the value of a `with`, which OPA evaluates before the statement. Lines stay
+//! lines, and what moved within a line is found again, so that a problem names the place that its author wrote.
 
 pub(crate) mod hoist;
 pub(crate) mod keywords;
+mod walked;
 
 use regorus::unstable::{Expr, Module, Ref};
 
@@ -291,12 +292,17 @@ pub(crate) struct Edit {
 }
 
 /// Writes each statement `f(x, y)` of a parsed module as `y = f(x)`, where `f` is one of our builtins and takes one
-/// argument. The engine does so for its own alone. None when there is nothing to write.
+/// argument, and what `walk` gives likewise. The engine does so for its own alone. None when there is nothing to write.
 pub(crate) fn results(module: &Module, names: &Names, translated: &Translated) -> Option<Translated> {
     let mut edits = Vec::new();
+    let own_walk = names.function(module, &["walk".to_owned()]).is_some();
     for rule in &module.policy {
+        let bare = hoist::bare(rule);
         walk::rule(rule, &mut |seen| {
-            if let Seen::Call { span, fcn, params, alone: true } = seen {
+            if let Seen::Opens(stmts) = seen {
+                let here = stmts.iter().filter(|_| !own_walk);
+                edits.extend(here.filter_map(|stmt| walked::statement(&translated.text, stmt, &bare)));
+            } else if let Seen::Call { span, fcn, params, alone: true } = seen {
                 let added = names::path(fcn).filter(|called| names.function(module, called).is_none());
                 let arity = added.and_then(|called| match builtins::known(&called.join(".")) {
                     Some(Known::Added(arity)) => Some(usize::from(arity)),
@@ -361,6 +367,24 @@ mod tests {
                 .replace("([`, ", "([``, ")
                 .replace(", `])", ", ``])")
         );
+    }
+
+    #[test]
+    fn what_walk_gives_is_written_as_a_statement_of_its_own() {
+        let rewritten = |body: &str| {
+            let text = format!("package a\nx if {{\n{body}\n}}\n");
+            let mut engine = regorus::Engine::new();
+            engine.add_policy("a.rego".to_owned(), text.clone()).unwrap();
+            let modules = engine.get_modules();
+            results(&modules[0], &Names::of(modules), &Translated { text, ..Translated::default() })
+                .map(|written| written.text.lines().nth(2).unwrap().to_owned())
+        };
+        assert_eq!(rewritten("[p, v] := walk(input)").unwrap(), "some p, v; walk(input, [p, v])");
+        assert_eq!(rewritten("[_, v] := walk(input.a)").unwrap(), "some v; walk(input.a, [_, v])");
+        for other in ["[v, v] := walk(input)", "[p, v] := walk(v)", "v := walk(input)", "[p, v] := f(input)"]
+        {
+            assert_eq!(rewritten(other), None, "{other}");
+        }
     }
 
     #[test]

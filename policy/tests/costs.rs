@@ -85,6 +85,8 @@ const CALLS: &[&str] = &[
     "sprintf(\"%.1024f\", [1.5])",
     "strings.any_prefix_match(input.few, input.few)",
     "strings.count(input.text, \"a\")",
+    "strings.render_template(\"{{range .a}}{{range $.b}}{{end}}{{end}}\", {\"a\": numbers.range(1, 9), \"b\": numbers.range(1, 900)})",
+    "strings.render_template(\"{{.a}}{{range .a}}{{.}}{{end}}\", {\"a\": array.slice(input.nested, 0, 327)})",
     "strings.replace_n({\"b\": \"c\", \"c\": \"d\", \"d\": \"e\", \"e\": \"f\", \"f\": \"g\", \"g\": \"h\"}, input.eighth)",
     "strings.replace_n({\"a\": input.kilobyte}, input.half_kilobyte)",
     "strings.reverse(input.text)",

@@ -3,6 +3,7 @@
 mod aws;
 mod certificates;
 mod globs;
+mod render;
 
 use std::fs;
 use std::process::Command;

@@ -101,6 +101,8 @@ None of OPA's own test cases is answered differently in silence. What is known t
 * `providers.aws.sign_req` is an error for a URL of anything but host, port, path and query with everything unusual escaped,
   for a header that is named twice in different case, for a body with numbers that are not whole, and for members of the
   request that it does not sign. Where the policy need not know the key, let the route put the credential in.
+* `strings.render_template` knows `{{.a.b}}`, `{{$x.a}}`, `{{len …}}`, `{{not …}}`, `{{if}}`, `{{with}}`, `{{range}}`, `{{else}}`
+  and blanks taken away by `{{-` and `-}}`; all else of Go's language is an error, as are sets and numbers that are not whole.
 * `with` replaces functions and the engine's builtins in tests alone; those that are marked “added” it does not replace.
 * `regex.globs_match` is an error where OPA's own search may miss what two globs share, and for a set that begins with `^`.
 
@@ -122,7 +124,7 @@ What the gate refuses at load, with its place and what to write instead, since t
 * Two modules of a package that import two things by one name, and an import by the name of a rule of the package.
 * A rule whose name is keywords alone (`if.in := 1`) or goes on in brackets after a keyword (`if[\"a\"] := 1`), and a package
   or an import whose first name is a keyword. Else names may begin with keywords as in OPA.
-* `walk` anywhere but as a statement of its own, `walk(x, [path, value])`.
+* `walk` anywhere but as a statement of its own, `walk(x, [path, value])` or `[path, value] := walk(x)`.
 * Data in the place of a rule or of its package.
 * A rule that reads itself by a computed name, even where OPA can tell that it never does.
 * `with` that replaces a function or a builtin outside of tests, or one that is called by two names.

@@ -126,6 +126,10 @@ fn what_costs_too_much_hits_the_cap_before_it_is_done() {
             "providers.aws.sign_req",
             format!("{{\"body\": [{many}, {many}, {many}, {many}, {many}]}}, {{}}, 0"),
         ),
+        (
+            "strings.render_template",
+            format!("`{{{{range .a}}}}{{{{range $.a}}}}{{{{end}}}}{{{{end}}}}`, {{\"a\": {many}}}"),
+        ),
         ("bits.lsh", "1, 1000000000".to_owned()),
         ("product", many.to_owned()),
         ("units.parse", "\"1e999999999\"".to_owned()),

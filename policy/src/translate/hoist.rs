@@ -68,7 +68,7 @@ fn problem(with: &WithModifier) -> Problem {
 }
 
 /// Where the one statement of a rule stands without braces.
-fn bare(rule: &Rule) -> BTreeSet<u32> {
+pub(super) fn bare(rule: &Rule) -> BTreeSet<u32> {
     let Rule::Spec { bodies, .. } = rule else { return BTreeSet::new() };
     let first = bodies.iter().filter_map(|body| {
         let stmt = body.query.stmts.first()?;
