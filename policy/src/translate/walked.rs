@@ -29,10 +29,14 @@ pub(super) fn statement(text: &str, stmt: &LiteralStmt, bare: &BTreeSet<u32>) ->
     let walked = call.trim().strip_prefix("walk(")?.strip_suffix(')')?;
     let (path, value) = (path.text(), value.text());
     let bound: Vec<&str> = [path, value].into_iter().filter(|name| *name != "_").collect();
-    if path == value || written.contains(['\n', '#']) || bound.iter().any(|name| walked.contains(name)) {
+    if path == value || written.contains(['\n', '#']) || names_any(walked, &bound) {
         return None;
     }
     let some = if bound.is_empty() { String::new() } else { format!("some {}; ", bound.join(", ")) };
     let text = format!("{some}walk({walked}, [{path}, {value}])");
     Some(Edit { from: stmt.span.start, to: stmt.span.end, text })
+}
+
+fn names_any(text: &str, names: &[&str]) -> bool {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').any(|word| names.contains(&word))
 }
