@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regorus::unstable::{Module, Ref};
+use regorus::unstable::{Module, Ref, Span};
 
 use super::names::{self, Names, Path};
 use super::walk::{self, Seen};
-use crate::problem::{Problem, column};
+use crate::problem::Problem;
 
 /// Deepest nesting of expressions along any chain of rules that read or call one another. A level takes the engine
 /// up to a kilobyte of stack.
@@ -24,7 +24,8 @@ pub(super) struct Node {
     pub(super) calls: BTreeSet<Path>,
     /// What it puts in the place of functions, which then stands below all that it reads.
     pub(super) mocks: BTreeSet<Path>,
-    place: Option<(String, u32, u32, String)>,
+    /// Where it begins. The text of its module is shared, not copied for each of its rules.
+    place: Option<Span>,
 }
 
 /// Refuses rules that read themselves, and chains that go too deep.
@@ -49,10 +50,9 @@ pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Vec<P
         } else {
             continue;
         };
-        let problem = Problem::of("", &construct, why, instead);
-        problems.push(match nodes.get(path).and_then(|node| node.place.clone()) {
-            Some((file, line, column, text)) => Problem { file, ..problem }.at(line, column, &text),
-            None => problem,
+        problems.push(match nodes.get(path).and_then(|node| node.place.as_ref()) {
+            Some(span) => Problem::of(span.source.get_path(), &construct, why, instead).at_span(span),
+            None => Problem::of("", &construct, why, instead),
         });
         // The chains above repeat it.
         return;
@@ -78,12 +78,7 @@ pub(super) fn nodes(modules: &[Ref<Module>], names: &Names) -> BTreeMap<Path, No
             });
             let node = nodes.entry(names::rule_path(&package, rule)).or_default();
             node.depth = node.depth.max(depth + RULE);
-            let span = rule.span();
-            let source = &span.source;
-            node.place.get_or_insert_with(|| {
-                let column = column(source.get_contents(), span.line, span.col);
-                (source.get_path().clone(), span.line, column, source.get_contents().clone())
-            });
+            node.place.get_or_insert_with(|| rule.span().clone());
             let local = |path: &&Path| path.first().is_some_and(|first| bound.contains(first));
             let means =
                 |path: &Path| (!path.is_empty() && !local(&path)).then(|| names::resolve(module, path));
