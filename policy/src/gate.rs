@@ -4,6 +4,7 @@
 //! runs as deep as the text says. A policy that would meet any of this is refused when it is loaded.
 
 mod calls;
+mod conflicts;
 mod depth;
 mod entrypoint;
 mod imports;
@@ -60,6 +61,7 @@ pub(crate) fn after_parsing(
     for module in modules {
         calls::check(module, &names, whole, &mut leaves, problems);
     }
+    conflicts::check(modules, problems);
     imports::check(modules, &names, problems);
     packages::check(modules, &names, problems);
     mocks::check(modules, &names, problems);

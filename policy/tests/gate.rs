@@ -541,3 +541,73 @@ fn a_thousand_of_anything_is_judged_long_before_loading_is_given_up() {
     let problems = load(&"# METADATA\n\n".repeat(9_000), &[]).err();
     assert_eq!(problems, None);
 }
+
+#[test]
+fn a_rule_in_the_place_of_another_is_refused_as_opa_refuses_it() {
+    for (body, line, construct) in [
+        ("decision.allow := true", 4, "data.postern.decision"),
+        ("x := {\"a\": 1}\nx.b := 2", 5, "data.postern.x"),
+        ("x contains 1\nx.b := 2", 5, "data.postern.x"),
+        ("x.y contains 1\nx.y[\"z\"] := 2", 5, "data.postern.x.y"),
+        ("x(_) := 1\nx := 2", 4, "data.postern.x"),
+        ("x(_) := 1\nx(_, _) := 2", 4, "data.postern.x"),
+        ("x contains 1\nx[y] := 3 if some y in [2]", 4, "data.postern.x"),
+        ("default x := 1\nx[y] := 3 if some y in [2]", 4, "data.postern.x"),
+        ("default x := 1\ndefault x := 1", 5, "data.postern.x"),
+    ] {
+        refused(body, line, construct);
+    }
+    for body in [
+        "x.a := 1\nx.b := 2",
+        "x.a := 1\nx[y] := 3 if some y in [2]",
+        "x[y] := 3 if some y in [2]\nx.a.b := 1",
+        "default f(_) := 1\nf(x) := x",
+        "x := 1 if input.route\nx := 2 if not input.route",
+    ] {
+        load(body, &[]).unwrap_or_else(|problems| panic!("{body}: {problems:?}"));
+    }
+}
+
+#[test]
+fn a_package_cannot_allow_in_the_place_of_the_decision() {
+    for package in ["postern.decision", "postern[\"decision\"].deep"] {
+        let text = format!("package {package}\nallow := true");
+        let problems = load("", &[("other.rego", &text)]).unwrap_err();
+        let problem = problems.first().unwrap();
+        assert_eq!(problem.construct, "data.postern.decision", "{problem}");
+        assert_eq!(problem.file, "other.rego");
+        assert!(problem.why.contains("main.rego"), "{problem}");
+    }
+}
+
+#[test]
+fn nothing_is_called_as_the_documents_are() {
+    for (import, name) in
+        [("data.input", "input"), ("data.x as input", "input"), ("input.request as data", "data")]
+    {
+        let sources = Sources::from_modules(
+            [("main.rego", format!("package postern\nimport {import}\ndefault decision := false").as_str())],
+            [],
+        );
+        let error =
+            PolicySet::compile(&sources, "data.postern.decision", Duration::from_secs(1)).unwrap_err();
+        let problem = error.problems.first().unwrap();
+        assert_eq!((problem.line, problem.construct.as_str()), (2, name), "{problem}");
+    }
+    refused("f(input) := input.x", 4, "input");
+    refused("f([_, {\"a\": data}]) := data", 4, "data");
+}
+
+#[test]
+fn a_module_of_many_rules_is_kept_in_memory_once_and_not_for_each_rule() {
+    let most = || {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+    };
+    let rules: String = (0..1_000).map(|n| format!("rule_{n} if true\n")).collect();
+    let comment = format!("# {}\n", "x".repeat(4_000)).repeat(220);
+    load(&format!("{comment}{rules}"), &[]).unwrap();
+
+    assert!(most() < 512, "{} MiB", most());
+}

@@ -24,6 +24,7 @@ pub(super) fn check(
     }
     for rule in &module.policy {
         problems.extend(wrong_arguments(rule));
+        problems.extend(shadowing_arguments(rule));
         walk::rule(rule, &mut |seen| match seen {
             Seen::Call { span, fcn, params, alone } => {
                 let Some(called) = names::path(fcn) else {
@@ -72,6 +73,27 @@ fn wrong_arguments(rule: &Rule) -> Option<Problem> {
             ))
         }
         _ => None,
+    })
+}
+
+/// An argument that is named as a document is, in whose place it would be read.
+fn shadowing_arguments(rule: &Rule) -> Option<Problem> {
+    let (Rule::Spec { head: RuleHead::Func { args, .. }, .. } | Rule::Default { args, .. }) = rule else {
+        return None;
+    };
+    args.iter().find_map(|arg| {
+        let mut found = None;
+        walk::expression(arg, &mut |seen| {
+            if let Seen::Ref(refr) = seen
+                && let Expr::Var { span, .. } = refr
+                && matches!(span.text(), "input" | "data")
+            {
+                found.get_or_insert_with(|| {
+                    at(span, span.text(), "is the name of an argument", "another name")
+                });
+            }
+        });
+        found
     })
 }
 

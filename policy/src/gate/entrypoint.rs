@@ -71,8 +71,6 @@ pub(crate) fn check(modules: &[Ref<Module>], entrypoint: &str, problems: &mut Ve
                  `policy.entrypoint` and `--entrypoint`"
             ),
         ));
-    } else if defaults > 1 {
-        problems.push(Problem::of("", entrypoint, "has more than one default", "one of them"));
     } else if defaults == 0 {
         let why = "has no default: a request no rule speaks of would have no answer";
         problems.push(Problem::of("", entrypoint, why, format!("{default} in its package")));

@@ -1,5 +1,5 @@
 //! Imports belong to one module in OPA, and to the whole package in the engine: what would mean two things there is
-//! refused.
+//! refused. So is what OPA and the engine read differently: an import whose name is `data` or `input`.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,10 @@ pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Vec<P
             let Some((alias, target)) = alias(import) else { continue };
             let mut full = names::package(module);
             full.push(alias.clone());
-            if names.defines_below(&full) && full != target {
+            if alias == "data" || alias == "input" {
+                let why = "is imported under a name that is a document of its own";
+                problems.push(problem(import, &alias, why));
+            } else if names.defines_below(&full) && full != target {
                 let why = "is imported, and a rule of the package too";
                 problems.push(problem(import, &alias, why));
             } else if known.get(&full).is_some_and(|other| *other != target) {
