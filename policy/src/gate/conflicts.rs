@@ -84,6 +84,5 @@ fn named(modules: &[Ref<Module>]) -> BTreeMap<Path, Named<'_>> {
 }
 
 fn problem(span: &Span, name: &str, why: &str, instead: &str) -> Problem {
-    let text = span.source.get_contents();
-    Problem::of(span.source.get_path(), name, why, instead).at(span.line, span.col, text)
+    Problem::of(span.source.get_path(), name, why, instead).at_span(span)
 }
