@@ -22,7 +22,7 @@ fn words(line: &str, folder: &Path) -> Vec<OsString> {
             // The second word is the verb, any other of this name the folder.
             let path = word.contains('/')
                 || word.ends_with(".tar.gz")
-                || word.ends_with(".jsonl")
+                || word == "records.jsonl"
                 || (word == "policy" && words.len() > 1);
             words.push(if path { folder.join(word).into() } else { word.into() });
         }
@@ -71,7 +71,7 @@ fn every_block_of_the_page_for_authors_is_true() {
         match kind.split_once(' ') {
             Some(("rego" | "json", file)) => {
                 // A record is one line of its file.
-                let text = if file.ends_with(".jsonl") { text.replace("\n ", " ") } else { text.to_owned() };
+                let text = if file == "records.jsonl" { text.replace("\n ", " ") } else { text.to_owned() };
                 let text = text + "\n";
                 let file = folder.path().join(file);
                 std::fs::create_dir_all(file.parent().unwrap()).unwrap();
