@@ -68,7 +68,7 @@ pub use judge::Judge;
 pub use kept::{Keeping, Kept, MASKED};
 pub use kind::{Kind, Member};
 pub use nearest::nearest;
-pub use problem::{LoadError, Problem};
+pub use problem::{LoadError, Problem, moves_the_cursor};
 pub use schema::{decision_schema, input_schema};
 pub use sources::{SourceError, Sources, Tests};
 pub use trial::{

@@ -1,6 +1,6 @@
 //! Why a policy is refused at load: every problem at once, each with its place and what to write instead.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use regorus::unstable::Span;
 
@@ -85,10 +85,10 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.file.is_empty(), self.line) {
             (true, _) => write!(f, "policy: ")?,
-            (false, 0) => write!(f, "{}: ", self.file)?,
-            (false, line) => write!(f, "{}:{line}:{}: ", self.file, self.column)?,
+            (false, 0) => write!(f, "{}: ", Shown(&self.file))?,
+            (false, line) => write!(f, "{}:{line}:{}: ", Shown(&self.file), self.column)?,
         }
-        write!(f, "`{}` {}", self.construct, self.why)?;
+        write!(f, "`{}` {}", Shown(&self.construct), Shown(&self.why))?;
         if !self.excerpt.is_empty() {
             let number = self.line.to_string();
             let margin = " ".repeat(number.len());
@@ -96,12 +96,30 @@ impl fmt::Display for Problem {
             let column = usize::try_from(self.column).unwrap_or(0).saturating_sub(1);
             let blank = |c: char| if c == '\t' { '\t' } else { ' ' };
             let indent: String = self.excerpt.chars().take(column).map(blank).collect();
-            write!(f, "\n {margin} |\n {number} | {}\n {margin} | {indent}^", self.excerpt)?;
+            let excerpt = Shown(&self.excerpt);
+            write!(f, "\n {margin} |\n {number} | {excerpt}\n {margin} | {indent}^")?;
         }
         if !self.instead.is_empty() {
-            write!(f, "\n   instead: {}", self.instead)?;
+            write!(f, "\n   instead: {}", Shown(&self.instead))?;
         }
         Ok(())
+    }
+}
+
+/// Whether a character could move the reader's cursor or turn the direction of writing. A text that others wrote is
+/// shown without.
+#[must_use]
+pub fn moves_the_cursor(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A text of the author's, who may be somebody else than the reader: its lines and tabs, and nothing else that moves.
+struct Shown<'a>(&'a str);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hidden = |c: char| moves_the_cursor(c) && !matches!(c, '\n' | '\t');
+        self.0.chars().try_for_each(|c| f.write_char(if hidden(c) { char::REPLACEMENT_CHARACTER } else { c }))
     }
 }
 
@@ -132,6 +150,17 @@ mod tests {
         let expected = "a.rego:2:7: `http.send` is not in the engine\n   |\n 2 | \tx := http.send({})\n   | \t     ^\n   \
                         instead: data read at load";
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn nothing_that_an_author_wrote_moves_the_cursor() {
+        let text = "x := \"\u{1b}[2J\u{202e}\"";
+        let problem = Problem::of("a\u{1b}.rego", "\u{7}", "no\r", "\u{9b}0m").at(1, 1, text);
+
+        let shown = problem.to_string();
+
+        assert!(!shown.chars().any(|c| moves_the_cursor(c) && c != '\n'), "{shown:?}");
+        assert!(shown.contains("1 | x := \"\u{fffd}[2J\u{fffd}\""), "{shown:?}");
     }
 
     #[test]

@@ -219,6 +219,11 @@ fn a_comparison_that_no_request_decides_is_refused_with_what_to_write() {
         ("x if input.request.headers[\"x-a\"] != \"1\"", "`\"1\" in input.request.headers[\"x-a\"]`"),
         ("x if input.request.query.dry = \"1\"", "`\"1\" in input.request.query.dry`"),
         ("x if { dry := input.request.query.dry; dry == \"1\" }", "`\"1\" in input.request.query.dry`"),
+        (
+            "x if input.request.segments == \"a\"",
+            "`input.request.segments[0]`, one segment of it, or the list",
+        ),
+        ("x if input.caller.path != \"a\"", "`input.caller.path[0]`"),
         ("x if input.now == \"x\"", "a whole number"),
         ("x if input.now == 1.5", "a whole number"),
         ("x if input.request.method == null", "text"),

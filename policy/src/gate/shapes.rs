@@ -124,7 +124,14 @@ impl Place {
                 format!("{}it is one of {}", meant.unwrap_or_default(), words.join(", "))
             }
             Kind::List(Kind::Text) if text && !self.decides => {
-                format!("`{written} in {}`, or the list `[{written}]`", self.path)
+                let one = match self.path.as_str() {
+                    // One segment anywhere is not what a path that begins with it is.
+                    path @ ("input.request.segments" | "input.caller.path") => {
+                        format!("`{path}[0]`, one segment of it")
+                    }
+                    path => format!("`{written} in {path}`, for `!=` with `not` before it"),
+                };
+                format!("{one}, or the list `[{written}]`")
             }
             kind => kind.name().to_owned(),
         };

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use postern_policy::{Clause, Explanation, How, Known, Rule, Stopped, Verdict};
+use postern_policy::{Clause, Explanation, How, Known, Rule, Stopped, Verdict, moves_the_cursor};
 use serde_json::{Value, json};
 
 /// What a line begins with, padded; nothing that could move the reader's cursor goes through.
@@ -13,9 +13,7 @@ pub(super) fn line(text: &mut String, name: &str, said: &str) {
 
 /// A text without control characters, nor those that turn the direction of writing: it may come from callers.
 pub(super) fn printable(text: &str) -> String {
-    let turns =
-        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().map(|c| if c.is_control() || turns(c) { '\u{fffd}' } else { c }).collect()
+    text.chars().map(|c| if moves_the_cursor(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 /// A decision in a few words: `denied  after_hours  closed until six`.

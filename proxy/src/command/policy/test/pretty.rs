@@ -2,6 +2,8 @@ use std::fmt::Write as _;
 
 use postern_policy::{Case, Coverage, Test, TestOutcome, TestReport};
 
+use crate::command::reasons::printable;
+
 use super::machine::{percent, ranges};
 use super::print::{self, Paint};
 use super::{Counts, groups};
@@ -51,9 +53,10 @@ fn one(out: &mut String, test: &Test, paint: Paint) {
         let blank: String = excerpt.chars().take_while(|c| c.is_whitespace()).collect();
         let _written = writeln!(
             out,
-            "\n  {}:{line}:{}: did not hold\n   {margin} |\n   {number} | {excerpt}\n   {margin} | {blank}^\n",
+            "\n  {}:{line}:{}: did not hold\n   {margin} |\n   {number} | {}\n   {margin} | {blank}^\n",
             test.file,
-            blank.chars().count() + 1
+            blank.chars().count() + 1,
+            excerpt.split('\t').map(printable).collect::<Vec<_>>().join("\t"),
         );
     }
     if !test.output.is_empty() {
@@ -65,7 +68,7 @@ fn cases(text: &mut String, all: &[Case], depth: usize, paint: Paint) {
     for (note, below) in groups(all, depth) {
         let passed = below.iter().all(|case| case.passed);
         let word = if passed { paint.good("PASS") } else { paint.bad("FAIL") };
-        let _written = writeln!(text, "{}{note}: {word}", "  ".repeat(depth + 1));
+        let _written = writeln!(text, "{}{}: {word}", "  ".repeat(depth + 1), printable(note));
         cases(text, below, depth + 1, paint);
     }
 }
@@ -102,5 +105,5 @@ fn lines(text: &mut String, coverage: &Coverage) {
 }
 
 fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+    text.lines().map(|line| format!("  {}", printable(line))).collect::<Vec<_>>().join("\n")
 }
