@@ -8,7 +8,7 @@
 mod clause;
 mod probe;
 mod read;
-mod text;
+pub(crate) mod text;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

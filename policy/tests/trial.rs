@@ -153,6 +153,45 @@ test_none[note] if {
 }
 
 #[test]
+fn a_case_may_be_bound_by_a_statement_that_begins_or_ends_in_a_text() {
+    let tests = run("package postern_test
+test_ends[name] if { name := \"POST\"; name != \"GET\" }
+test_raw[name] if { name := `POST`; name == \"GET\" }
+test_ends_a_line[name] if {
+	name := \"POST\"
+	name == \"POST\"
+}
+test_alone[name] if name := \"POST\"
+test_begins[name] if \"POST\" = name
+test_with[name] if {
+	name := input.route with input.route as \"POST\"
+	name == \"POST\"
+}
+test_key[\"POST\"][name] if { name := \"POST\" }
+");
+    let told: Vec<_> = tests
+        .iter()
+        .map(|test| {
+            let cases: Vec<_> = test.cases.iter().map(|case| (case.notes.join("/"), case.passed)).collect();
+            (test.name.as_str(), cases)
+        })
+        .collect();
+    let post = |passed| vec![("POST".to_owned(), passed)];
+    assert_eq!(
+        told,
+        [
+            ("test_ends", post(true)),
+            ("test_raw", post(false)),
+            ("test_ends_a_line", post(true)),
+            ("test_alone", post(true)),
+            ("test_begins", post(true)),
+            ("test_with", post(true)),
+            ("test_key", vec![("POST/POST".to_owned(), true)]),
+        ]
+    );
+}
+
+#[test]
 fn tests_behind_an_interpolated_string_are_told_apart_as_well() {
     let tests = run("package postern
 test_text if $\"{1} and {2}\" == \"1 and 2\"

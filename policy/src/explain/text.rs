@@ -4,7 +4,7 @@
 use regorus::unstable::{Expr, Ref, RuleAssign, Span};
 
 /// From where to where something stands in the text that the engine read, in bytes.
-pub(super) type Stretch = (u32, u32);
+pub(crate) type Stretch = (u32, u32);
 
 fn quote(span: &Span, at: u32) -> bool {
     matches!(span.source.get_contents().as_bytes().get(at as usize), Some(b'"' | b'`'))
@@ -16,7 +16,7 @@ fn end(span: &Span) -> u32 {
 }
 
 /// A statement whole.
-pub(super) fn statement(span: &Span) -> Stretch {
+pub(crate) fn statement(span: &Span) -> Stretch {
     let from = if span.start > 0 && quote(span, span.start - 1) { span.start - 1 } else { span.start };
     (from, end(span))
 }
@@ -54,7 +54,7 @@ pub(super) fn arguments(name: &Expr, arguments: &[Ref<Expr>]) -> Vec<Stretch> {
 }
 
 /// The text of a stretch.
-pub(super) fn of(span: &Span, (from, to): Stretch) -> &str {
+pub(crate) fn of(span: &Span, (from, to): Stretch) -> &str {
     span.source.get_contents().get(from as usize..to as usize).unwrap_or_default()
 }
 

@@ -8,6 +8,7 @@ use regorus::Value;
 use regorus::unstable::{Expr, Literal, LiteralStmt, Rule};
 
 use super::Case;
+use crate::explain::text;
 use crate::translate::Edit;
 
 /// How such a line begins; no test prints it by chance.
@@ -18,7 +19,8 @@ pub(super) fn keys(refr: &Expr) -> Vec<String> {
     match refr {
         Expr::RefBrack { refr, index, .. } => {
             let mut keys = keys(refr);
-            keys.push(index.span().text().to_owned());
+            let span = index.span();
+            keys.push(text::of(span, text::statement(span)).to_owned());
             keys
         }
         Expr::RefDot { refr, field, .. } => {
@@ -41,13 +43,14 @@ pub(super) fn edits(rule: &Rule, keys: &[String]) -> Vec<Edit> {
     for body in bodies {
         let stmts = &body.query.stmts;
         let Some(stmt) = binding(stmts, keys) else { continue };
-        let after = stmt.span.source.get_contents().get(stmt.span.end as usize..).unwrap_or_default();
+        let (from, to) = text::statement(&stmt.span);
+        let after = stmt.span.source.get_contents().get(to as usize..).unwrap_or_default();
         if stmts.len() == 1 && !after.trim_start().starts_with('}') {
             // A body of one statement needs no braces, one of two does.
-            edits.push(Edit { from: stmt.span.start, to: stmt.span.start, text: "{ ".to_owned() });
-            edits.push(Edit { from: stmt.span.end, to: stmt.span.end, text: format!("; {says} }}") });
+            edits.push(Edit { from, to: from, text: "{ ".to_owned() });
+            edits.push(Edit { from: to, to, text: format!("; {says} }}") });
         } else {
-            edits.push(Edit { from: stmt.span.end, to: stmt.span.end, text: format!("; {says}") });
+            edits.push(Edit { from: to, to, text: format!("; {says}") });
         }
     }
     edits
