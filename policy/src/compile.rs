@@ -19,7 +19,7 @@ use crate::metadata;
 use crate::problem::{LoadError, Problem, column};
 use crate::scans;
 use crate::sources::{DataFile, Sources};
-use crate::translate::{self, Translated, hoist, keywords};
+use crate::translate::{self, Translated, hoist, keywords, prints};
 
 /// Longest time for parsing and checking one policy; past it the policy is refused and its thread abandoned.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -223,12 +223,8 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
     if problems.is_empty() {
         gate::entrypoint(engine.get_modules(), purpose, &mut problems);
     }
-    for file in &sources.data {
-        if let Err(problem) = add_data(&mut engine, file) {
-            problems.push(*problem);
-        }
-    }
-    let modules = engine.get_modules().clone();
+    add_all(&mut engine, sources, &mut problems);
+    let mut modules = engine.get_modules().clone();
     if problems.is_empty() {
         within_roots(sources, &texts, &modules, &mut problems);
     }
@@ -242,6 +238,17 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
     if !problems.is_empty() {
         return Err(refused(problems, &texts));
     }
+    if matches!(purpose, Purpose::Decisions(_) | Purpose::Proof)
+        && let Some(erased) = prints::erased(&modules, &texts)
+    {
+        texts = erased;
+        engine = parse(sources, &texts, &mut problems);
+        add_all(&mut engine, sources, &mut problems);
+        if !problems.is_empty() {
+            return Err(refused(problems, &texts));
+        }
+        modules = engine.get_modules().clone();
+    }
     prepare(&mut engine)
         .map_err(|error| refused(vec![engines_problem(sources, &texts, "", &error.to_string())], &texts))?;
     let contact = match purpose {
@@ -249,11 +256,11 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
             let of = |text: &Translated| annotations.get(text.of).map_or(&[][..], Vec::as_slice);
             metadata::contact(modules.iter().zip(texts.iter().map(of)), entrypoint)
         }
-        Purpose::Tests | Purpose::Queries => None,
+        Purpose::Tests | Purpose::Proof | Purpose::Queries => None,
     };
     let warnings = match purpose {
         Purpose::Decisions(_) => scans::warnings(&modules, &engine.get_data()),
-        Purpose::Tests | Purpose::Queries => Vec::new(),
+        Purpose::Tests | Purpose::Proof | Purpose::Queries => Vec::new(),
     };
     let warnings = warnings.into_iter().map(|problem| restore(sources, &texts, problem)).collect();
     Ok(Prepared { engine, leaves, contact, warnings, texts })
@@ -341,6 +348,11 @@ fn prepare(engine: &mut Engine) -> anyhow::Result<()> {
     engine.eval_query("true".to_owned(), false).map(drop)
 }
 
+fn add_all(engine: &mut Engine, sources: &Sources, problems: &mut Vec<Problem>) {
+    let added = sources.data.iter().filter_map(|file| add_data(engine, file).err());
+    problems.extend(added.map(|problem| *problem));
+}
+
 fn add_data(engine: &mut Engine, file: &DataFile) -> Result<(), Box<Problem>> {
     let problem = |why: String| Box::new(Problem::of(&file.name, "data", why, ""));
     let document =
@@ -378,6 +390,27 @@ fn engines_problem(sources: &Sources, texts: &[Translated], name: &str, message:
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_live_decision_prints_nothing_and_a_query_what_the_policy_says() {
+        let text = "package postern\ndefault decision := false\ndecision if {\n\tprint(\"route\", input.route)\n\t\
+                    input.route == data.route # as recorded\n}\n";
+        let data = [("", r#"{"route": "go"}"#)];
+        let sources = Sources::from_modules([("main.rego", text)], data);
+        let entrypoint = "data.postern.decision";
+        for (purpose, prints) in
+            [(Purpose::Decisions(entrypoint.to_owned()), 0), (Purpose::Proof, 0), (Purpose::Queries, 1)]
+        {
+            let mut engine = load(&sources, purpose).unwrap().engine;
+            engine.set_input(Value::from_json_str(r#"{"route": "go"}"#).unwrap());
+            assert_eq!(engine.eval_rule(entrypoint.to_owned()).unwrap(), Value::Bool(true));
+            assert_eq!(engine.take_prints().unwrap().len(), prints);
+        }
+        let wrong = text.replace("input.route)", "input.rute)");
+        let wrong = Sources::from_modules([("main.rego", &*wrong)], data);
+        let problems = load(&wrong, Purpose::Decisions(entrypoint.to_owned())).err().unwrap().problems;
+        assert_eq!((problems[0].line, problems[0].construct.as_str()), (4, "input.rute"));
+    }
 
     #[test]
     fn a_load_does_not_begin_while_two_that_were_given_up_still_run() {

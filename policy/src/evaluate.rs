@@ -40,7 +40,7 @@ impl Evaluator {
         let outcome = fenced(*fuse, now, || {
             engine.set_input(input);
             let value = engine.eval_rule(entrypoint.clone());
-            // Gathered only so that they are not written to standard error.
+            // None is left in what decides; an engine that stays would keep each.
             drop(engine.take_prints());
             value
         });

@@ -35,6 +35,8 @@ pub(crate) enum Purpose {
     Decisions(String),
     /// Its tests, whose inputs are requests too.
     Tests,
+    /// The same, where nobody reads what they print.
+    Proof,
     /// Queries of the workbench, and OPA's own cases: the input is what they bring, the entrypoint what they ask.
     Queries,
 }

@@ -7,6 +7,7 @@
 
 pub(crate) mod hoist;
 pub(crate) mod keywords;
+pub(crate) mod prints;
 mod walked;
 
 use regorus::unstable::{Expr, Module, Ref};

@@ -104,20 +104,22 @@ pub enum TestError {
 pub fn run_tests(sources: &Sources, run: TestRun<'_>) -> Result<TestReport, TestError> {
     let only = run.only.map(regex::Regex::new).transpose();
     let only = only.map_err(|error| TestError::Pattern(error.to_string()))?;
-    Ok(run_within(sources, only.as_ref(), run, Duration::MAX)?)
+    Ok(run_within(sources, Purpose::Tests, only.as_ref(), run, Duration::MAX)?)
 }
 
 /// Runs them, all together no longer than `within`: what is not begun by then is late without having been run.
 fn run_within(
     sources: &Sources,
+    purpose: Purpose,
     only: Option<&regex::Regex>,
     run: TestRun<'_>,
     within: Duration,
 ) -> Result<TestReport, LoadError> {
-    let mut first = load(sources, Purpose::Tests)?;
+    let mut first = load(sources, purpose)?;
     let modules = first.engine.get_modules().clone();
     let (found, edited) = find::tests(sources, &modules, &first.texts);
     let engine = match edited {
+        // Only what tells the cases apart is printed here where nothing else is.
         Some(edited) => load(&edited, Purpose::Tests)?.engine,
         None => first.engine,
     };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Test, TestOutcome, TestRun, run_within};
+use crate::gate::Purpose;
 use crate::problem::{LoadError, Problem};
 use crate::sources::Sources;
 
@@ -28,7 +29,8 @@ fn prove_within(sources: &Sources, within: Duration) -> Result<usize, LoadError>
         return Ok(0);
     }
     let sources = sources.with_tests();
-    let report = run_within(&sources, None, TestRun { only: None, fuse: ONE, coverage: false }, within)?;
+    let run = TestRun { only: None, fuse: ONE, coverage: false };
+    let report = run_within(&sources, Purpose::Proof, None, run, within)?;
     let wrong = |test: &&Test| matches!(test.outcome, TestOutcome::Failed | TestOutcome::Error(_));
     let failed: Vec<&Test> = report.tests.iter().filter(wrong).collect();
     if failed.is_empty() {
@@ -111,6 +113,22 @@ mod tests {
         ] {
             assert!(said.contains(words), "`{words}` is not in:\n{said}");
         }
+    }
+
+    #[test]
+    fn nothing_is_kept_of_what_a_test_prints_but_its_cases_are_told() {
+        let tests = "test_each[n] if {\n\tsome n in [\"one\", \"two\"]\n\tprint(\"trying\", n)\n\tn != \"\"\n}\n\
+                     test_alone if print(\n\t\"a\",\n\tprint(`b`),\n)\n\
+                     test_behind if {\n\tx := [y | y := 1; print(y)]\n\tprint(\"(\"); x == [1]\n}\n";
+        assert_eq!(proved(tests), Ok(3));
+
+        let sources = Sources::from_modules([("a_test.rego", &*format!("package a_test\n\n{tests}"))], []);
+        let run = TestRun { only: None, fuse: ONE, coverage: false };
+        let report = run_within(&sources, Purpose::Proof, None, run, ALL).unwrap();
+        assert!(report.tests.iter().all(|test| test.output.is_empty()), "{:?}", report.tests);
+        assert_eq!(report.tests[0].cases.len(), 2);
+        let report = run_within(&sources, Purpose::Tests, None, run, ALL).unwrap();
+        assert!(report.tests.iter().all(|test| !test.output.is_empty()), "{:?}", report.tests);
     }
 
     #[test]
