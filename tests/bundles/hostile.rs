@@ -193,7 +193,11 @@ fn a_damaged_copy_is_said_and_not_used_and_the_service_mends_it() {
         let folder = std::fs::read_dir(site_copy(&site)).into_iter().flatten().flatten();
         folder.map(|entry| entry.path()).find(|path| path.to_string_lossy().ends_with(".tar.gz"))
     };
-    until("a copy is kept", || kept().is_some());
+    // Written after the archive: without it there is no copy to speak of.
+    let note = site_copy(&site).join("current.json");
+    let noted =
+        || std::fs::read(&note).is_ok_and(|text| serde_json::from_slice::<serde_json::Value>(&text).is_ok());
+    until("a copy is kept", || kept().is_some() && noted());
     let copy = kept().unwrap();
     double.say(|_| Vec::new());
     let damages: [&dyn Fn(); 3] = [
@@ -214,7 +218,7 @@ fn a_damaged_copy_is_said_and_not_used_and_the_service_mends_it() {
         site.ready();
         assert_eq!(site.request().0, 200);
         double.say(|_| Vec::new());
-        until("it is mended", || std::fs::read(&copy).is_ok_and(|bytes| bytes == again));
+        until("it is mended", || std::fs::read(&copy).is_ok_and(|bytes| bytes == again) && noted());
         site.restart();
         site.ready();
     }
