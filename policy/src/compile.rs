@@ -197,6 +197,9 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
     }
     let mut engine = parse(sources, &texts, &mut problems);
     if problems.is_empty() {
+        gate::first_after_parsing(engine.get_modules(), &mut problems);
+    }
+    if problems.is_empty() {
         match keywords::moved(engine.get_modules(), &texts) {
             Ok(None) => {}
             Ok(Some(moved)) => {

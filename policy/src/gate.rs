@@ -3,6 +3,7 @@
 //! The engine reports an unknown function when a call of it is reached, answers some constructs with silence, and
 //! runs as deep as the text says. A policy that would meet any of this is refused when it is loaded.
 
+pub(crate) mod bodies;
 mod calls;
 mod conflicts;
 mod depth;
@@ -26,6 +27,12 @@ use crate::problem::Problem;
 /// What must hold before the engine's parser may see the text: its time grows with the nesting of brackets.
 pub(crate) fn before_parsing(name: &str, text: &str, problems: &mut Vec<Problem>) {
     text::check(name, text, problems);
+}
+
+/// What must hold once all modules are parsed and before anything else looks at them: what follows takes its time with
+/// the length of a body.
+pub(crate) fn first_after_parsing(modules: &[Ref<Module>], problems: &mut Vec<Problem>) {
+    bodies::check(modules, problems);
 }
 
 /// What a policy is loaded for.

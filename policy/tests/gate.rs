@@ -43,6 +43,24 @@ fn a_call_of_what_the_engine_lacks_is_found_wherever_it_hides() {
 }
 
 #[test]
+fn a_body_has_a_limit_of_statements_wherever_it_stands() {
+    let lines = |count: usize| "\tinput.now > 1\n".repeat(count);
+    let chain: String = (0..2_000).map(|n| format!("\tx{n} = x{}\n", n + 1)).collect();
+    for (body, line) in [
+        (format!("x if {{\n{}}}", lines(2_001)), 2_005),
+        (format!("x if {{\n\tx2000 := 1\n{chain}}}"), 2_005),
+        (format!("x if false else := 1 if {{\n{}}}", lines(2_001)), 2_005),
+        (format!("x := [1 |\n{}]", lines(2_001)), 2_005),
+        (format!("x if every y in [1] {{\n{}}}", lines(2_001)), 2_005),
+        (format!("f(x) if {{\n{}}}", lines(19_000)), 2_005),
+    ] {
+        let problem = refused(&body, line, "body");
+        assert!(problem.file == "main.rego" && problem.why.contains("2000"), "{problem}");
+    }
+    load(&format!("x if {{\n{}}}", lines(2_000)), &[]).unwrap();
+}
+
+#[test]
 fn a_stub_or_an_unbounded_builtin_names_what_to_write_instead() {
     for name in [
         "http.send",

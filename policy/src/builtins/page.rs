@@ -155,9 +155,11 @@ What is refused by its size: ";
 pub fn builtins_page() -> String {
     let mut page = String::from(BEGIN);
     let (lines, columns) = (crate::gate::text::LINES, crate::gate::text::COLUMNS);
+    let statements = crate::gate::bodies::STATEMENTS;
     let _written = write!(
         page,
         "{DIFFERENT}modules of more than {lines} lines or {columns} characters in one of them, brackets more than 10 deep, \
+         bodies of more than {statements} statements, \
          rules more than 600 expressions deep in one another, and data or input of more than {MAX_VALUES} values or {MAX_DEPTH} \
          deep.\n\n`postern policy conformance DIR` counts what this means for OPA's own cases; the figures stand in \
          `policy/tests/conformance.txt`, and a test holds them.\n\n"
