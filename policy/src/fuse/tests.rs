@@ -51,6 +51,19 @@ fn recorded_inputs_take_the_place_of_generated_ones() {
 }
 
 #[test]
+fn an_input_that_ends_in_an_error_counts_for_the_time_until_then() {
+    let stops = "decision if to_number(input.route) == 1";
+    let fuse = FUSE.saturating_mul(10);
+    assert_eq!(judged(stops, &[("inputs/stops.json", r#"{"route": "x"}"#)], fuse), Ok(()));
+
+    // What it took before the error is not forgiven.
+    let late = "decision if {\n\tcount([1 | some a in numbers.range(1, 9000); some b in numbers.range(1, 9000); a == b + 7]) > 9\n\t\
+                to_number(input.route) == 1\n}";
+    let problems = judged(late, &[("inputs/late.json", r#"{"route": "x"}"#)], FUSE).unwrap_err();
+    assert_eq!(problems[0].construct, "inputs/late.json");
+}
+
+#[test]
 fn an_input_that_is_no_document_is_refused_with_its_name() {
     for wrong in ["{", "", &"[".repeat(100), &format!("[{}1]", "1,".repeat(200_000))] {
         let problems = judged("", &[("inputs/wrong.json", wrong)], FUSE).unwrap_err();
