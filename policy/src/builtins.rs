@@ -5,8 +5,10 @@
 //! size of its arguments first, answered by us, or refused at load. A builtin that is not in the table, because a
 //! newer engine brought it, is refused too. The page of the reference is written from the same table.
 
+mod add_date;
 mod array;
 mod aws;
+mod base64;
 mod cidr;
 mod concat;
 mod count;
@@ -17,8 +19,10 @@ mod hash;
 mod index;
 mod json;
 mod jwt;
+mod member;
 mod numbers;
 mod page;
+mod paths;
 mod pattern;
 mod regex;
 mod render;
@@ -27,10 +31,14 @@ mod segments;
 pub(crate) mod signatures;
 mod split;
 mod sprintf;
+mod subset;
 mod template;
 mod time_now;
+mod time_parse;
 pub(crate) mod turn;
 mod units;
+mod urlquery;
+mod uuid;
 mod weigh;
 mod window;
 mod x509;
@@ -90,25 +98,25 @@ const TABLE: &[(&str, By)] = &[
     ("array.flatten", By::Added(1, array::flatten)),
     ("array.reverse", By::Guard(weigh::linear)),
     ("array.slice", By::Guard(weigh::linear)),
-    ("base64.decode", By::Guard(weigh::linear)),
+    ("base64.decode", By::Ours(base64::decode)),
     ("base64.encode", By::Guard(weigh::linear)),
-    ("base64.is_valid", By::Guard(weigh::linear)),
+    ("base64.is_valid", By::Ours(base64::is_valid)),
     ("base64url.decode", By::Guard(weigh::linear)),
     ("base64url.encode", By::Guard(weigh::linear)),
     ("base64url.encode_no_pad", By::Guard(weigh::linear)),
-    ("bits.and", By::Engine),
-    ("bits.lsh", By::Guard(numbers::small_shift)),
-    ("bits.negate", By::Engine),
-    ("bits.or", By::Engine),
-    ("bits.rsh", By::Engine),
-    ("bits.xor", By::Engine),
+    ("bits.and", By::Ours(|args| numbers::bits("bits.and", args))),
+    ("bits.lsh", By::Ours(numbers::shift)),
+    ("bits.negate", By::Ours(|args| numbers::bits("bits.negate", args))),
+    ("bits.or", By::Ours(|args| numbers::bits("bits.or", args))),
+    ("bits.rsh", By::Ours(|args| numbers::bits("bits.rsh", args))),
+    ("bits.xor", By::Ours(|args| numbers::bits("bits.xor", args))),
     ("cast_array", By::Refused(OLD)),
     ("cast_boolean", By::Refused(OLD)),
     ("cast_null", By::Refused(OLD)),
     ("cast_object", By::Refused(OLD)),
     ("cast_set", By::Refused(OLD)),
     ("cast_string", By::Refused(OLD)),
-    ("ceil", By::Engine),
+    ("ceil", By::Guard(numbers::not_nearly_zero)),
     ("concat", By::Ours(concat::concat)),
     ("contains", By::Guard(weigh::linear)),
     ("count", By::Engine),
@@ -128,7 +136,7 @@ const TABLE: &[(&str, By)] = &[
     ("crypto.x509.parse_keypair", By::Refused(NO_KEYS)),
     ("crypto.x509.parse_rsa_private_key", By::Added(1, x509::rsa_private_key)),
     ("endswith", By::Engine),
-    ("floor", By::Engine),
+    ("floor", By::Guard(numbers::not_nearly_zero)),
     ("format_int", By::Engine),
     ("glob.match", By::Ours(glob::glob_match)),
     ("glob.quote_meta", By::Ours(glob::quote_meta)),
@@ -145,6 +153,8 @@ const TABLE: &[(&str, By)] = &[
     ("http.send", By::Refused("data that is loaded with the policy: a decision does not wait for the network")),
     ("indexof", By::Ours(index::indexof)),
     ("indexof_n", By::Ours(index::indexof_n)),
+    ("internal.member_2", By::Added(2, member::member)),
+    ("internal.member_3", By::Added(3, member::member_at)),
     ("internal.print", By::Refused("print")),
     ("internal.template_string", By::Added(1, template::template_string)),
     ("internal.test_case", By::Refused("print")),
@@ -173,13 +183,13 @@ const TABLE: &[(&str, By)] = &[
     ("is_object", By::Engine),
     ("is_set", By::Engine),
     ("is_string", By::Engine),
-    ("json.filter", By::Guard(weigh::deep)),
+    ("json.filter", By::Ours(paths::filter)),
     ("json.is_valid", By::Ours(json::is_valid)),
-    ("json.marshal", By::Guard(weigh::deep)),
-    ("json.marshal_with_options", By::Guard(json::small_indent)),
+    ("json.marshal", By::Ours(json::marshal)),
+    ("json.marshal_with_options", By::Ours(json::marshal_with_options)),
     ("json.match_schema", By::Refused("rules that test the members: the engine words its errors differently")),
     ("json.patch", By::Guard(json::few_copies)),
-    ("json.remove", By::Guard(weigh::deep)),
+    ("json.remove", By::Ours(paths::remove)),
     ("json.unmarshal", By::Guard(weigh::linear)),
     ("json.verify_schema", By::Refused("rules that test the members")),
     ("lower", By::Guard(weigh::linear)),
@@ -199,7 +209,7 @@ const TABLE: &[(&str, By)] = &[
     ("object.get", By::Engine),
     ("object.keys", By::Guard(weigh::linear)),
     ("object.remove", By::Guard(weigh::linear)),
-    ("object.subset", By::Guard(weigh::deep)),
+    ("object.subset", By::Ours(subset::subset)),
     ("object.union", By::Guard(weigh::deep)),
     ("object.union_n", By::Guard(weigh::deep)),
     ("opa.runtime", By::Refused(NO_SERVER)),
@@ -238,15 +248,15 @@ const TABLE: &[(&str, By)] = &[
     ("strings.reverse", By::Guard(weigh::linear)),
     ("substring", By::Guard(weigh::linear)),
     ("sum", By::Guard(weigh::linear)),
-    ("time.add_date", By::Engine),
+    ("time.add_date", By::Ours(add_date::add_date)),
     ("time.clock", By::Engine),
     ("time.date", By::Engine),
     ("time.diff", By::Engine),
     ("time.format", By::Guard(weigh::linear)),
     ("time.now_ns", By::Ours(time_now::now_ns)),
     ("time.parse_duration_ns", By::Guard(weigh::linear)),
-    ("time.parse_ns", By::Guard(weigh::linear)),
-    ("time.parse_rfc3339_ns", By::Guard(weigh::linear)),
+    ("time.parse_ns", By::Ours(time_parse::parse_ns)),
+    ("time.parse_rfc3339_ns", By::Ours(time_parse::parse_rfc3339_ns)),
     ("time.weekday", By::Engine),
     ("time.within", By::Added(1, window::within)),
     ("to_number", By::Guard(weigh::linear)),
@@ -262,11 +272,11 @@ const TABLE: &[(&str, By)] = &[
     ("units.parse", By::Guard(units::small_exponent)),
     ("units.parse_bytes", By::Guard(units::small_exponent)),
     ("upper", By::Guard(weigh::linear)),
-    ("urlquery.decode", By::Guard(weigh::linear)),
-    ("urlquery.decode_object", By::Guard(weigh::linear)),
+    ("urlquery.decode", By::Ours(urlquery::decode)),
+    ("urlquery.decode_object", By::Ours(urlquery::decode_object)),
     ("urlquery.encode", By::Guard(weigh::linear)),
     ("urlquery.encode_object", By::Guard(weigh::deep)),
-    ("uuid.parse", By::Engine),
+    ("uuid.parse", By::Ours(uuid::parse)),
     ("uuid.rfc4122", By::Refused(NO_RANDOM)),
     ("walk", By::Guard(weigh::walked)),
     ("yaml.is_valid", By::Refused("json.is_valid")),

@@ -19,12 +19,14 @@ use crate::metadata;
 use crate::problem::{LoadError, Problem, column};
 use crate::scans;
 use crate::sources::{DataFile, Sources};
-use crate::translate::{self, Translated, hoist, keywords, prints};
+use crate::translate::{self, Translated, heads, hoist, keywords, member, negation, otherwise, prints};
 
 /// Longest time for parsing and checking one policy; past it the policy is refused and its thread abandoned.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Most abandoned threads that may still run: a bundle that is refused so is asked for again, each time with another.
 const ABANDONED: usize = 2;
+/// Times that a module is written anew: what is to be changed may stand within other such.
+const PASSES: usize = 12;
 /// Longest line the engine takes; the gate's limit is the same, with a place in its message.
 const COLUMNS: NonZeroU32 = NonZeroU32::new(gate::text::COLUMNS).unwrap();
 /// Stack of that thread, of which only what is used is taken: what is refused for its depth is also dropped there.
@@ -222,6 +224,12 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
     if problems.is_empty() && results_first(&mut engine, &mut texts) {
         engine = parse(sources, &texts, &mut problems);
     }
+    for pass in 0..PASSES {
+        if !problems.is_empty() || !arguments_first(&mut engine, &mut texts, pass) {
+            break;
+        }
+        engine = parse(sources, &texts, &mut problems);
+    }
     // A module that does not parse may be the one that defines it.
     if problems.is_empty() {
         gate::entrypoint(engine.get_modules(), purpose, &mut problems);
@@ -252,7 +260,8 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
         }
         modules = engine.get_modules().clone();
     }
-    prepare(&mut engine)
+    above_heads(&mut engine, &modules)
+        .and_then(|()| prepare(&mut engine))
         .map_err(|error| refused(vec![engines_problem(sources, &texts, "", &error.to_string())], &texts))?;
     let contact = match purpose {
         Purpose::Decisions(entrypoint) => {
@@ -325,6 +334,24 @@ fn in_order(problems: impl Iterator<Item = Problem>) -> Vec<Problem> {
     problems
 }
 
+/// Writes heads anew, and takes out of negations what OPA takes out; whether there was any.
+fn arguments_first(engine: &mut Engine, texts: &mut [Translated], pass: usize) -> bool {
+    let modules = engine.get_modules();
+    let names = Names::of(modules);
+    let mut any = false;
+    for (module, text) in modules.iter().zip(texts) {
+        let written = heads::brackets(module, text);
+        let written = written.or_else(|| otherwise::values(module, &names, text));
+        let written = written.or_else(|| member::calls(module, text));
+        let written = written.or_else(|| negation::arguments(module, &names, text, pass));
+        if let Some(written) = written {
+            *text = written;
+            any = true;
+        }
+    }
+    any
+}
+
 /// The place in the author's text.
 fn restore(sources: &Sources, texts: &[Translated], problem: Problem) -> Problem {
     let text = text_at(sources, texts, &problem.file, problem.line);
@@ -342,6 +369,23 @@ fn text_at<'a>(sources: &Sources, texts: &'a [Translated], file: &str, line: u32
     let said = |text: &&Translated| text.text.lines().nth(index).is_some_and(|line| !line.trim().is_empty());
     let mut of_file = texts.iter().filter(of);
     of_file.clone().find(said).or_else(|| of_file.next())
+}
+
+/// Puts an empty object where rules with several members in their heads stand: where none of them holds, OPA has that.
+fn above_heads(engine: &mut Engine, modules: &[Ref<Module>]) -> anyhow::Result<()> {
+    for module in modules {
+        let package = gate::names::package(module);
+        for rule in &module.policy {
+            let Some(above) = gate::names::above(&package, rule) else { continue };
+            let member = |inside: Value, member: &String| {
+                let mut object = regorus::value::Object::new();
+                object.insert(Value::from(member.as_str()), inside);
+                object.into_value()
+            };
+            engine.add_data(above.iter().skip(1).rev().fold(Value::new_object(), member))?;
+        }
+    }
+    Ok(())
 }
 
 /// Installs our builtins and makes the engine analyse all modules, without evaluating any rule.

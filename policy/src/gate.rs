@@ -8,7 +8,9 @@ mod calls;
 mod conflicts;
 mod depth;
 mod entrypoint;
+mod heads;
 mod imports;
+mod loops;
 mod mocks;
 pub(crate) mod names;
 mod packages;
@@ -69,8 +71,10 @@ pub(crate) fn after_parsing(
     let mut leaves = LeafSet::Only(std::collections::BTreeSet::new());
     for module in modules {
         calls::check(module, &names, whole, &mut leaves, problems);
+        loops::check(module, &names, problems);
     }
     conflicts::check(modules, problems);
+    heads::check(modules, &names, problems);
     imports::check(modules, &names, problems);
     packages::check(modules, &names, problems);
     mocks::check(modules, &names, problems);

@@ -41,6 +41,7 @@ mod kind;
 mod metadata;
 mod nearest;
 mod problem;
+mod rules;
 mod scans;
 mod schema;
 mod sources;
@@ -69,6 +70,7 @@ pub use kept::{Keeping, Kept, MASKED};
 pub use kind::{Kind, Member};
 pub use nearest::nearest;
 pub use problem::{LoadError, Problem, moves_the_cursor};
+pub use rules::Rules;
 pub use schema::{decision_schema, input_schema};
 pub use sources::{SourceError, Sources, Tests};
 pub use trial::{

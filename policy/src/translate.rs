@@ -5,8 +5,12 @@
 //! keyword; `[path, value] := walk(x)`; and the value of a `with`, which OPA evaluates before the statement. Lines stay
 //! lines, and what moved within a line is found again, so that a problem names the place that its author wrote.
 
+pub(crate) mod heads;
 pub(crate) mod hoist;
 pub(crate) mod keywords;
+pub(crate) mod member;
+pub(crate) mod negation;
+pub(crate) mod otherwise;
 pub(crate) mod prints;
 mod walked;
 
@@ -280,6 +284,62 @@ impl Scan<'_> {
         }
         debug_assert!(self.writer.text.get(text..).is_some_and(|rest| rest.starts_with(quote)));
     }
+}
+
+/// From where to where an expression is written. The engine begins one of several parts where the first part's text
+/// begins: behind its quote, or its parenthesis.
+pub(crate) fn reach(text: &str, expr: &Expr) -> (u32, u32) {
+    let (mut from, to) = (expr.span().start, end(text, expr.span().end));
+    let text_first = matches!(first(expr), Expr::String { .. } | Expr::RawString { .. });
+    if text_first && first(expr).span().start == from {
+        from = from.saturating_sub(1);
+    }
+    let written = |from: u32| text.get(from as usize..to as usize).unwrap_or_default();
+    while unclosed(written(from)) < 0 {
+        let before = text.get(..from as usize).unwrap_or_default().trim_end();
+        let Some(rest) = before.strip_suffix('(') else { break };
+        from = u32::try_from(rest.len()).unwrap_or(from);
+    }
+    (from, to)
+}
+
+/// Where what ends here is written to its end: text ends before its closing quote to the engine.
+pub(crate) fn end(text: &str, at: u32) -> u32 {
+    let quote = text.get(at as usize..).is_some_and(|rest| rest.starts_with(['"', '`']));
+    at + u32::from(quote)
+}
+
+/// The leftmost part of an expression.
+fn first(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::BinExpr { lhs, .. }
+        | Expr::BoolExpr { lhs, .. }
+        | Expr::ArithExpr { lhs, .. }
+        | Expr::AssignExpr { lhs, .. } => first(lhs),
+        Expr::Membership { key, value, .. } => first(key.as_ref().unwrap_or(value)),
+        expr => expr,
+    }
+}
+
+/// Less than none where a parenthesis is closed that was never opened, by as many as there are.
+fn unclosed(text: &str) -> i32 {
+    let (mut open, mut least, mut quote, mut escaped) = (0, 0, None, false);
+    for c in text.chars() {
+        match (quote, c) {
+            (Some(_), _) if escaped => escaped = false,
+            (Some('"'), '\\') => escaped = true,
+            (Some(one), c) if c == one => quote = None,
+            (Some(_), _) => {}
+            (None, '"' | '`') => quote = Some(c),
+            (None, '(') => open += 1,
+            (None, ')') => {
+                open -= 1;
+                least = open.min(least);
+            }
+            _ => {}
+        }
+    }
+    least
 }
 
 const CALL: &str = "internal.template_string(";

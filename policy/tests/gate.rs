@@ -629,3 +629,21 @@ fn a_module_of_many_rules_is_kept_in_memory_once_and_not_for_each_rule() {
 
     assert!(most() < 512, "{} MiB", most());
 }
+#[test]
+fn what_the_engine_would_answer_otherwise_is_refused_in_heads_and_statements() {
+    for (body, name, why) in [
+        ("x[input.route].a contains 1 if input.now > 1", "x[input.route]", "would be there although"),
+        ("x.a.b := 1 if input.now > 1\nx[k].c := 2 if some k in [\"d\"]", "x.a.b", "stands beside"),
+        ("x := input.route if { some y in [1] with input as {}; y }", "with", "goes through many values"),
+        ("x if { every y in [2] { y = 1 } }", "y", "is given a value"),
+        ("x if { every y in [2] { every z in [y] { y = 1; z } } }", "y", "is given a value"),
+        ("y := 1\nx if { some y; y = 2 }", "y", "is a rule too"),
+        ("x := {\"a\": input.route, \"a\": 1}", "a", "stands twice"),
+        ("x if {\n\t1 | input.now\n\t2 > 1\n}", "|", "begins a body"),
+    ] {
+        let problems = load(body, &[]).err().unwrap_or_else(|| panic!("loaded: {body}"));
+        let found = problems.iter().find(|problem| problem.why.contains(why));
+        let found = found.unwrap_or_else(|| panic!("{body}: {problems:?}"));
+        assert_eq!(found.construct, name, "{found}");
+    }
+}

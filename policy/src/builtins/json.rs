@@ -1,8 +1,9 @@
-//! `json.marshal_with_options` and `json.patch`: what multiplies a value is bounded.
+//! `json.marshal`, with and without options, and `json.patch`: what multiplies a value is bounded, and text is escaped
+//! as OPA escapes it, so that hashes of it agree.
 
 use regorus::Value;
 
-use super::{Fail, engines, weigh};
+use super::{Fail, engines, text, weigh};
 
 /// Longest indent and prefix together, in bytes.
 const INDENT: usize = 32;
@@ -13,8 +14,51 @@ const OPERATIONS: usize = 64;
 /// Most values a patched document may grow to.
 const GROWN: usize = 100_000;
 
+/// A value as JSON.
+pub(super) fn marshal(args: &[Value]) -> Result<Value, Fail> {
+    weigh::deep(args)?;
+    escaped(args)
+}
+
+/// The same on several lines.
+pub(super) fn marshal_with_options(args: &[Value]) -> Result<Value, Fail> {
+    small_indent(args)?;
+    let written = engines("json.marshal_with_options", args).ok_or(WRITTEN)?;
+    // Prefix and indent stay as they are; values are few here.
+    let (mut out, mut quoted, mut escaped) = (String::new(), false, false);
+    for c in text(&written)?.chars() {
+        let escape = ESCAPES.iter().find(|(plain, _)| quoted && plain.starts_with(c));
+        match escape {
+            Some((_, escape)) => out.push_str(escape),
+            None => out.push(c),
+        }
+        quoted ^= c == '"' && !escaped;
+        escaped = c == '\\' && !escaped;
+    }
+    Ok(Value::from(out))
+}
+
+const WRITTEN: Fail = Fail::Argument("takes a value, and options that it knows");
+
+/// OPA writes what could end a script in HTML as an escape. None of it stands outside of texts.
+fn escaped(args: &[Value]) -> Result<Value, Fail> {
+    let written = engines("json.marshal", args).ok_or(WRITTEN)?;
+    let written = text(&written)?;
+    let mut out = written.to_owned();
+    for (c, escape) in ESCAPES {
+        if out.contains(*c) {
+            out = out.replace(*c, escape);
+        }
+    }
+    weigh::pay(out.len())?;
+    Ok(Value::from(out))
+}
+
+const ESCAPES: &[(&str, &str)] =
+    &[("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"), ("\u{2028}", "\\u2028"), ("\u{2029}", "\\u2029")];
+
 /// Lets through a small value, or one with a short indent.
-pub(super) fn small_indent(args: &[Value]) -> Result<(), Fail> {
+fn small_indent(args: &[Value]) -> Result<(), Fail> {
     let [_, options] = args else { return Err(Fail::Argument("takes a value and options")) };
     let options = options.as_object().map_err(|_| Fail::Argument("takes an object of options"))?;
     let texts = options.values().filter_map(|value| value.as_string().ok());
@@ -42,11 +86,11 @@ pub(super) fn few_copies(args: &[Value]) -> Result<(), Fail> {
     if grown > GROWN { Err(Fail::Limit("fewer `copy` operations")) } else { Ok(()) }
 }
 
-/// `json.is_valid(text)`; what is not text is not valid, not an error.
+/// `json.is_valid(text)`; what is not text is not valid, not an error. Nor does it matter how large a number is.
 pub(super) fn is_valid(args: &[Value]) -> Result<Value, Fail> {
     weigh::linear(args)?;
-    let [Value::String(_)] = args else { return Ok(Value::Bool(false)) };
-    engines("json.is_valid", args).ok_or(Fail::Argument("takes text"))
+    let [Value::String(text)] = args else { return Ok(Value::Bool(false)) };
+    Ok(Value::Bool(serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()))
 }
 
 /// JSON as Go writes it: names in order, and nothing in it that would end a script.
@@ -65,4 +109,21 @@ pub(super) fn as_go_writes(value: &Value) -> Result<String, Fail> {
         }
     }
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builtins::turn;
+
+    #[test]
+    fn text_is_escaped_as_opa_does_and_a_prefix_is_not() {
+        turn::begin(None);
+        let value = Value::from_json_str("{\"<\": \"a\\\\&\\\"\u{2028}\"}").unwrap();
+        let plain = marshal(std::slice::from_ref(&value)).unwrap();
+        assert_eq!(plain, Value::from(r#"{"\u003c":"a\\\u0026\"\u2028"}"#));
+        let options = Value::from_json_str(r#"{"prefix": "> ", "indent": " ", "pretty": true}"#).unwrap();
+        let pretty = marshal_with_options(&[value, options]).unwrap();
+        assert_eq!(pretty, Value::from("> {\n>  \"\\u003c\": \"a\\\\\\u0026\\\"\\u2028\"\n> }"));
+    }
 }

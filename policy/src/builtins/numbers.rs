@@ -2,7 +2,7 @@
 
 use regorus::Value;
 
-use super::{Fail, weigh};
+use super::{Fail, engines, weigh};
 
 /// Longest range.
 const MOST: u64 = 10_000;
@@ -44,14 +44,34 @@ fn whole(value: &Value) -> Result<i64, Fail> {
     value.as_i64().map_err(|_| Fail::Argument("takes whole numbers of 64 bits"))
 }
 
-/// `bits.lsh`: lets through a shift of at most 1,024 bits.
-pub(super) fn small_shift(args: &[Value]) -> Result<(), Fail> {
+/// `bits.*`: of whole numbers, however they are written. The engine knows `1.0` for none.
+pub(super) fn bits(name: &str, args: &[Value]) -> Result<Value, Fail> {
+    let whole: Vec<Value> = args.iter().map(written_whole).collect();
+    engines(name, &whole).ok_or(Fail::Argument("takes whole numbers"))
+}
+
+fn written_whole(value: &Value) -> Value {
+    value.as_i64().map_or_else(|_| value.clone(), Value::from)
+}
+
+/// `bits.lsh`: of at most 1,024 bits.
+pub(super) fn shift(args: &[Value]) -> Result<Value, Fail> {
     match args {
         [_, bits] if bits.as_u64().is_ok_and(|bits| bits > SHIFT) => {
             Err(Fail::Limit("a shift of at most 1024 bits"))
         }
-        [_, bits] if bits.as_u64().is_ok() => Ok(()),
+        [_, by] if by.as_u64().is_ok() => bits("bits.lsh", args),
         _ => Err(Fail::Argument("takes a number and a shift that is not negative")),
+    }
+}
+
+/// `floor` and `ceil`: lets through what OPA rounds rightly.
+pub(super) fn not_nearly_zero(args: &[Value]) -> Result<(), Fail> {
+    match args {
+        [value] if value.as_f64().is_ok_and(|value| value > -1.0 && value < 0.0) => {
+            Err(Fail::Argument("takes no fraction between -1 and 0, which OPA rounds up to 0 or 1"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -104,6 +104,9 @@ None of OPA's own test cases is answered differently in silence. What is known t
 * `strings.render_template` knows `{{.a.b}}`, `{{$x.a}}`, `{{len …}}`, `{{not …}}`, `{{if}}`, `{{with}}`, `{{range}}`, `{{else}}`
   and blanks taken away by `{{-` and `-}}`; all else of Go's language is an error, as are sets and numbers that are not whole.
 * `with` replaces functions and the engine's builtins in tests alone; those that are marked “added” it does not replace.
+* `floor` and `ceil` of a fraction between -1 and 0, which OPA rounds to 0 and 1, and `replace` of an empty part in text
+  beyond ASCII, which OPA cuts in pieces, are errors.
+* `sprintf` of a verb that does not fit its argument is an error, except `%s` of a number, which is noted as in OPA.
 * `regex.globs_match` is an error where OPA's own search may miss what two globs share, and for a set that begins with `^`.
 
 ";
@@ -124,6 +127,11 @@ What the gate refuses at load, with its place and what to write instead, since t
 * Two modules of a package that import two things by one name, and an import by the name of a rule of the package.
 * A rule whose name is keywords alone (`if.in := 1`) or goes on in brackets after a keyword (`if[\"a\"] := 1`), and a package
   or an import whose first name is a keyword. Else names may begin with keywords as in OPA.
+* A head with a computed member before its last one that is no variable of the body (`users[input.id].name := 1 if …`), and
+  a head that goes on behind a constant where another rule has a computed member there: it would be there without its body.
+* `with` on a statement that goes through many values, when what comes after reads documents or rules.
+* `=` that gives a value to a name of `every`, `some x` where a rule is called `x`, an object that names a member twice,
+  and a body that begins with a union.
 * `walk` anywhere but as a statement of its own, `walk(x, [path, value])` or `[path, value] := walk(x)`.
 * Data in the place of a rule or of its package.
 * A rule that reads itself by a computed name, even where OPA can tell that it never does.
@@ -147,6 +155,19 @@ Of the commands:
   and the language is Rego v1. Neither are `--explain` (`postern explain`, `postern why`), `--partial`, `--unknowns`,
   `--package` and `--import` of `eval`, `--bench`, `--count`, `--parallel` and `--var-values` of `test`, and `--target`
   and `--optimize` of `build`.
+
+What is not refused, and differs:
+
+* How a number was written is not kept: `1.0`, `1e3` and `-0` are 1, 1000 and 0, as text too, and whole where OPA has a
+  fraction (`sprintf(\"%d\", [1e3])`).
+* Arithmetic with fractions has the 53 bits of an IEEE double, where OPA has 64: `0.1 + 0.2 == 0.3` holds in OPA alone.
+  Whole numbers are exact in both.
+* Among sets and objects in one set or list, sets come before objects when they are sorted.
+* An object with two computed members that turn out to have one name has another of their values.
+* An error of a builtin that the one comes by and the other does not, since they evaluate in another order: the answer is
+  then the one that OPA gives without strict builtin errors, as it runs by default.
+
+`cargo x differential` compares generated policies with the real `opa`.
 
 What is refused by its size: ";
 

@@ -13,6 +13,10 @@ pub(super) fn replace(args: &[Value]) -> Result<Value, Fail> {
     let [value, old, new] = args else { return Err(Fail::Argument("takes three texts")) };
     weigh::linear(args)?;
     let (value, old, new) = (text(value)?, text(old)?, text(new)?);
+    if old.is_empty() && !value.is_ascii() {
+        // OPA cuts such characters in pieces.
+        return Err(Fail::Argument("takes a part of at least one character"));
+    }
     let length = value.matches(old).count().saturating_mul(new.len()).saturating_add(value.len());
     if length > MOST {
         return Err(Fail::Limit(LIMIT));

@@ -123,6 +123,8 @@ const SIGNATURES: &[(&str, &[Kinds], Kinds)] = &[
     ("hex.encode", &[TEXT], TEXT),
     ("indexof", &[TEXT, TEXT], NUMBER),
     ("indexof_n", &[TEXT, TEXT], LIST),
+    ("internal.member_2", &[ANY, ANY], BOOL),
+    ("internal.member_3", &[ANY, ANY, ANY], BOOL),
     ("internal.template_string", &[LIST], TEXT),
     ("intersection", &[SET], SET),
     ("io.jwt.decode", &[TEXT], LIST),

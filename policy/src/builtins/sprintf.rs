@@ -4,7 +4,9 @@
 
 use std::iter::Peekable;
 use std::str::Chars;
+use std::sync::LazyLock;
 
+use ::regex::Regex;
 use regorus::Value;
 
 use super::{Fail, text, weigh};
@@ -86,6 +88,9 @@ impl Verb {
             ('v' | 's', Value::Number(_)) | ('d', _) if self.precision.is_some() => {
                 Err(Fail::Argument("takes no precision for whole numbers"))
             }
+            ('s', Value::Number(number)) if number.as_i64().is_some() || !number.is_integer() => {
+                self.no_text(number.is_integer(), &number.format_decimal())
+            }
             ('v' | 's', Value::Number(number)) => Ok(self.number(&number.format_decimal())),
             ('v' | 's', _) => Ok(self.pad(&self.cut(&shown(value)))),
             ('q', Value::String(text)) => Ok(self.pad(&quoted(&self.cut(text)))),
@@ -116,6 +121,15 @@ impl Verb {
                 "has a verb that does not fit its argument: use %v, %s, %q, %d, %x, %f or %e",
             )),
         }
+    }
+
+    /// A number where text is wanted, as Go notes it. Beyond 64 bits it is text to OPA.
+    fn no_text(self, whole: bool, number: &str) -> Result<String, Fail> {
+        if self.width > 0 || self.fill != Fill::BlanksBefore || !self.plus.is_empty() {
+            return Err(Fail::Argument("takes no flags for numbers with %s: use %v or %d"));
+        }
+        let kind = if whole { "int64" } else { "float64" };
+        Ok(format!("%!s({kind}={number})"))
     }
 
     /// The first characters, as many as the precision says.
@@ -206,6 +220,13 @@ fn rego(value: &Value) -> String {
     }
 }
 
+/// What Go prints as it is: neither blanks, other than the plain one, nor marks that are not seen.
+fn printed(c: char) -> bool {
+    static PRINTED: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r"^[\p{L}\p{M}\p{N}\p{P}\p{S}]$").ok());
+    PRINTED.as_ref().is_none_or(|printed| printed.is_match(c.encode_utf8(&mut [0; 4])))
+}
+
 /// In double quotes, as Go and Rego write text.
 fn quoted(text: &str) -> String {
     let mut out = String::from('"');
@@ -215,14 +236,14 @@ fn quoted(text: &str) -> String {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            c if c.is_control() => {
-                out.push_str(if c.is_ascii() { "\\x" } else { "\\u00" });
-                let code = u32::from(c);
-                out.extend(
-                    [code >> 4, code & 15].into_iter().filter_map(|digit| char::from_digit(digit, 16)),
-                );
-            }
-            c => out.push(c),
+            '\u{7}' => out.push_str("\\a"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{b}' => out.push_str("\\v"),
+            '\u{c}' => out.push_str("\\f"),
+            c if c.is_ascii_control() => out.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c if c.is_ascii() || printed(c) => out.push(c),
+            c if u32::from(c) < 0x1_0000 => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => out.push_str(&format!("\\U{:08x}", u32::from(c))),
         }
     }
     out.push('"');
@@ -234,7 +255,7 @@ mod tests {
     use super::*;
     use crate::builtins::turn;
 
-    fn printed(format: &str, values: &str) -> Result<Value, Fail> {
+    fn answer(format: &str, values: &str) -> Result<Value, Fail> {
         turn::begin(None);
         sprintf(&[format.into(), Value::from_json_str(values).unwrap()])
     }
@@ -242,6 +263,7 @@ mod tests {
     #[test]
     fn verbs_flags_and_widths_print_as_in_go() {
         for (format, values, want) in [
+            ("%s %s", "[3, 1.5]", "%!s(int64=3) %!s(float64=1.5)"),
             ("%s is %d of %v", r#"["a", 3, [1, "b", null]]"#, r#"a is 3 of [1, "b", null]"#),
             ("%5d|%-5d|%05d|%+d|% d", "[3, 3, -3, 3, 3]", "    3|3    |-0003|+3| 3"),
             ("%6s|%-6s|%.2s", r#"["ab", "ab", "abc"]"#, "    ab|ab    |ab"),
@@ -249,13 +271,14 @@ mod tests {
             ("%x %q", r#"["abc", "a\"b\n"]"#, r#"616263 "a\"b\n""#),
             ("%f %.2f %6.1f %e", "[1.5, 3.14159, 2.25, 1500]", "1.500000 3.14    2.2 1.500000e+03"),
             ("%c%%", "[233]", "é%"),
+            ("%q %v", r#"["\u00a0é\u0007", ["\u2028\u0001"]]"#, r#""\u00a0é\a" ["\u2028\x01"]"#),
             (
                 "%v %v",
                 r#"[{"b": 1, "a": true}, 18446744073709551615]"#,
                 "{\"a\": true, \"b\": 1} 18446744073709551615",
             ),
         ] {
-            assert_eq!(printed(format, values), Ok(Value::from(want)), "{format}");
+            assert_eq!(answer(format, values), Ok(Value::from(want)), "{format}");
         }
     }
 
@@ -270,14 +293,14 @@ mod tests {
             ("%d", "[1.5]"),
             ("%*d", "[1, 2]"),
         ] {
-            assert!(matches!(printed(format, values), Err(Fail::Argument(_))), "{format}");
+            assert!(matches!(answer(format, values), Err(Fail::Argument(_))), "{format}");
         }
     }
 
     #[test]
     fn a_huge_width_hits_the_cap() {
         for format in ["%100000000d", "%.100000000f", "%99999999999999999999d"] {
-            assert!(matches!(printed(format, "[1]"), Err(Fail::Limit(_))), "{format}");
+            assert!(matches!(answer(format, "[1]"), Err(Fail::Limit(_))), "{format}");
         }
     }
 }

@@ -79,6 +79,8 @@ pub(super) fn of_step(
             | Seen::With(_)
             | Seen::Binds(_)
             | Seen::Opens(_)
+            | Seen::Object(_)
+            | Seen::Member(_)
             | Seen::Closes
             | Seen::Compares(_) => {}
         }
@@ -110,7 +112,12 @@ fn call(
                 askable &= !own.contains(begin) && (known || is_rule(policy.names, &path));
             }
             Seen::Binds(_) | Seen::With(_) => askable = false,
-            Seen::Call { .. } | Seen::Opens(_) | Seen::Closes | Seen::Compares(_) => {}
+            Seen::Call { .. }
+            | Seen::Opens(_)
+            | Seen::Closes
+            | Seen::Object(_)
+            | Seen::Member(_)
+            | Seen::Compares(_) => {}
         });
         if !askable {
             return None;

@@ -76,6 +76,18 @@ pub(crate) fn rule_path(package: &[String], rule: &Rule) -> Path {
     package.iter().cloned().chain(constant(refr)).collect()
 }
 
+/// The full name of the object that a rule with several members in its head is a part of, up to the first computed
+/// one; none for a rule with one, and for functions.
+pub(crate) fn above(package: &[String], rule: &Rule) -> Option<Path> {
+    let Rule::Spec { head: RuleHead::Compr { refr, .. } | RuleHead::Set { refr, .. }, .. } = rule else {
+        return None;
+    };
+    let members = members(refr)?;
+    let path: Path = members.iter().cloned().map_while(|member| member).collect();
+    let above = if path.len() == members.len() { path.len().checked_sub(1)? } else { path.len() };
+    (above > 0).then(|| package.iter().cloned().chain(path.into_iter().take(above)).collect())
+}
+
 pub(crate) fn head_name(head: &RuleHead) -> &Ref<Expr> {
     match head {
         RuleHead::Compr { refr, .. } | RuleHead::Set { refr, .. } | RuleHead::Func { refr, .. } => refr,
@@ -135,7 +147,7 @@ pub(crate) fn constant(refr: &Expr) -> Path {
 }
 
 /// All members in order, none for a computed one; none at all when it does not begin with a name.
-fn members(refr: &Expr) -> Option<Vec<Option<String>>> {
+pub(super) fn members(refr: &Expr) -> Option<Vec<Option<String>>> {
     let text = |value: &regorus::Value| value.as_string().ok().map(ToString::to_string);
     let mut members = Vec::new();
     let mut rest = refr;

@@ -44,7 +44,13 @@ pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Vec<P
                 Seen::Binds(name) => {
                     bound.insert(name);
                 }
-                Seen::Call { .. } | Seen::With(_) | Seen::Opens(_) | Seen::Closes | Seen::Compares(_) => {}
+                Seen::Call { .. }
+                | Seen::With(_)
+                | Seen::Compares(_)
+                | Seen::Object(_)
+                | Seen::Member(_)
+                | Seen::Opens(_)
+                | Seen::Closes => {}
             });
             let global = |path: &Path| path.first().is_some_and(|first| !bound.contains(first));
             for (refr, path) in read.into_iter().filter(|(_, path)| global(path)) {

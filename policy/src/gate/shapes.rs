@@ -50,6 +50,7 @@ pub(super) fn check(modules: &[Ref<Module>], names: &Names, requests: bool, prob
                     found.extend(compared::check(&scopes, names, expr));
                     found.extend(arguments::operands(&scopes, names, expr));
                 }
+                Seen::Object(_) | Seen::Member(_) => {}
             });
         }
     }

@@ -20,6 +20,10 @@ pub(crate) enum Seen<'a> {
     Compares(&'a Expr),
     /// A name that the rule binds.
     Binds(String),
+    /// A membership, `x in xs`.
+    Member(&'a Expr),
+    /// An object written out.
+    Object(&'a Expr),
     /// Names that are bound from here on end at [`Seen::Closes`]; with the statements that bind them, if any do.
     Opens(&'a [LiteralStmt]),
     /// The end of what was opened last.
@@ -213,10 +217,13 @@ impl<'a> Walk<'a, '_> {
             Expr::Array { items, .. } | Expr::Set { items, .. } => {
                 self.exprs(items);
             }
-            Expr::Object { fields, .. } => fields.iter().for_each(|(_, key, value)| {
-                self.expr(key, false);
-                self.expr(value, false);
-            }),
+            Expr::Object { fields, .. } => {
+                (self.visit)(Seen::Object(expr));
+                for (_, key, value) in fields {
+                    self.expr(key, false);
+                    self.expr(value, false);
+                }
+            }
             Expr::ArrayCompr { term, query, .. } | Expr::SetCompr { term, query, .. } => {
                 self.query(query, |walk| walk.expr(term, false));
             }
@@ -247,6 +254,7 @@ impl<'a> Walk<'a, '_> {
             }
             Expr::Membership { key, value, collection, .. } => {
                 (self.visit)(Seen::Compares(expr));
+                (self.visit)(Seen::Member(expr));
                 self.exprs(key.as_slice());
                 self.expr(value, false);
                 self.expr(collection, false);

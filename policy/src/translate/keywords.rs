@@ -226,7 +226,7 @@ impl Mover<'_> {
             Seen::Binds(name) => {
                 bound.insert(name);
             }
-            Seen::Opens(_) | Seen::Closes | Seen::Compares(_) => {}
+            Seen::Opens(_) | Seen::Closes | Seen::Compares(_) | Seen::Object(_) | Seen::Member(_) => {}
         });
         for refr in roots {
             self.read(refr, &bound, &mut stretch);

@@ -9,7 +9,7 @@ mod test;
 use std::env;
 use std::error::Error;
 use std::process::{Command, ExitCode};
-use xtask::run;
+use xtask::{parts, run};
 
 const HELP: &str = "\
 The project's own commands.
@@ -20,6 +20,7 @@ The project's own commands.
                            `cargo x test a_denied` runs the tests whose name has that
   cargo x bench            what a request, a handshake and a connection cost beside a floor and nginx, in five
                            minutes, into benches/RESULTS.md
+  cargo x differential …   generated policies, answered by Postern and by the real opa, compared; `--help` says how
   cargo x parts [NAME…]    install the real servers and callers the tests use (all, or those named)
   cargo x docs             the generated pages under proxy/docs/reference, anew
   cargo x help             this
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         "parts" => parts_verb::install(&rest),
         "docs" => docs::everything(),
         "bench" => bench(&rest),
+        "differential" => differential(&rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(())
@@ -68,4 +70,13 @@ fn bench(words: &[String]) -> Result<(), Box<dyn Error>> {
     let measure = ["run", "--quiet", "--release", "--package", "postern-benches", "--"];
     let results = ["--results", "benches/RESULTS.md"];
     Ok(run::shown_to_the_reader(Command::new("cargo").args(measure).args(results).args(words))?)
+}
+
+/// Compares with the real `opa`; `words` go to the comparison.
+fn differential(words: &[String]) -> Result<(), Box<dyn Error>> {
+    parts_verb::install(&["opa".to_owned()])?;
+    let run = ["run", "--quiet", "--package", "postern-tests", "--bin", "differential", "--"];
+    Ok(run::shown_to_the_reader(
+        Command::new("cargo").args(run).args(words).env("POSTERN_PARTS", parts::cache()),
+    )?)
 }

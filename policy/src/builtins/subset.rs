@@ -1,0 +1,59 @@
+//! `object.subset`: the engine panics on an empty list.
+
+use regorus::Value;
+
+use super::{Fail, weigh};
+
+/// Whether the second value is in the first one: an object's members, a set's values, a list's part in its order, or
+/// the values of a set in a list.
+pub(super) fn subset(args: &[Value]) -> Result<Value, Fail> {
+    let [of, part] = args else { return Err(Fail::Argument("takes two values")) };
+    weigh::product(args)?;
+    weigh::deep(args)?;
+    match (of, part) {
+        (Value::Object(_), Value::Object(_))
+        | (Value::Set(_), Value::Set(_))
+        | (Value::Array(_), Value::Array(_) | Value::Set(_)) => Ok(Value::from(within(of, part))),
+        (Value::Set(_), Value::Array(_)) => Ok(Value::from(false)),
+        _ => Err(Fail::Argument("takes two objects, sets or lists, or a list and a set")),
+    }
+}
+
+fn within(of: &Value, part: &Value) -> bool {
+    match (of, part) {
+        (Value::Object(of), Value::Object(part)) => {
+            part.iter().all(|(name, part)| of.get(name).is_some_and(|of| within(of, part)))
+        }
+        (Value::Set(of), Value::Set(part)) => part.iter().all(|item| of.contains(item)),
+        (Value::Array(of), Value::Array(part)) => {
+            part.is_empty() || of.as_slice().windows(part.len()).any(|window| window == part.as_slice())
+        }
+        (Value::Array(of), Value::Set(part)) => part.iter().all(|item| of.contains(item)),
+        _ => of == part,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builtins::turn;
+
+    #[test]
+    fn an_empty_list_is_part_of_any() {
+        turn::begin(None);
+        let json = |text: &str| Value::from_json_str(text).unwrap();
+        let asked = |of: &str, part: &str| subset(&[json(of), json(part)]);
+        for (of, part, wanted) in [
+            ("[1, 2]", "[]", true),
+            ("[]", "[]", true),
+            ("[1, 2, 3]", "[2, 3]", true),
+            ("[1, 2, 3]", "[1, 3]", false),
+            ("[]", "[1]", false),
+            (r#"{"a": {"b": [1]}}"#, r#"{"a": {"b": []}}"#, true),
+            (r#"{"a": {"b": 1}}"#, r#"{"a": {"c": 1}}"#, false),
+        ] {
+            assert_eq!(asked(of, part), Ok(Value::from(wanted)), "{of} {part}");
+        }
+        assert!(asked("1", "[]").is_err());
+    }
+}

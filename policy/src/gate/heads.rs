@@ -1,0 +1,116 @@
+//! Heads of several members, `users[id].name := …`: what the engine leaves behind when their body does not hold.
+//!
+//! OPA then has nothing but the object that stands before the first computed member. The engine evaluates the members
+//! without the body: one that is no variable of the body gives an empty object of that name.
+
+use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead};
+
+use super::names::{self, Names};
+use crate::problem::Problem;
+
+const BIND: &str = "a variable that the body binds: `NAME[k] contains x if { k := …; … }`";
+
+/// Checks the heads of all modules.
+pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Vec<Problem>) {
+    beside(modules, problems);
+    for module in modules {
+        one(module, names, problems);
+    }
+}
+
+/// The head of one rule.
+struct Head<'a> {
+    refr: &'a Ref<Expr>,
+    /// From the package on; none for a computed member.
+    path: Vec<Option<String>>,
+    /// How many of these are objects that others may be members of.
+    above: usize,
+    /// Whether its body may not hold.
+    asks: bool,
+}
+
+/// A head that goes on below a constant member where another one has a computed member: OPA has the constant one only
+/// where its body holds, the engine always.
+fn beside(modules: &[Ref<Module>], problems: &mut Vec<Problem>) {
+    let mut heads = Vec::new();
+    for module in modules {
+        let package: Vec<Option<String>> = names::package(module).into_iter().map(Some).collect();
+        for rule in &module.policy {
+            let (refr, asks, below) = match rule.as_ref() {
+                Rule::Spec { head: RuleHead::Compr { refr, .. }, bodies, .. } => {
+                    (refr, !bodies.is_empty(), 1)
+                }
+                Rule::Spec { head: RuleHead::Set { refr, .. }, bodies, .. } => (refr, !bodies.is_empty(), 0),
+                _ => continue,
+            };
+            let members = names::members(refr).unwrap_or_default();
+            let path: Vec<Option<String>> = package.iter().cloned().chain(members).collect();
+            heads.push(Head { refr, above: path.len().saturating_sub(below), path, asks });
+        }
+    }
+    for Head { refr, path, above, .. } in heads.iter().filter(|head| head.asks) {
+        let constant = path.iter().take_while(|member| member.is_some()).count();
+        let mixed = heads.iter().any(|other| {
+            let computed = other.path.iter().take_while(|member| member.is_some()).count();
+            let within = computed < other.path.len() && computed < constant.min(*above);
+            within && path.get(..computed) == other.path.get(..computed)
+        });
+        if mixed {
+            let span = names::begin(refr);
+            let why =
+                "stands beside a rule whose member is computed there, and would be there without its body";
+            let instead = "one of the two under another name";
+            let construct = names::constant(refr).join(".");
+            let problem = Problem::of(span.source.get_path(), &construct, why, instead);
+            problems.push(problem.at(span.line, span.col, span.source.get_contents()));
+        }
+    }
+}
+
+fn one(module: &Module, names: &Names, problems: &mut Vec<Problem>) {
+    let heads = module.policy.iter().filter_map(|rule| match rule.as_ref() {
+        Rule::Spec { head, bodies, .. } if !bodies.is_empty() => Some(head),
+        Rule::Spec { .. } | Rule::Default { .. } => None,
+    });
+    problems.extend(heads.filter_map(|head| wrong(module, names, head)));
+}
+
+fn wrong(module: &Module, names: &Names, head: &RuleHead) -> Option<Problem> {
+    let mut rest = match head {
+        // The last member of an object may be anything; what it is a member of is looked at.
+        RuleHead::Compr { refr, .. } => match refr.as_ref() {
+            Expr::RefBrack { refr, .. } => refr,
+            _ => refr,
+        },
+        RuleHead::Set { refr, .. } => refr,
+        RuleHead::Func { .. } => return None,
+    };
+    loop {
+        match rest.as_ref() {
+            Expr::RefDot { refr, .. } => rest = refr,
+            Expr::RefBrack { refr, index, .. } => {
+                if !constant(index) && !variable(module, names, index) {
+                    let span = index.span();
+                    let construct = format!("{}[{}]", names::constant(refr).join("."), span.text());
+                    let why = "would be there although the body does not hold";
+                    let problem = Problem::of(span.source.get_path(), &construct, why, BIND);
+                    return Some(problem.at(span.line, span.col, span.source.get_contents()));
+                }
+                rest = refr;
+            }
+            _ => return None,
+        }
+    }
+}
+
+fn constant(index: &Expr) -> bool {
+    matches!(index, Expr::String { .. } | Expr::RawString { .. })
+}
+
+/// Whether this is a variable that only the body can bind.
+fn variable(module: &Module, names: &Names, index: &Ref<Expr>) -> bool {
+    let Expr::Var { span, .. } = index.as_ref() else { return false };
+    let name = [span.text().to_owned()];
+    let outside = matches!(span.text(), "input" | "data") || names::through_imports(module, &name).is_some();
+    !outside && !names.defines_below(&names::resolve(module, &name))
+}

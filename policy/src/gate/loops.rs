@@ -1,0 +1,210 @@
+//! `with` on a statement that goes through many values, and objects that name a member twice.
+//!
+//! The engine evaluates what comes after a loop inside of it, and there the `with` would still hold. Of a member that
+//! stands twice, OPA takes the last without looking at the others; the engine evaluates them all.
+
+use std::collections::BTreeSet;
+
+use regorus::unstable::{AssignOp, BinOp, Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleHead, Span};
+
+use super::names::{self, Names};
+use super::walk::{self, Seen};
+use crate::problem::Problem;
+
+const COLLECT: &str = "the values first: `all := [x | some x in …] with …`";
+
+/// Checks the statements of one module.
+pub(super) fn check(module: &Module, names: &Names, problems: &mut Vec<Problem>) {
+    for rule in &module.policy {
+        let (mut bound, mut asked) = (BTreeSet::new(), Vec::new());
+        walk::rule(rule, &mut |seen| match seen {
+            Seen::Binds(name) => {
+                bound.insert(name);
+            }
+            Seen::Opens(stmts) => {
+                declared(stmts, &mut asked);
+                problems.extend(stmts.iter().flat_map(unified));
+                problems.extend(stmts.first().and_then(union));
+                problems.extend(hidden(module, names, stmts));
+            }
+            Seen::Object(object) => problems.extend(twice(object)),
+            Seen::Ref(_)
+            | Seen::Call { .. }
+            | Seen::With(_)
+            | Seen::Compares(_)
+            | Seen::Member(_)
+            | Seen::Closes => {}
+        });
+        let last = last(module, names, rule);
+        let after = |stmt: &&LiteralStmt| !last.contains(&stmt.span.start);
+        problems.extend(asked.into_iter().filter(after).filter(|stmt| iterates(stmt, &bound)).map(|stmt| {
+            let why = "goes through many values, and what comes after would see the `with` too";
+            problem(&stmt.span, "with", why, COLLECT)
+        }));
+    }
+}
+
+/// Where the last statements of a rule's bodies begin, when nothing that a `with` could change is read after them.
+fn last(module: &Module, names: &Names, rule: &Rule) -> BTreeSet<u32> {
+    let Rule::Spec { head, bodies, .. } = rule else { return BTreeSet::new() };
+    let constant = |expr: &Ref<Expr>| plain(module, names, expr);
+    let key = |refr: &Ref<Expr>| match refr.as_ref() {
+        Expr::RefBrack { index, .. } => constant(index),
+        _ => true,
+    };
+    let plain = match head {
+        RuleHead::Compr { refr, assign, .. } | RuleHead::Func { refr, assign, .. } => {
+            key(refr) && assign.iter().all(|assign| constant(&assign.value))
+        }
+        RuleHead::Set { refr, key: of, .. } => key(refr) && of.iter().all(constant),
+    };
+    let ends = bodies.iter().filter_map(|body| body.query.stmts.last());
+    if plain && bodies.len() == 1 { ends.map(|stmt| stmt.span.start).collect() } else { BTreeSet::new() }
+}
+
+/// Whether this reads neither documents nor rules.
+fn plain(module: &Module, names: &Names, expr: &Expr) -> bool {
+    match expr {
+        Expr::String { .. }
+        | Expr::RawString { .. }
+        | Expr::Number { .. }
+        | Expr::Bool { .. }
+        | Expr::Null { .. } => true,
+        Expr::Var { span, .. } => {
+            let name = [span.text().to_owned()];
+            let imported = names::through_imports(module, &name).is_some();
+            !imported
+                && !matches!(span.text(), "input" | "data")
+                && !names.defines_below(&names::resolve(module, &name))
+        }
+        Expr::Array { items, .. } => items.iter().all(|item| plain(module, names, item)),
+        _ => false,
+    }
+}
+
+fn problem(span: &Span, construct: &str, why: &str, instead: &str) -> Problem {
+    let text = span.source.get_contents();
+    Problem::of(span.source.get_path(), construct, why, instead).at(span.line, span.col, text)
+}
+
+/// `every x in xs { x = 1 }`: the engine gives `x` that value, and holds.
+fn unified(stmt: &LiteralStmt) -> Vec<Problem> {
+    let mut found = Vec::new();
+    in_every(stmt, &[], &mut found);
+    found
+}
+
+fn in_every(stmt: &LiteralStmt, around: &[&str], found: &mut Vec<Problem>) {
+    match &stmt.literal {
+        Literal::Every { key, value, query, .. } => {
+            let names: Vec<&str> =
+                around.iter().copied().chain(key.iter().chain([value]).map(Span::text)).collect();
+            query.stmts.iter().for_each(|stmt| in_every(stmt, &names, found));
+        }
+        Literal::Expr { expr, .. } => {
+            let Expr::AssignExpr { op: AssignOp::Eq, span, lhs, rhs, .. } = expr.as_ref() else { return };
+            if let Some(name) = around.iter().find(|name| gives(lhs, name) || gives(rhs, name)) {
+                let why = "is given a value in the body of `every`, and compared with none";
+                found.push(problem(span, name, why, "`==` in the place of `=`"));
+            }
+        }
+        Literal::SomeVars { .. } | Literal::SomeIn { .. } | Literal::NotExpr { .. } => {}
+    }
+}
+
+/// `some x` where a rule of the package is called `x`: the engine goes on reading the rule.
+fn hidden(module: &Module, names: &Names, stmts: &[LiteralStmt]) -> Vec<Problem> {
+    let vars = stmts.iter().flat_map(|stmt| match &stmt.literal {
+        Literal::SomeVars { vars, .. } => vars.as_slice(),
+        _ => &[],
+    });
+    let rule = |var: &&Span| names.defines_below(&names::resolve(module, &[var.text().to_owned()]));
+    vars.filter(rule)
+        .map(|var| {
+            let why = "is a rule too, which the engine would read in its place";
+            problem(var, var.text(), why, "another name")
+        })
+        .collect()
+}
+
+/// `{1 | x}` after `if`: a body to the engine, a set to OPA.
+fn union(stmt: &LiteralStmt) -> Option<Problem> {
+    let Literal::Expr { expr, .. } = &stmt.literal else { return None };
+    let Expr::BinExpr { op: BinOp::Union, span, .. } = expr.as_ref() else { return None };
+    Some(problem(span, "|", "begins a body, which OPA takes for a comprehension", "`x := … | …`"))
+}
+
+/// Whether a name stands in this pattern.
+fn gives(pattern: &Expr, name: &str) -> bool {
+    match pattern {
+        Expr::Var { span, .. } => span.text() == name,
+        Expr::Array { items, .. } => items.iter().any(|item| gives(item, name)),
+        Expr::Object { fields, .. } => fields.iter().any(|(_, _, value)| gives(value, name)),
+        _ => false,
+    }
+}
+
+fn declared<'a>(stmts: &'a [LiteralStmt], asked: &mut Vec<&'a LiteralStmt>) {
+    asked.extend(stmts.iter().filter(|stmt| !stmt.with_mods.is_empty()));
+}
+
+fn iterates(stmt: &LiteralStmt, bound: &BTreeSet<String>) -> bool {
+    match &stmt.literal {
+        Literal::SomeIn { .. } => true,
+        Literal::Expr { expr, .. } => loops(expr, bound),
+        Literal::SomeVars { .. } | Literal::NotExpr { .. } | Literal::Every { .. } => false,
+    }
+}
+
+/// Whether an expression has many values: by a member that is not bound, or by `walk`.
+fn loops(expr: &Expr, bound: &BTreeSet<String>) -> bool {
+    let inside = |expr: &Ref<Expr>| loops(expr, bound);
+    match expr {
+        Expr::String { .. }
+        | Expr::RawString { .. }
+        | Expr::Number { .. }
+        | Expr::Bool { .. }
+        | Expr::Null { .. }
+        | Expr::Var { .. }
+        | Expr::ArrayCompr { .. }
+        | Expr::SetCompr { .. }
+        | Expr::ObjectCompr { .. } => false,
+        Expr::RefDot { refr, .. } => inside(refr),
+        Expr::RefBrack { refr, index, .. } => inside(refr) || free(index, bound) || inside(index),
+        Expr::Array { items, .. } | Expr::Set { items, .. } => items.iter().any(inside),
+        Expr::Object { fields, .. } => fields.iter().any(|(_, key, value)| inside(key) || inside(value)),
+        Expr::Call { fcn, params, .. } => names::constant(fcn) == ["walk"] || params.iter().any(inside),
+        Expr::UnaryExpr { expr, .. } => inside(expr),
+        Expr::BinExpr { lhs, rhs, .. }
+        | Expr::BoolExpr { lhs, rhs, .. }
+        | Expr::ArithExpr { lhs, rhs, .. }
+        | Expr::AssignExpr { lhs, rhs, .. } => inside(lhs) || inside(rhs),
+        Expr::Membership { key, value, collection, .. } => key.iter().chain([value, collection]).any(inside),
+    }
+}
+
+/// A name that this member may be given by.
+fn free(index: &Expr, bound: &BTreeSet<String>) -> bool {
+    match index {
+        Expr::Var { span, .. } => !bound.contains(span.text()),
+        Expr::Array { items, .. } => items.iter().any(|item| free(item, bound)),
+        Expr::Object { fields, .. } => fields.iter().any(|(_, _, value)| free(value, bound)),
+        _ => false,
+    }
+}
+
+/// A constant name that stands twice in an object.
+fn twice(object: &Expr) -> Option<Problem> {
+    let Expr::Object { fields, .. } = object else { return None };
+    let mut known = BTreeSet::new();
+    fields.iter().find_map(|(_, key, _)| {
+        let (Expr::String { span, value, .. }
+        | Expr::RawString { span, value, .. }
+        | Expr::Number { span, value, .. }) = key.as_ref()
+        else {
+            return None;
+        };
+        let why = "stands twice in one object, of which OPA takes the last";
+        (!known.insert(value)).then(|| problem(span, span.text(), why, "one of them"))
+    })
+}

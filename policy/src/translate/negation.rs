@@ -1,0 +1,254 @@
+//! `not` as OPA means it: what stands in a negated call must be there, or the whole body does not hold.
+//!
+//! OPA takes the arguments of a call, and the computed members of a reference, out of the negation before it asks:
+//! `not startswith(input.user, "x")` is `y := input.user; not startswith(y, "x")`, which holds for nobody who has no
+//! `user`. Only what is compared by `==`, or asked by itself, may be missing. The engine negates all of it.
+
+use std::collections::BTreeSet;
+
+use regorus::unstable::{AssignOp, BoolOp, Expr, Literal, LiteralStmt, Module, Ref, Rule};
+
+use super::{Edit, Translated, end, reach};
+use crate::gate::names::{self, Names};
+use crate::gate::walk::{self, Seen};
+
+/// Takes out of each negation of a module what OPA takes out; none where nothing is to be taken.
+pub(crate) fn arguments(
+    module: &Module,
+    names: &Names,
+    translated: &Translated,
+    pass: usize,
+) -> Option<Translated> {
+    let scan = Scan::of(module, names, translated);
+    let mut groups: Vec<(u32, u32, Vec<Edit>)> = Vec::new();
+    for rule in &module.policy {
+        walk::rule(rule, &mut |seen| {
+            if let Seen::Opens(stmts) = seen {
+                for stmt in stmts {
+                    let name = format!("not{pass}_{}", groups.len());
+                    groups
+                        .extend(scan.edits(stmt, &name).map(|edits| (stmt.span.start, stmt.span.end, edits)));
+                }
+            }
+        });
+    }
+    groups.sort_by_key(|(from, to, _)| (*from, std::cmp::Reverse(*to)));
+    // What stands within another waits for the next pass.
+    let mut reached = 0;
+    let mut edits = Vec::new();
+    for (from, to, group) in groups {
+        if from >= reached {
+            reached = to;
+            edits.extend(group);
+        }
+    }
+    translated.edited(edits)
+}
+
+/// Where the bodies begin that are one statement without braces.
+fn bare(module: &Module) -> BTreeSet<u32> {
+    let bodies = module.policy.iter().flat_map(|rule| match rule.as_ref() {
+        Rule::Spec { bodies, .. } => bodies.as_slice(),
+        Rule::Default { .. } => &[],
+    });
+    let begin = |stmts: &[LiteralStmt]| stmts.first().map(|stmt| stmt.span.start);
+    bodies
+        .filter(|body| begin(&body.query.stmts) == Some(body.query.span.start))
+        .map(|body| body.query.span.start)
+        .collect()
+}
+
+pub(super) struct Scan<'a> {
+    module: &'a Module,
+    names: &'a Names,
+    text: &'a str,
+    bare: BTreeSet<u32>,
+}
+
+impl<'a> Scan<'a> {
+    pub(super) fn of(module: &'a Module, names: &'a Names, translated: &'a Translated) -> Self {
+        Self { module, names, text: &translated.text, bare: bare(module) }
+    }
+
+    fn edits(&self, stmt: &LiteralStmt, name: &str) -> Option<Vec<Edit>> {
+        let Literal::NotExpr { expr, .. } = &stmt.literal else { return None };
+        let mut taken = Vec::new();
+        self.negated(expr, &mut taken);
+        if taken.is_empty() {
+            return None;
+        }
+        let first = stmt.with_mods.first();
+        let with = first.map_or("", |with| self.part(with.span.start, end(self.text, stmt.span.end)));
+        let begin = stmt.span.start;
+        let bare = self.bare.contains(&begin);
+        let mut before = if bare { "{ ".to_owned() } else { String::new() };
+        let mut edits = Vec::new();
+        for (index, expr) in taken.iter().enumerate() {
+            let (from, to) = reach(self.text, expr);
+            let variable = format!("{name}_{index}__");
+            before.push_str(&format!("{variable} := {} {with}; ", self.part(from, to)));
+            edits.push(Edit { from, to, text: variable });
+        }
+        edits.push(Edit { from: begin, to: begin, text: before });
+        if bare {
+            let end = end(self.text, stmt.span.end);
+            edits.push(Edit { from: end, to: end, text: " }".to_owned() });
+        }
+        Some(edits)
+    }
+
+    fn part(&self, from: u32, to: u32) -> &str {
+        self.text.get(from as usize..to as usize).unwrap_or_default()
+    }
+
+    /// What is taken out of the expression after `not`.
+    fn negated<'e>(&self, expr: &'e Ref<Expr>, taken: &mut Vec<&'e Ref<Expr>>) {
+        match expr.as_ref() {
+            Expr::Call { params, .. } => params.iter().for_each(|param| self.argument(param, taken)),
+            Expr::BoolExpr { op: BoolOp::Eq, lhs, rhs, .. }
+            | Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. } => {
+                self.operand(lhs, taken);
+                self.operand(rhs, taken);
+            }
+            Expr::BoolExpr { lhs, rhs, .. }
+            | Expr::BinExpr { lhs, rhs, .. }
+            | Expr::ArithExpr { lhs, rhs, .. } => {
+                self.argument(lhs, taken);
+                self.argument(rhs, taken);
+            }
+            Expr::Membership { key, value, collection, .. } => {
+                key.iter().chain([value, collection]).for_each(|part| self.argument(part, taken));
+            }
+            _ => self.operand(expr, taken),
+        }
+    }
+
+    /// What may itself be missing: only what it computes is taken out.
+    fn operand<'e>(&self, expr: &'e Ref<Expr>, taken: &mut Vec<&'e Ref<Expr>>) {
+        match expr.as_ref() {
+            Expr::RefDot { refr, .. } => self.operand(refr, taken),
+            Expr::RefBrack { refr, index, .. } => {
+                self.operand(refr, taken);
+                self.argument(index, taken);
+            }
+            Expr::Var { .. } => {}
+            _ => self.argument(expr, taken),
+        }
+    }
+
+    /// Taken out whole, unless it cannot be missing.
+    fn argument<'e>(&self, expr: &'e Ref<Expr>, taken: &mut Vec<&'e Ref<Expr>>) {
+        if self.may_miss(expr) {
+            taken.push(expr);
+        }
+    }
+
+    /// Whether an expression may have no value.
+    pub(super) fn may_miss(&self, expr: &Expr) -> bool {
+        match expr {
+            Expr::String { .. }
+            | Expr::RawString { .. }
+            | Expr::Number { .. }
+            | Expr::Bool { .. }
+            | Expr::Null { .. }
+            | Expr::ArrayCompr { .. }
+            | Expr::SetCompr { .. }
+            | Expr::ObjectCompr { .. } => false,
+            Expr::Var { span, .. } => {
+                let name = [span.text().to_owned()];
+                let rule = self.names.defines_below(&names::resolve(self.module, &name));
+                rule || names::through_imports(self.module, &name).is_some()
+            }
+            Expr::Array { items, .. } | Expr::Set { items, .. } => {
+                items.iter().any(|item| self.may_miss(item))
+            }
+            Expr::Object { fields, .. } => {
+                fields.iter().any(|(_, key, value)| self.may_miss(key) || self.may_miss(value))
+            }
+            Expr::RefDot { .. }
+            | Expr::RefBrack { .. }
+            | Expr::Call { .. }
+            | Expr::UnaryExpr { .. }
+            | Expr::BinExpr { .. }
+            | Expr::BoolExpr { .. }
+            | Expr::ArithExpr { .. }
+            | Expr::AssignExpr { .. }
+            | Expr::Membership { .. } => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use regorus::Engine;
+
+    fn written(author: &str) -> String {
+        let mut engine = Engine::new();
+        engine.add_policy("a.rego".to_owned(), author.to_owned()).unwrap();
+        let modules = engine.get_modules();
+        let translated = Translated { text: author.to_owned(), ..Translated::default() };
+        let written = arguments(&modules[0], &Names::of(modules), &translated, 0);
+        written.map_or_else(|| author.to_owned(), |written| written.text)
+    }
+
+    fn body(stmt: &str) -> String {
+        let text = written(&format!("package a\nr := 1\nx if {{ v := 1; {stmt} }}"));
+        let body = text.split_once("v := 1; ").unwrap().1;
+        body.strip_suffix(" }").unwrap().to_owned()
+    }
+
+    #[test]
+    fn what_a_negated_call_takes_is_asked_before() {
+        assert_eq!(
+            body("not f(input.a, [1, input.b], v)"),
+            "not0_0_0__ := input.a ; not0_0_1__ := [1, input.b] ; not f(not0_0_0__, not0_0_1__, v)"
+        );
+        assert_eq!(body("not input.a != 1"), "not0_0_0__ := input.a ; not not0_0_0__ != 1");
+        assert_eq!(body("not r > 1"), "not0_0_0__ := r ; not not0_0_0__ > 1");
+        assert_eq!(
+            body("not f((\"a\" in input.b) == true)"),
+            "not0_0_0__ := (\"a\" in input.b) == true ; not f(not0_0_0__)"
+        );
+        assert_eq!(body("not input.a in {1}"), "not0_0_0__ := input.a ; not not0_0_0__ in {1}");
+        assert_eq!(body("not (input.a + 1) * 2 < 3"), "not0_0_0__ := (input.a + 1) * 2 ; not not0_0_0__ < 3");
+        assert_eq!(
+            body("not f(input.a) with input as {}"),
+            "not0_0_0__ := input.a with input as {}; not f(not0_0_0__) with input as {}"
+        );
+    }
+
+    #[test]
+    fn what_is_asked_by_itself_or_compared_by_equality_may_be_missing() {
+        for stmt in [
+            "not input.a",
+            "not input.a == 1",
+            "not r",
+            "not r == input.b",
+            "not f(v)",
+            "not v != 1",
+            "not f([x | x := input.a])",
+        ] {
+            assert_eq!(body(stmt), stmt);
+        }
+        assert_eq!(body("not input.a[input.b].c"), "not0_0_0__ := input.b ; not input.a[not0_0_0__].c");
+        assert_eq!(body("not count(input.a) == 1"), "not0_0_0__ := count(input.a) ; not not0_0_0__ == 1");
+    }
+
+    #[test]
+    fn a_body_without_braces_gets_them() {
+        assert_eq!(
+            written("package a\nx if not input.a != \"b\"\n"),
+            "package a\nx if { not0_0_0__ := input.a ; not not0_0_0__ != \"b\" }\n"
+        );
+        assert_eq!(
+            body("not f(input.a == \"b\") with input.c as \"d\""),
+            "not0_0_0__ := input.a == \"b\" with input.c as \"d\"; not f(not0_0_0__) with input.c as \"d\""
+        );
+        assert_eq!(
+            written("package a\nx if not f(input.a)\ny := 1 if v else := 2 if not input.a < 1"),
+            "package a\nx if { not0_0_0__ := input.a ; not f(not0_0_0__) }\n\
+             y := 1 if v else := 2 if { not0_1_0__ := input.a ; not not0_1_0__ < 1 }"
+        );
+    }
+}

@@ -1,0 +1,306 @@
+//! Two answers to one question, and what it means that they are the same or not.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde_json::value::RawValue;
+
+/// JSON whose numbers are as they were written.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Json {
+    /// `null`, `true` or `false`.
+    Word(String),
+    Number(String),
+    Text(String),
+    List(Vec<Json>),
+    Object(BTreeMap<String, Json>),
+}
+
+impl Json {
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        Some(match text.chars().next()? {
+            '"' => Self::Text(serde_json::from_str(text).ok()?),
+            '[' => {
+                let items: Vec<&RawValue> = serde_json::from_str(text).ok()?;
+                Self::List(items.into_iter().map(|item| Self::parse(item.get())).collect::<Option<_>>()?)
+            }
+            '{' => {
+                let members: BTreeMap<String, &RawValue> = serde_json::from_str(text).ok()?;
+                let member = |(name, value): (String, &RawValue)| Some((name, Self::parse(value.get())?));
+                Self::Object(members.into_iter().map(member).collect::<Option<_>>()?)
+            }
+            '-' | '0'..='9' => Self::Number(text.to_owned()),
+            _ => Self::Word(text.to_owned()),
+        })
+    }
+
+    pub fn take(&mut self, name: &str) -> Option<Self> {
+        match self {
+            Self::Object(members) => members.remove(name),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Word(text) | Self::Number(text) => f.write_str(text),
+            Self::Text(text) => f.write_str(&serde_json::Value::from(text.as_str()).to_string()),
+            Self::List(items) => {
+                let items: Vec<String> = items.iter().map(ToString::to_string).collect();
+                write!(f, "[{}]", items.join(","))
+            }
+            Self::Object(members) => {
+                let member = |(name, value): (&String, &Self)| {
+                    format!("{}:{value}", serde_json::Value::from(name.as_str()))
+                };
+                let members: Vec<String> = members.iter().map(member).collect();
+                write!(f, "{{{}}}", members.join(","))
+            }
+        }
+    }
+}
+
+/// What `opa` answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Theirs {
+    Value(Json),
+    Undefined,
+    /// While evaluating, builtin errors among them.
+    Error {
+        code: String,
+        message: String,
+    },
+    /// The policy is not loaded.
+    Refused {
+        code: String,
+        message: String,
+    },
+}
+
+/// What Postern answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ours {
+    Value(Json),
+    Undefined,
+    /// Denied, with the kind of the cause and its words.
+    Error {
+        kind: &'static str,
+        detail: String,
+    },
+    /// No answer in time, or a panic.
+    Broken(String),
+    /// The gate refuses it.
+    Refused {
+        construct: String,
+        detail: String,
+    },
+}
+
+/// What a pair of answers means.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// The same value, or undefined for both.
+    Same,
+    /// The same but for the last digits of a fraction, or how a number is written in a text.
+    Near,
+    /// Neither gives an answer.
+    BothFail,
+    /// The same as OPA's without strict builtin errors, as it runs by default: the two differ in what they evaluate
+    /// first, and one came by the error.
+    Lenient,
+    /// Postern denies where OPA answers, by kind.
+    Stricter(String),
+    /// Postern refuses at load, by name, what OPA loads.
+    Refused(String),
+    /// OPA refuses at load; Postern loads it and the rule is undefined.
+    Laxer(String),
+    /// The answers differ, or Postern answers where OPA does not, or it broke.
+    Differs(String),
+}
+
+fn differs(how: &str) -> Verdict {
+    Verdict::Differs(how.to_owned())
+}
+
+/// Whether OPA should be asked again without strict builtin errors.
+pub fn strict_error(ours: &Ours, theirs: &Theirs) -> bool {
+    let code = |code: &str| matches!(code, "eval_builtin_error" | "eval_type_error");
+    matches!(ours, Ours::Value(_) | Ours::Undefined)
+        && matches!(theirs, Theirs::Error { code: of, .. } if code(of))
+}
+
+pub fn judge(ours: &Ours, theirs: &Theirs) -> Verdict {
+    match (ours, theirs) {
+        (Ours::Broken(_), _) => differs("late or panicked"),
+        (Ours::Refused { .. } | Ours::Error { .. }, Theirs::Refused { .. } | Theirs::Error { .. }) => {
+            Verdict::BothFail
+        }
+        (Ours::Refused { construct, .. }, _) => Verdict::Refused(construct.clone()),
+        (Ours::Error { kind, .. }, Theirs::Value(_) | Theirs::Undefined) => {
+            Verdict::Stricter((*kind).to_owned())
+        }
+        (Ours::Undefined, Theirs::Refused { code, message }) => Verdict::Laxer(class(code, message)),
+        (Ours::Value(_), Theirs::Refused { code, message }) if code == "rego_type_error" => {
+            Verdict::Laxer(class(code, message))
+        }
+        (Ours::Value(_), Theirs::Refused { code, message }) => {
+            Verdict::Differs(format!("answers what OPA does not load: {}", class(code, message)))
+        }
+        (Ours::Undefined, Theirs::Error { .. }) => differs("undefined where OPA fails"),
+        (Ours::Value(_), Theirs::Error { .. }) => differs("answers where OPA fails"),
+        (Ours::Undefined, Theirs::Undefined) => Verdict::Same,
+        (Ours::Value(_), Theirs::Undefined) => differs("a value where OPA has none"),
+        (Ours::Undefined, Theirs::Value(_)) => differs("undefined where OPA has a value"),
+        (Ours::Value(ours), Theirs::Value(theirs)) => match same(ours, theirs) {
+            Some(false) => Verdict::Same,
+            Some(true) => Verdict::Near,
+            None => differs("another value"),
+        },
+    }
+}
+
+/// The code of an error, and its words without the names.
+fn class(code: &str, message: &str) -> String {
+    let words =
+        message.split_whitespace().filter(|word| word.chars().all(|c| c.is_ascii_alphabetic() || c == ':'));
+    format!("{code}: {}", words.take(6).collect::<Vec<_>>().join(" "))
+}
+
+/// Whether two values are equal but for the last digits of fractions, and whether these differ.
+fn same(one: &Json, other: &Json) -> Option<bool> {
+    match (one, other) {
+        (Json::Number(one), Json::Number(other)) => {
+            if decimal(one).is_some() && decimal(one) == decimal(other) {
+                return Some(false);
+            }
+            let (one, other): (f64, f64) = (one.parse().ok()?, other.parse().ok()?);
+            ((one - other).abs() <= 4.0 * f64::EPSILON * one.abs()).then_some(true)
+        }
+        // Sets are written as lists, in an order of kinds that the two do not share for sets beside objects.
+        (Json::List(one), Json::List(other))
+            if one != other && mixed(one) && ordered(one) == ordered(other) =>
+        {
+            Some(true)
+        }
+        (Json::List(one), Json::List(other)) if one.len() == other.len() => one
+            .iter()
+            .zip(other)
+            .map(|(one, other)| same(one, other))
+            .try_fold(false, |near, next| Some(near | next?)),
+        (Json::Object(one), Json::Object(other)) if one.len() == other.len() => {
+            one.iter().try_fold(false, |near, (name, one)| {
+                let (spelled, other) = match other.get(name) {
+                    Some(other) => (false, other),
+                    None => (true, other.iter().find(|(other, _)| alike(name, other))?.1),
+                };
+                Some(near | spelled | same(one, other)?)
+            })
+        }
+        (Json::Text(one), Json::Text(other)) if one != other => alike(one, other).then_some(true),
+        _ => (one == other).then_some(false),
+    }
+}
+
+fn mixed(items: &[Json]) -> bool {
+    items.iter().any(|item| matches!(item, Json::List(_)))
+        && items.iter().any(|item| matches!(item, Json::Object(_)))
+}
+
+fn ordered(items: &[Json]) -> Vec<String> {
+    let mut written: Vec<String> = items.iter().map(ToString::to_string).collect();
+    written.sort();
+    written
+}
+
+/// Whether two texts differ in nothing but how the numbers in them are written: OPA keeps `1.0`, the engine writes `1`.
+fn alike(one: &str, other: &str) -> bool {
+    let (one, other) = (tokens(one), tokens(other));
+    one.len() == other.len()
+        && one.iter().zip(&other).all(|(one, other)| {
+            one == other || same(&Json::Number(one.clone()), &Json::Number(other.clone())).is_some()
+        })
+}
+
+/// Numbers, and the single characters between them.
+fn tokens(text: &str) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    let mut number = false;
+    for c in text.chars() {
+        let goes_on = c.is_ascii_digit()
+            || (number && (c == '.' || c == 'e' || c == 'E'))
+            || (number
+                && (c == '-' || c == '+')
+                && all.last().is_some_and(|last| last.ends_with(['e', 'E'])));
+        match all.last_mut() {
+            Some(last) if goes_on && number => last.push(c),
+            Some(last) if goes_on && last == "-" => last.push(c),
+            _ => all.push(c.to_string()),
+        }
+        number = goes_on;
+    }
+    all
+}
+
+/// Sign, digits without zeros at either end, and the power of ten of the last digit.
+fn decimal(number: &str) -> Option<(bool, String, i64)> {
+    let (mantissa, exponent) = match number.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().ok()?),
+        None => (number, 0),
+    };
+    let (negative, mantissa) = mantissa.strip_prefix('-').map_or((false, mantissa), |rest| (true, rest));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    let cut = digits.trim_end_matches('0');
+    let zeros = i64::try_from(digits.len() - cut.len()).ok()?;
+    let cut = cut.trim_start_matches('0');
+    if cut.is_empty() {
+        return Some((false, String::new(), 0));
+    }
+    Some((negative, cut.to_owned(), exponent - i64::try_from(fraction.len()).ok()? + zeros))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_equal_by_what_they_are_and_not_by_how_they_are_written() {
+        let same =
+            |one: &str, other: &str| super::same(&Json::parse(one).unwrap(), &Json::parse(other).unwrap());
+        assert_eq!(same("[1.0, {\"a\": 1e3}]", "[1,{\"a\":1000}]"), Some(false));
+        assert_eq!(same("-0.0", "0"), Some(false));
+        assert_eq!(same("0.3", "0.30000000000000004"), Some(true));
+        assert_eq!(same("12345678901234567891", "12345678901234567892"), Some(true));
+        assert_eq!(same("\"a 1.0, -2e3\"", "\"a 1, -2000\""), Some(true));
+        assert_eq!(same("{\"1.0\": 1}", "{\"1\": 1}"), Some(true));
+        assert_eq!(same("\"a 1.0\"", "\"b 1\""), None);
+        assert_eq!(same("\"10\"", "\"1\""), None);
+        assert_eq!(same("1", "1.001"), None);
+        assert_eq!(same("1", "\"1\""), None);
+        assert_eq!(same("[1, 2]", "[2, 1]"), None);
+        assert_eq!(same("{\"a\": 1}", "{\"b\": 1}"), None);
+    }
+
+    #[test]
+    fn only_what_both_say_is_agreement() {
+        let value = |text| Json::parse(text).unwrap();
+        let fails = || Theirs::Error { code: "eval_conflict_error".into(), message: String::new() };
+        let unloaded = |code: &str| Theirs::Refused { code: code.into(), message: "var x is unsafe".into() };
+        let error = || Ours::Error { kind: "error", detail: String::new() };
+        assert_eq!(judge(&Ours::Value(value("1")), &Theirs::Value(value("1.0"))), Verdict::Same);
+        assert_eq!(judge(&error(), &fails()), Verdict::BothFail);
+        assert_eq!(judge(&error(), &Theirs::Undefined), Verdict::Stricter("error".into()));
+        assert!(matches!(judge(&Ours::Undefined, &fails()), Verdict::Differs(_)));
+        assert!(matches!(judge(&Ours::Value(value("1")), &fails()), Verdict::Differs(_)));
+        assert!(matches!(judge(&Ours::Value(value("1")), &Theirs::Undefined), Verdict::Differs(_)));
+        assert!(matches!(judge(&Ours::Undefined, &unloaded("rego_unsafe_var_error")), Verdict::Laxer(_)));
+        assert!(matches!(
+            judge(&Ours::Value(value("1")), &unloaded("rego_parse_error")),
+            Verdict::Differs(_)
+        ));
+        assert!(matches!(judge(&Ours::Broken("late".into()), &fails()), Verdict::Differs(_)));
+    }
+}

@@ -1,0 +1,321 @@
+//! Bodies: what is bound, asked, iterated, denied and replaced.
+
+use super::values::Ty;
+use super::{Known, Maker};
+use crate::tree::{Tree, leaf, text};
+
+impl Maker {
+    /// A few statements; what they bind stays bound.
+    pub(super) fn body(&mut self, least: usize, depth: usize) -> Vec<Tree> {
+        let many = least + self.random.below(3);
+        (0..many).map(|_| self.statement(depth)).collect()
+    }
+
+    fn statement(&mut self, depth: usize) -> Tree {
+        // What it is replaced by knows nothing of what the statement binds.
+        let with = if self.random.percent(6) { Some(self.replaced(depth)) } else { None };
+        let made = match self.random.below(100) {
+            0..22 => self.assignment(depth),
+            22..40 => self.some_in(depth),
+            40..50 => self.some_index(depth),
+            50..56 => self.pattern(depth),
+            56..62 => self.unification(depth),
+            62..68 => self.every(depth),
+            68..78 => self.negation(depth),
+            78..82 => self.walked(),
+            82..86 => {
+                let ty = self.any();
+                bare(self.expr(&ty, depth))
+            }
+            _ => self.condition(depth),
+        };
+        match with {
+            Some(with) => Tree::Group(vec![made, with]),
+            None => made,
+        }
+    }
+
+    fn bind(&mut self, ty: Ty) -> String {
+        // Now and then a name that already means something outside.
+        let again: Vec<String> = self
+            .known
+            .iter()
+            .filter(|known| known.package == self.package)
+            .map(|known| known.name.clone())
+            .collect();
+        let name = if !again.is_empty() && self.random.percent(2) {
+            let name = self.random.pick(&again);
+            if name.contains(['.', '[']) || self.scope.iter().any(|(bound, _)| *bound == name) {
+                self.fresh("v")
+            } else {
+                self.shape("shadowed name");
+                name
+            }
+        } else {
+            self.fresh("v")
+        };
+        self.scope.push((name.clone(), ty));
+        name
+    }
+
+    fn assignment(&mut self, depth: usize) -> Tree {
+        let ty = self.any();
+        let value = self.expr(&ty, depth);
+        let name = self.bind(ty);
+        self.shape(":=");
+        Tree::Group(vec![text(format!("{name} := ")), value])
+    }
+
+    fn collection(&mut self) -> Ty {
+        Ty::of(self.random.pick(&["[n", "[s", "[x", "<s", "<n", "{n", "{s", "{[s", "[{x"]))
+    }
+
+    fn some_in(&mut self, depth: usize) -> Tree {
+        let ty = self.collection();
+        let from = self.expr(&ty, depth.min(1));
+        let keyed = self.random.percent(40);
+        let key = if !keyed {
+            None
+        } else if self.random.percent(12) {
+            Some(if matches!(ty, Ty::Object(_)) { "\"a\"".to_owned() } else { "0".to_owned() })
+        } else {
+            let key = match &ty {
+                Ty::List(_) => Ty::Num,
+                Ty::Object(_) => Ty::Str,
+                Ty::Set(inside) => (**inside).clone(),
+                _ => Ty::Any,
+            };
+            Some(self.bind(key))
+        };
+        let value = if self.random.percent(92) { self.bind(ty.element()) } else { "_".to_owned() };
+        self.shape(if keyed { "some k, v in" } else { "some x in" });
+        let names = key.map_or(value.clone(), |key| format!("{key}, {value}"));
+        Tree::Group(vec![text(format!("some {names} in ")), from])
+    }
+
+    /// `some i; x = coll[i]`, and the forms of it.
+    fn some_index(&mut self, depth: usize) -> Tree {
+        let ty = self.collection();
+        let key = match &ty {
+            Ty::List(_) => Ty::Num,
+            Ty::Object(_) => Ty::Str,
+            Ty::Set(inside) => (**inside).clone(),
+            _ => Ty::Any,
+        };
+        let holder = self.path_or_name(&ty);
+        self.shape("some x and unification");
+        let below = depth.saturating_sub(1);
+        match self.random.below(4) {
+            0 => {
+                let name = self.bind(ty.element());
+                Tree::Group(vec![text(format!("{name} := ")), holder, text("[_]")])
+            }
+            1 => {
+                let wanted = self.expr(&ty.element(), below);
+                let index = self.bind(key);
+                Tree::Group(vec![
+                    text(format!("some {index}\n")),
+                    holder,
+                    text(format!("[{index}] == ")),
+                    wanted,
+                ])
+            }
+            2 => {
+                let (index, value) = (self.bind(key), self.bind(ty.element()));
+                Tree::Group(vec![
+                    text(format!("some {index}, {value}\n")),
+                    holder,
+                    text(format!("[{index}] = {value}")),
+                ])
+            }
+            _ => {
+                let wanted = self.expr(&ty.element(), below);
+                Tree::Group(vec![holder, text("[_] == "), wanted])
+            }
+        }
+    }
+
+    fn path_or_name(&mut self, ty: &Ty) -> Tree {
+        let rules: Vec<Known> =
+            self.known.iter().filter(|known| known.arguments.is_none() && known.ty == *ty).cloned().collect();
+        let names: Vec<String> =
+            self.scope.iter().filter(|(_, have)| have == ty).map(|(name, _)| name.clone()).collect();
+        if !names.is_empty() && self.random.percent(40) {
+            return leaf(self.random.pick(&names));
+        }
+        if !rules.is_empty() && self.random.percent(50) {
+            let known = self.random.pick(&rules);
+            return leaf(self.reference(&known));
+        }
+        let path = self.path(ty);
+        if path.written().starts_with(['i', 'd']) {
+            return path;
+        }
+        leaf(match ty {
+            Ty::Object(_) => "input.obj",
+            _ => "input.mixed",
+        })
+    }
+
+    fn pattern(&mut self, depth: usize) -> Tree {
+        self.shape("pattern");
+        let below = depth.saturating_sub(1);
+        let (one, other) = (self.any(), self.any());
+        if self.random.percent(60) {
+            let values = vec![self.expr(&one, below), text(", "), self.expr(&other, below)];
+            let (first, second) = (self.bind(one), self.bind(other));
+            let mut parts = vec![text(format!("[{first}, {second}] := ["))];
+            parts.extend(values);
+            parts.push(text("]"));
+            return Tree::Group(parts);
+        }
+        let value = self.expr(&one, below);
+        let constant = self.literal(&Ty::Str);
+        let given = if self.random.percent(70) { constant.clone() } else { self.small(&Ty::Str) };
+        let name = self.bind(one);
+        Tree::Group(vec![
+            text(format!("some {name}\n{{\"k\": {name}, \"c\": ")),
+            constant,
+            text("} = {\"k\": "),
+            value,
+            text(", \"c\": "),
+            given,
+            text("}"),
+        ])
+    }
+
+    fn unification(&mut self, depth: usize) -> Tree {
+        self.shape("=");
+        let ty = self.any();
+        let value = self.expr(&ty, depth.saturating_sub(1));
+        if self.random.percent(40) {
+            let other = self.small(&ty);
+            return Tree::Group(vec![other, text(" = "), value]);
+        }
+        let name = self.bind(ty.clone());
+        let first = self.random.percent(50);
+        if first {
+            Tree::Group(vec![text(format!("some {name}\n{name} = ")), value])
+        } else {
+            Tree::Group(vec![text(format!("some {name}\n")), self.small(&ty), text(format!(" = {name}"))])
+        }
+    }
+
+    fn every(&mut self, depth: usize) -> Tree {
+        self.shape("every");
+        let ty = self.collection();
+        let from = self.expr(&ty, depth.min(1));
+        self.scoped(|maker| {
+            let keyed = maker.random.percent(30);
+            let key = if matches!(ty, Ty::Object(_)) {
+                Ty::Str
+            } else if let Ty::Set(inside) = &ty {
+                (**inside).clone()
+            } else {
+                Ty::Num
+            };
+            let key = if keyed { format!("{}, ", maker.name(key)) } else { String::new() };
+            let value = maker.name(ty.element());
+            let body = maker.body(1, depth.saturating_sub(1));
+            Tree::Group(vec![
+                text(format!("every {key}{value} in ")),
+                from,
+                text(" { "),
+                Tree::List(body, "; "),
+                text(" }"),
+            ])
+        })
+    }
+
+    fn name(&mut self, ty: Ty) -> String {
+        let name = self.fresh("v");
+        self.scope.push((name.clone(), ty));
+        name
+    }
+
+    fn negation(&mut self, depth: usize) -> Tree {
+        self.shape("not");
+        let inside = match self.random.below(4) {
+            0 => self.path(&Ty::Any),
+            1 => {
+                let ty = self.any();
+                bare(self.expr(&ty, depth))
+            }
+            _ => self.condition(depth),
+        };
+        // OPA takes `not true` for true where the head calls a function.
+        let constant = matches!(inside.written().as_str(), "true" | "false");
+        let inside = if constant { leaf("input.b") } else { inside };
+        Tree::Group(vec![text("not "), inside])
+    }
+
+    fn walked(&mut self) -> Tree {
+        self.shape("walk");
+        let of = self.path(&Ty::Any);
+        let (path, value) = (self.bind(Ty::of("[x")), self.bind(Ty::Any));
+        Tree::Group(vec![text("walk("), of, text(format!(", [{path}, {value}])"))])
+    }
+
+    /// Holds or does not.
+    pub(super) fn condition(&mut self, depth: usize) -> Tree {
+        let depth = depth.max(1);
+        match self.random.below(10) {
+            0..6 => {
+                // Without the parentheses of an operator that stands inside.
+                let ty = self.any();
+                let sign = self.random.pick(&[" == ", " != ", " < ", " <= ", " > ", " >= ", " == "]);
+                self.shape("comparison");
+                let mut left = self.expr(&ty, depth - 1);
+                if left.written().starts_with('(') {
+                    left = self.small(&ty);
+                }
+                Tree::Group(vec![left, text(sign), self.expr(&ty, depth - 1)])
+            }
+            6..8 => bare(self.operator(&Ty::Bool, depth)),
+            8 => self.call(&Ty::Bool, depth),
+            _ => self.small(&Ty::Bool),
+        }
+    }
+
+    /// With another input, data, or, in tests, function.
+    fn replaced(&mut self, depth: usize) -> Tree {
+        let below = depth.min(1);
+        let functions: Vec<Known> = self
+            .known
+            .iter()
+            .filter(|known| known.arguments.is_some() && known.package == self.package)
+            .cloned()
+            .collect();
+        let (target, value) = match self.random.below(if self.mocks { 8 } else { 5 }) {
+            0 => ("input.n".to_owned(), self.expr(&Ty::Num, below)),
+            1 => ("input.s".to_owned(), self.expr(&Ty::Str, below)),
+            2 => ("input".to_owned(), leaf("{\"n\": 7, \"s\": \"alice\", \"nums\": [3, 1]}")),
+            3 => ("data.d.list".to_owned(), self.expr(&Ty::of("[s"), below)),
+            4 => ("input.deep.a".to_owned(), self.expr(&Ty::of("{n"), below)),
+            5 if !functions.is_empty() => {
+                let known = self.random.pick(&functions);
+                (known.name.clone(), self.literal(&known.ty))
+            }
+            6 => ("count".to_owned(), leaf("42")),
+            _ => ("time.now_ns".to_owned(), leaf("1700000000000000000")),
+        };
+        self.shape(if target.starts_with("input") || target.starts_with("data") {
+            "with"
+        } else {
+            "with for a function"
+        });
+        Tree::Group(vec![text(format!(" with {target} as ")), value])
+    }
+}
+
+/// Without its parentheses: at the beginning of a line they would be taken for those of a call above.
+fn bare(expr: Tree) -> Tree {
+    match expr {
+        Tree::Expr(mut parts) if parts.first() == Some(&text("(")) => {
+            parts.remove(0);
+            parts.pop();
+            Tree::Expr(parts)
+        }
+        expr => expr,
+    }
+}

@@ -1,0 +1,60 @@
+//! A short comparison, and everything that longer ones have found.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use postern_policy::{Conformity, run_cases};
+use postern_tests::parts::present;
+
+use crate::compare::Verdict;
+use crate::generate;
+use crate::opa::Opa;
+use crate::run::run_all;
+
+/// How long it may go on; the first cases are asked in any case.
+const SHORT: Duration = Duration::from_secs(12);
+const LEAST: u64 = 40;
+
+#[test]
+fn generated_policies_are_answered_as_the_real_opa_answers_them() {
+    if !present("generated_policies_are_answered_as_the_real_opa_answers_them", &["opa"]) {
+        return;
+    }
+    let mut opa = Opa::start();
+    let (begun, mut values) = (Instant::now(), 0);
+    for seed in 0.. {
+        if seed >= LEAST && begun.elapsed() > SHORT {
+            break;
+        }
+        for (case, asked) in run_all(&mut opa, &generate::case(seed)) {
+            for one in asked {
+                values += usize::from(one.verdict == Verdict::Same);
+                let modules: Vec<String> = case.modules.iter().map(|module| module.tree.written()).collect();
+                let differs = matches!(one.verdict, Verdict::Differs(_));
+                assert!(!differs, "`cargo x differential --seed {seed}`: {one:#?}\n{}", modules.join("\n"));
+            }
+        }
+    }
+    assert!(values > 100, "only {values} answers were the same: the generator makes little that is answered");
+}
+
+#[test]
+fn nothing_that_was_found_is_answered_otherwise_again() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("differential/cases");
+    let (mut many, mut found) = (0, Vec::new());
+    for file in fs::read_dir(folder).expect("the cases are there") {
+        let path = file.expect("a file").path();
+        let text = fs::read_to_string(&path).expect("a case can be read");
+        for case in run_cases(&text, Duration::from_secs(2)).expect("it is a file of cases") {
+            many += 1;
+            let wrong =
+                matches!(case.conformity, Conformity::Wrong | Conformity::Late | Conformity::Panicked);
+            if wrong {
+                found.push(format!("{}: {:?}: {}", path.display(), case.conformity, case.detail));
+            }
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    assert!(many > 10, "only {many} cases");
+}
