@@ -74,7 +74,7 @@ fn scans<'a>(modules: &'a [Ref<Module>], data: &'a Value, input: &'a Value) -> V
             };
             if let RuleHead::Func { args, .. } = head {
                 for arg in args {
-                    walk.bind(arg, &None);
+                    walk.bind(arg, None);
                 }
             }
             for body in bodies {
@@ -129,8 +129,10 @@ impl<'a> Walk<'a, '_> {
                 self.expr(collection);
                 let place = self.place(collection);
                 self.looped(collection, place.clone(), variable(value));
-                key.iter().for_each(|key| self.bind(key, &None));
-                self.bind(value, &place.map(|place| places::member(place, None)));
+                if let Some(key) = key {
+                    self.bind(key, None);
+                }
+                self.bind(value, place.map(|place| places::member(place, None)).as_ref());
             }
             Literal::Expr { expr, .. } => match expr.as_ref() {
                 Expr::AssignExpr { op: AssignOp::ColEq, lhs, rhs, .. } => {
@@ -139,7 +141,7 @@ impl<'a> Walk<'a, '_> {
                     if let Some(scan) = self.found.get_mut(before..).and_then(<[Scan<'_>]>::last_mut) {
                         scan.member = variable(lhs);
                     }
-                    self.bind(lhs, &self.place(rhs));
+                    self.bind(lhs, self.place(rhs).as_ref());
                 }
                 Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. }
                 | Expr::BoolExpr { op: BoolOp::Eq, lhs, rhs, .. } => self.equals(lhs, rhs),
@@ -197,20 +199,30 @@ impl<'a> Walk<'a, '_> {
         });
     }
 
-    fn bind(&mut self, pattern: &'a Expr, place: &Option<Place>) {
+    fn bind(&mut self, pattern: &'a Expr, place: Option<&Place>) {
         match pattern {
             Expr::Var { span, .. } => {
-                let place = place.as_ref().filter(|place| place.len() <= places::DEEPEST).cloned();
+                let place = place.filter(|place| place.len() <= places::DEEPEST).cloned();
                 self.bound.insert(span.text().to_owned(), Name::Bound(place));
             }
-            Expr::Array { items, .. } => items.iter().for_each(|item| self.bind(item, &None)),
-            Expr::Object { fields, .. } => fields.iter().for_each(|(_, _, value)| self.bind(value, &None)),
+            Expr::Array { items, .. } => {
+                for item in items {
+                    self.bind(item, None);
+                }
+            }
+            Expr::Object { fields, .. } => {
+                for (_, _, value) in fields {
+                    self.bind(value, None);
+                }
+            }
             _ => {}
         }
     }
 
     fn exprs(&mut self, exprs: &'a [Ref<Expr>]) {
-        exprs.iter().for_each(|expr| self.expr(expr));
+        for expr in exprs {
+            self.expr(expr);
+        }
     }
 
     fn expr(&mut self, expr: &'a Ref<Expr>) {
@@ -236,7 +248,7 @@ impl<'a> Walk<'a, '_> {
                 if self.open(index) {
                     let place = self.place(refr);
                     self.looped(refr, place, None);
-                    self.bind(index, &None);
+                    self.bind(index, None);
                 }
             }
             Expr::Array { items, .. } | Expr::Set { items, .. } => self.exprs(items),
@@ -276,15 +288,13 @@ impl<'a> Walk<'a, '_> {
     /// Whether an index is a variable that nothing has bound: the engine tries every member for it.
     fn open(&self, index: &Expr) -> bool {
         let Some(name) = variable(index) else { return false };
-        match self.bound.get(name) {
-            Some(name) => matches!(name, Name::Open),
-            None => {
-                let full = names::resolve(self.module, &[name.to_owned()]);
-                !matches!(name, "input" | "data")
-                    && self.names.read_by(&full).next().is_none()
-                    && names::through_imports(self.module, &[name.to_owned()]).is_none()
-            }
+        if let Some(bound) = self.bound.get(name) {
+            return matches!(bound, Name::Open);
         }
+        let full = names::resolve(self.module, &[name.to_owned()]);
+        !matches!(name, "input" | "data")
+            && self.names.read_by(&full).next().is_none()
+            && names::through_imports(self.module, &[name.to_owned()]).is_none()
     }
 
     /// Where below `data` or `input` the value of an expression stands, where that can be told.

@@ -127,7 +127,7 @@ fn find(folder: &Path, below: bool, bundles: &mut BTreeSet<PathBuf>) {
         let name = path.file_name().unwrap().to_str().unwrap();
         if path.is_dir() && !name.starts_with('.') && name != "target" {
             folders.push(path);
-        } else if name.ends_with(".rego") {
+        } else if path.extension().is_some_and(|extension| extension == "rego") {
             rego = true;
             tests = tests || name.ends_with("_test.rego");
         }
@@ -147,7 +147,7 @@ fn pages_below(folder: &Path, into: &Path) {
         let name = path.file_name().unwrap().to_str().unwrap();
         if path.is_dir() && !name.starts_with('.') && name != "target" {
             pages_below(&path, into);
-        } else if name.ends_with(".md") {
+        } else if path.extension().is_some_and(|extension| extension == "md") {
             let page = fs::read_to_string(&path).unwrap();
             for block in page.split("\n```").skip(1).step_by(2) {
                 let Some((kind, text)) = block.split_once('\n') else { continue };

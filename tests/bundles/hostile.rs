@@ -52,7 +52,7 @@ fn table() -> Vec<(Vec<Step>, &'static str, &'static str)> {
             "status 304, although it was not told of any bundle",
         ),
         (whole("401 Unauthorized", "", b""), "PST-OP-006", "status 401"),
-        (whole("200 OK", GZIP, &[0; 70_000]), "PST-OP-007", "an answer of more than 65536 bytes"),
+        (whole("200 OK", GZIP, &vec![0; 70_000]), "PST-OP-007", "an answer of more than 65536 bytes"),
         (whole("200 OK", GZIP, b"not an archive"), "PST-OP-003", "main.tar.gz: archive: cannot be unpacked"),
         (whole("200 OK", GZIP, &delta()), "PST-OP-003", "patch.json: is not read: a delta bundle"),
     ]
@@ -206,9 +206,9 @@ fn a_damaged_copy_is_said_and_not_used_and_the_service_mends_it() {
         &|| std::fs::write(copy.with_file_name("current.json"), "{").unwrap(),
     ];
     for damage in damages {
-        damage();
         let before = site.policies().len();
-        site.restart();
+        // A download on its way would mend it at once.
+        site.restart_after(damage);
         let records = || site.policies().split_off(before);
         until("it is said", || records().iter().any(|record| record["code"] == "PST-OP-008"));
         site.until_refused("PST-AZ-019");

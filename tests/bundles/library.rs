@@ -47,7 +47,8 @@ pub(super) fn whole(bundles: &[PathBuf]) {
     let mut theirs: Vec<String> =
         theirs.iter().map(|test| format!("{}.{}", test["package"], test["name"]).replace('"', "")).collect();
     let mut ours: Vec<String> = report.tests.iter().map(postern_policy::Test::full_name).collect();
-    (theirs.sort(), ours.sort());
+    theirs.sort();
+    ours.sort();
     assert_eq!(ours, theirs);
 }
 

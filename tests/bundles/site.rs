@@ -90,7 +90,13 @@ impl Site {
 
     /// Ends it and starts it again; the records go on.
     pub(super) fn restart(&mut self) {
+        self.restart_after(|| {});
+    }
+
+    /// The same, and does something while it does not run.
+    pub(super) fn restart_after(&mut self, meanwhile: impl FnOnce()) {
         self.sidecar.stop().unwrap();
+        meanwhile();
         self.sidecar = run(self.folder.path());
     }
 

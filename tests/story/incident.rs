@@ -124,7 +124,7 @@ fn a_wrong_denial_is_explained_tested_mended_and_passes_without_a_restart() {
     let second = built("r2");
     assert_eq!(second.0, Some(0), "{}", second.1);
     deploy();
-    let reload = estate.record("reload", Duration::from_secs(10), |record| record["what"] == "policy");
+    let reload = estate.record("reload", Duration::from_mins(1), |record| record["what"] == "policy");
     assert_eq!(reload["accepted"], true, "{reload}");
     let (status, body) = ask("/ledger/7");
     assert_eq!(status, 200, "{body}");

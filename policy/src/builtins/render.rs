@@ -171,7 +171,7 @@ impl<'a> Parser<'a> {
         let (then, stop) = self.block(depth + 1)?;
         let or = match stop {
             Stop::ElseIf(asked) if !with => vec![self.choice(asked, false, depth + 1)?],
-            stop => self.otherwise(stop, depth)?,
+            stop => self.otherwise(&stop, depth)?,
         };
         Ok(Part::If { asked, with, then, or })
     }
@@ -192,11 +192,11 @@ impl<'a> Parser<'a> {
         self.variables.extend(&names);
         let (each, stop) = self.block(depth + 1)?;
         self.variables.truncate(before);
-        let or = self.otherwise(stop, depth)?;
+        let or = self.otherwise(&stop, depth)?;
         Ok(Part::Range { names, over, each, or })
     }
 
-    fn otherwise(&mut self, stop: Stop<'a>, depth: usize) -> Result<Vec<Part<'a>>, Fail> {
+    fn otherwise(&mut self, stop: &Stop<'a>, depth: usize) -> Result<Vec<Part<'a>>, Fail> {
         match stop {
             Stop::End => Ok(Vec::new()),
             Stop::Else => match self.block(depth + 1)? {

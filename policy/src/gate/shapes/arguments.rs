@@ -64,14 +64,13 @@ pub(super) fn given(scopes: &Scopes<'_>, names: &Names, expr: &Expr) -> Kinds {
     use signatures::{ANY, BOOL, LIST, NULL, NUMBER, OBJECT, SET, TEXT};
     match expr {
         Expr::String { .. } | Expr::RawString { .. } => TEXT,
-        Expr::Number { .. } | Expr::UnaryExpr { .. } => NUMBER,
         Expr::Bool { .. } | Expr::BoolExpr { .. } | Expr::Membership { .. } => BOOL,
         Expr::Null { .. } => NULL,
         Expr::Array { .. } | Expr::ArrayCompr { .. } => LIST,
         Expr::Set { .. } | Expr::SetCompr { .. } | Expr::BinExpr { .. } => SET,
         Expr::Object { .. } | Expr::ObjectCompr { .. } => OBJECT,
         Expr::ArithExpr { op: ArithOp::Sub, .. } => NUMBER.or(SET),
-        Expr::ArithExpr { .. } => NUMBER,
+        Expr::Number { .. } | Expr::UnaryExpr { .. } | Expr::ArithExpr { .. } => NUMBER,
         Expr::Call { fcn, .. } => names::path(fcn)
             .filter(|called| names.function(scopes.module(), called).is_none())
             .and_then(|called| signatures::signature(&called.join(".")))

@@ -94,7 +94,8 @@ fn tried(sources: &Sources, arguments: &Arguments) -> Result<(PolicySet, usize),
 pub(super) fn warned(warnings: &[Problem]) -> String {
     let mut said: String = warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
     if !warnings.is_empty() {
-        said += &format!("{}\n", counted(warnings.len(), "warning"));
+        said.push_str(&counted(warnings.len(), "warning"));
+        said.push('\n');
     }
     said
 }

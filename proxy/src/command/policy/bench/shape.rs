@@ -17,8 +17,10 @@ pub(super) fn json(query: &str, bench: &Bench) -> Value {
 
 fn result(input: &Benched) -> Value {
     let mut result = figures(&input.now);
-    result["input"] = input.name.as_str().into();
-    result["tenfold"] = input.tenfold.as_ref().map(figures).into();
+    if let Some(members) = result.as_object_mut() {
+        members.insert("input".to_owned(), input.name.as_str().into());
+        members.insert("tenfold".to_owned(), input.tenfold.as_ref().map(figures).into());
+    }
     result
 }
 
