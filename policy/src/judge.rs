@@ -29,8 +29,8 @@ impl Judge {
         &self.policy
     }
 
-    /// Answers one request. Never waits, never panics, and takes little longer than the policy's fuse; `&mut` and
-    /// single leaves leave room for a memo of earlier answers.
+    /// Answers one request. Never waits, never panics, and takes little longer than twice the policy's fuse: a late
+    /// answer is asked for once more. `&mut` and single leaves leave room for a memo of earlier answers.
     pub fn judge(&mut self, facts: &impl Facts) -> Verdict {
         let watch = Stopwatch::start();
         let mut verdict = match self.value(facts) {
@@ -54,7 +54,13 @@ impl Judge {
             Leaf::Number(seconds) => Some(seconds),
             _ => None,
         };
-        let value = self.evaluator.evaluate(document.into_value(), now)?;
+        let input = document.into_value();
+        let value = match self.evaluator.evaluate(input.clone(), now) {
+            // The engine's fuse counts wall time, and the machine may have set this thread aside for longer than
+            // that. A policy that is slow is late again.
+            Err(Cause::Late { .. }) => self.evaluator.evaluate(input, now)?,
+            outcome => outcome?,
+        };
         Ok(verdict::read(&value))
     }
 }

@@ -92,7 +92,7 @@ pub struct Policy {
     /// Together they are one policy; each owns what the `roots` of its manifest say, and no two the same. They are
     /// watched, or asked for again: what does not compile is refused, and the bundle's old state serves on.
     pub bundles: BTreeMap<String, Bundle>,
-    /// How long one decision may take, 1ms to 1s; a later answer is a denial.
+    /// How long one decision may take, 1ms to 1s; what is late twice is a denial.
     #[serde(default = "fuse")]
     pub fuse: Duration,
     /// What becomes of the tests that bundles bring: rules `test_…`, in files `*_test.rego` and elsewhere.

@@ -103,7 +103,7 @@ codes! {
     POLICY_ERROR = "PST-AZ-012", Authorize, Operator, 403, "policy failed on this request",
         "a builtin failed or the input is nested too deep: the decision's reason in the record has the engine's words with file and line";
     POLICY_LATE = "PST-AZ-013", Authorize, Operator, 403, "policy did not answer in time",
-        "a decision took longer than policy.fuse: bindings as data, keyed by id, are fast";
+        "a decision took longer than policy.fuse, and so did a second try: bindings as data, keyed by id, are fast";
     POLICY_PANIC = "PST-AZ-014", Authorize, Postern, 403, "the policy engine failed",
         "a fault in the engine was contained; the log line has it: report it";
     DECISION_MALFORMED = "PST-AZ-015", Authorize, Operator, 403, "policy answered with something that is not a decision",
