@@ -20,6 +20,7 @@ mod index;
 mod json;
 mod jwt;
 mod member;
+mod metadata;
 mod numbers;
 mod page;
 mod paths;
@@ -155,6 +156,7 @@ const TABLE: &[(&str, By)] = &[
     ("indexof_n", By::Ours(index::indexof_n)),
     ("internal.member_2", By::Added(2, member::member)),
     ("internal.member_3", By::Added(3, member::member_at)),
+    ("internal.metadata", By::Added(1, metadata::written)),
     ("internal.print", By::Refused("print")),
     ("internal.template_string", By::Added(1, template::template_string)),
     ("internal.test_case", By::Refused("print")),
@@ -226,8 +228,8 @@ const TABLE: &[(&str, By)] = &[
     ("regex.replace", By::Ours(regex::replace)),
     ("regex.split", By::Ours(regex::split)),
     ("regex.template_match", By::Ours(regex::template_match)),
-    ("rego.metadata.chain", By::Refused("the name of the rule, as `rule` of the decision")),
-    ("rego.metadata.rule", By::Refused("the name of the rule, as `rule` of the decision")),
+    ("rego.metadata.chain", By::Added(0, metadata::nowhere)),
+    ("rego.metadata.rule", By::Added(0, metadata::nowhere)),
     ("rego.parse_module", By::Refused("data that is prepared: a policy does not read policies")),
     ("replace", By::Ours(replace::replace)),
     ("round", By::Engine),

@@ -19,7 +19,9 @@ use crate::metadata;
 use crate::problem::{LoadError, Problem, column};
 use crate::scans;
 use crate::sources::{DataFile, Sources};
-use crate::translate::{self, Translated, heads, hoist, keywords, member, negation, otherwise, prints};
+use crate::translate::{
+    self, Translated, annotated, heads, hoist, keywords, member, negation, otherwise, prints,
+};
 
 /// Longest time for parsing and checking one policy; past it the policy is refused and its thread abandoned.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -201,26 +203,12 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
     if problems.is_empty() {
         gate::first_after_parsing(engine.get_modules(), &mut problems);
     }
-    if problems.is_empty() {
-        match keywords::moved(engine.get_modules(), &texts) {
-            Ok(None) => {}
-            Ok(Some(moved)) => {
-                texts = moved;
-                engine = parse(sources, &texts, &mut problems);
-            }
-            Err(mut found) => problems.append(&mut found),
-        }
-    }
-    if problems.is_empty() {
-        match hoist::values(engine.get_modules(), &texts) {
-            Ok(None) => {}
-            Ok(Some(hoisted)) => {
-                texts = hoisted;
-                engine = parse(sources, &texts, &mut problems);
-            }
-            Err(mut found) => problems.append(&mut found),
-        }
-    }
+    let of = |text: &Translated| annotations.get(text.of).map_or(&[][..], Vec::as_slice);
+    rewrite(sources, &mut engine, &mut texts, &mut problems, |modules, texts| {
+        annotated::values(modules, texts, &texts.iter().map(of).collect::<Vec<_>>())
+    });
+    rewrite(sources, &mut engine, &mut texts, &mut problems, keywords::moved);
+    rewrite(sources, &mut engine, &mut texts, &mut problems, hoist::values);
     if problems.is_empty() && results_first(&mut engine, &mut texts) {
         engine = parse(sources, &texts, &mut problems);
     }
@@ -265,7 +253,6 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
         .map_err(|error| refused(vec![engines_problem(sources, &texts, "", &error.to_string())], &texts))?;
     let contact = match purpose {
         Purpose::Decisions(entrypoint) => {
-            let of = |text: &Translated| annotations.get(text.of).map_or(&[][..], Vec::as_slice);
             metadata::contact(modules.iter().zip(texts.iter().map(of)), entrypoint)
         }
         Purpose::Tests | Purpose::Proof | Purpose::Queries => None,
@@ -311,6 +298,27 @@ fn parse(sources: &Sources, texts: &[Translated], problems: &mut Vec<Problem>) -
         }
     }
     engine
+}
+
+/// Lets one step write modules anew, and parses them again; none does where there is a problem already.
+fn rewrite(
+    sources: &Sources,
+    engine: &mut Engine,
+    texts: &mut Vec<Translated>,
+    problems: &mut Vec<Problem>,
+    step: impl FnOnce(&[Ref<Module>], &[Translated]) -> Result<Option<Vec<Translated>>, Vec<Problem>>,
+) {
+    if !problems.is_empty() {
+        return;
+    }
+    match step(engine.get_modules(), texts) {
+        Ok(None) => {}
+        Ok(Some(written)) => {
+            *texts = written;
+            *engine = parse(sources, texts, problems);
+        }
+        Err(mut found) => problems.append(&mut found),
+    }
 }
 
 /// Writes the result of our own builtins where the engine takes it; whether there was any to write.

@@ -1,7 +1,10 @@
 //! The annotations of a module: comments `# METADATA`, and below it YAML in comments, as OPA has them.
 //!
 //! Of what stands there, Postern uses `custom.contact`: whom a caller that was refused may ask. Everything else is
-//! left to other tools, but it has to be YAML of the right shape, as OPA demands.
+//! for the policy itself, which reads it with `rego.metadata.*`, and for other tools; it has to be YAML of the right
+//! shape, as OPA demands.
+
+mod said;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +28,16 @@ pub(crate) struct Annotation {
     pub(crate) contact: Option<String>,
     /// Line of the first text behind it, from 1.
     pub(crate) before: u32,
+    /// Its own first line, from 1.
+    pub(crate) begin: u32,
+    yaml: String,
+}
+
+impl Annotation {
+    /// Everything in it but its scope, as OPA gives it to a policy; or what is wrong with it.
+    pub(crate) fn members(&self) -> Result<serde_json::Map<String, serde_json::Value>, String> {
+        said::members(&self.yaml)
+    }
 }
 
 /// What is read of one.
@@ -86,14 +99,16 @@ pub(crate) fn of(name: &str, text: &str, problems: &mut Vec<Problem>) -> Vec<Ann
         if comment_here.is_none() && !line.trim().is_empty() {
             stands_before(&mut found, &mut waiting, at);
         }
-        if comment_here.map(str::trim) != Some("METADATA") || raw.contains(&at) {
+        if !begins_one(line) || raw.contains(&at) {
             continue;
         }
         let begin = at;
-        let yaml: Vec<&str> = lines.iter().skip(at).map_while(|line| comment(line)).collect();
+        let block = lines.iter().skip(at).take_while(|line| !begins_one(line));
+        let yaml: Vec<&str> = block.map_while(|line| line.strip_prefix('#')).collect();
         at += yaml.len();
-        match read(&yaml.join("\n")) {
-            Ok(read) => found.push(read),
+        let yaml: Vec<&str> = yaml.iter().map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
+        match read(yaml.join("\n")) {
+            Ok(read) => found.push(Annotation { begin: number(begin), ..read }),
             Err((line, why)) => {
                 let instead = "YAML behind `# METADATA`, `# ` before each line of it";
                 let problem = Problem::of(name, "METADATA", why, instead);
@@ -109,6 +124,11 @@ pub(crate) fn of(name: &str, text: &str, problems: &mut Vec<Problem>) -> Vec<Ann
 fn stands_before(found: &mut [Annotation], waiting: &mut usize, line: usize) {
     found.iter_mut().skip(*waiting).for_each(|annotation| annotation.before = number(line));
     *waiting = found.len();
+}
+
+/// Whether a line is the first of an annotation.
+fn begins_one(line: &str) -> bool {
+    line.strip_prefix('#').is_some_and(|rest| rest.trim_start().starts_with("METADATA"))
 }
 
 /// What stands behind the `#` of a line that is a comment whole.
@@ -144,11 +164,14 @@ fn number(line: usize) -> u32 {
 }
 
 /// One annotation; or the line of it that is wrong, from 0, and why.
-fn read(yaml: &str) -> Result<Annotation, (usize, String)> {
+fn read(yaml: String) -> Result<Annotation, (usize, String)> {
     if yaml.len() > LONGEST.0 {
         return Err((0, format!("is longer than {} bytes", LONGEST.0)));
     }
-    let read: Read = serde_saphyr::from_str(yaml).map_err(|error| {
+    if yaml.trim().is_empty() {
+        return Err((0, "has nothing behind it".to_owned()));
+    }
+    let read: Read = serde_saphyr::from_str(&yaml).map_err(|error| {
         let line = error.location().and_then(|location| usize::try_from(location.line()).ok());
         (line.unwrap_or(0), format!("is not read: {}", first_line(&error.without_snippet().to_string())))
     })?;
@@ -168,7 +191,7 @@ fn read(yaml: &str) -> Result<Annotation, (usize, String)> {
             format!("has a contact that is not one line of at most {} bytes", LONGEST.1),
         ));
     }
-    Ok(Annotation { scope: read.scope, contact: text.flatten(), before: 0 })
+    Ok(Annotation { scope: read.scope, contact: text.flatten(), before: 0, begin: 0, yaml })
 }
 
 fn first_line(text: &str) -> &str {

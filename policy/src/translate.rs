@@ -1,10 +1,11 @@
 //! What OPA reads and the engine's parser does not, written as what it reads.
 //!
-//! Five things: `$"…{x}…"`, which OPA itself takes for a call of `internal.template_string`; a builtin that is not
+//! Six things: `rego.metadata.*`, whose values are the annotations where it stands; `$"…{x}…"`, which OPA itself takes for a call of `internal.template_string`; a builtin that is not
 //! the engine's own with one argument more, which takes its value: `f(x, y)` is `y = f(x)`; names that begin with a
 //! keyword; `[path, value] := walk(x)`; and the value of a `with`, which OPA evaluates before the statement. Lines stay
 //! lines, and what moved within a line is found again, so that a problem names the place that its author wrote.
 
+pub(crate) mod annotated;
 pub(crate) mod heads;
 pub(crate) mod hoist;
 pub(crate) mod keywords;
@@ -329,7 +330,6 @@ fn unclosed(text: &str) -> i32 {
             (Some(_), _) if escaped => escaped = false,
             (Some('"'), '\\') => escaped = true,
             (Some(one), c) if c == one => quote = None,
-            (Some(_), _) => {}
             (None, '"' | '`') => quote = Some(c),
             (None, '(') => open += 1,
             (None, ')') => {

@@ -3,6 +3,7 @@
 mod aws;
 mod certificates;
 mod globs;
+mod metadata;
 mod render;
 
 use std::fs;
@@ -16,9 +17,15 @@ use serde_json::Value;
 
 /// The value of a rule by `opa`; none where it is undefined.
 fn opa(module: &str, rule: &str) -> Option<Value> {
+    opa_of(&[("a.rego", module)], rule)
+}
+
+fn opa_of(modules: &[(&str, &str)], rule: &str) -> Option<Value> {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    fs::write(folder.path().join("a.rego"), module).expect("it can be written");
-    let words = ["eval", "--format", "json", "--data", "a.rego", rule];
+    for (name, module) in modules {
+        fs::write(folder.path().join(name), module).expect("it can be written");
+    }
+    let words = ["eval", "--format", "json", "--data", ".", rule];
     let told =
         told_by(Command::new(program("opa")).current_dir(folder.path()).args(words)).expect("opa ends well");
     let told: Value = serde_json::from_str(&told).expect("JSON");
@@ -27,7 +34,11 @@ fn opa(module: &str, rule: &str) -> Option<Value> {
 
 /// The same by the engine that decides; an error where Postern denies.
 fn ours(module: &str, rule: &str) -> Result<Option<Value>, AskError> {
-    let sources = Sources::from_modules([("a.rego", module)], []);
+    ours_of(&[("a.rego", module)], rule)
+}
+
+fn ours_of(modules: &[(&str, &str)], rule: &str) -> Result<Option<Value>, AskError> {
+    let sources = Sources::from_modules(modules.iter().copied(), []);
     let now = std::time::UNIX_EPOCH.elapsed().expect("after 1970").as_secs();
     let question =
         Question { query: rule, input: None, now: Some(now), fuse: Duration::from_secs(10), lines: false };

@@ -107,6 +107,9 @@ None of OPA's own test cases is answered differently in silence. What is known t
 * `floor` and `ceil` of a fraction between -1 and 0, which OPA rounds to 0 and 1, and `replace` of an empty part in text
   beyond ASCII, which OPA cuts in pieces, are errors.
 * `sprintf` of a verb that does not fit its argument is an error, except `%s` of a number, which is noted as in OPA.
+* `rego.metadata.rule()` and `rego.metadata.chain()` give what OPA's compiler puts in their place, at most 4 KiB each. Refused
+  at load where they are called: a day in `custom` or `labels` without quotes, a whole number beyond 64 bits there, a
+  related resource with something unescaped, a schema's reference other than names with dots between.
 * `regex.globs_match` is an error where OPA's own search may miss what two globs share, and for a set that begins with `^`.
 
 ";

@@ -2,6 +2,7 @@
 //!
 //! The verbs of Go's `fmt` that OPA's arguments can have. What Go would answer with a `%!` note is an error.
 
+use std::fmt::Write as _;
 use std::iter::Peekable;
 use std::str::Chars;
 use std::sync::LazyLock;
@@ -240,14 +241,19 @@ fn quoted(text: &str) -> String {
             '\u{8}' => out.push_str("\\b"),
             '\u{b}' => out.push_str("\\v"),
             '\u{c}' => out.push_str("\\f"),
-            c if c.is_ascii_control() => out.push_str(&format!("\\x{:02x}", u32::from(c))),
+            c if c.is_ascii_control() => escape(&mut out, 'x', 2, c),
             c if c.is_ascii() || printed(c) => out.push(c),
-            c if u32::from(c) < 0x1_0000 => out.push_str(&format!("\\u{:04x}", u32::from(c))),
-            c => out.push_str(&format!("\\U{:08x}", u32::from(c))),
+            c if u32::from(c) < 0x1_0000 => escape(&mut out, 'u', 4, c),
+            c => escape(&mut out, 'U', 8, c),
         }
     }
     out.push('"');
     out
+}
+
+/// A character by its number, of so many digits.
+fn escape(out: &mut String, letter: char, digits: usize, c: char) {
+    let _written = write!(out, "\\{letter}{:0digits$x}", u32::from(c));
 }
 
 #[cfg(test)]

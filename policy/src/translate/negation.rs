@@ -86,7 +86,7 @@ impl<'a> Scan<'a> {
         for (index, expr) in taken.iter().enumerate() {
             let (from, to) = reach(self.text, expr);
             let variable = format!("{name}_{index}__");
-            before.push_str(&format!("{variable} := {} {with}; ", self.part(from, to)));
+            before.extend([variable.as_str(), " := ", self.part(from, to), " ", with, "; "]);
             edits.push(Edit { from, to, text: variable });
         }
         edits.push(Edit { from: begin, to: begin, text: before });

@@ -1,0 +1,163 @@
+//! An annotation as `rego.metadata.*` gives it, in OPA's words: what is empty is left out.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+/// What stands in the YAML. A text may be written as a number or a truth value there; its spelling is kept.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Written {
+    title: Option<String>,
+    description: Option<String>,
+    entrypoint: Option<bool>,
+    organizations: Option<Vec<String>>,
+    related_resources: Option<Vec<Value>>,
+    authors: Option<Vec<Value>>,
+    schemas: Option<Vec<BTreeMap<String, Value>>>,
+    custom: Option<Map<String, Value>>,
+    labels: Option<Map<String, Value>>,
+}
+
+/// All but the scope, which says what the annotation is about; or what is wrong with it.
+pub(super) fn members(yaml: &str) -> Result<Map<String, Value>, String> {
+    // As OPA reads YAML: `yes` is text, `017` is 15.
+    let options = serde_saphyr::options! {
+        strict_booleans: true,
+        legacy_octal_numbers: true,
+        reject_unsupported_tags: true,
+    };
+    let written: Written = serde_saphyr::from_str_with_options(yaml, options).map_err(|error| {
+        format!("is not read: {}", super::first_line(&error.without_snippet().to_string()))
+    })?;
+    let mut members = Map::new();
+    let mut add = |name: &str, value: Value| {
+        let empty = match &value {
+            Value::String(text) => text.is_empty(),
+            Value::Array(items) => items.is_empty(),
+            Value::Object(members) => members.is_empty(),
+            value => *value != Value::Bool(true),
+        };
+        if !empty {
+            members.insert(name.to_owned(), value);
+        }
+    };
+    add("title", json!(written.title.unwrap_or_default()));
+    add("description", json!(written.description.unwrap_or_default()));
+    add("entrypoint", json!(written.entrypoint.unwrap_or_default()));
+    add("organizations", json!(written.organizations.unwrap_or_default()));
+    let related = written.related_resources.unwrap_or_default();
+    add("related_resources", related.iter().map(resource).collect::<Result<_, _>>()?);
+    add("authors", written.authors.unwrap_or_default().iter().map(author).collect::<Result<_, _>>()?);
+    add("schemas", written.schemas.unwrap_or_default().iter().map(schema).collect::<Result<_, _>>()?);
+    for (name, given) in [("custom", written.custom), ("labels", written.labels)] {
+        let given = Value::Object(given.unwrap_or_default());
+        certain(&given, yaml)?;
+        add(name, given);
+    }
+    Ok(members)
+}
+
+/// `Jane Doe <jane@example.org>`, or `name` and `email`.
+fn author(written: &Value) -> Result<Value, String> {
+    let (name, email) = match written {
+        Value::String(text) => {
+            let mut words: Vec<&str> = text.split_whitespace().collect();
+            let email = words.last().and_then(|last| last.strip_prefix('<')?.strip_suffix('>'));
+            if email.is_some() {
+                words.pop();
+            }
+            (words.join(" "), email.unwrap_or_default().to_owned())
+        }
+        Value::Object(_) => (trimmed(written, "name"), trimmed(written, "email")),
+        _ => return Err("has an author that is neither text nor `name` and `email`".to_owned()),
+    };
+    if name.is_empty() && email.is_empty() {
+        return Err("has an author without name and address".to_owned());
+    }
+    Ok(present([("name", name), ("email", email)]))
+}
+
+/// An address, or `ref` and `description`.
+fn resource(written: &Value) -> Result<Value, String> {
+    // What Go's library writes as it read it.
+    static PLAIN: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        let path = "[A-Za-z0-9._~!$&'()*+,;=@/-]|%[0-9A-F]{2}";
+        Regex::new(&format!(
+            "^(?:[a-z][a-z0-9+.-]*://[A-Za-z0-9.-]+(?::[0-9]+)?(?:/(?:{path}|:)*)?|(?:{path})+)\
+             (?:\\?(?:{path}|[:?])+)?(?:#(?:{path}|[:?])+)?$"
+        ))
+        .ok()
+    });
+    let (address, description) = match written {
+        Value::String(text) => (text.clone(), String::new()),
+        _ => (trimmed(written, "ref"), trimmed(written, "description")),
+    };
+    if !PLAIN.as_ref().is_some_and(|plain| plain.is_match(&address)) {
+        return Err(
+            "has a related resource whose address is none, or has something unescaped in it".to_owned()
+        );
+    }
+    Ok(present([("ref", address), ("description", description)]))
+}
+
+/// `input.request: schema.request`, or an object in the place of the second.
+fn schema(written: &BTreeMap<String, Value>) -> Result<Value, String> {
+    let mut pairs = written.iter();
+    let (Some((path, schema)), None) = (pairs.next(), pairs.next()) else {
+        return Err("has a schema that is not one reference and what it is".to_owned());
+    };
+    let path = reference(path)?;
+    match schema {
+        Value::String(schema) => Ok(json!({"path": path, "schema": reference(schema)?})),
+        Value::Object(_) => Ok(json!({"path": path, "definition": schema})),
+        _ => Err("has a schema that is neither a reference nor an object".to_owned()),
+    }
+}
+
+fn reference(text: &str) -> Result<Vec<&str>, String> {
+    let plain = |part: &str| {
+        let letter = |c: char| c.is_ascii_alphabetic() || c == '_';
+        part.starts_with(letter) && part.chars().all(|c| letter(c) || c.is_ascii_digit())
+    };
+    let parts: Vec<&str> = text.split('.').collect();
+    if !parts.iter().all(|part| plain(part)) {
+        return Err(format!("has a schema with the reference {text}, which is not names with dots between"));
+    }
+    Ok(parts)
+}
+
+fn trimmed(members: &Value, name: &str) -> String {
+    members.get(name).and_then(Value::as_str).unwrap_or_default().trim().to_owned()
+}
+
+fn present<const N: usize>(members: [(&str, String); N]) -> Value {
+    let members = members.into_iter().filter(|(_, text)| !text.is_empty());
+    Value::Object(members.map(|(name, text)| (name.to_owned(), Value::from(text))).collect())
+}
+
+/// Refuses what OPA reads otherwise: a day without quotes is a time there, and a whole number has 64 bits.
+fn certain(value: &Value, yaml: &str) -> Result<(), String> {
+    static TIME: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new("^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt ][0-9:.]+(?:Z|[+-][0-9:]+)?)?$").ok()
+    });
+    match value {
+        Value::String(text) if TIME.as_ref().is_none_or(|time| time.is_match(text)) => {
+            let quoted = [format!("\"{text}\""), format!("'{text}'")];
+            let quotes: usize = quoted.iter().map(|quoted| yaml.matches(quoted).count()).sum();
+            if yaml.matches(text.as_str()).count() > quotes {
+                return Err(format!("has the time {text} without quotes, which OPA writes in another way"));
+            }
+            Ok(())
+        }
+        Value::Number(number) if number.as_i64().is_none() && !number.is_f64() => {
+            Err(format!("has the number {number}, which is beyond 64 bits"))
+        }
+        Value::Array(items) => items.iter().try_for_each(|item| certain(item, yaml)),
+        Value::Object(members) => members.values().try_for_each(|member| certain(member, yaml)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,255 @@
+//! `rego.metadata.rule()` and `rego.metadata.chain()`: what the annotations say where the call stands, which is the
+//! same for every decision. OPA's compiler puts it into the rule too.
+
+use std::collections::BTreeMap;
+
+use regorus::unstable::{Expr, Module, Ref, Rule};
+use serde_json::{Map, Value, json};
+
+use super::{Edit, Translated};
+use crate::gate::names::{self, Names, Path};
+use crate::gate::walk::{self, Seen};
+use crate::metadata::Annotation;
+use crate::problem::Problem;
+
+/// What stands in the place of both, with the value as JSON.
+const CALL: &str = "internal.metadata";
+/// Longest JSON for one call, in bytes: it is read at each.
+const LONGEST: usize = 4_096;
+
+/// The texts of all modules with the value for each call; none when nothing calls either. `annotations` are those of
+/// each module.
+pub(crate) fn values(
+    modules: &[Ref<Module>],
+    texts: &[Translated],
+    annotations: &[&[Annotation]],
+) -> Result<Option<Vec<Translated>>, Vec<Problem>> {
+    let names = Names::of(modules);
+    let calls: Vec<Vec<Call<'_>>> = modules.iter().map(|module| calls(module, &names)).collect();
+    if calls.iter().all(Vec::is_empty) {
+        return Ok(None);
+    }
+    let said = Said::of(modules, texts, annotations)?;
+    let mut problems = Vec::new();
+    let written =
+        modules.iter().zip(texts).zip(&calls).enumerate().map(|(index, ((module, text), calls))| {
+            let mut edits = Vec::new();
+            for call in calls {
+                let value = if call.chain {
+                    said.chain(index, module, &text.stand_ins, call)
+                } else {
+                    said.rule(index, call)
+                };
+                match edit(call, &value) {
+                    Ok(edit) => edits.push(edit),
+                    Err((why, instead)) => {
+                        let name = format!("rego.metadata.{}", if call.chain { "chain" } else { "rule" });
+                        let problem = Problem::of(call.expr.source.get_path(), &name, why, instead);
+                        problems.push(problem.at_span(call.expr));
+                    }
+                }
+            }
+            text.edited(edits).unwrap_or_else(|| text.clone())
+        });
+    let written = written.collect();
+    if problems.is_empty() { Ok(Some(written)) } else { Err(problems) }
+}
+
+/// One call, and the rule it stands in.
+struct Call<'a> {
+    expr: &'a regorus::unstable::Span,
+    chain: bool,
+    params: &'a [Ref<Expr>],
+    alone: bool,
+    rule: usize,
+    /// Annotations are about a rule's first value, none about what follows an `else`.
+    otherwise: bool,
+}
+
+fn calls<'a>(module: &'a Module, names: &Names) -> Vec<Call<'a>> {
+    let mut calls = Vec::new();
+    for (index, rule) in module.policy.iter().enumerate() {
+        let others = match rule.as_ref() {
+            Rule::Spec { bodies, .. } => bodies.iter().find(|body| body.is_else),
+            Rule::Default { .. } => None,
+        };
+        walk::rule(rule, &mut |seen| {
+            let Seen::Call { span, fcn, params, alone } = seen else { return };
+            let Some(called) = names::path(fcn) else { return };
+            let chain = match called.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+                ["rego", "metadata", "chain"] => true,
+                ["rego", "metadata", "rule"] => false,
+                _ => return,
+            };
+            if names.function(module, &called).is_none() {
+                let otherwise = others.is_some_and(|body| body.span.start <= span.start);
+                calls.push(Call { expr: span, chain, params, alone, rule: index, otherwise });
+            }
+        });
+    }
+    calls
+}
+
+/// The call with its value; where it has an argument, that takes the value.
+fn edit(call: &Call<'_>, value: &Value) -> Result<Edit, (String, &'static str)> {
+    let json = value.to_string();
+    if json.len() > LONGEST {
+        let why = format!("gives more than {LONGEST} bytes of annotations");
+        return Err((why, "shorter annotations, or data"));
+    }
+    let result = match call.params {
+        [] => String::new(),
+        [result] => match result.as_ref() {
+            Expr::Var { span, .. } if call.alone => format!("{} = ", span.text()),
+            _ => return Err(("takes no arguments".to_owned(), "x := rego.metadata.…()")),
+        },
+        _ => return Err(("takes no arguments".to_owned(), "x := rego.metadata.…()")),
+    };
+    let lines = "\n".repeat(call.expr.text().matches('\n').count());
+    let text = format!("{result}{CALL}({}{lines})", Value::from(json));
+    Ok(Edit { from: call.expr.start, to: call.expr.end, text })
+}
+
+/// An annotation with its path, as a link of a chain.
+struct Link {
+    path: Path,
+    annotations: Value,
+}
+
+impl Link {
+    fn value(&self) -> Value {
+        json!({"path": shown(&self.path), "annotations": self.annotations})
+    }
+}
+
+/// Without the `data` that all of them begin with.
+fn shown(path: &[String]) -> &[String] {
+    path.get(1..).unwrap_or_default()
+}
+
+/// All annotations, by what they are about.
+#[derive(Default)]
+struct Said {
+    /// By module and rule, in the order of the text.
+    rules: BTreeMap<(usize, usize), Vec<Link>>,
+    packages: BTreeMap<Path, Link>,
+    /// Of documents and of packages with all below them: OPA looks for both in one place.
+    paths: BTreeMap<Path, Link>,
+}
+
+impl Said {
+    fn of(
+        modules: &[Ref<Module>],
+        texts: &[Translated],
+        annotations: &[&[Annotation]],
+    ) -> Result<Self, Vec<Problem>> {
+        let mut said = Self::default();
+        let mut problems = Vec::new();
+        for (index, module) in modules.iter().enumerate() {
+            let stand_ins = texts.get(index).map(|text| &text.stand_ins);
+            for annotation in annotations.get(index).copied().unwrap_or_default() {
+                let path = |rule: &Rule| rule_path(module, stand_ins, rule);
+                if let Err(why) = said.add((index, module), annotation, path) {
+                    let source = &module.package.span.source;
+                    let problem = Problem::of(source.get_path(), "METADATA", why, "");
+                    problems.push(problem.at(annotation.begin, 1, source.get_contents()));
+                }
+            }
+        }
+        if problems.is_empty() { Ok(said) } else { Err(problems) }
+    }
+
+    fn add(
+        &mut self,
+        (index, module): (usize, &Module),
+        annotation: &Annotation,
+        path: impl Fn(&Rule) -> Path,
+    ) -> Result<(), String> {
+        let members = annotation.members()?;
+        let below = |line: u32| line > annotation.begin;
+        let entrypoint = members.contains_key("entrypoint");
+        let link = |path: Path, scope: &str, mut members: Map<String, Value>| {
+            members.insert("scope".to_owned(), Value::from(scope));
+            Link { path, annotations: Value::Object(members) }
+        };
+        let scope = annotation.scope.as_deref();
+        if below(module.package.span.line) {
+            let scope = scope.unwrap_or("package");
+            let path = names::package(module);
+            let known = match scope {
+                "package" => self.packages.insert(path.clone(), link(path, scope, members)),
+                "subpackages" if entrypoint => {
+                    return Err("has `entrypoint` and is about many packages".to_owned());
+                }
+                "subpackages" => self.paths.insert(path.clone(), link(path, scope, members)),
+                _ => return Err(format!("has the scope {scope} and stands above a package")),
+            };
+            return if known.is_none() { Ok(()) } else { Err(format!("is the second for this {scope}")) };
+        }
+        if module.imports.iter().any(|import| below(import.span.line)) {
+            return Err("stands above an import".to_owned());
+        }
+        let rule = module.policy.iter().enumerate().find(|(_, rule)| below(rule.span().line));
+        let Some((number, rule)) = rule else { return Err("stands above nothing".to_owned()) };
+        let scope = scope.unwrap_or(if entrypoint { "document" } else { "rule" });
+        match scope {
+            "rule" if entrypoint => Err("has `entrypoint` and the scope rule".to_owned()),
+            "rule" => {
+                let rules = self.rules.entry((index, number)).or_default();
+                rules.push(link(path(rule), scope, members));
+                Ok(())
+            }
+            "document" => {
+                let path = path(rule);
+                let known = self.paths.insert(path.clone(), link(path, scope, members));
+                if known.is_none() { Ok(()) } else { Err("is the second for this document".to_owned()) }
+            }
+            _ => Err(format!("has the scope {scope} and stands above a rule")),
+        }
+    }
+
+    /// Of several annotations above one rule, the first.
+    fn rule(&self, module: usize, call: &Call<'_>) -> Value {
+        let links = self.of_rule(module, call);
+        links.first().map_or_else(|| json!({}), |link| link.annotations.clone())
+    }
+
+    /// From the rule outwards; of several annotations above one rule, the nearest first.
+    fn chain(
+        &self,
+        index: usize,
+        module: &Module,
+        stand_ins: &super::keywords::StandIns,
+        call: &Call<'_>,
+    ) -> Value {
+        let path = module.policy.get(call.rule).map(|rule| rule_path(module, Some(stand_ins), rule));
+        let path = path.unwrap_or_default();
+        let mut chain: Vec<Value> = self.of_rule(index, call).iter().rev().map(Link::value).collect();
+        if chain.is_empty() {
+            chain.push(json!({"path": shown(&path)}));
+        }
+        let package = names::package(module);
+        chain.extend(self.paths.get(&path).map(Link::value));
+        chain.extend(self.packages.get(&package).map(Link::value));
+        let around = (1..=package.len()).rev().filter_map(|end| self.paths.get(package.get(..end)?));
+        chain.extend(around.map(Link::value));
+        Value::from(chain)
+    }
+
+    fn of_rule(&self, module: usize, call: &Call<'_>) -> &[Link] {
+        let links = self.rules.get(&(module, call.rule)).filter(|_| !call.otherwise);
+        links.map_or(&[], Vec::as_slice)
+    }
+}
+
+/// The full name of a rule, as its author wrote it.
+fn rule_path(module: &Module, stand_ins: Option<&super::keywords::StandIns>, rule: &Rule) -> Path {
+    let package = names::package(module);
+    let mut path = names::rule_path(&package, rule);
+    if let Some(first) = path.get_mut(package.len())
+        && let Some(keyword) = stand_ins.and_then(|stand_ins| stand_ins.get(first))
+    {
+        *first = (*keyword).to_owned();
+    }
+    path
+}

@@ -1,0 +1,168 @@
+//! `rego.metadata.rule()` and `rego.metadata.chain()`: which annotations are whose, and how they are written.
+
+use postern_policy::AskError;
+
+use crate::{differ, opa_of, ours, ours_of};
+
+const AROUND: &str = "# METADATA
+# scope: subpackages
+# description: around
+# organizations: [bank]
+package a
+
+# METADATA
+# scope: document
+# title: of another rule
+p := 1
+";
+
+const MAIN: &str = r#"# METADATA
+# scope: package
+# title: main
+# entrypoint: true
+# related_resources:
+# - https://example.com/a?b=1#c
+# - {ref: docs/a.md, description: " B "}
+# authors:
+# - Jane  Doe <jane@example.com>
+# - name: Al
+#   email: al@example.com
+# - <only@example.com>
+# - Just Name
+# schemas:
+# - input: schema.input
+# - data.x: {type: object}
+# compile: {unknowns: [input]}
+# labels: {team: x}
+# custom:
+#   contact: desk@example.com
+#   n: [1.5, 1_000, 017, 0x1F, 1.0, -3]
+#   day: "2020-01-01"
+#   l: yes
+#   nothing:
+#   empty: {}
+#   text: |
+#     a
+#     b "c" \ <é>
+package a.b
+
+import data.a.p as other
+
+# METADATA
+# title: p
+# entrypoint: true
+p := rego.metadata.chain()
+
+#METADATA
+#title: q1
+#custom: {}
+
+# METADATA
+# title: q2
+# organizations: []
+q := [rego.metadata.rule(), rego.metadata.chain()]
+
+without := [rego.metadata.rule(), rego.metadata.chain()]
+
+# METADATA
+# title: f
+# scope: document
+f(x) := rego.metadata.chain() if x
+# METADATA
+# title: f2
+f(x) := rego.metadata.rule() if not x
+fs := [f(true), f(false)]
+
+# METADATA
+# title: set
+set contains x if some x in rego.metadata.chain()
+  # METADATA
+  # title: not at the beginning of a line
+
+# METADATA
+# title: members
+members.t[k] := rego.metadata.chain() if k := "k"
+
+# METADATA
+# title: else
+otherwise(x) := rego.metadata.rule() if x == 1
+else := [rego.metadata.rule()] if x == 2
+else := rego.metadata.chain()
+otherwises := [otherwise(x) | some x in [1, 2, 3]]
+
+# METADATA
+# title: true
+# description: ~
+inside := [rego.metadata.rule().title | some x in [1, 2]; x == other]
+
+# METADATA
+# title: 1_000
+statement := x if {
+	rego.metadata.rule(x)
+	rego.metadata.chain()[0].annotations.title == "1_000"
+}
+
+# METADATA
+# title: keyword
+if.then := rego.metadata.chain()
+keyword := data.a.b["if"].then
+
+# METADATA
+# title: once
+once := "no" if rego.metadata.rule().title == "no"
+# METADATA
+# title: twice
+once := "yes" if rego.metadata.rule().title == "twice"
+"#;
+
+#[test]
+fn a_policy_reads_its_annotations_as_with_opa() {
+    let modules = [("around.rego", AROUND), ("main.rego", MAIN)];
+    for rule in
+        ["p", "q", "without", "fs", "set", "members", "otherwises", "inside", "statement", "keyword", "once"]
+    {
+        let rule = format!("data.a.b.{rule}");
+        let theirs = opa_of(&modules, &rule).unwrap_or_else(|| panic!("{rule} is undefined"));
+        let ours = ours_of(&modules, &rule).unwrap_or_else(|error| panic!("{rule}: {error}"));
+        differ(&ours.unwrap_or_default(), &theirs, &rule);
+    }
+}
+
+#[test]
+fn an_annotation_that_opa_would_read_otherwise_or_not_at_all_is_refused_by_its_line() {
+    for (above, line, why) in [
+        ("# METADATA\n# scope: document\npackage a", 1, "above a package"),
+        ("package a\n# METADATA\n# scope: package\nx := 1", 2, "above a rule"),
+        ("package a\n# METADATA\n# title: a\nimport data.b\nx := b", 2, "above an import"),
+        (
+            "package a\nx := 1\n# METADATA\n# scope: document\nz := 1\n# METADATA\n# scope: document\nz := 1",
+            6,
+            "second",
+        ),
+        ("package a\n# METADATA\n# scope: rule\n# entrypoint: true\nx := 1", 2, "entrypoint"),
+        ("package a\n# METADATA\n# custom: {d: 2020-01-01}\nx := 1", 2, "quotes"),
+        ("package a\n# METADATA\n# custom: {d: 12345678901234567890}\nx := 1", 2, "64 bits"),
+        ("package a\n# METADATA\n# custom: {d: .inf}\nx := 1", 3, "not read"),
+        ("package a\n# METADATA\n# related_resources: [https://a b/]\nx := 1", 2, "address"),
+        ("package a\n# METADATA\n# authors: [[]]\nx := 1", 2, "author"),
+    ] {
+        let module = format!("{above}\ny := rego.metadata.rule()\n");
+        let Err(AskError::Refused(error)) = ours(&module, "data.a.y") else { panic!("{above}") };
+        let problem = &error.problems[0];
+        assert_eq!((problem.line, problem.construct.as_str()), (line, "METADATA"), "{above}: {problem}");
+        assert!(problem.why.contains(why), "{above}: {problem}");
+    }
+}
+
+#[test]
+fn what_stands_behind_a_call_keeps_its_place() {
+    let module = "package a\n# METADATA\n# title: a\nx := [rego.metadata.rule().title, nope(1)]\n";
+    let Err(AskError::Refused(error)) = ours(module, "data.a.x") else { panic!("is taken") };
+    let problem = &error.problems[0];
+    assert_eq!((problem.line, problem.column, problem.construct.as_str()), (4, 35, "nope"));
+    for wrong in ["rego.metadata.rule(1)", "[rego.metadata.rule(x)]", "rego.metadata.chain(1, 2)"] {
+        let module = format!("package a\nx := {wrong}\n");
+        let Err(AskError::Refused(error)) = ours(&module, "data.a.x") else { panic!("{wrong} is taken") };
+        assert!(error.problems[0].construct.starts_with("rego.metadata."), "{error}");
+    }
+}
