@@ -11,6 +11,7 @@ use regorus::unstable::{Module, Ref};
 use regorus::{Engine, PolicyLengthConfig, Value};
 
 use crate::builtins;
+use crate::deadline::Deadline;
 use crate::document::{Document, MAX_DATA_VALUES};
 use crate::evaluate::Evaluator;
 use crate::gate::{self, Purpose, names::Names};
@@ -23,7 +24,8 @@ use crate::translate::{
     self, Translated, annotated, heads, hoist, keywords, member, negation, otherwise, prints,
 };
 
-/// Longest time for parsing and checking one policy; past it the policy is refused and its thread abandoned.
+/// Longest time for parsing and checking one policy, where nothing says a shorter one; past it the policy is refused and
+/// its thread abandoned.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Most abandoned threads that may still run: a bundle that is refused so is asked for again, each time with another.
 const ABANDONED: usize = 2;
@@ -51,7 +53,16 @@ impl PolicySet {
     /// answers wrongly, or reads what the input cannot have. `entrypoint` is a rule's full name, `data.postern.decision`; `fuse` is the longest
     /// time of one decision.
     pub fn compile(sources: &Sources, entrypoint: &str, fuse: Duration) -> Result<Self, LoadError> {
-        let prepared = load(sources, Purpose::Decisions(entrypoint.to_owned()))?;
+        Self::compile_by(sources, entrypoint, fuse, &Deadline::after(PATIENCE))
+    }
+
+    pub(crate) fn compile_by(
+        sources: &Sources,
+        entrypoint: &str,
+        fuse: Duration,
+        deadline: &Deadline,
+    ) -> Result<Self, LoadError> {
+        let prepared = load_by(sources, Purpose::Decisions(entrypoint.to_owned()), deadline)?;
         Ok(Self {
             engine: prepared.engine,
             entrypoint: entrypoint.to_owned(),
@@ -140,25 +151,44 @@ fn too_many(left: &mut Vec<JoinHandle<()>>) -> bool {
 
 /// Loads under the watchdog.
 pub(crate) fn load(sources: &Sources, purpose: Purpose) -> Result<Prepared, LoadError> {
+    load_by(sources, purpose, &Deadline::after(PATIENCE))
+}
+
+/// The same, where it must end by a deadline.
+pub(crate) fn load_by(
+    sources: &Sources,
+    purpose: Purpose,
+    deadline: &Deadline,
+) -> Result<Prepared, LoadError> {
+    let sources = sources.clone();
+    watched(deadline, move || load_here(&sources, &purpose))
+}
+
+/// Runs it on a thread of its own, which is given up where it does not end in time.
+fn watched<T: Send + 'static>(
+    deadline: &Deadline,
+    work: impl FnOnce() -> Result<T, LoadError> + Send + 'static,
+) -> Result<T, LoadError> {
     let whole =
         |why: &str, instead: &str| LoadError { problems: vec![Problem::of("", "load", why, instead)] };
     if too_many(&mut LEFT.lock().unwrap_or_else(PoisonError::into_inner)) {
-        let why = format!("did not begin: {ABANDONED} loads that did not end within 20 s still run");
+        let why = format!("did not begin: {ABANDONED} loads that did not end in time still run");
         return Err(whole(&why, "smaller or flatter modules, or a restart"));
     }
+    let deadline = deadline.sooner(PATIENCE);
     let (sender, receiver) = sync_channel(1);
-    let sources = sources.clone();
     let loader =
         std::thread::Builder::new().name("policy-load".to_owned()).stack_size(STACK).spawn(move || {
             // Nobody listens any more when the watchdog has given up.
-            drop(sender.send(load_here(&sources, &purpose)));
+            drop(sender.send(work()));
         });
     let loader = loader.map_err(|error| whole(&format!("found no thread: {error}"), ""))?;
-    match receiver.recv_timeout(PATIENCE) {
+    match receiver.recv_timeout(deadline.left()) {
         Ok(outcome) => outcome,
         Err(RecvTimeoutError::Timeout) => {
             LEFT.lock().unwrap_or_else(PoisonError::into_inner).push(loader);
-            Err(whole("did not end within 20 s", "smaller or flatter modules"))
+            let why = format!("did not end within {:?}", deadline.whole());
+            Err(whole(&why, "smaller or flatter modules"))
         }
         Err(RecvTimeoutError::Disconnected) => {
             Err(whole("ended in a panic of the engine's parser", "simpler modules"))

@@ -1,7 +1,7 @@
 //! What a decision may be: the schema for authors and the check of rule heads; what it means is read in
 //! [`crate::verdict`].
 
-use crate::kind::{Kind, Member, TEXTS};
+use crate::kind::{Kind, Member, TEXTS, member};
 
 /// The object that a decision is, where it is more than `true` or `false`.
 pub(crate) const DECISION: Kind = Kind::Object(MEMBERS);
@@ -26,7 +26,3 @@ const DENY: &[Member] = &[
     member("headers", Kind::Map(&TEXTS), "Response headers, each a list of values."),
     member("body", Kind::Text, "Response body."),
 ];
-
-const fn member(name: &'static str, kind: Kind, summary: &'static str) -> Member {
-    Member { name, kind, summary }
-}

@@ -99,6 +99,7 @@ fn cause(error: &anyhow::Error, fuse: Duration) -> Cause {
 }
 
 /// Measures how long an evaluation took. Not a clock: nothing is valid or expired by it.
+#[derive(Clone, Debug)]
 pub(crate) struct Stopwatch(Instant);
 
 impl Stopwatch {

@@ -17,9 +17,10 @@ use regorus::unstable::{Module, Ref};
 use regorus::{Engine, Value};
 
 use crate::ask::AskError;
-use crate::compile::load;
+use crate::compile::load_by;
+use crate::deadline::Deadline;
 use crate::document::Document;
-use crate::evaluate::{Stopwatch, arm, fenced};
+use crate::evaluate::{arm, fenced};
 use crate::gate::Purpose;
 use crate::gate::names::{self, Names, Path};
 use crate::sources::Sources;
@@ -29,6 +30,8 @@ use crate::verdict::{self, Cause, Refusal, Verdict};
 
 /// Most clauses that are looked at, and how many rules deep.
 const MOST: (usize, usize) = (200, 12);
+/// Longest time of one explanation, with all that is loaded for it.
+const ALL: Duration = Duration::from_secs(30);
 /// Longest value that is shown whole, in bytes of JSON.
 const LONGEST: usize = 200;
 
@@ -115,7 +118,7 @@ pub struct Known {
     pub others: usize,
 }
 
-/// Explains one decision. `fuse` bounds each question to the engine, and twenty times that all of them.
+/// Explains one decision. `fuse` bounds each question to the engine; all of it ends within 30 s.
 pub fn explain(
     sources: &Sources,
     entrypoint: &str,
@@ -123,13 +126,13 @@ pub fn explain(
     now: Option<u64>,
     fuse: Duration,
 ) -> Result<Explanation, AskError> {
-    let prepared = load(sources, Purpose::Decisions(entrypoint.to_owned()))?;
+    let deadline = Deadline::after(ALL);
+    let prepared = load_by(sources, Purpose::Decisions(entrypoint.to_owned()), &deadline)?;
     let (mut engine, contact) = (prepared.engine, prepared.contact);
-    arm(&mut engine, fuse);
     let modules = engine.get_modules().clone();
     let names = Names::of(&modules);
     let policy = Policy { sources, modules: &modules, texts: &prepared.texts, names: &names };
-    let mut asker = Asker { engine, input: input.into_value(), now, fuse, watch: Stopwatch::start() };
+    let mut asker = Asker { engine, input: input.into_value(), now, fuse, deadline };
     let entry: Path = entrypoint.split('.').map(str::to_owned).collect();
     let verdict = match asker.value(&entry) {
         Ok(value) => verdict::read(&value),
@@ -137,7 +140,7 @@ pub fn explain(
     };
     let mut story =
         Story { policy: &policy, asker: &mut asker, told: BTreeSet::new(), rules: Vec::new(), left: MOST.0 };
-    let whole = story.tell(entry);
+    let whole = story.tell(entry) && !story.asker.deadline.is_over();
     Ok(Explanation { verdict, rules: story.rules, contact, whole })
 }
 
@@ -164,7 +167,8 @@ struct Asker {
     input: Value,
     now: Option<u64>,
     fuse: Duration,
-    watch: Stopwatch,
+    /// Of all questions together.
+    deadline: Deadline,
 }
 
 impl Asker {
@@ -179,11 +183,9 @@ impl Asker {
         engine.set_input(self.input.clone());
         let members = path.iter().skip(1).map(|member| format!("[{}]", Value::from(member.as_str())));
         let query = format!("data{}", members.collect::<String>());
-        fenced(self.fuse, self.now, || engine.eval_query(query, false).map(only_value))
-    }
-
-    fn late(&self) -> bool {
-        self.watch.elapsed() > self.fuse.saturating_mul(20)
+        let fuse = self.fuse.min(self.deadline.left());
+        arm(&mut engine, fuse);
+        fenced(fuse, self.now, || engine.eval_query(query, false).map(only_value))
     }
 }
 
@@ -213,7 +215,7 @@ impl Story<'_> {
                 if self.told.contains(&wanted) {
                     continue;
                 }
-                if self.left == 0 || self.asker.late() {
+                if self.left == 0 || self.asker.deadline.is_over() {
                     return false;
                 }
                 self.told.insert(wanted.clone());

@@ -10,16 +10,15 @@ use std::time::Duration;
 use regorus::Value;
 
 use crate::compile::PolicySet;
+use crate::deadline::Deadline;
 use crate::document::Document;
-use crate::evaluate::{Stopwatch, cpu_time};
+use crate::evaluate::cpu_time;
 use crate::problem::{LoadError, Problem};
 use crate::scans;
 use crate::sources::Sources;
 use crate::verdict::Cause;
 pub use worst::Largest;
 
-/// Longest time for all inputs of a policy together.
-const ALL: Duration = Duration::from_secs(10);
 /// Inputs above the fuse that are told; the others are not judged any more.
 const MOST: usize = 3;
 /// How often an input is judged before it counts as too dear.
@@ -39,21 +38,29 @@ pub(crate) struct Sample {
 }
 
 /// Judges the recorded inputs of a policy, or the largest requests where there are none. Refused, each with the time it
-/// took, are those above the policy's fuse, and inputs that are not JSON. May take long: not for a worker.
-pub fn endure(policy: &PolicySet, sources: &Sources, largest: Largest) -> Result<(), LoadError> {
+/// took, are those above the policy's fuse, inputs that are not JSON, and what is not judged by the deadline.
+pub(crate) fn endure(
+    policy: &PolicySet,
+    sources: &Sources,
+    largest: Largest,
+    deadline: &Deadline,
+) -> Result<(), LoadError> {
     let samples = samples(sources, largest)?;
-    let watch = Stopwatch::start();
     let mut problems = Vec::new();
     for (index, sample) in samples.iter().enumerate() {
-        if watch.elapsed() > ALL {
-            let why = format!("took longer than {ALL:?} together: {} were not judged", samples.len() - index);
-            problems.push(Problem::of("", "inputs", why, "fewer of them"));
+        match took(policy, sample, deadline) {
+            Took::Within => {}
+            Took::Longer(time) => problems.push(problem(policy, sample, time)),
+            Took::Unknown => {
+                let (all, left) = (deadline.whole(), samples.len() - index);
+                let why =
+                    format!("were not judged, {left} of them: the policy took longer than {all:?} in all");
+                problems.push(Problem::of("", "inputs", why, "fewer of them, or of its tests"));
+                break;
+            }
         }
-        if problems.len() >= MOST || watch.elapsed() > ALL {
+        if problems.len() >= MOST {
             break;
-        }
-        if let Some(took) = above(policy, sample) {
-            problems.push(problem(policy, sample, took));
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(LoadError { problems }) }
@@ -83,12 +90,24 @@ pub(crate) fn sample(name: &str, text: &str) -> Result<Sample, Box<Problem>> {
     Ok(Sample { name: name.to_owned(), input: input.into_value(), now })
 }
 
-/// The least time that it took, where none of the tries was within the fuse.
-fn above(policy: &PolicySet, sample: &Sample) -> Option<Duration> {
+/// How long the judging of an input took, beside the fuse.
+enum Took {
+    Within,
+    /// The least time that it took, where none of the tries was within the fuse.
+    Longer(Duration),
+    /// The deadline came first.
+    Unknown,
+}
+
+fn took(policy: &PolicySet, sample: &Sample, deadline: &Deadline) -> Took {
     let fuse = policy.fuse();
     let (mut best, mut patience) = (None, fuse.saturating_mul(FAR + 1).max(PATIENCE));
     for _ in 0..TRIES {
-        let mut evaluator = policy.evaluator_within(patience);
+        let left = deadline.left();
+        if left.is_zero() {
+            break;
+        }
+        let mut evaluator = policy.evaluator_within(patience.min(left));
         let before = cpu_time();
         let outcome = evaluator.evaluate(sample.input.clone(), sample.now);
         let took = cpu_time().saturating_sub(before);
@@ -97,7 +116,7 @@ fn above(policy: &PolicySet, sample: &Sample) -> Option<Duration> {
             best = Some(best.map_or(took, |best: Duration| best.min(took)));
         } else if !cut {
             // What the decision is, and whether it is one, is not asked here.
-            return None;
+            return Took::Within;
         }
         if took > fuse.saturating_mul(FAR) {
             break;
@@ -105,7 +124,11 @@ fn above(policy: &PolicySet, sample: &Sample) -> Option<Duration> {
         // A machine that left it hardly any time is given more of it.
         patience = patience.saturating_mul(4);
     }
-    Some(best.unwrap_or(fuse))
+    match best {
+        Some(best) => Took::Longer(best),
+        None if deadline.is_over() => Took::Unknown,
+        None => Took::Longer(fuse),
+    }
 }
 
 fn problem(policy: &PolicySet, sample: &Sample, took: Duration) -> Problem {

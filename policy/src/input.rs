@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::document::{Document, DocumentError};
-use crate::kind::{Kind, Member, TEXTS};
+use crate::kind::{Kind, Member, TEXTS, member};
 
 /// One leaf of the input document, and the table of all of them.
 macro_rules! leaves {
@@ -146,10 +146,6 @@ const CREDENTIAL: &[Member] = &[
 ];
 const PEER: &[Member] =
     &[member("ip", Kind::OrNull(&Kind::Text), "Its address without port, or null where it has none.")];
-
-const fn member(name: &'static str, kind: Kind, summary: &'static str) -> Member {
-    Member { name, kind, summary }
-}
 
 /// The members of the object at this path, which stands above leaves.
 pub(crate) fn below(path: &str) -> Vec<Member> {

@@ -43,6 +43,11 @@ pub struct Member {
     pub summary: &'static str,
 }
 
+/// A member, short enough for a line of a table.
+pub(crate) const fn member(name: &'static str, kind: Kind, summary: &'static str) -> Member {
+    Member { name, kind, summary }
+}
+
 /// A list of texts.
 pub(crate) const TEXTS: Kind = Kind::List(&Kind::Text);
 

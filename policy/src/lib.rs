@@ -22,12 +22,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod admit;
 mod ask;
 mod bench;
 mod builtins;
 mod bundle;
 mod compile;
 mod conformance;
+mod deadline;
 mod decision;
 mod document;
 mod evaluate;
@@ -49,6 +51,7 @@ mod translate;
 mod trial;
 mod verdict;
 
+pub use admit::{ADMISSION, Admitted, Terms};
 pub use ask::{Answer, AskError, Expression, Question, Row, ask, check_query};
 pub use bench::{Bench, BenchRun, Benched, Figures, bench};
 pub use builtins::{builtins_page, signatures};
@@ -61,9 +64,10 @@ pub use bundle::signature::{Signed, SignedBy, Verifier};
 pub use bundle::signing_key::SigningKey;
 pub use compile::PolicySet;
 pub use conformance::{CaseRun, Conformity, NotCases, run_cases};
+pub use deadline::Deadline;
 pub use document::{Document, DocumentError, MAX_DEPTH, MAX_VALUES, Shape, Word};
 pub use explain::{Clause, Explanation, How, Known, Rule, Stopped, explain};
-pub use fuse::{Largest, endure};
+pub use fuse::Largest;
 pub use input::{Facts, Leaf, LeafId, LeafSet, Recorded};
 pub use judge::Judge;
 pub use kept::{Keeping, Kept, MASKED};
@@ -73,7 +77,5 @@ pub use problem::{LoadError, Problem, moves_the_cursor};
 pub use rules::Rules;
 pub use schema::{decision_schema, input_schema};
 pub use sources::{SourceError, Sources, Tests};
-pub use trial::{
-    Case, Coverage, CoveredFile, Test, TestError, TestOutcome, TestReport, TestRun, prove, run_tests,
-};
+pub use trial::{Case, Coverage, CoveredFile, Test, TestError, TestOutcome, TestReport, TestRun, run_tests};
 pub use verdict::{Allowance, Cause, DenyResponse, Fault, Refusal, Verdict};

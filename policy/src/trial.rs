@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use regorus::{Engine, QueryResults, Value};
 
-use crate::compile::load;
+use crate::compile::load_by;
+use crate::deadline::Deadline;
 use crate::evaluate::{Stopwatch, arm, fenced};
 use crate::gate::Purpose;
 use crate::problem::LoadError;
@@ -20,7 +21,7 @@ pub(crate) use coverage::seen;
 pub use coverage::{Coverage, CoveredFile};
 use coverage::{Lines, Seen};
 use find::Found;
-pub use proof::prove;
+pub(crate) use proof::prove;
 
 /// Which tests are run, and how.
 #[derive(Clone, Copy, Debug)]
@@ -104,31 +105,30 @@ pub enum TestError {
 pub fn run_tests(sources: &Sources, run: TestRun<'_>) -> Result<TestReport, TestError> {
     let only = run.only.map(regex::Regex::new).transpose();
     let only = only.map_err(|error| TestError::Pattern(error.to_string()))?;
-    Ok(run_within(sources, Purpose::Tests, only.as_ref(), run, Duration::MAX)?)
+    Ok(run_by(sources, Purpose::Tests, only.as_ref(), run, &Deadline::after(Duration::MAX))?)
 }
 
-/// Runs them, all together no longer than `within`: what is not begun by then is late without having been run.
-fn run_within(
+/// Runs them, all by the deadline: what is not begun by then is late without having been run.
+fn run_by(
     sources: &Sources,
     purpose: Purpose,
     only: Option<&regex::Regex>,
     run: TestRun<'_>,
-    within: Duration,
+    deadline: &Deadline,
 ) -> Result<TestReport, LoadError> {
-    let mut first = load(sources, purpose)?;
+    let mut first = load_by(sources, purpose, deadline)?;
     let modules = first.engine.get_modules().clone();
     let (found, edited) = find::tests(sources, &modules, &first.texts);
     let engine = match edited {
         // Only what tells the cases apart is printed here where nothing else is.
-        Some(edited) => load(&edited, Purpose::Tests)?.engine,
+        Some(edited) => load_by(&edited, Purpose::Tests, deadline)?.engine,
         None => first.engine,
     };
-    let watch = Stopwatch::start();
     let lines = Lines::of(&modules, sources);
     let mut touched = Seen::new();
     let wanted = |found: &Found| only.is_none_or(|only| only.is_match(&found.test.full_name()));
     let tests = found.into_iter().filter(wanted).map(|found| {
-        let fuse = run.fuse.min(within.saturating_sub(watch.elapsed()));
+        let fuse = run.fuse.min(deadline.left());
         let bench = Bench { engine: &engine, fuse, lines: &lines };
         bench.run(&found, run.coverage.then_some(&mut touched))
     });

@@ -31,7 +31,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use postern_policy::Largest;
+use postern_policy::{Largest, Terms};
 
 use crate::model::{
     CredentialName, Direction, ListenerName, Mode, RouteName, SpiffeId, TrustDomain, UpstreamName, VaultName,
@@ -281,6 +281,15 @@ pub struct Policy {
     pub largest: Largest,
     /// Who is told what became of bundles.
     pub status: Option<Arc<Endpoint>>,
+}
+
+impl Policy {
+    /// What a policy is admitted by.
+    #[must_use]
+    pub fn terms(&self) -> Terms {
+        let Self { fuse, tests, largest, .. } = *self;
+        Terms { entrypoint: self.entrypoint.clone(), fuse, tests, largest }
+    }
 }
 
 /// A bundle of policy.

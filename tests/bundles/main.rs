@@ -15,6 +15,7 @@ mod several;
 mod signing;
 mod site;
 mod status;
+mod swapping;
 mod types;
 mod unsafe_vars;
 mod watching;

@@ -11,6 +11,7 @@ use postern_lab::legacy::Legacy;
 use postern_lab::sidecar::{self, Sidecar};
 use postern_tests::parts::program;
 use postern_tests::process::{free_port, told_by, until};
+use postern_tests::tls::{self, Tls};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -115,6 +116,12 @@ impl Site {
     pub(super) fn request(&self) -> (u16, Value) {
         let (status, _, record) = self.request_for("/x");
         (status, record)
+    }
+
+    /// A connection of the clerk's, where the listener presents a certificate for `localhost` by these roots.
+    pub(super) fn connect(&self, roots: &Path) -> std::io::Result<Tls> {
+        let (svid, key) = (self.path("svid.pem"), self.path("key.pem"));
+        tls::connect(self.port, "localhost", roots, Some((&svid, &key)))
     }
 
     /// The status and the body of a request by the clerk, and the record of it.

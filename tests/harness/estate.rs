@@ -1,16 +1,13 @@
 //! A whole estate of real parts with Postern in its midst: SPIRE, OpenBao over PostgreSQL, an old service that logs
 //! in to PostgreSQL, and callers at paths of their own.
 
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 use std::{fs, io};
 
 use postern_lab::sidecar::{self, Sidecar};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -18,7 +15,7 @@ use crate::process::{free_port, told_by};
 use crate::real::openbao::{JwtKeys, JwtRole, OpenBao};
 use crate::real::spire::{Options, Spire, SvidFiles};
 use crate::real::{Ledger, Postgres};
-use crate::{folder, plain_http};
+use crate::{folder, plain_http, tls};
 
 /// The name in Postern's SVID that curl checks.
 pub const NAME: &str = "gate.test";
@@ -27,8 +24,7 @@ pub const CLERK: &str = "/clerk";
 /// The path of the caller that policy denies.
 pub const GUEST: &str = "/guest";
 
-/// A caller's end of a connection.
-pub type Tls = rustls::StreamOwned<rustls::ClientConnection, TcpStream>;
+pub use crate::tls::Tls;
 
 /// What the estate is made with.
 pub struct Plan {
@@ -209,27 +205,8 @@ impl Estate {
 
     /// A connection to one of Postern's ports, to be written to byte by byte; with the SVID, or without one.
     pub fn connect(&self, port: u16, svid: &SvidFiles, present: bool) -> io::Result<Tls> {
-        let roots = CertificateDer::pem_file_iter(&svid.bundle).map_err(io::Error::other)?;
-        let mut store = rustls::RootCertStore::empty();
-        store.add_parsable_certificates(roots.flatten());
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = rustls::ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .map_err(io::Error::other)?
-            .with_root_certificates(store);
-        let config = if present {
-            let chain = CertificateDer::pem_file_iter(&svid.certificate).map_err(io::Error::other)?;
-            let key = PrivateKeyDer::from_pem_file(&svid.key).map_err(io::Error::other)?;
-            config.with_client_auth_cert(chain.flatten().collect(), key).map_err(io::Error::other)?
-        } else {
-            config.with_no_client_auth()
-        };
-        let name = ServerName::try_from(NAME).map_err(io::Error::other)?;
-        let tls = rustls::ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
-        let socket = TcpStream::connect(("127.0.0.1", port))?;
-        socket.set_nodelay(true)?;
-        socket.set_read_timeout(Some(Duration::from_secs(20)))?;
-        Ok(rustls::StreamOwned::new(tls, socket))
+        let own = present.then_some((svid.certificate.as_path(), svid.key.as_path()));
+        tls::connect(port, NAME, &svid.bundle, own)
     }
 
     /// The records written so far.

@@ -16,3 +16,4 @@ pub mod plain_http;
 pub mod process;
 pub mod real;
 pub mod suites;
+pub mod tls;

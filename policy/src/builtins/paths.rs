@@ -70,29 +70,19 @@ fn index(at: usize) -> Value {
 
 fn kept(value: &Value, tree: Option<&Tree>) -> Value {
     let Some(Tree(tree)) = tree else { return value.clone() };
-    let below = |key: &Value, value: &Value| tree.get(key).map(|tree| kept(value, tree.as_ref()));
-    match value {
-        Value::Object(members) => {
-            let member = |(name, value): (&Value, &Value)| Some((name.clone(), below(name, value)?));
-            Value::from(members.iter().filter_map(member).collect::<BTreeMap<_, _>>())
-        }
-        Value::Array(items) => {
-            let items = items.iter().enumerate().filter_map(|(at, item)| below(&index(at), item));
-            Value::from(items.collect::<Vec<_>>())
-        }
-        Value::Set(items) => {
-            Value::from(items.iter().filter_map(|item| below(item, item)).collect::<BTreeSet<_>>())
-        }
-        value => value.clone(),
-    }
+    each(value, |key, value| tree.get(key).map(|tree| kept(value, tree.as_ref())))
 }
 
 fn left(value: &Value, Tree(tree): &Tree) -> Value {
-    let below = |key: &Value, value: &Value| match tree.get(key) {
+    each(value, |key, value| match tree.get(key) {
         None => Some(value.clone()),
         Some(None) => None,
         Some(Some(tree)) => Some(left(value, tree)),
-    };
+    })
+}
+
+/// What becomes of each member of a value, by its key; a value without members stays.
+fn each(value: &Value, below: impl Fn(&Value, &Value) -> Option<Value>) -> Value {
     match value {
         Value::Object(members) => {
             let member = |(name, value): (&Value, &Value)| Some((name.clone(), below(name, value)?));

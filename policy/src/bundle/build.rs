@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use flate2::{Compression, GzBuilder};
 use serde_json::{Map, Value};
@@ -14,11 +13,11 @@ use super::manifest::Manifest;
 use super::pattern::Pattern;
 use super::sign::Signer;
 use super::{Files, MANIFEST, Role, SIGNATURES, Wanted, Wrong, archive, folder};
+use crate::admit::{Admitted, Terms};
 use crate::compile::PolicySet;
-use crate::fuse::{Largest, endure};
+use crate::deadline::Deadline;
 use crate::problem::{LoadError, Problem};
 use crate::sources::{SourceError, Sources};
-use crate::trial::prove;
 
 /// The files of a bundle that is being built.
 #[derive(Debug)]
@@ -100,19 +99,23 @@ impl Draft {
         Ok(())
     }
 
-    /// Asks what a load would ask: that it passes the gate, that the tests in it pass, and that its recorded inputs, or
-    /// the largest requests, stay within the fuse. Tests stand under the roots too: OPA would not load the bundle
-    /// otherwise. Problems name the files where they were read, and so do the warnings beside the sources.
-    pub fn check(&self, entrypoint: &str, fuse: Duration) -> Result<(Sources, Vec<Problem>), BuildError> {
+    /// Admits it as a load would. Tests stand under the roots too: OPA would not load the bundle otherwise. Problems
+    /// name the files where they were read, and so do the warnings, which stand last.
+    pub fn check(
+        &self,
+        terms: &Terms,
+        deadline: &Deadline,
+    ) -> Result<(Sources, Admitted, Vec<Problem>), BuildError> {
         let mut sources = Sources::unsigned(self.files.clone()).map_err(|wrong| self.wrong(wrong))?;
         let roots = sources.roots.clone();
         for test in &mut sources.tests {
             test.roots = roots.clone();
         }
         let sources = Sources::together([(self.from.clone(), sources)])?;
-        let warnings = tried(&sources, entrypoint, fuse)
+        let admitted = PolicySet::admit(&sources, terms, deadline)
             .map_err(|LoadError { problems }| LoadError { problems: self.placed(problems) })?;
-        Ok((sources, self.placed(warnings)))
+        let warnings = self.placed(admitted.policy.warnings().to_vec());
+        Ok((sources, admitted, warnings))
     }
 
     /// Adds the signature of all that stands in it by now.
@@ -150,14 +153,6 @@ impl Draft {
         }
         problems
     }
-}
-
-/// The warnings of what would be loaded.
-fn tried(sources: &Sources, entrypoint: &str, fuse: Duration) -> Result<Vec<Problem>, LoadError> {
-    let policy = PolicySet::compile(sources, entrypoint, fuse)?;
-    prove(sources)?;
-    endure(&policy, sources, Largest::default())?;
-    Ok(policy.warnings().to_vec())
 }
 
 fn read(path: &Path) -> Result<Files, SourceError> {

@@ -2,52 +2,47 @@
 
 use std::time::Duration;
 
-use super::{Test, TestOutcome, TestRun, run_within};
+use super::{Test, TestOutcome, TestRun, run_by};
+use crate::deadline::Deadline;
 use crate::gate::Purpose;
 use crate::problem::{LoadError, Problem};
 use crate::sources::Sources;
 
 /// Longest time of one test at load: as long as `postern policy test` gives it.
 const ONE: Duration = Duration::from_secs(5);
-/// Longest time of all tests together at load.
-const ALL: Duration = Duration::from_secs(10);
 /// Most failed tests that are told one by one.
 const MOST: usize = 20;
 /// What to do about a failed test.
 const INSTEAD: &str =
     "a policy whose tests pass under `postern policy test`; `policy.tests: skip` loads it untested";
 
-/// Runs the tests of a policy, those in `*_test.rego` and those beside its rules, all together no longer than 10 s.
-/// Gives how many passed, or a problem for each that failed or had no answer. May take long: not for a worker.
-pub fn prove(sources: &Sources) -> Result<usize, LoadError> {
-    prove_within(sources, ALL)
-}
-
-fn prove_within(sources: &Sources, within: Duration) -> Result<usize, LoadError> {
+/// Runs the tests of a policy, those in `*_test.rego` and those beside its rules, all by the deadline. Gives
+/// how many passed, or a problem for each that failed or had no answer.
+pub(crate) fn prove(sources: &Sources, deadline: &Deadline) -> Result<usize, LoadError> {
     // Without any there is no need to compile the policy once more.
     if sources.tests.is_empty() && !sources.modules.iter().any(|module| module.text.contains("test_")) {
         return Ok(0);
     }
     let sources = sources.with_tests();
     let run = TestRun { only: None, fuse: ONE, coverage: false };
-    let report = run_within(&sources, Purpose::Proof, None, run, within)?;
+    let report = run_by(&sources, Purpose::Proof, None, run, deadline)?;
     let wrong = |test: &&Test| matches!(test.outcome, TestOutcome::Failed | TestOutcome::Error(_));
     let failed: Vec<&Test> = report.tests.iter().filter(wrong).collect();
     if failed.is_empty() {
         return Ok(report.tests.iter().filter(|test| test.outcome == TestOutcome::Passed).count());
     }
     let mut problems: Vec<Problem> =
-        failed.iter().take(MOST).map(|test| problem(test, &sources, within)).collect();
+        failed.iter().take(MOST).map(|test| problem(test, &sources, deadline)).collect();
     if let Some(more @ 1..) = failed.len().checked_sub(MOST) {
         problems.push(Problem::of("", "tests", format!("failed: {more} more"), ""));
     }
     Err(LoadError { problems })
 }
 
-fn problem(test: &Test, sources: &Sources, within: Duration) -> Problem {
+fn problem(test: &Test, sources: &Sources, deadline: &Deadline) -> Problem {
     let why = match &test.outcome {
         TestOutcome::Error(crate::Cause::Late { fuse }) if fuse.is_zero() => {
-            format!("was not run: the tests together took longer than {within:?}")
+            format!("was not run: the policy took longer than {:?} in all", deadline.whole())
         }
         TestOutcome::Error(cause) => format!("has no answer: {cause}"),
         _ => failed(test),
@@ -78,6 +73,10 @@ mod tests {
     const MAIN: &str = "package postern\n\ndefault decision := false\n\ndecision if input.route == \"go\"\n";
 
     fn proved(tests: &str) -> Result<usize, Vec<Problem>> {
+        proved_within(tests, 60)
+    }
+
+    fn proved_within(tests: &str, within: u64) -> Result<usize, Vec<Problem>> {
         let module = |name: &str, text: &str| crate::sources::Module {
             name: name.to_owned(),
             text: text.to_owned(),
@@ -88,7 +87,7 @@ mod tests {
             "main_test.rego",
             &format!("package postern_test\n\nimport data.postern\n\n{tests}"),
         ));
-        prove_within(&sources, Duration::from_secs(1)).map_err(|error| error.problems)
+        prove(&sources, &Deadline::after(Duration::from_secs(within))).map_err(|error| error.problems)
     }
 
     #[test]
@@ -96,7 +95,8 @@ mod tests {
         let passing =
             "test_go if postern.decision with input as {\"route\": \"go\"}\ntodo_test_stop if false\n";
         assert_eq!(proved(passing), Ok(1));
-        assert_eq!(prove(&Sources::from_modules([("main.rego", MAIN)], [])), Ok(0));
+        let alone = Sources::from_modules([("main.rego", MAIN)], []);
+        assert_eq!(prove(&alone, &Deadline::after(ONE)), Ok(0));
     }
 
     #[test]
@@ -124,10 +124,11 @@ mod tests {
 
         let sources = Sources::from_modules([("a_test.rego", &*format!("package a_test\n\n{tests}"))], []);
         let run = TestRun { only: None, fuse: ONE, coverage: false };
-        let report = run_within(&sources, Purpose::Proof, None, run, ALL).unwrap();
+        let deadline = Deadline::after(Duration::from_secs(60));
+        let report = run_by(&sources, Purpose::Proof, None, run, &deadline).unwrap();
         assert!(report.tests.iter().all(|test| test.output.is_empty()), "{:?}", report.tests);
         assert_eq!(report.tests[0].cases.len(), 2);
-        let report = run_within(&sources, Purpose::Tests, None, run, ALL).unwrap();
+        let report = run_by(&sources, Purpose::Tests, None, run, &deadline).unwrap();
         assert!(report.tests.iter().all(|test| !test.output.is_empty()), "{:?}", report.tests);
     }
 
@@ -135,7 +136,9 @@ mod tests {
     fn a_test_beside_the_rules_counts_like_any_other() {
         let text = format!("{MAIN}\ntest_never if false\n");
         let problems =
-            prove(&Sources::from_modules([("main.rego", text.as_str())], [])).unwrap_err().problems;
+            prove(&Sources::from_modules([("main.rego", text.as_str())], []), &Deadline::after(ONE))
+                .unwrap_err()
+                .problems;
         assert_eq!(problems[0].construct, "data.postern.test_never");
     }
 
@@ -166,7 +169,7 @@ mod tests {
         let forever = "many := numbers.range(1, 9000)\n\ntest_forever if {\n\tsome a in many\n\tsome b in many\n\t\
                        some c in many\n\ta + b + c < 0\n}\n";
         let watch = crate::evaluate::Stopwatch::start();
-        let problems = proved(&format!("{forever}\ntest_behind if true\n")).unwrap_err();
+        let problems = proved_within(&format!("{forever}\ntest_behind if true\n"), 1).unwrap_err();
 
         // Far below what one of them alone would take.
         assert!(watch.elapsed() < Duration::from_secs(60), "{:?}", watch.elapsed());

@@ -6,15 +6,18 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use postern_policy::{
-    LoadError, PolicySet, Signed, SourceError, Sources, Verifier, VerifyKey, endure, prove,
+    ADMISSION, Deadline, LoadError, PolicySet, Signed, SourceError, Sources, Verifier, VerifyKey,
 };
 use zeroize::Zeroizing;
 
 use crate::config::{self, BundleSource};
 use crate::fault::{Code, Coded, codes};
 
+/// Longest time for what one reading of bundles brings, however often they are tried, together and alone.
+const ROUND: Duration = Duration::from_secs(90);
 /// As much of a key's file as is read, in bytes.
 const MAX_KEY: u64 = 64 * 1024;
 
@@ -72,7 +75,7 @@ pub fn load(policy: &config::Policy, arrived: Bundles) -> Result<LoadedPolicy, P
     if missing(policy, &bundles).is_some() {
         return Ok(LoadedPolicy { set: None, revisions: revisions(&bundles), bundles });
     }
-    compile(policy, bundles)
+    compile(policy, bundles, &Deadline::after(ADMISSION))
 }
 
 /// Reads one bundle as it stands now, with the keys as they stand now.
@@ -162,11 +165,13 @@ fn take_over(policy: &config::Policy, serving: &Bundles, mut changed: Bundles, o
     }
 }
 
-/// Takes over all that changed at once, and where that does not pass, each by itself for as long as one does.
+/// Takes over all that changed at once, and where that does not pass, each by itself for as long as one does, and the
+/// round's time is not over.
 fn adopt(policy: &config::Policy, serving: &Bundles, mut changed: Bundles, outcome: &mut Reread) {
+    let deadline = Deadline::after(ROUND);
     let mut bundles = serving.clone();
     bundles.extend(changed.clone());
-    match compile(policy, bundles) {
+    match compile(policy, bundles, &deadline) {
         Ok(loaded) => {
             outcome.accepted = changed.into_keys().collect();
             outcome.policy = Some(loaded);
@@ -185,7 +190,7 @@ fn adopt(policy: &config::Policy, serving: &Bundles, mut changed: Bundles, outco
         changed.retain(|name, sources| {
             let mut with = bundles.clone();
             with.insert(name.clone(), Arc::clone(sources));
-            match compile(policy, with) {
+            match compile(policy, with, &deadline) {
                 Err(error) => errors.push((name.clone(), error)),
                 Ok(loaded) => {
                     bundles.clone_from(&loaded.bundles);
@@ -207,17 +212,17 @@ pub fn alone(sources: &Sources, policy: &config::Policy) -> Result<Arc<PolicySet
     PolicySet::compile(sources, &policy.entrypoint, policy.fuse).map(Arc::new)
 }
 
-fn compile(policy: &config::Policy, bundles: Bundles) -> Result<LoadedPolicy, PolicyError> {
+fn compile(
+    policy: &config::Policy,
+    bundles: Bundles,
+    deadline: &Deadline,
+) -> Result<LoadedPolicy, PolicyError> {
     if let Some(name) = missing(policy, &bundles) {
         return Err(PolicyError::Missing(name.clone()));
     }
     let all = bundles.iter().map(|(name, sources)| (name.clone(), Sources::clone(sources)));
     let sources = Sources::together(all)?;
-    let set = PolicySet::compile(&sources, &policy.entrypoint, policy.fuse)?;
-    if policy.tests {
-        prove(&sources)?;
-    }
-    endure(&set, &sources, policy.largest)?;
+    let set = PolicySet::admit(&sources, &policy.terms(), deadline)?.policy;
     for warning in set.warnings() {
         tracing::warn!("the policy is loaded, but dear:\n{warning}");
     }

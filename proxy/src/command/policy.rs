@@ -14,6 +14,7 @@ mod page;
 mod print;
 mod sign;
 mod signing;
+mod terms;
 mod test;
 mod watch;
 

@@ -106,7 +106,7 @@ pub struct Policy {
 #[derive(Clone, Copy, Debug, Default, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OwnTests {
-    /// A policy is loaded only when all of them pass, within 10 s together.
+    /// A policy is loaded only when all of them pass; gate, tests and fuse together within 30 s.
     #[default]
     Run,
     /// They are not looked at.

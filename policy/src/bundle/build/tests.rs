@@ -1,4 +1,4 @@
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::*;
 
@@ -35,8 +35,10 @@ fn names(draft: &Draft) -> Vec<&str> {
 }
 
 fn check(draft: &Draft) -> Result<Sources, BuildError> {
-    let checked = draft.check("data.postern.decision", Duration::from_secs(1));
-    checked.map(|(sources, _)| sources)
+    let (entrypoint, fuse) = ("data.postern.decision".to_owned(), Duration::from_secs(1));
+    let terms = Terms { entrypoint, fuse, tests: true, largest: crate::Largest::default() };
+    let checked = draft.check(&terms, &Deadline::after(crate::ADMISSION));
+    checked.map(|(sources, ..)| sources)
 }
 
 #[test]

@@ -1,20 +1,19 @@
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
-use postern_policy::{BuildError, Draft, Pattern, SourceError, Sources};
-use serde_json::json;
+use postern_policy::{ADMISSION, BuildError, Deadline, Draft, Pattern, SourceError, Sources};
+use serde_json::{Value, json};
 
 use super::signing::Signing;
+use super::terms::Admission;
 use super::{Format, check, output, print};
 use crate::command::{Exit, Outcome};
-use crate::config;
 
 pub(super) const HELP: &str = "\
 What stands below each PATH becomes one archive: Rego, tests among it, data.json or data.yaml, and recorded inputs, \
 inputs/*.json, as they are, byte by byte; a PATH is a bundle's root, as `opa build -b` takes it. It first has to pass \
-what a load asks, which is `postern policy check`, with its tests and its fuse: what would not be loaded is not built. \
-Warnings are printed, and it is built. The same files give the same archive, whoever builds and whenever (a signature \
+what a load asks, which is `postern policy check`, with its tests and its fuse: what would not be loaded is not built; \
+with --config it is asked as the Postern of that configuration asks it. Warnings are printed, and it is built. The same files give the same archive, whoever builds and whenever (a signature \
 by ES or PS alone differs each time).
 
 Examples:
@@ -46,12 +45,8 @@ pub(in crate::command) struct Arguments {
     /// Leave out files and folders of such a name, like '*_test.rego'; may be repeated
     #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
     ignore: Vec<Pattern>,
-    /// The rule that decides; as `policy.entrypoint`, or as OPA writes it: postern/decision
-    #[arg(long, short, value_name = "RULE", default_value = "data.postern.decision")]
-    entrypoint: String,
-    /// Longest time of one decision; as `policy.fuse`
-    #[arg(long, value_name = "DURATION", default_value = "20ms", value_parser = config::duration)]
-    fuse: Duration,
+    #[command(flatten)]
+    admission: Admission,
     /// Sign it with this key: a file of PEM (PKCS#8, PKCS#1 or SEC1), or of a shared secret for HS…
     #[arg(long, value_name = "FILE")]
     signing_key: Option<PathBuf>,
@@ -72,9 +67,9 @@ fn build_it(arguments: &Arguments) -> Result<Outcome, Outcome> {
     let unwritten = |error: String| Outcome::failed(Exit::Configuration, error);
     let mut draft = Draft::read(&arguments.paths, &arguments.ignore).map_err(source)?;
     draft.describe(arguments.revision.as_deref(), &arguments.root).map_err(source)?;
-    let entrypoint = entrypoint(&arguments.entrypoint);
-    let checked = draft.check(&entrypoint, arguments.fuse);
-    let (sources, dear) = checked.map_err(|error| refused(&error, format))?;
+    let terms = arguments.admission.terms()?;
+    let checked = draft.check(&terms, &Deadline::after(ADMISSION));
+    let (sources, admitted, dear) = checked.map_err(|error| refused(&error, format))?;
     let mut warnings = check::warned(&dear);
     if let Some(key) = &arguments.signing_key {
         let ready = arguments.signing.signer(key).map_err(unwritten)?;
@@ -83,13 +78,24 @@ fn build_it(arguments: &Arguments) -> Result<Outcome, Outcome> {
     }
     let packed = draft.pack().map_err(source)?;
     output::write(&arguments.output, &packed).map_err(unwritten)?;
-    let said = said(arguments, &draft, &sources, packed.len());
-    Ok(Outcome { err: warnings, ..Outcome::said(said) })
+    let built = Built {
+        sources: &sources,
+        files: draft.names().collect(),
+        bytes: packed.len(),
+        told: arguments.admission.told(&terms, &admitted),
+        admitted: arguments.admission.members(&terms, &admitted),
+    };
+    Ok(Outcome { err: warnings, ..Outcome::said(said(arguments, &built)) })
 }
 
-/// OPA's way to write a path, or ours.
-fn entrypoint(text: &str) -> String {
-    if text.starts_with("data.") { text.to_owned() } else { format!("data.{}", text.replace('/', ".")) }
+/// A bundle that was written.
+struct Built<'a> {
+    sources: &'a Sources,
+    files: Vec<&'a str>,
+    bytes: usize,
+    /// What it was held against, for people and for machines.
+    told: String,
+    admitted: Value,
 }
 
 fn refused(error: &BuildError, format: Format) -> Outcome {
@@ -99,19 +105,19 @@ fn refused(error: &BuildError, format: Format) -> Outcome {
     }
 }
 
-fn said(arguments: &Arguments, draft: &Draft, sources: &Sources, bytes: usize) -> String {
-    let (output, revision) = (arguments.output.display().to_string(), sources.revision());
-    let files: Vec<&str> = draft.names().collect();
+fn said(arguments: &Arguments, built: &Built<'_>) -> String {
+    let (output, revision) = (arguments.output.display().to_string(), built.sources.revision());
     match arguments.format {
         Format::Pretty => {
             let signed = if arguments.signing_key.is_some() { "signed" } else { "not signed" };
-            format!("{output}: revision {revision}, {} files, {signed}\n", files.len())
+            format!("{output}: revision {revision}, {} files, {signed}\n{}\n", built.files.len(), built.told)
         }
         Format::Json => print::lines(&json!({
             "output": output,
             "revision": revision,
-            "files": files,
-            "bytes": bytes,
+            "files": built.files,
+            "bytes": built.bytes,
+            "admitted": built.admitted,
             "signed": arguments.signing_key.is_some(),
         })),
     }

@@ -84,6 +84,11 @@ pub(super) const fn code(cause: &Cause) -> &'static str {
     }
 }
 
+/// How many of something there are.
+pub(super) fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 /// A stretch of time as Go prints it, since OPA does: `417.4µs`, `1.25ms`, `2s`.
 pub(super) fn duration(time: Duration) -> String {
     let nanos = time.as_nanos();
