@@ -3,6 +3,7 @@
 //! The engine reports an unknown function when a call of it is reached, answers some constructs with silence, and
 //! runs as deep as the text says. A policy that would meet any of this is refused when it is loaded.
 
+pub(crate) mod binds;
 pub(crate) mod bodies;
 mod calls;
 mod conflicts;
@@ -76,11 +77,12 @@ pub(crate) fn after_parsing(
     conflicts::check(modules, problems);
     heads::check(modules, &names, problems);
     imports::check(modules, &names, problems);
-    packages::check(modules, &names, problems);
+    let nodes = depth::nodes(modules, &names);
+    packages::check(modules, &names, &nodes, problems);
     mocks::check(modules, &names, problems);
-    shapes::check(modules, &names, !matches!(purpose, Purpose::Queries), problems);
+    shapes::check(modules, &names, &nodes, !matches!(purpose, Purpose::Queries), problems);
     let before = problems.len();
-    depth::check(modules, &names, problems);
+    depth::check(&nodes, &names, problems);
     // It goes as deep as the text.
     if problems.len() == before {
         for module in modules {

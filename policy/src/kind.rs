@@ -55,13 +55,15 @@ pub(crate) const TEXTS: Kind = Kind::List(&Kind::Text);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Missing {
     /// It has these and no others.
-    Unknown(Vec<&'static str>),
+    Unknown(Vec<String>),
     /// Names of headers are lower case.
     UpperCase,
     /// The header carries a proof of the caller, which policy does not see.
     Withheld,
     /// It is this, and has no members, or none by name.
     None(&'static str),
+    /// It is a list of so many members, and this is behind the last.
+    Beyond(usize),
 }
 
 /// What proves the caller stays with Postern.
@@ -90,7 +92,8 @@ impl Kind {
             Self::Object(_) | Self::Leaves(_) => {
                 let members = self.members().unwrap_or_default();
                 let found = members.iter().find(|member| member.name == name);
-                let names = || Missing::Unknown(members.iter().map(|member| member.name).collect());
+                let names =
+                    || Missing::Unknown(members.iter().map(|member| member.name.to_owned()).collect());
                 found.map(|member| member.kind).ok_or_else(names)
             }
             Self::Text | Self::Word(_) | Self::Number | Self::Bool | Self::List(_) => {
@@ -142,7 +145,10 @@ mod tests {
         assert_eq!(at("request.query.dry"), Ok(TEXTS));
         assert_eq!(at("request.body.value.any.thing"), Ok(Kind::Any));
         assert_eq!(at("caller.x509.serial"), Ok(Kind::Text));
-        assert_eq!(at("caller.x509.seriel"), Err(Missing::Unknown(vec!["anchor", "serial"])));
+        assert_eq!(
+            at("caller.x509.seriel"),
+            Err(Missing::Unknown(["anchor", "serial"].map(str::to_owned).to_vec()))
+        );
         assert_eq!(at("request.method.x"), Err(Missing::None("text")));
         assert_eq!(at("request.segments.x"), Err(Missing::None("a list of texts")));
         assert_eq!(at("request.headers.X-A"), Err(Missing::UpperCase));

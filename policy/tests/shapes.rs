@@ -180,6 +180,8 @@ fn a_mock_that_no_request_can_be_is_refused() {
         let at = (problem.line, problem.column as usize, problem.construct.as_str());
         assert_eq!(at, (3, line.find(written).unwrap() + 1, name), "{problem}");
     }
+    let local = "package postern\n\ntest_x if { clerk := {\"caler\": {}}; decision with input as clerk }";
+    assert_eq!(tested(local).unwrap().construct, "input.caler");
     let named = "package postern\n\nclerk := {\"caler\": {}}\ntest_x if decision with input as clerk\n\
                  test_y if decision with input as clerk";
     let problem = tested(named).unwrap();
@@ -194,7 +196,6 @@ fn a_mock_that_is_a_request_or_is_not_written_out_is_let_be() {
         "clerk := {\"route\": \"a\"}\ntest_x if decision with input as clerk",
         "test_x if decision with input as object.union({\"route\": \"b\"}, {\"route\": \"a\"})",
         "test_x[note] if {\n\tsome note, case in {\"a\": {\"rute\": \"a\", \"route\": \"a\"}}\n\tdecision with input as case\n}",
-        "test_x if { clerk := {\"rute\": \"a\", \"route\": \"a\"}; decision with input as clerk }",
         "test_x if not decision with input as {}",
         "test_x if not decision with data.reqest as 1",
     ] {
@@ -331,6 +332,7 @@ fn an_argument_that_a_builtin_never_takes_is_refused_with_the_signature() {
             "given string",
             "sprintf(string, array) string",
         ),
+        ("n := 3 if input.route\nx if startswith(n, \"a\")", 17, "startswith", "given number", "startswith("),
         ("n := 3\nx if startswith(n, \"a\")", 17, "startswith", "given number", "startswith("),
         ("x := input.route + \"-a\"", 6, "+", "takes number in this place, and is given string", "`concat("),
         ("x := 1 - input.route", 10, "-", "takes number|set in this place", "what computes"),
@@ -350,7 +352,7 @@ fn an_argument_that_a_builtin_never_takes_is_refused_with_the_signature() {
     }
     for body in [
         "count(x) := x\ny := count(5)",
-        "n := 3 if input.route\nx if startswith(n, \"a\")",
+        "n := 3 if input.route\nn := \"a\" if not input.route\nx if startswith(n, \"a\")",
         "n := 3\nf(n) if startswith(n, \"a\")",
         "x if startswith(input.context.peer.ip, \"10.\")",
         "x if startswith(input.request.body.value, \"a\")",
@@ -412,6 +414,176 @@ fn a_name_of_the_package_for_a_part_of_the_input_is_seen_through() {
         "req := input.request\nx if every req in data.requests { req.methud }",
         "req := input.request\nf(req) := req.methud",
         "req[1] := input.request\nx if req[2].methud",
+    ] {
+        loaded(body);
+    }
+}
+
+#[test]
+fn a_part_of_the_input_is_followed_to_where_it_is_read() {
+    let method = "input.request.methd";
+    for (body, construct, written) in [
+        // Into functions, through functions, by pattern and by `=`.
+        ("f(r) if r.methd\nx if not f(input.request)", method, "methd"),
+        ("f(r) if r.methd\ng(r) if f(r.request)\nx if not g(input)", method, "methd"),
+        ("f(r) if r.methd\nx if { r := input.request; not f(r) }", method, "methd"),
+        (
+            "f(r) if r.methd\nx if not f(input.request)\ny if not f(input.caller)",
+            "input.caller.methd",
+            "methd",
+        ),
+        ("f({\"request\": r}) if r.methd\nx if f(input)", method, "methd"),
+        ("f(r) := 1 if false else := 2 if r.methd\nx if f(input.request)", method, "methd"),
+        ("f(r) := [y | y := r.methd]\nx if f(input.request)", method, "methd"),
+        ("f(r) if every s in [1] { r.methd == s }\nx if f(input.request)", method, "methd"),
+        ("f(r) if r.method\nf(r) if r.methd\nx if f(input.request)", method, "methd"),
+        ("f(c) if c.kind == \"worklod\"\nx if f(input.caller)", "input.caller.kind", "worklod"),
+        ("x if { r = input.request; not r.methd }", method, "methd"),
+        ("x if { input.request = r; not r.methd }", method, "methd"),
+        ("x if { not r.methd; r = input.request }", method, "methd"),
+        ("x if { [r, _] := [input.request, 1]; not r.methd }", method, "methd"),
+        ("x if { {\"request\": r} := input; not r.methd }", method, "methd"),
+        ("x if { not b.methd; b := a; a := input.request }", method, "methd"),
+        // Through rules.
+        ("req := input.request if input.now > 3\nx if not req.methd", method, "methd"),
+        ("req := r if r := input.request\nx if not req.methd", method, "methd"),
+        ("req := input.request if input.now > 3 else := input.caller\nx if not req.methd", method, "methd"),
+        ("default req := {}\nreq := input.request if input.now > 3\nx if not req.methd", method, "methd"),
+        ("one := input\ntwo := one.request\nx if not two.methd", method, "methd"),
+        ("req := input.request\nx if not data.postern.req.methd", method, "methd"),
+        ("import data.postern as p\nreq := input.request\nx if not p.req.methd", method, "methd"),
+        ("req := input.request\nf(r) if r.methd\nx if not f(req)", method, "methd"),
+        // By computed names.
+        ("x if { k := \"methd\"; not input.request[k] }", method, "methd"),
+        ("k := \"methd\"\nx if not input.request[k]", method, "methd"),
+        ("x if { some k in [\"method\", \"methd\"]; not input.request[k] }", method, "methd"),
+        ("x if every k in {\"method\", \"methd\"} { not input.request[k] }", method, "methd"),
+        (
+            "has(o, k) if o[k]\nx if has(input.request, \"method\")\ny if not has(input.request, \"methd\")",
+            method,
+            "methd",
+        ),
+        ("x if { p := [\"request\", \"methd\"]; object.get(input, p, 1) == 1 }", method, "methd"),
+        ("p := [\"request\", \"methd\"]\nx if object.get(input, p, 1) == 1", method, "methd"),
+        ("get(o, p) := object.get(o, p, 1)\nx if get(input, [\"request\", \"methd\"]) == 1", method, "methd"),
+        // Inside collections.
+        ("x if { some c in input.credentials; not c.stte }", "input.credentials[_].stte", "stte"),
+        ("x if every c in input.credentials { not c.stte }", "input.credentials[_].stte", "stte"),
+        ("x if { some h in input.request.headers; not h.nme }", "input.request.headers[_].nme", "nme"),
+        ("x if { c := input.credentials[_]; not c.stte }", "input.credentials[_].stte", "stte"),
+        (
+            "f(c) if c.stte\nx if { some c in input.credentials; not f(c) }",
+            "input.credentials[_].stte",
+            "stte",
+        ),
+    ] {
+        let problems = load(body, &[]).err().unwrap_or_else(|| panic!("loaded: {body}"));
+        let problem = &problems[0];
+        let (index, line) =
+            body.lines().enumerate().filter(|(_, line)| line.contains(written)).last().unwrap();
+        let column = line.rfind(written).unwrap() + 1;
+        let place = (problem.line as usize, problem.column as usize, problem.construct.as_str());
+        assert_eq!(place, (index + 3, column, construct), "{body}\n{problem}");
+        assert!(!problem.instead.is_empty(), "{problem}");
+    }
+}
+
+#[test]
+fn what_a_function_is_given_by_one_of_its_callers_is_not_wrong_for_all() {
+    for body in [
+        "f(r) if r.method\nx if f(input.request)\ny if f(input.caller)",
+        "f(r) if r.methd\nx if f(input.request)\ny if f(data.r)",
+        "f(r) if r.methd",
+        "f(r) if r.methd\nx if { some r in data.rs; f(r) }\ny if f(input.request)",
+        "f(r) if r.methd\nx if f(input.request.body.value)",
+        // Written for several kinds, and called with one of them.
+        "n(x) := concat(\"/\", x) if is_array(x)\nn(x) := x if is_string(x)\ny := n(input.request.path)",
+        "has(x, v) if x == v\nhas(x, v) if v in x\ny if has(input.request.segments, \"a\")",
+        "first(x) := x[0] if is_array(x)\nfirst(x) := x if is_string(x)\ny := first(input.request.path)",
+        // Options that are left out.
+        "f(o) := 1 if o.strict else := 2\nx := f({})\ny := f({\"loose\": true})",
+        "has(o, k) if o[k]\nx if has(input.request, \"method\")\ny if has(data.a, \"methd\")",
+        "x if { k := data.k; input.request[k] }",
+        "x if { some k in data.ks; input.request[k] }",
+        "x if { r = input.request; r.method; r = data.r }",
+        "x if { some k in [\"method\", \"path\"]; input.request[k] }",
+        "req := input.request if input.now > 3 else := data.r\nx if req.methd",
+        "req[1] := input.request\nx if req[2].methd",
+        "req contains input.request\nx if req.methd",
+        "x if { some c in input.credentials; c.state == \"live\" }",
+        "x if { some r in [input.request, data.r]; r.methd }",
+        "x if { walk(input.request, [p, v]); v.anything; p[0] == 1 }",
+    ] {
+        loaded(body);
+    }
+    let lib = ("lib.rego", "package lib\n\nf(r) if r.methd\n");
+    load("import data.lib\nx if lib.f(data.r)", &[lib]).unwrap();
+    let problems = load("import data.lib\nx if not lib.f(input.request)", &[lib]).unwrap_err();
+    assert_eq!((problems[0].file.as_str(), problems[0].line), ("lib.rego", 3), "{problems:?}");
+}
+
+#[test]
+fn what_tests_call_a_function_with_hides_nothing() {
+    let main = "f(r) if r.methd\ndecision if not f(input.request)";
+    let sources = sources(main, &[("main_test.rego", "package postern\n\ntest_f if f({\"methd\": 1})")]);
+    let run = TestRun { only: None, fuse: Duration::from_secs(5), coverage: false };
+    let Err(TestError::Refused(error)) = run_tests(&sources, run) else { panic!("ran") };
+    assert_eq!(error.problems[0].construct, "input.request.methd");
+    assert_eq!(tested("package postern\n\nf(r) if r.methd\ntest_f if f({\"methd\": 1})"), None);
+}
+
+#[test]
+fn a_mock_that_is_moved_is_still_seen() {
+    // The value reads what its statement reads, and is written on a line of its own for the engine.
+    for (with, construct) in [
+        ("input.reqest as base", "input.reqest"),
+        ("input as object.union(base, {\"caler\": {}})", "input.caler"),
+        ("input as {\"rute\": base.route}", "input.rute"),
+    ] {
+        let line = format!("test_x if decision == base with {with}");
+        let tests = format!("package postern\n\nbase := {{\"route\": r}} if r := input.route\n{line}");
+        let problem = tested(&tests).unwrap_or_else(|| panic!("loaded: {with}"));
+        assert_eq!((problem.line, problem.construct.as_str()), (4, construct), "{problem}");
+    }
+}
+
+#[test]
+fn a_member_that_a_written_value_has_not_is_refused_as_opa_refuses_it() {
+    for (body, construct, instead) in [
+        (
+            "levels := {\"admin\": 1}\nx if not levels.admn",
+            "data.postern.levels.admn",
+            "`data.postern.levels.admin`",
+        ),
+        ("x if { l := {\"admin\": 1}; not l.admn }", "l.admn", "`l.admin`"),
+        (
+            "default l := {}\nl := {\"admin\": 1} if input.now > 3\nx if not l.admn",
+            "data.postern.l.admn",
+            "`data.postern.l.admin`",
+        ),
+        ("l := {\"a\": {\"b\": 1}}\nx if not l.a.c", "data.postern.l.a.c", "data.postern.l.a has b"),
+        ("l := [\"a\"]\nx if not l[5]", "data.postern.l[5]", "below"),
+        ("l := [\"a\"]\nx if not l.foo", "data.postern.l.foo", "data.postern.l"),
+        ("l := [\"a\"]\nx if { some q in l; not q.foo }", "data.postern.l[_].foo", "data.postern.l[_]"),
+        ("l := \"a\"\nx if not l == 1", "==", "one kind"),
+        ("x if not count(input.request.segments) == \"1\"", "==", "one kind"),
+    ] {
+        let (_, _, problem) = refused(body);
+        assert_eq!(problem.construct, construct, "{problem}");
+        assert!(problem.instead.contains(instead), "{problem}");
+    }
+    for body in [
+        "l := {\"admin\": 1}\nx if l.admin",
+        "l := {\"admin\": 1, input.route: 2}\nx if l.admn",
+        "l := {\"admin\": data.a}\nx if l.admin.b",
+        "l := [\"a\", \"b\"]\nx := l[1]",
+        "l contains \"a\"\nx if l.foo",
+        "l := {\"a\"}\nx if l.foo",
+        "l.a := 1\nx if l.b",
+        "l := {\"admin\": 1}\nx := l[input.route]",
+        "l := {\"a\": 1} if input.now > 3\nl := {\"b\": 1} if not input.now > 3\nx if l.b",
+        "l := {\"admin\": 1}\nx := object.get(l, \"admn\", 0)",
+        "l := 1 if input.now > 3\nl := \"a\" if not input.now > 3\nx if l == 1",
     ] {
         loaded(body);
     }

@@ -41,13 +41,13 @@ pub(super) fn of_step(
     let mocked = seen.iter().any(|one| matches!(one, Seen::With(_)));
     let mut here = bound.clone();
     for one in &seen {
-        if let Seen::Binds(name) = one {
-            here.remove(name);
+        if let Seen::Binds(name, _) = one {
+            here.remove(name.text());
         }
     }
     let own: BTreeSet<&str> = seen
         .iter()
-        .filter_map(|one| if let Seen::Binds(name) = one { Some(name.as_str()) } else { None })
+        .filter_map(|one| if let Seen::Binds(name, _) = one { Some(name.text()) } else { None })
         .collect();
     let mut reads = Reads::default();
     for one in &seen {
@@ -77,7 +77,7 @@ pub(super) fn of_step(
             }
             Seen::Call { .. }
             | Seen::With(_)
-            | Seen::Binds(_)
+            | Seen::Binds(..)
             | Seen::Opens(_)
             | Seen::Object(_)
             | Seen::Member(_)
@@ -111,7 +111,7 @@ fn call(
                 let known = matches!(begin, "input" | "data") || bound.contains(begin);
                 askable &= !own.contains(begin) && (known || is_rule(policy.names, &path));
             }
-            Seen::Binds(_) | Seen::With(_) => askable = false,
+            Seen::Binds(..) | Seen::With(_) => askable = false,
             Seen::Call { .. }
             | Seen::Opens(_)
             | Seen::Closes

@@ -29,10 +29,9 @@ pub(super) struct Node {
 }
 
 /// Refuses rules that read themselves, and chains that go too deep.
-pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Vec<Problem>) {
-    let nodes = nodes(modules, names);
+pub(super) fn check(nodes: &BTreeMap<Path, Node>, names: &Names, problems: &mut Vec<Problem>) {
     let mut search = Search {
-        nodes: &nodes,
+        nodes,
         names,
         depths: BTreeMap::new(),
         below: BTreeMap::new(),
@@ -70,8 +69,8 @@ pub(super) fn nodes(modules: &[Ref<Module>], names: &Names) -> BTreeMap<Path, No
             let depth = walk::rule(rule, &mut |seen| match seen {
                 Seen::Ref(refr) => reads.push(names::constant(refr)),
                 Seen::Call { fcn, .. } => calls.push(names::constant(fcn)),
-                Seen::Binds(name) => {
-                    bound.insert(name);
+                Seen::Binds(name, _) => {
+                    bound.insert(name.text().to_owned());
                 }
                 Seen::With(with) => mocks.push(names::constant(&with.r#as)),
                 Seen::Compares(_) | Seen::Object(_) | Seen::Member(_) | Seen::Opens(_) | Seen::Closes => {}

@@ -18,8 +18,8 @@ pub(super) fn check(module: &Module, names: &Names, problems: &mut Vec<Problem>)
     for rule in &module.policy {
         let (mut bound, mut asked) = (BTreeSet::new(), Vec::new());
         walk::rule(rule, &mut |seen| match seen {
-            Seen::Binds(name) => {
-                bound.insert(name);
+            Seen::Binds(name, _) => {
+                bound.insert(name.text().to_owned());
             }
             Seen::Opens(stmts) => {
                 declared(stmts, &mut asked);

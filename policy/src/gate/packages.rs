@@ -5,14 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::unstable::{Expr, Module, Ref};
 
-use super::depth::{self, Node};
+use super::depth::Node;
 use super::names::{self, Names, Path};
 use super::walk::{self, Seen};
 use crate::problem::Problem;
 
 /// Refuses a reference to all of a package that stands in more than one module, or has packages below it, where its
 /// rules read one another.
-pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Vec<Problem>) {
+pub(super) fn check(
+    modules: &[Ref<Module>],
+    names: &Names,
+    nodes: &BTreeMap<Path, Node>,
+    problems: &mut Vec<Problem>,
+) {
     let mut packages: Vec<(Path, bool)> =
         modules.iter().map(|module| (names::package(module), imports(module))).collect();
     packages.sort();
@@ -25,13 +30,12 @@ pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Vec<P
     if shared.is_empty() {
         return;
     }
-    let nodes = depth::nodes(modules, names);
     let importing = |package: &Path| {
         let begin = packages.partition_point(|(other, _)| other < package);
         let mut below = packages.iter().skip(begin).take_while(|(other, _)| other.starts_with(package));
         below.any(|(_, imports)| *imports)
     };
-    let missed = |package: &Path| importing(package) || reads_itself(&nodes, names, package);
+    let missed = |package: &Path| importing(package) || reads_itself(nodes, names, package);
     let missed: BTreeSet<Path> = shared.into_iter().filter(missed).collect();
     if missed.is_empty() {
         return;
@@ -41,8 +45,8 @@ pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Vec<P
             let (mut read, mut bound) = (Vec::new(), BTreeSet::new());
             walk::rule(rule, &mut |seen| match seen {
                 Seen::Ref(refr) => read.push((refr, names::constant(refr))),
-                Seen::Binds(name) => {
-                    bound.insert(name);
+                Seen::Binds(name, _) => {
+                    bound.insert(name.text().to_owned());
                 }
                 Seen::Call { .. }
                 | Seen::With(_)

@@ -3,60 +3,129 @@
 
 mod arguments;
 mod compared;
-mod constants;
+mod contexts;
 mod literal;
+mod place;
 mod scopes;
+mod values;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use regorus::unstable::{Expr, Import, Module, Ref, Span, WithModifier};
+use regorus::unstable::{Expr, Import, Module, Ref, Rule, Span, WithModifier};
 
-use super::names::{self, Names};
+use super::depth::Node;
+use super::names::{self, Names, Path};
 use super::walk::{self, Seen};
 use crate::decision::DECISION;
-use crate::input::INPUT;
-use crate::kind::{Kind, Missing};
-use crate::nearest::nearest;
 use crate::problem::Problem;
-use constants::Constants;
+use contexts::Contexts;
+use place::Place;
 use scopes::Scopes;
+use values::Values;
 
 /// Checks every module: what it calls with what, and, where `requests` are the input, what it reads of them; not so
 /// those that OPA asks with an input of its own.
-pub(super) fn check(modules: &[Ref<Module>], names: &Names, requests: bool, problems: &mut Vec<Problem>) {
-    let mut said = BTreeSet::new();
+pub(super) fn check(
+    modules: &[Ref<Module>],
+    names: &Names,
+    nodes: &BTreeMap<Path, Node>,
+    requests: bool,
+    problems: &mut Vec<Problem>,
+) {
+    let requests = |module: &Module| requests && !names::package(module).starts_with(&opas_own());
     let mut found: Vec<Problem> = Vec::new();
-    let constants = Constants::of(modules);
+    let mut rules: BTreeMap<Path, Vec<(&Module, &Rule)>> = BTreeMap::new();
     for module in modules {
-        let requests = requests && !names::package(module).starts_with(&opas_own());
-        if requests {
+        if requests(module) {
             found.extend(module.imports.iter().filter_map(import));
         }
+        let package = names::package(module);
         for rule in &module.policy {
-            let mut scopes = Scopes::new(module, &constants, requests);
-            walk::rule(rule, &mut |seen| match seen {
-                Seen::Opens(stmts) => scopes.open(stmts),
-                Seen::Closes => scopes.close(),
-                Seen::Binds(name) => scopes.bind(name),
-                Seen::Ref(refr) => found.extend(scopes.place(refr).err().map(|problem| *problem)),
-                Seen::Call { fcn, params, .. } => {
-                    if names.function(module, &["object".to_owned(), "get".to_owned()]).is_none() {
-                        found.extend(object_get(&scopes, fcn, params));
-                    }
-                    found.extend(arguments::check(&scopes, names, fcn, params));
-                }
-                Seen::With(with) => found.extend(replaced(&scopes, with)),
-                Seen::Compares(expr) => {
-                    found.extend(compared::check(&scopes, names, expr));
-                    found.extend(arguments::operands(&scopes, names, expr));
-                }
-                Seen::Object(_) | Seen::Member(_) => {}
-            });
+            rules.entry(names::rule_path(&package, rule)).or_default().push((module, rule));
+        }
+    }
+    let values = Values::of(modules, &requests);
+    let mut contexts = Contexts::default();
+    for path in contexts::callers_first(nodes) {
+        let ways = contexts.of(path);
+        for (module, rule) in rules.get(path).into_iter().flatten() {
+            let mut told = Told::default();
+            for arguments in &ways {
+                let scopes = Scopes::new(module, &values, requests(module));
+                let scopes = scopes.called_with(contexts::arguments(rule), arguments);
+                told.add(look(scopes, names, rule, &mut contexts), rule);
+            }
+            found.extend(told.in_every_way(ways.len()));
         }
     }
     // What many tests put in is told once.
+    let mut said = BTreeSet::new();
     found.retain(|problem| said.insert((problem.file.clone(), problem.line, problem.column)));
     problems.extend(found);
+}
+
+/// What is wrong in one rule, if it is called so.
+fn look<'a>(
+    mut scopes: Scopes<'a, '_>,
+    names: &Names,
+    rule: &'a Rule,
+    contexts: &mut Contexts<'a>,
+) -> Vec<Problem> {
+    let mut found = Vec::new();
+    walk::rule(rule, &mut |seen| match seen {
+        Seen::Opens(stmts) => scopes.open(stmts),
+        Seen::Closes => scopes.close(),
+        Seen::Binds(name, member_of) => scopes.bind(name, member_of),
+        Seen::Ref(refr) => found.extend(scopes.place(refr).err().map(|problem| *problem)),
+        Seen::Call { fcn, params, .. } => {
+            if names.function(scopes.module(), &["object".to_owned(), "get".to_owned()]).is_none() {
+                found.extend(object_get(&scopes, fcn, params));
+            }
+            found.extend(arguments::check(&scopes, names, fcn, params));
+            contexts.call(&scopes, names, rule, fcn, params);
+        }
+        Seen::With(with) => {
+            found.extend(replaced(&scopes, with));
+            contexts.replaces(scopes.module(), names, &with.r#as);
+        }
+        Seen::Compares(expr) => {
+            found.extend(compared::check(&scopes, names, expr));
+            found.extend(arguments::operands(&scopes, names, expr));
+        }
+        Seen::Object(_) | Seen::Member(_) => {}
+    });
+    found
+}
+
+/// What is wrong in the ways in which one rule is called.
+#[derive(Default)]
+struct Told(BTreeMap<(String, u32, u32), (usize, Problem)>);
+
+impl Told {
+    fn add(&mut self, found: Vec<Problem>, rule: &Rule) {
+        let mut here = BTreeSet::new();
+        for problem in found {
+            let place = (problem.file.clone(), problem.line, problem.column);
+            if here.insert(place.clone()) {
+                // What the caller wrote is wrong for this call, whatever others write.
+                let times = if within(rule, &problem) { 1 } else { usize::MAX / 2 };
+                let (all, _) = self.0.entry(place).or_insert((0, problem));
+                *all = all.saturating_add(times);
+            }
+        }
+    }
+
+    fn in_every_way(self, ways: usize) -> impl Iterator<Item = Problem> {
+        self.0.into_values().filter(move |(times, _)| *times >= ways).map(|(_, problem)| problem)
+    }
+}
+
+/// Whether a problem is of the text of a rule.
+fn within(rule: &Rule, problem: &Problem) -> bool {
+    let span = rule.span();
+    let lines = u32::try_from(span.text().matches('\n').count()).unwrap_or(u32::MAX);
+    problem.file == *span.source.get_path()
+        && (span.line..=span.line.saturating_add(lines)).contains(&problem.line)
 }
 
 /// The package of the decisions that OPA asks about itself, on the log and on access to it.
@@ -64,127 +133,9 @@ fn opas_own() -> [String; 2] {
     ["data".to_owned(), "system".to_owned()]
 }
 
-/// Where a reference leads: what it is called in full, and what stands there.
-#[derive(Clone, Debug)]
-pub(super) struct Place {
-    path: String,
-    kind: Kind,
-    /// Whether it is of the decision, and not of the input.
-    decides: bool,
-}
-
-impl Place {
-    fn input() -> Self {
-        Self { path: "input".to_owned(), kind: INPUT, decides: false }
-    }
-
-    /// The member of this name, which is written at `at`.
-    fn member(&self, name: &str, at: &Span) -> Result<Self, Box<Problem>> {
-        let path = format!("{}{}", self.path, written(name));
-        match self.kind.member(name) {
-            Ok(kind) => Ok(Self { path, kind, decides: self.decides }),
-            Err(missing) => Err(Box::new(self.problem(&path, name, &missing, at))),
-        }
-    }
-
-    /// What stands at a name or number that is computed, or at a number.
-    fn element(&self, index: &Expr) -> Result<Self, Box<Problem>> {
-        let path = format!("{}[{}]", self.path, index.span().text());
-        match self.kind.element() {
-            Ok(kind) => Ok(Self { path, kind, decides: self.decides }),
-            Err(missing) => Err(Box::new(self.problem(&path, "", &missing, index.span()))),
-        }
-    }
-
-    /// Any of what stands in a list or an object.
-    fn any(&self) -> Option<Self> {
-        Some(Self {
-            path: format!("{}[_]", self.path),
-            kind: self.kind.element().ok()?,
-            decides: self.decides,
-        })
-    }
-
-    const fn unknown(&self) -> &'static str {
-        if self.decides { "is no member of a decision, which would deny" } else { "is never in the input" }
-    }
-
-    /// The problem of a value that never stands here.
-    fn never(&self, value: &Expr, at: &Span) -> Problem {
-        let text = matches!(value, Expr::String { .. } | Expr::RawString { .. });
-        let written = value.span().text();
-        let written = if text { format!("{}", regorus::Value::from(written)) } else { written.to_owned() };
-        let whole = match self.kind {
-            Kind::OrNull(kind) => *kind,
-            kind => kind,
-        };
-        let instead = match whole {
-            Kind::Word(words) => {
-                let meant = nearest(value.span().text(), words).filter(|_| text);
-                let meant = meant.map(|meant| format!("`\"{meant}\"`: "));
-                format!("{}it is one of {}", meant.unwrap_or_default(), words.join(", "))
-            }
-            Kind::List(Kind::Text) if text && !self.decides => {
-                let one = match self.path.as_str() {
-                    // One segment anywhere is not what a path that begins with it is.
-                    path @ ("input.request.segments" | "input.caller.path") => {
-                        format!("`{path}[0]`, one segment of it")
-                    }
-                    path => format!("`{written} in {path}`, for `!=` with `not` before it"),
-                };
-                format!("{one}, or the list `[{written}]`")
-            }
-            kind => kind.name().to_owned(),
-        };
-        let why = if self.decides {
-            format!("must be {}, and denies as {written}", self.kind.name())
-        } else {
-            format!("is {} in every request, and never {written}", self.kind.name())
-        };
-        at_span(at, &self.path, &why, &instead)
-    }
-
-    /// The problem of being put in order with a value that is never of its kind.
-    fn other_kind(&self, given: &str, value: &Expr) -> Problem {
-        let why = format!("is {} in every request, and is put in order with {given}", self.kind.name());
-        let instead = match self.kind {
-            Kind::Number => "a number; `to_number` and `time.parse_rfc3339_ns` read one from text",
-            Kind::List(_) | Kind::Map(_) => "`count(…)` of it, or one of what is in it",
-            _ => "a value of the same kind",
-        };
-        at_span(names::begin(value), &self.path, &why, instead)
-    }
-
-    fn problem(&self, path: &str, name: &str, missing: &Missing, at: &Span) -> Problem {
-        let (why, instead) = match missing {
-            Missing::Unknown(members) => {
-                let all = format!("{} has {}", self.path, members.join(", "));
-                let meant =
-                    nearest(&name.to_lowercase(), members).map(|meant| format!("`{}.{meant}`: ", self.path));
-                (self.unknown().to_owned(), format!("{}{all}", meant.unwrap_or_default()))
-            }
-            Missing::UpperCase => {
-                let lower = written(&name.to_lowercase());
-                (
-                    "is never there: names of headers are lower case".to_owned(),
-                    format!("`{}{lower}`", self.path),
-                )
-            }
-            Missing::Withheld => (
-                "is never in the input: what proves the caller stays with Postern".to_owned(),
-                "`input.caller`, which says who it proved to be".to_owned(),
-            ),
-            Missing::None(what) => {
-                (format!("is never there: {} is {what}", self.path), format!("`{}`", self.path))
-            }
-        };
-        at_span(at, path, &why, &instead)
-    }
-}
-
 /// What is wrong with what the entrypoint says, as far as it is written out; as [`crate::verdict`] reads it.
 pub(super) fn decision(value: &Expr) -> Option<Problem> {
-    let place = Place { path: "decision".to_owned(), kind: DECISION, decides: true };
+    let place = Place::decision();
     let problem = |why: &str, instead: &str| Some(at_span(value.span(), "decision", why, instead));
     match value {
         Expr::Bool { .. } => None,
@@ -202,7 +153,7 @@ pub(super) fn decision(value: &Expr) -> Option<Problem> {
                 _ => None,
             })
         }
-        _ if literal::can_be(place.kind, value) => None,
+        _ if literal::can_be(DECISION, value) => None,
         _ => problem(
             "must be true, false or an object, and denies as it is",
             "`true`, or `{\"allow\": true, …}`",
@@ -232,29 +183,59 @@ fn written(name: &str) -> String {
 }
 
 fn import(import: &Import) -> Option<Problem> {
-    let place = scopes::steps(&import.refr, &|root| (root == "input").then(Place::input));
-    place.err().map(|problem| *problem)
+    let (mut rest, mut links) = (import.refr.as_ref(), Vec::new());
+    while let Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } = rest {
+        links.push(rest);
+        rest = refr;
+    }
+    let mut place = matches!(rest, Expr::Var { span, .. } if span.text() == "input").then(Place::input)?;
+    for link in links.into_iter().rev() {
+        let (name, at) = match link {
+            Expr::RefDot { field, .. } => (field.1.as_string().ok()?.as_ref(), &field.0),
+            Expr::RefBrack { index, .. } => (text_of(index)?, index.span()),
+            _ => return None,
+        };
+        match place.member(name, at) {
+            Ok(member) => place = member,
+            Err(problem) => return Some(*problem),
+        }
+    }
+    None
 }
 
 /// `object.get(input.request, "method", …)` reads as `input.request.method` does.
-fn object_get(scopes: &Scopes<'_>, fcn: &Expr, params: &[Ref<Expr>]) -> Option<Problem> {
+fn object_get<'a>(scopes: &Scopes<'a, '_>, fcn: &Expr, params: &'a [Ref<Expr>]) -> Option<Problem> {
     let (object, path) = match (names::path(fcn)?.as_slice(), params) {
         ([object, get], [from, path, ..]) if object == "object" && get == "get" => (from, path),
         _ => return None,
     };
-    let place = scopes.place(object).ok()??;
-    let members = match path.as_ref() {
-        Expr::Array { items, .. } => items.as_slice(),
-        _ => std::slice::from_ref(path),
+    let places = scopes.known(object);
+    // What is written out may lack what is asked for with a value in its place.
+    if places.iter().any(|place| place.kind().is_none()) {
+        return None;
+    }
+    let members: Vec<&Expr> = match scopes.literal(path) {
+        Some(Expr::Array { items, .. }) => items.iter().map(AsRef::as_ref).collect(),
+        _ => vec![path],
     };
-    members.iter().try_fold(place, |place, member| scopes::step(&place, member)).err().map(|problem| *problem)
+    members
+        .iter()
+        .try_fold(places, |places, member| scopes.step(&places, member))
+        .err()
+        .map(|problem| *problem)
 }
 
 /// A `with` that replaces what the input has not, or puts in what it cannot be.
-fn replaced(scopes: &Scopes<'_>, with: &WithModifier) -> Option<Problem> {
+fn replaced<'a>(scopes: &Scopes<'a, '_>, with: &'a WithModifier) -> Option<Problem> {
+    let target = names::constant(&with.refr);
+    if names::resolve(scopes.module(), &target).first().is_none_or(|root| root != "input") {
+        return None;
+    }
     match scopes.place(&with.refr) {
         Err(problem) => Some(*problem),
-        Ok(None) => None,
-        Ok(Some(place)) => literal::put_in(scopes, &place, &with.r#as),
+        Ok(places) => match places.as_slice() {
+            [place] if place.kind().is_some() => literal::put_in(scopes, place, &with.r#as),
+            _ => None,
+        },
     }
 }

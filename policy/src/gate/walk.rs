@@ -18,8 +18,8 @@ pub(crate) enum Seen<'a> {
     With(&'a WithModifier),
     /// An expression of two sides that are compared or computed with, or of one that is looked for in the other.
     Compares(&'a Expr),
-    /// A name that the rule binds.
-    Binds(String),
+    /// A name that the rule binds; with the collection that it is a member of, where `every` binds it.
+    Binds(&'a Span, Option<&'a Ref<Expr>>),
     /// A membership, `x in xs`.
     Member(&'a Expr),
     /// An object written out.
@@ -162,16 +162,17 @@ impl<'a> Walk<'a, '_> {
             Literal::NotExpr { span: _, expr } => self.expr(expr, false),
             Literal::Every { span: _, key, value, domain, query } => {
                 self.expr(domain, false);
-                self.scope(&query.stmts, |walk| {
-                    key.iter().chain([value]).for_each(|name| walk.bind(name));
-                    walk.statements(query);
+                self.scope(&[], |walk| {
+                    key.iter().for_each(|name| walk.bind(name));
+                    (walk.visit)(Seen::Binds(value, Some(domain)));
+                    walk.scope(&query.stmts, |walk| walk.statements(query));
                 });
             }
         }
     }
 
-    fn bind(&mut self, name: &Span) {
-        (self.visit)(Seen::Binds(name.text().to_owned()));
+    fn bind(&mut self, name: &'a Span) {
+        (self.visit)(Seen::Binds(name, None));
     }
 
     /// What is written to: its variables are bound, the rest is read.
@@ -238,12 +239,10 @@ impl<'a> Walk<'a, '_> {
                 self.exprs(params);
             }
             Expr::UnaryExpr { expr, .. } => self.expr(expr, false),
-            Expr::BoolExpr { lhs, rhs, .. } | Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. } => {
-                (self.visit)(Seen::Compares(expr));
-                self.expr(lhs, false);
-                self.expr(rhs, false);
-            }
-            Expr::BinExpr { lhs, rhs, .. } | Expr::ArithExpr { lhs, rhs, .. } => {
+            Expr::BoolExpr { lhs, rhs, .. }
+            | Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. }
+            | Expr::BinExpr { lhs, rhs, .. }
+            | Expr::ArithExpr { lhs, rhs, .. } => {
                 (self.visit)(Seen::Compares(expr));
                 self.expr(lhs, false);
                 self.expr(rhs, false);

@@ -223,8 +223,8 @@ impl Mover<'_> {
         walk::rule(rule, &mut |seen| match seen {
             Seen::Ref(refr) | Seen::Call { fcn: refr, .. } => roots.push(refr),
             Seen::With(with) => roots.push(with.refr.as_ref()),
-            Seen::Binds(name) => {
-                bound.insert(name);
+            Seen::Binds(name, _) => {
+                bound.insert(name.text().to_owned());
             }
             Seen::Opens(_) | Seen::Closes | Seen::Compares(_) | Seen::Object(_) | Seen::Member(_) => {}
         });

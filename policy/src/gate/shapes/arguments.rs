@@ -4,14 +4,19 @@
 use regorus::unstable::{ArithOp, Expr, Ref, Span};
 
 use super::super::names::{self, Names};
-use super::Scopes;
+use super::{Scopes, text_of};
 use crate::builtins::signatures::{self, Kinds};
 use crate::builtins::{self, Text};
 use crate::kind::Kind;
 use crate::problem::Problem;
 
 /// The first argument with which a call of a builtin fails each time.
-pub(super) fn check(scopes: &Scopes<'_>, names: &Names, fcn: &Expr, params: &[Ref<Expr>]) -> Option<Problem> {
+pub(super) fn check<'a>(
+    scopes: &Scopes<'a, '_>,
+    names: &Names,
+    fcn: &Expr,
+    params: &'a [Ref<Expr>],
+) -> Option<Problem> {
     let called = names::path(fcn).filter(|called| names.function(scopes.module(), called).is_none())?;
     let name = called.join(".");
     let signature = signatures::signature(&name)?;
@@ -28,7 +33,7 @@ pub(super) fn check(scopes: &Scopes<'_>, names: &Names, fcn: &Expr, params: &[Re
 }
 
 /// The first operand that cannot be computed with.
-pub(super) fn operands(scopes: &Scopes<'_>, names: &Names, expr: &Expr) -> Option<Problem> {
+pub(super) fn operands<'a>(scopes: &Scopes<'a, '_>, names: &Names, expr: &'a Expr) -> Option<Problem> {
     let (what, takes, lhs, rhs) = match expr {
         Expr::ArithExpr { op: ArithOp::Sub, lhs, rhs, .. } => {
             ("-", signatures::NUMBER.or(signatures::SET), lhs, rhs)
@@ -60,7 +65,17 @@ const fn symbol(op: &ArithOp) -> &'static str {
 }
 
 /// What an expression may be.
-pub(super) fn given(scopes: &Scopes<'_>, names: &Names, expr: &Expr) -> Kinds {
+pub(super) fn given<'a>(scopes: &Scopes<'a, '_>, names: &Names, expr: &'a Expr) -> Kinds {
+    let kinds = scopes.known(expr).into_iter().map(|place| match place.said_here() {
+        _ if place.is_handed() => signatures::ANY,
+        Some(value) => said(scopes, names, value),
+        None => place.kind().map_or(signatures::ANY, of),
+    });
+    kinds.reduce(Kinds::or).unwrap_or(signatures::ANY)
+}
+
+/// What an expression is by itself.
+fn said(scopes: &Scopes<'_, '_>, names: &Names, expr: &Expr) -> Kinds {
     use signatures::{ANY, BOOL, LIST, NULL, NUMBER, OBJECT, SET, TEXT};
     match expr {
         Expr::String { .. } | Expr::RawString { .. } => TEXT,
@@ -75,30 +90,7 @@ pub(super) fn given(scopes: &Scopes<'_>, names: &Names, expr: &Expr) -> Kinds {
             .filter(|called| names.function(scopes.module(), called).is_none())
             .and_then(|called| signatures::signature(&called.join(".")))
             .map_or(ANY, |signature| signature.gives),
-        Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } => match scopes.place(expr) {
-            Ok(Some(place)) => of(place.kind),
-            // A constant that names another is followed no further.
-            Ok(None) => {
-                scopes.constant(expr).filter(|value| names::path(value).is_none()).map_or(ANY, literal)
-            }
-            Err(_) => ANY,
-        },
-        Expr::AssignExpr { .. } => ANY,
-    }
-}
-
-/// What a constant is.
-const fn literal(expr: &Expr) -> Kinds {
-    use signatures::{ANY, BOOL, LIST, NULL, NUMBER, OBJECT, SET, TEXT};
-    match expr {
-        Expr::String { .. } | Expr::RawString { .. } => TEXT,
-        Expr::Number { .. } => NUMBER,
-        Expr::Bool { .. } => BOOL,
-        Expr::Null { .. } => NULL,
-        Expr::Array { .. } => LIST,
-        Expr::Set { .. } => SET,
-        Expr::Object { .. } => OBJECT,
-        _ => ANY,
+        Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } | Expr::AssignExpr { .. } => ANY,
     }
 }
 
@@ -115,14 +107,9 @@ const fn of(kind: Kind) -> Kinds {
 }
 
 /// The texts that are written out in an argument or in the constant that it names: itself, or what it lists.
-fn texts<'a>(scopes: &Scopes<'a>, param: &'a Expr) -> Vec<Text<'a>> {
-    let text = |expr: &'a Expr| match expr {
-        Expr::String { span, value, .. } | Expr::RawString { span, value, .. } => {
-            value.as_string().ok().map(|text| (span, text.as_ref()))
-        }
-        _ => None,
-    };
-    let param = scopes.constant(param).unwrap_or(param);
+fn texts<'a>(scopes: &Scopes<'a, '_>, param: &'a Expr) -> Vec<Text<'a>> {
+    let text = |expr: &'a Expr| Some((expr.span(), text_of(expr)?));
+    let param = scopes.literal(param).unwrap_or(param);
     match param {
         Expr::Array { items, .. } | Expr::Set { items, .. } => {
             items.iter().filter_map(|item| text(item)).collect()

@@ -2,54 +2,80 @@
 
 use regorus::unstable::{AssignOp, BoolOp, Expr};
 
-use super::super::names::Names;
+use super::super::names::{self, Names};
 use super::literal::can_be;
-use super::{Place, Scopes, arguments};
+use super::place::Place;
+use super::{Scopes, arguments};
 use crate::kind::Kind;
 use crate::problem::Problem;
 
 /// The first operand that decides the comparison whatever the request is.
-pub(super) fn check(scopes: &Scopes<'_>, names: &Names, expr: &Expr) -> Option<Problem> {
-    let place = |expr: &Expr| scopes.place(expr).ok().flatten();
+pub(super) fn check<'a>(scopes: &Scopes<'a, '_>, names: &Names, expr: &'a Expr) -> Option<Problem> {
+    let places = |expr: &'a Expr| scopes.place(expr).unwrap_or_default();
     match expr {
         Expr::BoolExpr { op: BoolOp::Eq | BoolOp::Ne, lhs, rhs, .. }
         | Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. } => {
             let sides = [(lhs, rhs), (rhs, lhs)];
-            sides.into_iter().find_map(|(input, value)| equal(&place(input)?, value))
+            let never = sides.into_iter().find_map(|(input, value)| equal(scopes, &places(input), value));
+            never.or_else(|| of_one_kind(scopes, names, expr, lhs, rhs))
         }
         Expr::BoolExpr { op: BoolOp::Lt | BoolOp::Le | BoolOp::Gt | BoolOp::Ge, lhs, rhs, .. } => {
             let sides = [(lhs, rhs), (rhs, lhs)];
-            let (place, value) = sides.into_iter().find_map(|(input, value)| Some((place(input)?, value)))?;
-            let of = |side: &Expr| arguments::given(scopes, names, side);
+            let (place, value) = sides.into_iter().find_map(|(input, value)| {
+                Some((places(input).into_iter().find(|place| place.kind().is_some())?, value))
+            })?;
+            let of = |side: &'a Expr| arguments::given(scopes, names, side);
             (!of(lhs).meets(of(rhs))).then(|| place.other_kind(&of(value).to_string(), value))
         }
         Expr::Membership { key: None, value, collection, .. } => {
-            if let Some(place) = place(collection) {
-                return member(&place, value);
+            let all = places(collection);
+            if let [place] = all.as_slice()
+                && place.kind().is_some()
+            {
+                return member(scopes, place, value);
             }
             let (Expr::Array { items, .. } | Expr::Set { items, .. }) = collection.as_ref() else {
                 return None;
             };
-            let place = place(value)?;
-            items.iter().find_map(|item| equal(&place, item))
+            let all = places(value);
+            items.iter().find_map(|item| equal(scopes, &all, item))
         }
         _ => None,
     }
 }
 
-fn equal(place: &Place, value: &Expr) -> Option<Problem> {
-    (!can_be(place.kind, value)).then(|| place.never(value, value.span()))
+/// `==` of two kinds, which OPA calls a match error.
+fn of_one_kind<'a>(
+    scopes: &Scopes<'a, '_>,
+    names: &Names,
+    expr: &Expr,
+    lhs: &'a Expr,
+    rhs: &'a Expr,
+) -> Option<Problem> {
+    let (one, other) = (arguments::given(scopes, names, lhs), arguments::given(scopes, names, rhs));
+    if one.meets(other) || matches!(expr, Expr::BoolExpr { op: BoolOp::Ne, .. }) {
+        return None;
+    }
+    let why = format!("is never true: {one} stands in this place, and {other} in the other");
+    Some(super::at_span(names::begin(lhs), "==", &why, "two values of one kind"))
+}
+
+/// A value, written here or where its name is bound, that is equal to none of these places.
+fn equal<'a>(scopes: &Scopes<'a, '_>, places: &[Place<'a>], value: &'a Expr) -> Option<Problem> {
+    let written = scopes.literal(value).unwrap_or(value);
+    let never =
+        |place: &Place<'_>| !place.is_handed() && place.kind().is_some_and(|kind| !can_be(kind, written));
+    let place = places.first().filter(|_| places.iter().all(never))?;
+    Some(place.never(written, names::begin(value)))
 }
 
 /// `value in place`.
-fn member(place: &Place, value: &Expr) -> Option<Problem> {
-    match place.any() {
-        Some(element) => equal(&element, value),
-        None if matches!(place.kind, Kind::Text | Kind::Word(_)) => {
-            let why = "has no members: it is text";
-            let instead = format!("`contains({}, …)`", place.path);
-            Some(super::at_span(value.span(), &place.path, why, &instead))
-        }
-        None => None,
+fn member<'a>(scopes: &Scopes<'a, '_>, place: &Place<'a>, value: &'a Expr) -> Option<Problem> {
+    let elements = place.any();
+    if elements.is_empty() && matches!(place.kind(), Some(Kind::Text | Kind::Word(_))) {
+        let why = "has no members: it is text";
+        let instead = format!("`contains({}, …)`", place.path());
+        return Some(super::at_span(value.span(), place.path(), why, &instead));
     }
+    equal(scopes, &elements, value)
 }

@@ -2,47 +2,39 @@
 
 use regorus::unstable::Expr;
 
-use super::super::names;
-use super::{Place, Scopes};
+use super::place::{Place, is_union};
+use super::{Scopes, text_of};
 use crate::kind::Kind;
 use crate::problem::Problem;
 
 /// The first member that cannot be there, or value that cannot stand in its place.
-pub(in crate::gate) fn check(place: &Place, value: &Expr) -> Option<Problem> {
-    if !can_be(place.kind, value) {
+pub(in crate::gate) fn check(place: &Place<'_>, value: &Expr) -> Option<Problem> {
+    if place.kind().is_some_and(|kind| !can_be(kind, value)) {
         return Some(place.never(value, value.span()));
     }
     match value {
-        Expr::Object { fields, .. } => fields.iter().find_map(|(_, name, value)| {
-            let (Expr::String { span, value: text, .. } | Expr::RawString { span, value: text, .. }) =
-                name.as_ref()
-            else {
-                return None;
-            };
-            match place.member(text.as_string().ok()?, span) {
+        Expr::Object { fields, .. } => {
+            fields.iter().find_map(|(_, key, value)| match place.member(text_of(key)?, key.span()) {
                 Ok(member) => check(&member, value),
                 Err(problem) => Some(*problem),
-            }
-        }),
+            })
+        }
         Expr::Array { items, .. } => {
-            let element = place.any()?;
-            items.iter().find_map(|item| check(&element, item))
+            let element = place.any();
+            items.iter().find_map(|item| check(element.first()?, item))
         }
         _ => None,
     }
 }
 
-/// The same of what a `with` puts in, which may be named: a rule that is a constant.
-pub(super) fn put_in(scopes: &Scopes<'_>, place: &Place, value: &Expr) -> Option<Problem> {
+/// The same of what a `with` puts in, which may have a name: of a rule, or of this one.
+pub(super) fn put_in<'a>(scopes: &Scopes<'a, '_>, place: &Place<'_>, value: &'a Expr) -> Option<Problem> {
+    // A case among others may bring more than the input.
+    let case = scopes.known(value).first().is_some_and(|place| place.path().contains("[_]"));
+    let value = scopes.literal(value).filter(|_| !case).unwrap_or(value);
     match value {
-        Expr::Call { fcn, params, .. }
-            if names::path(fcn).is_some_and(|name| name == ["object", "union"]) =>
-        {
-            params.iter().find_map(|part| put_in(scopes, place, part))
-        }
-        Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } => {
-            // A constant that names another is followed no further.
-            check(place, scopes.constant(value)?)
+        Expr::Call { params, .. } if is_union(value) => {
+            params.iter().find_map(|part| check(place, scopes.literal(part).unwrap_or(part)))
         }
         _ => check(place, value),
     }

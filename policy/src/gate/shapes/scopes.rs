@@ -1,29 +1,50 @@
-//! What the names in a rule mean: the input, a part of it, or something else.
+//! What the names in a rule mean: the input, a part of it, a value that is written out, or something else.
 
 use std::collections::BTreeMap;
 
-use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module};
+use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Ref, Span};
 
+use super::super::binds::{self, Binds};
 use super::super::names;
-use super::{Constants, Place};
-use crate::problem::Problem;
+use super::place::{Place, Places};
+use super::text_of;
+use super::values::Values;
 
 /// Longest path that a name is known by, in bytes: one name after another could each stand deeper than the one before.
 const LONGEST: usize = 1_000;
+/// Most places that a name may stand for.
+pub(super) const MOST: usize = 32;
+/// Times that the statements of a query are gone through for what one of them says of another.
+const PASSES: usize = 4;
+
+/// What a name stands for: one of these places, or anything where there are none.
+pub(super) type Known<'a> = Vec<Place<'a>>;
 
 /// The names that are bound around an expression.
-pub(in crate::gate) struct Scopes<'a> {
+pub(in crate::gate) struct Scopes<'a, 'v> {
     module: &'a Module,
-    constants: &'a Constants<'a>,
+    values: &'v Values<'a>,
     /// Whether the input is a request, whose parts are known.
     requests: bool,
-    /// The innermost last; a name that stands for no part of the input is there too, since it hides another.
-    open: Vec<BTreeMap<String, Option<Place>>>,
+    /// What the arguments of the function at hand are, until its first scope is opened.
+    arguments: BTreeMap<&'a str, Known<'a>>,
+    /// The innermost last; a name that may be anything is there too, since it hides another.
+    open: Vec<BTreeMap<&'a str, Known<'a>>>,
 }
 
-impl<'a> Scopes<'a> {
-    pub(super) const fn new(module: &'a Module, constants: &'a Constants<'a>, requests: bool) -> Self {
-        Self { module, constants, requests, open: Vec::new() }
+impl<'a, 'v> Scopes<'a, 'v> {
+    pub(super) const fn new(module: &'a Module, values: &'v Values<'a>, requests: bool) -> Self {
+        Self { module, values, requests, arguments: BTreeMap::new(), open: Vec::new() }
+    }
+
+    /// Those of a function that is called with this.
+    pub(super) fn called_with(mut self, patterns: &'a [Ref<Expr>], given: &[Known<'a>]) -> Self {
+        let mut arguments = BTreeMap::new();
+        for (pattern, known) in patterns.iter().zip(given) {
+            each(pattern, known.clone(), &mut |name, known| drop(arguments.insert(name.text(), known)));
+        }
+        self.arguments = arguments;
+        self
     }
 
     pub(super) const fn module(&self) -> &'a Module {
@@ -31,28 +52,16 @@ impl<'a> Scopes<'a> {
     }
 
     /// Opens a scope with all that its statements bind, in whatever order.
-    pub(super) fn open(&mut self, stmts: &[LiteralStmt]) {
-        self.open.push(BTreeMap::new());
+    pub(super) fn open(&mut self, stmts: &'a [LiteralStmt]) {
+        self.open.push(std::mem::take(&mut self.arguments));
         for stmt in stmts {
-            match &stmt.literal {
-                Literal::SomeVars { vars, .. } => {
-                    for var in vars {
-                        self.bind(var.text().to_owned());
-                    }
-                }
-                Literal::SomeIn { key, value, .. } => {
-                    key.iter().chain([value]).for_each(|pattern| self.bind_all(pattern));
-                }
-                Literal::Expr { expr, .. } => {
-                    if let Expr::AssignExpr { op: AssignOp::ColEq, lhs, .. } = expr.as_ref() {
-                        self.bind_all(lhs);
-                    }
-                }
-                Literal::NotExpr { .. } | Literal::Every { .. } => {}
-            }
+            binds::of(stmt, &mut |binds| binds.names(&mut |name| self.bind(name, None)));
         }
-        for stmt in stmts {
-            self.learn(stmt);
+        for _ in 0..PASSES {
+            let learned = stmts.iter().fold(false, |learned, stmt| self.learn(stmt) || learned);
+            if !learned {
+                break;
+            }
         }
     }
 
@@ -60,116 +69,219 @@ impl<'a> Scopes<'a> {
         self.open.pop();
     }
 
-    /// A name that is bound, unless it is known here already.
-    pub(super) fn bind(&mut self, name: String) {
+    /// A name that is bound, unless it is known here already; to a member of what `every` goes through.
+    pub(super) fn bind(&mut self, name: &'a Span, member_of: Option<&'a Ref<Expr>>) {
+        let known = member_of.map(|all| self.members(all)).unwrap_or_default();
         if let Some(innermost) = self.open.last_mut() {
-            innermost.entry(name).or_insert(None);
+            innermost.entry(name.text()).or_insert(known);
         }
     }
 
-    /// The value of the constant that a reference names.
-    pub(super) fn constant(&self, refr: &Expr) -> Option<&'a Expr> {
-        let name = names::path(refr)?;
-        let bound = self.open.iter().any(|scope| name.first().is_some_and(|first| scope.contains_key(first)));
-        if bound { None } else { self.constants.get(&names::resolve(self.module, &name)) }
+    /// `x := input.request`, `input.request = x` and `some x in input.request.segments` say what `x` is. Whether this
+    /// said anything new.
+    fn learn(&mut self, stmt: &'a LiteralStmt) -> bool {
+        let mut said: Vec<(&'a Span, Known<'a>)> = Vec::new();
+        let mut note = |name: &'a Span, known| said.push((name, known));
+        binds::of(stmt, &mut |binds| match binds {
+            Binds::Value(pattern, value) => self.both(pattern, value, &mut note),
+            Binds::Member(pattern, collection) => each(pattern, self.members(collection), &mut note),
+            Binds::Declared(_) | Binds::Key(_) => {}
+        });
+        if let Literal::Expr { expr, .. } = &stmt.literal
+            && let Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. } = expr.as_ref()
+        {
+            self.both(lhs, rhs, &mut note);
+            self.both(rhs, lhs, &mut note);
+        }
+        let mut learned = false;
+        for (name, known) in said {
+            let near = !known.is_empty() && known.iter().all(|place| place.path().len() <= LONGEST);
+            let name = name.text();
+            if !near || !self.is_variable(name) {
+                continue;
+            }
+            if let Some(innermost) = self.open.last_mut() {
+                let here = innermost.entry(name).or_default();
+                if here.is_empty() {
+                    *here = known.into_iter().map(|place| place.called(name)).collect();
+                    learned = true;
+                }
+            }
+        }
+        learned
     }
 
-    fn bind_all(&mut self, pattern: &Expr) {
-        match pattern {
-            Expr::Var { span, .. } => self.bind(span.text().to_owned()),
-            Expr::Array { items, .. } => items.iter().for_each(|item| self.bind_all(item)),
-            Expr::Object { fields, .. } => fields.iter().for_each(|(_, _, value)| self.bind_all(value)),
+    /// What a pattern gets of a value, part by part.
+    fn both(&self, pattern: &'a Expr, value: &'a Expr, note: &mut dyn FnMut(&'a Span, Known<'a>)) {
+        match (pattern, value) {
+            (Expr::Array { items: names, .. }, Expr::Array { items, .. }) => {
+                names.iter().zip(items).for_each(|(name, item)| self.both(name, item, note));
+            }
+            (Expr::Var { .. } | Expr::Array { .. } | Expr::Object { .. }, _) => {
+                each(pattern, self.known(value), note);
+            }
             _ => {}
         }
     }
 
-    /// `x := input.request` and `some x in input.request.segments` say what `x` is.
-    fn learn(&mut self, stmt: &LiteralStmt) {
-        let (name, place) = match &stmt.literal {
-            Literal::Expr { expr, .. } => match expr.as_ref() {
-                Expr::AssignExpr { op: AssignOp::ColEq, lhs, rhs, .. } => {
-                    (lhs, self.place(rhs).ok().flatten())
+    /// Whether a name is bound in this rule, or by no rule and import either.
+    fn is_variable(&self, name: &str) -> bool {
+        let bound = self.open.iter().any(|scope| scope.contains_key(name));
+        bound || {
+            let path = names::resolve(self.module, &[name.to_owned()]);
+            path.first().is_some_and(|root| root == "data")
+                && names::through_imports(self.module, &[name.to_owned()]).is_none()
+                && !self.values.defines(&path)
+        }
+    }
+
+    /// What an expression may be, as far as it is known.
+    pub(super) fn known(&self, expr: &'a Expr) -> Known<'a> {
+        match expr {
+            Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } => {
+                self.place(expr).unwrap_or_default()
+            }
+            _ => vec![Place::said(String::new(), expr)],
+        }
+    }
+
+    /// What may stand in a collection.
+    fn members(&self, collection: &'a Expr) -> Known<'a> {
+        either(self.known(collection).iter().map(Place::any))
+    }
+
+    /// What is written for an expression, here or where its name is bound.
+    pub(super) fn literal(&self, expr: &'a Expr) -> Option<&'a Expr> {
+        match self.known(expr).as_slice() {
+            [only] => only.said_here(),
+            _ => None,
+        }
+    }
+
+    /// The places that a reference may lead to, none where that is not known; a problem where it leads nowhere.
+    pub(super) fn place(&self, expr: &'a Expr) -> Places<'a> {
+        let (mut rest, mut links) = (expr, Vec::new());
+        let root = loop {
+            match rest {
+                Expr::Var { span, .. } => break span.text(),
+                Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } => {
+                    links.push(rest);
+                    rest = refr;
                 }
-                _ => return,
-            },
-            Literal::SomeIn { value, collection, .. } => {
-                let collection = self.place(collection).ok().flatten();
-                (value, collection.and_then(|collection| collection.any()))
+                _ => return Ok(Vec::new()),
             }
-            _ => return,
         };
-        let near = place.filter(|place| place.path.len() <= LONGEST);
-        if let (Expr::Var { span, .. }, Some(place), Some(innermost)) =
-            (name.as_ref(), near, self.open.last_mut())
-        {
-            innermost.insert(span.text().to_owned(), Some(place));
+        let mut places = match self.open.iter().rev().find_map(|scope| scope.get(root)) {
+            Some(known) => known.clone(),
+            None => self.global(root, &mut links),
+        };
+        while let Some(link) = links.pop() {
+            places = match link {
+                Expr::RefDot { field, .. } => match field.1.as_string() {
+                    Ok(name) => step(&places, |place| place.member(name, &field.0).map(|place| vec![place]))?,
+                    Err(_) => Vec::new(),
+                },
+                Expr::RefBrack { index, .. } => self.step(&places, index)?,
+                _ => Vec::new(),
+            };
         }
+        Ok(places)
     }
 
-    /// The part of the input that an expression is, if it is one; a problem where the input has no such part.
-    pub(super) fn place(&self, expr: &Expr) -> Result<Option<Place>, Box<Problem>> {
-        steps(expr, &|root| self.root(root))
-    }
-
-    fn root(&self, name: &str) -> Option<Place> {
-        if let Some(bound) = self.open.iter().rev().find_map(|scope| scope.get(name)) {
-            return bound.clone();
-        }
-        if !self.requests {
-            return None;
-        }
-        if name == "input" {
-            return Some(Place::input());
-        }
-        let path = names::resolve(self.module, &[name.to_owned()]);
-        if let Some(alias) = self.constants.get(&path) {
-            // `req := input.request` of a package; what is wrong with it is told there.
-            return steps(alias, &|root| (root == "input").then(Place::input)).ok().flatten();
-        }
-        let (root, members) = path.split_first()?;
-        let kind = members.iter().try_fold(Place::input().kind, |kind, member| kind.member(member));
-        (root == "input")
-            .then(|| Some(Place { path: path.join("."), kind: kind.ok()?, decides: false }))
-            .flatten()
-    }
-}
-
-/// Follows a reference from what its first name stands for.
-pub(super) fn steps(
-    expr: &Expr,
-    root: &dyn Fn(&str) -> Option<Place>,
-) -> Result<Option<Place>, Box<Problem>> {
-    let mut chain = Vec::new();
-    let mut rest = expr;
-    let place = loop {
-        match rest {
-            Expr::Var { span, .. } => break root(span.text()),
-            Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } => {
-                chain.push(rest);
-                rest = refr;
+    /// One step in brackets, by each name that its value may be.
+    pub(super) fn step(&self, places: &[Place<'a>], index: &'a Expr) -> Places<'a> {
+        let named = self.known(index);
+        let names: Option<Vec<_>> = named
+            .iter()
+            .map(|place| place.said_here().and_then(|said| Some((text_of(said)?, said.span()))))
+            .collect();
+        match names.as_deref() {
+            None | Some([]) => step(places, |place| place.element(index)),
+            Some(names) => {
+                let (mut found, mut wrong) = (Vec::new(), None);
+                for (name, at) in names {
+                    match step(places, |place| place.member(name, at).map(|place| vec![place])) {
+                        Ok(next) => found.push(next),
+                        // A name that no request has is wrong, also among others that it has.
+                        Err(problem) if places.iter().any(|place| place.kind().is_some()) => {
+                            return Err(problem);
+                        }
+                        Err(problem) => wrong = Some(problem),
+                    }
+                }
+                wrong.filter(|_| found.is_empty()).map_or_else(|| Ok(either(found.into_iter())), Err)
             }
-            _ => break None,
         }
-    };
-    let Some(place) = place else { return Ok(None) };
-    let step = |place: Place, link: &&Expr| match link {
-        Expr::RefDot { field, .. } => match field.1.as_string() {
-            Ok(name) => place.member(name, &field.0),
-            Err(_) => Ok(place),
-        },
-        Expr::RefBrack { index, .. } => step(&place, index),
-        _ => Ok(place),
-    };
-    chain.iter().rev().try_fold(place, step).map(Some)
+    }
+
+    /// What a name stands for that nothing in the rule binds; takes the links off that lead to a rule.
+    fn global(&self, root: &str, links: &mut Vec<&'a Expr>) -> Known<'a> {
+        let mut path = names::resolve(self.module, &[root.to_owned()]);
+        if let Some(("input", members)) = path.split_first().map(|(root, rest)| (root.as_str(), rest)) {
+            // What is wrong with an import is told there.
+            let input = Place::input();
+            let place = members.iter().try_fold(input, |place, name| place.imported(name));
+            return place.filter(|_| self.requests).into_iter().collect();
+        }
+        loop {
+            if self.values.defines(&path) {
+                return self.values.get(&path);
+            }
+            let member = match links.last() {
+                Some(Expr::RefDot { field, .. }) => field.1.as_string().ok().map(ToString::to_string),
+                Some(Expr::RefBrack { index, .. }) => text_of(index).map(str::to_owned),
+                _ => None,
+            };
+            let Some(member) = member else { return Vec::new() };
+            path.push(member);
+            links.pop();
+        }
+    }
 }
 
-/// One step in brackets.
-pub(super) fn step(place: &Place, index: &Expr) -> Result<Place, Box<Problem>> {
-    match index {
-        Expr::String { span, value, .. } | Expr::RawString { span, value, .. } => match value.as_string() {
-            Ok(name) => place.member(name, span),
-            Err(_) => place.element(index),
-        },
-        _ => place.element(index),
+/// The names of a pattern, each with what it gets of a value.
+fn each<'a>(pattern: &'a Expr, known: Known<'a>, note: &mut dyn FnMut(&'a Span, Known<'a>)) {
+    match pattern {
+        Expr::Var { span, .. } => note(span, known),
+        Expr::Array { items, .. } => {
+            let members = either(known.iter().map(Place::any));
+            items.iter().for_each(|item| each(item, members.clone(), note));
+        }
+        Expr::Object { fields, .. } => {
+            for (_, key, value) in fields {
+                let Some(name) = text_of(key) else { continue };
+                let member = step(&known, |place| place.member(name, key.span()).map(|place| vec![place]));
+                each(value, member.unwrap_or_default(), note);
+            }
+        }
+        _ => {}
     }
+}
+
+/// One of what each leads to; none where one of them may be anything, or there are too many.
+pub(super) fn either<'a>(all: impl Iterator<Item = Known<'a>>) -> Known<'a> {
+    let mut places = Vec::new();
+    for known in all {
+        if known.is_empty() || places.len() + known.len() > MOST {
+            return Vec::new();
+        }
+        places.extend(known);
+    }
+    places
+}
+
+/// Where one step leads from any of these; a problem where it leads nowhere from each of them.
+fn step<'a>(places: &[Place<'a>], by: impl Fn(&Place<'a>) -> Places<'a>) -> Places<'a> {
+    let mut found = Vec::new();
+    let (mut of_input, mut of_others) = (None, None);
+    for place in places {
+        match by(place) {
+            Ok(next) => found.push(next),
+            // What the input has says more than what stands in its place without it.
+            Err(problem) if place.kind().is_some() => of_input = of_input.or(Some(problem)),
+            Err(problem) => of_others = Some(problem),
+        }
+    }
+    let wrong = of_input.or(of_others).filter(|_| found.is_empty());
+    wrong.map_or_else(|| Ok(either(found.into_iter())), Err)
 }

@@ -1,0 +1,55 @@
+//! What a statement gives names to: told here, and nowhere else.
+
+use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Ref, Span};
+
+/// A name, or a pattern of names, and what it stands for.
+#[derive(Clone, Copy)]
+pub(crate) enum Binds<'a> {
+    /// `some x`: a name without a value.
+    Declared(&'a Span),
+    /// `pattern := value`.
+    Value(&'a Ref<Expr>, &'a Ref<Expr>),
+    /// The first of two patterns before `in`.
+    Key(&'a Ref<Expr>),
+    /// `some pattern in collection`.
+    Member(&'a Ref<Expr>, &'a Ref<Expr>),
+}
+
+/// What a statement declares for the query that it stands in. What `every` binds ends with it.
+pub(crate) fn of<'a>(stmt: &'a LiteralStmt, visit: &mut dyn FnMut(Binds<'a>)) {
+    match &stmt.literal {
+        Literal::SomeVars { vars, .. } => vars.iter().for_each(|var| visit(Binds::Declared(var))),
+        Literal::SomeIn { key, value, collection, .. } => {
+            key.iter().for_each(|key| visit(Binds::Key(key)));
+            visit(Binds::Member(value, collection));
+        }
+        Literal::Expr { expr, .. } => {
+            if let Expr::AssignExpr { op: AssignOp::ColEq, lhs, rhs, .. } = expr.as_ref() {
+                visit(Binds::Value(lhs, rhs));
+            }
+        }
+        Literal::NotExpr { .. } | Literal::Every { .. } => {}
+    }
+}
+
+impl<'a> Binds<'a> {
+    /// Each name in it.
+    pub(crate) fn names(self, visit: &mut dyn FnMut(&'a Span)) {
+        match self {
+            Self::Declared(name) => visit(name),
+            Self::Value(pattern, _) | Self::Key(pattern) | Self::Member(pattern, _) => {
+                variables(pattern, visit);
+            }
+        }
+    }
+}
+
+/// The variables of a pattern: all but those in keys and references.
+pub(crate) fn variables<'a>(pattern: &'a Expr, visit: &mut dyn FnMut(&'a Span)) {
+    match pattern {
+        Expr::Var { span, .. } => visit(span),
+        Expr::Array { items, .. } => items.iter().for_each(|item| variables(item, visit)),
+        Expr::Object { fields, .. } => fields.iter().for_each(|(_, _, value)| variables(value, visit)),
+        _ => {}
+    }
+}
