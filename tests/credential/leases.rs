@@ -139,9 +139,14 @@ fn logins_come_and_go_and_what_they_leased_is_replaced_before_they_end() {
     site.bao.database_role("app", "300s", "600s");
     let rig = site.rig();
 
-    let (begun, mut accounts) = (Instant::now(), Vec::new());
+    let (begun, mut accounts, mut refused) = (Instant::now(), Vec::new(), 0);
     while begun.elapsed() < Duration::from_secs(14) {
-        let access = rig.access("app", "eod").unwrap();
+        // A vault on a busy machine may be late for a while.
+        let Ok(access) = rig.access("app", "eod") else {
+            refused += 1;
+            thread::sleep(Duration::from_millis(100));
+            continue;
+        };
         let (user, password) = account(&access);
         // A login that took longer than what was left of the lease says nothing.
         let lets_in = site.postgres.lets_in(&user, &password);
@@ -152,7 +157,7 @@ fn logins_come_and_go_and_what_they_leased_is_replaced_before_they_end() {
         thread::sleep(Duration::from_millis(100));
     }
 
-    assert!((3..=8).contains(&accounts.len()), "{accounts:?}");
+    assert!((3..=8).contains(&accounts.len()) && refused < 50, "{accounts:?}, {refused} refused");
     drop(rig);
     // Nobody revokes anything any more: the last login's end alone takes the account along.
     until("nothing outlives the login", || site.postgres.accounts().is_empty());
