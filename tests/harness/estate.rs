@@ -174,7 +174,7 @@ impl Estate {
         )
         .expect("postern starts");
         postern
-            .wait_until_ready(Duration::from_secs(30))
+            .wait_until_ready(Duration::from_mins(1))
             .unwrap_or_else(|error| panic!("{error}\n{}", self.log()));
         self.postern = Some(postern);
     }
