@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use regorus::unstable::{AssignOp, Expr, Literal, Rule};
-use regorus::{Engine, QueryResult, Value};
+use regorus::{Engine, QueryResult, QueryResults, Value};
 
 use crate::compile::load;
 use crate::document::Document;
@@ -13,7 +13,7 @@ use crate::gate::Purpose;
 use crate::problem::LoadError;
 use crate::sources::Sources;
 use crate::translate::{self, Translated};
-use crate::trial::seen;
+use crate::trial::{Coverage, coverage};
 use crate::verdict::Cause;
 
 /// Why a query has no answer.
@@ -49,8 +49,8 @@ pub struct Answer {
     pub rows: Vec<Row>,
     /// What the policy printed.
     pub prints: Vec<String>,
-    /// Module and line of what was gone through, where that was asked for.
-    pub lines: Vec<(String, u32)>,
+    /// The lines that were gone through and those that were not, where that was asked for.
+    pub lines: Option<Coverage>,
     /// How long reading and checking took.
     pub load: Duration,
     /// How long the answer took.
@@ -92,14 +92,23 @@ pub fn ask(sources: &Sources, question: Question<'_>) -> Result<Answer, AskError
     let watch = Stopwatch::start();
     let outcome = fenced(question.fuse, question.now, || engine.eval_query(query.text, false));
     let elapsed = watch.elapsed();
-    let unprintable = |error: serde_json::Error| AskError::Failed(Cause::Error { detail: error.to_string() });
-    let results = outcome?;
-    let rows = results.result.iter().filter_map(|row| self::row(row).transpose());
-    let mut rows: Vec<Row> = rows.collect::<Result<_, _>>().map_err(unprintable)?;
+    let mut rows = rows(&outcome?)?;
     complete(&mut engine, &question_of, &mut rows)?;
     let prints = engine.take_prints().unwrap_or_default();
-    let lines = if question.lines { seen(&engine).into_iter().collect() } else { Vec::new() };
+    let lines = question.lines.then(|| coverage(&mut engine, sources));
     Ok(Answer { rows, prints, lines, load, elapsed })
+}
+
+/// The rows of an answer as they are printed.
+pub(crate) fn rows(results: &QueryResults) -> Result<Vec<Row>, AskError> {
+    let rows = results.result.iter().filter_map(|row| self::row(row).transpose());
+    let unprintable = |error: serde_json::Error| AskError::Failed(Cause::Error { detail: error.to_string() });
+    rows.collect::<Result<_, _>>().map_err(unprintable)
+}
+
+/// The text of a query as the engine reads it.
+pub(crate) fn query_of(query: &str) -> Result<String, LoadError> {
+    templates(query).map(|translated| translated.text)
 }
 
 /// A query as the engine reads it.

@@ -5,13 +5,15 @@ mod grow;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use regorus::Engine;
 use regorus::utils::limits::ExecutionTimerConfig;
+use regorus::{Engine, Value};
 
+use crate::ask::check_query;
 use crate::compile::load;
 use crate::evaluate::{Evaluator, Stopwatch, cpu_time, fenced};
 use crate::fuse::{self, Largest, Sample};
 use crate::gate::Purpose;
+use crate::gate::names::Names;
 use crate::problem::LoadError;
 use crate::sources::Sources;
 use crate::verdict::Cause;
@@ -28,8 +30,8 @@ const MOST_STEPS: u32 = 1 << 24;
 /// What is measured, and for how long.
 #[derive(Clone, Debug)]
 pub struct BenchRun<'a> {
-    /// A rule's full name, `data.postern.decision`.
-    pub rule: &'a str,
+    /// A rule's full name, `data.postern.decision`, or any other query.
+    pub query: &'a str,
     /// Name and JSON text of each input; without any, the recorded inputs of the policy or the largest requests.
     pub inputs: Vec<(String, String)>,
     /// How long each input is judged, again and again.
@@ -69,6 +71,8 @@ pub struct Figures {
     pub p99: Duration,
     /// Steps of the engine in one decision, the same each time; none above sixteen million.
     pub steps: Option<u32>,
+    /// Whether there was an answer to have: else it is undefined.
+    pub defined: bool,
     /// Why the decisions had no answer, where they had none.
     pub error: Option<Cause>,
 }
@@ -76,20 +80,38 @@ pub struct Figures {
 /// Measures decisions, one after another on this thread.
 pub fn bench(sources: &Sources, run: &BenchRun<'_>) -> Result<Bench, LoadError> {
     let samples = samples(sources, run)?;
-    let engine = load(sources, Purpose::Queries)?.engine;
+    let mut engine = load(sources, Purpose::Queries)?.engine;
+    let names = Names::of(engine.get_modules());
+    let rule = names.rules.contains(&run.query.split('.').map(str::to_owned).collect::<Vec<_>>());
+    let (rule, question) = if rule { (run.query, None) } else { (ASKED, Some(as_rule(run.query))) };
+    let asked = |sources: &Sources| {
+        question.as_ref().map_or_else(|| sources.clone(), |text| sources.clone().with_module("query", text))
+    };
+    if question.is_some() {
+        check_query(sources, run.query)?;
+        engine = load(&asked(sources), Purpose::Queries)?.engine;
+    }
     let (large, grown) = match grow::tenfold(sources) {
-        Ok((large, paths)) => match load(&large, Purpose::Queries) {
+        Ok((large, paths)) => match load(&asked(&large), Purpose::Queries) {
             Ok(prepared) => (Some(prepared.engine), Ok(paths)),
             Err(error) => (None, Err(format!("ten times the data is not loaded: {error}"))),
         },
         Err(why) => (None, Err(why.to_owned())),
     };
     let inputs = samples.into_iter().map(|sample| Benched {
-        now: figures(&engine, run, &sample),
-        tenfold: large.as_ref().map(|engine| figures(engine, run, &sample)),
+        now: figures(&engine, rule, run, &sample),
+        tenfold: large.as_ref().map(|engine| figures(engine, rule, run, &sample)),
         name: sample.name,
     });
     Ok(Bench { inputs: inputs.collect(), grown })
+}
+
+/// What a query is asked as.
+const ASKED: &str = "data.postern_query.asked";
+
+/// A rule that goes through all answers of a query; it is undefined where there is none.
+fn as_rule(query: &str) -> String {
+    format!("package postern_query\n\nasked := true if [true |\n{query}\n] != []\n")
 }
 
 fn samples(sources: &Sources, run: &BenchRun<'_>) -> Result<Vec<Sample>, LoadError> {
@@ -100,21 +122,22 @@ fn samples(sources: &Sources, run: &BenchRun<'_>) -> Result<Vec<Sample>, LoadErr
     samples.collect::<Result<_, _>>().map_err(|problem| LoadError { problems: vec![*problem] })
 }
 
-fn figures(engine: &Engine, run: &BenchRun<'_>, sample: &Sample) -> Figures {
-    let mut evaluator = Evaluator::new(engine, run.rule, run.fuse);
+fn figures(engine: &Engine, rule: &str, run: &BenchRun<'_>, sample: &Sample) -> Figures {
+    let mut evaluator = Evaluator::new(engine, rule, run.fuse);
     let mut took = Vec::new();
     let mut decide = || {
         let before = cpu_time();
         let outcome = evaluator.evaluate(sample.input.clone(), sample.now);
-        (cpu_time().saturating_sub(before), outcome.err())
+        (cpu_time().saturating_sub(before), outcome)
     };
-    let (first, error) = decide();
+    let (first, outcome) = decide();
+    let (defined, error) = (!matches!(outcome, Ok(Value::Undefined)), outcome.err());
     if matches!(error, Some(Cause::Late { .. })) {
         // Asking again would only be late again.
-        return Figures { decisions: 1, median: first, p99: first, steps: None, error };
+        return Figures { decisions: 1, median: first, p99: first, steps: None, defined, error };
     }
     for _ in 0..WARM {
-        decide();
+        drop(decide());
     }
     let watch = Stopwatch::start();
     while took.len() < MOST {
@@ -132,7 +155,8 @@ fn figures(engine: &Engine, run: &BenchRun<'_>, sample: &Sample) -> Figures {
         decisions: took.len(),
         median: at(50),
         p99: at(99),
-        steps: steps(engine, run.rule, sample),
+        steps: steps(engine, rule, sample),
+        defined,
         error,
     }
 }
@@ -170,7 +194,7 @@ mod tests {
             Sources::from_modules([("main.rego", text.as_str())], [("", data.to_string().as_str())]);
         let input = r#"{"caller": {"id": "7"}, "now": 7}"#;
         let run = BenchRun {
-            rule: "data.postern.decision",
+            query: "data.postern.decision",
             inputs: vec![("one.json".to_owned(), input.to_owned())],
             time: Duration::from_millis(20),
             fuse: Duration::from_secs(5),
@@ -207,6 +231,30 @@ mod tests {
     fn steps_are_the_same_each_time() {
         let rule = "decision if {\n\tsome n in data.list\n\tn == to_number(input.caller.id)\n}";
         assert_eq!(growth(rule), growth(rule));
+    }
+
+    #[test]
+    fn a_query_is_measured_to_its_last_answer_and_may_be_undefined() {
+        let text = "package a\n\nx := data.list[_] == 1\n";
+        let list = |size: usize| {
+            let data = serde_json::json!({"list": (0..size).collect::<Vec<_>>()}).to_string();
+            Sources::from_modules([("a.rego", text)], [("", data.as_str())])
+        };
+        let asked = |sources: &Sources, query: &str| {
+            let inputs = vec![("one.json".to_owned(), "{}".to_owned())];
+            let (time, fuse) = (Duration::from_millis(5), Duration::from_secs(5));
+            bench(sources, &BenchRun { query, inputs, time, fuse }).map(|bench| bench.inputs[0].now.clone())
+        };
+        let steps = |size| asked(&list(size), "data.list[_] >= 0; true").unwrap().steps.unwrap();
+        assert!(steps(100) > 8 * steps(10), "{} and {}", steps(100), steps(10));
+        for (query, defined) in
+            [("data.list[_] > 5", true), ("data.list[_] > 50", false), ("data.a.none", false)]
+        {
+            let figures = asked(&list(10), query).unwrap();
+            assert_eq!((figures.defined, figures.error), (defined, None), "{query}");
+        }
+        let refused = asked(&list(10), "x := http.send({})").unwrap_err();
+        assert_eq!((refused.problems[0].file.as_str(), refused.problems[0].line), ("query", 1));
     }
 
     #[test]

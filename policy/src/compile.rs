@@ -18,8 +18,10 @@ use crate::gate::{self, Purpose, names::Names};
 use crate::input::LeafSet;
 use crate::metadata;
 use crate::problem::{LoadError, Problem, column};
+use crate::profile;
 use crate::scans;
 use crate::sources::{DataFile, Sources};
+use crate::translate::marks::{self, Mark};
 use crate::translate::{
     self, Translated, annotated, heads, hoist, keywords, member, negation, otherwise, prints,
 };
@@ -138,6 +140,8 @@ pub(crate) struct Prepared {
     pub(crate) warnings: Vec<Problem>,
     /// The text of each module as the engine read it, in its order.
     pub(crate) texts: Vec<Translated>,
+    /// What a profile notes, from its second mark on.
+    pub(crate) marks: Vec<Mark>,
 }
 
 /// The threads that were given up and may still run.
@@ -267,10 +271,16 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
     if !problems.is_empty() {
         return Err(refused(problems, &texts));
     }
-    if matches!(purpose, Purpose::Decisions(_) | Purpose::Proof)
-        && let Some(erased) = prints::erased(&modules, &texts)
-    {
-        texts = erased;
+    let (rewritten, marks) = match purpose {
+        Purpose::Decisions(_) | Purpose::Proof => (prints::erased(&modules, &texts), Vec::new()),
+        Purpose::Profile => {
+            let (marked, marks) = marks::marked(sources, &modules, &texts);
+            (Some(marked), marks)
+        }
+        Purpose::Tests | Purpose::Queries => (None, Vec::new()),
+    };
+    if let Some(rewritten) = rewritten {
+        texts = rewritten;
         engine = parse(sources, &texts, &mut problems);
         add_all(&mut engine, sources, &mut problems);
         if !problems.is_empty() {
@@ -279,20 +289,20 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
         modules = engine.get_modules().clone();
     }
     above_heads(&mut engine, &modules)
-        .and_then(|()| prepare(&mut engine))
+        .and_then(|()| prepare(&mut engine, purpose))
         .map_err(|error| refused(vec![engines_problem(sources, &texts, "", &error.to_string())], &texts))?;
     let contact = match purpose {
         Purpose::Decisions(entrypoint) => {
             metadata::contact(modules.iter().zip(texts.iter().map(of)), entrypoint)
         }
-        Purpose::Tests | Purpose::Proof | Purpose::Queries => None,
+        Purpose::Tests | Purpose::Proof | Purpose::Queries | Purpose::Profile => None,
     };
     let warnings = match purpose {
         Purpose::Decisions(_) => scans::warnings(&modules, &engine.get_data()),
-        Purpose::Tests | Purpose::Proof | Purpose::Queries => Vec::new(),
+        Purpose::Tests | Purpose::Proof | Purpose::Queries | Purpose::Profile => Vec::new(),
     };
     let warnings = warnings.into_iter().map(|problem| restore(sources, &texts, problem)).collect();
-    Ok(Prepared { engine, leaves, contact, warnings, texts })
+    Ok(Prepared { engine, leaves, contact, warnings, texts, marks })
 }
 
 /// Refuses packages that stand where their bundle owns nothing. The engine keeps the order of the modules.
@@ -427,8 +437,11 @@ fn above_heads(engine: &mut Engine, modules: &[Ref<Module>]) -> anyhow::Result<(
 }
 
 /// Installs our builtins and makes the engine analyse all modules, without evaluating any rule.
-fn prepare(engine: &mut Engine) -> anyhow::Result<()> {
+fn prepare(engine: &mut Engine, purpose: &Purpose) -> anyhow::Result<()> {
     builtins::install(engine)?;
+    if matches!(purpose, Purpose::Profile) {
+        profile::install(engine)?;
+    }
     // The only call that prepares without asking for a rule; a clone of a prepared engine stays prepared.
     engine.eval_query("true".to_owned(), false).map(drop)
 }

@@ -49,6 +49,8 @@ pub(crate) enum Purpose {
     Proof,
     /// Queries of the workbench, and OPA's own cases: the input is what they bring, the entrypoint what they ask.
     Queries,
+    /// The same, of which each line is to be told.
+    Profile,
 }
 
 /// What must hold of the rule that decides, once every module is parsed.
@@ -80,7 +82,13 @@ pub(crate) fn after_parsing(
     let nodes = depth::nodes(modules, &names);
     packages::check(modules, &names, &nodes, problems);
     mocks::check(modules, &names, problems);
-    shapes::check(modules, &names, &nodes, !matches!(purpose, Purpose::Queries), problems);
+    shapes::check(
+        modules,
+        &names,
+        &nodes,
+        !matches!(purpose, Purpose::Queries | Purpose::Profile),
+        problems,
+    );
     let before = problems.len();
     depth::check(&nodes, &names, problems);
     // It goes as deep as the text.

@@ -9,6 +9,7 @@ pub(crate) mod annotated;
 pub(crate) mod heads;
 pub(crate) mod hoist;
 pub(crate) mod keywords;
+pub(crate) mod marks;
 pub(crate) mod member;
 pub(crate) mod negation;
 pub(crate) mod otherwise;

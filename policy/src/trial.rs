@@ -17,9 +17,9 @@ use crate::problem::LoadError;
 use crate::sources::Sources;
 use crate::verdict::Cause;
 
-pub(crate) use coverage::seen;
+pub(crate) use coverage::coverage;
 pub use coverage::{Coverage, CoveredFile};
-use coverage::{Lines, Seen};
+use coverage::{Lines, Seen, seen};
 use find::Found;
 pub(crate) use proof::prove;
 

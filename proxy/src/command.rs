@@ -15,6 +15,7 @@ mod why;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use exit::Exit;
@@ -155,9 +156,12 @@ enum Probe {
 
 /// Runs the verb that the arguments name; the first argument is the program.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
-    let cli = match Cli::try_parse_from(arguments) {
+    let words: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&words) {
         Ok(cli) => cli,
-        Err(error) if error.use_stderr() => return Outcome::failed(Exit::Usage, error.render().to_string()),
+        Err(error) if error.use_stderr() => {
+            return Outcome::failed(Exit::Usage, misunderstood(&words, &error));
+        }
         Err(help) => return Outcome::said(help.render().to_string()),
     };
     match cli.verb {
@@ -172,6 +176,17 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
         }
         Verb::Reference { page } => Outcome::said(page.text()),
     }
+}
+
+/// What is wrong with the arguments; of a flag that `opa` has, what takes its place.
+fn misunderstood(words: &[OsString], error: &clap::Error) -> String {
+    let unknown = match (error.kind(), error.get(ContextKind::InvalidArg)) {
+        (ErrorKind::UnknownArgument, Some(ContextValue::String(unknown))) => Some(unknown),
+        _ => None,
+    };
+    let verb = words.get(2).filter(|_| words.get(1).is_some_and(|word| word == "policy"));
+    let instead = verb.zip(unknown).and_then(|(verb, unknown)| policy::instead(verb, unknown));
+    instead.map_or_else(|| error.render().to_string(), |instead| format!("error: {instead}\n"))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod building;
 mod decision;
 mod double;
 mod examples;
+mod flags;
 mod guide;
 mod hostile;
 mod library;

@@ -154,10 +154,7 @@ Of the commands:
 * A path is always the root of a bundle (`-b`), in a folder data is `data.json` and `data.yaml` alone, and a folder has a module.
 * What is refused ends with exit code 4, where `opa check`, `opa build` and `opa test` say 1 and `opa eval` 2; a run without
   a test with 2, where `opa test` says 0.
-* `--strict`, `--schema`, `--capabilities`, `--max-errors` and `--v0-compatible` are not there: the gate is always the same,
-  and the language is Rego v1. Neither are `--explain` (`postern explain`, `postern why`), `--partial`, `--unknowns`,
-  `--package` and `--import` of `eval`, `--bench`, `--count`, `--parallel` and `--var-values` of `test`, and `--target`
-  and `--optimize` of `build`.
+* Flags that are refused, each with what takes its place, and those that mean something else: [flags.md](flags.md).
 
 What is not refused, and differs:
 

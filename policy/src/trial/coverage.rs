@@ -10,7 +10,7 @@ use super::find;
 use crate::sources::{Sources, is_test};
 
 /// Module and line of what an evaluation went through.
-pub(crate) type Seen = BTreeSet<(String, u32)>;
+pub(super) type Seen = BTreeSet<(String, u32)>;
 
 /// The lines of a policy, without those of its tests.
 #[derive(Clone, Debug)]
@@ -134,8 +134,13 @@ fn of_query(query: &Query, lines: &mut Vec<RangeInclusive<u32>>) {
     }
 }
 
+/// The lines of a policy that an engine went through, and those that it did not.
+pub(crate) fn coverage(engine: &mut Engine, sources: &Sources) -> Coverage {
+    Lines::of(engine.get_modules(), sources).coverage(&seen(engine))
+}
+
 /// The lines that an engine went through.
-pub(crate) fn seen(engine: &Engine) -> Seen {
+pub(super) fn seen(engine: &Engine) -> Seen {
     let report = engine.get_coverage_report().unwrap_or_default();
     let files = report.files.into_iter();
     files.flat_map(|file| file.covered.into_iter().map(move |line| (file.path.clone(), line))).collect()

@@ -5,9 +5,11 @@ mod bench;
 mod build;
 mod check;
 mod conformance;
+mod covered;
 mod eval;
 mod inspect;
 mod new;
+mod opa;
 mod output;
 #[cfg(test)]
 mod page;
@@ -21,6 +23,7 @@ mod watch;
 use clap::{Subcommand, ValueEnum};
 
 use super::Outcome;
+pub(super) use opa::{instead, page as flags_page};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {

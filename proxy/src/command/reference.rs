@@ -17,6 +17,8 @@ pub(super) enum Page {
     Config,
     /// docs/reference/errors.md
     Errors,
+    /// docs/reference/flags.md
+    Flags,
 }
 
 impl Page {
@@ -25,6 +27,7 @@ impl Page {
             Self::Builtins => postern_policy::builtins_page(),
             Self::Config => reference::page(),
             Self::Errors => errors(),
+            Self::Flags => super::policy::flags_page(),
         }
     }
 }
@@ -88,6 +91,7 @@ mod tests {
             (Page::Builtins, include_str!("../../docs/reference/builtins.md")),
             (Page::Config, include_str!("../../docs/reference/config.md")),
             (Page::Errors, include_str!("../../docs/reference/errors.md")),
+            (Page::Flags, include_str!("../../docs/reference/flags.md")),
         ];
         for (page, kept) in pages {
             assert!(page.text() == kept, "docs/reference/{page:?}.md is stale: run `cargo x docs`");

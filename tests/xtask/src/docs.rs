@@ -7,7 +7,7 @@ use std::process::Command;
 use xtask::run;
 
 /// The pages that `postern reference PAGE` prints.
-const PAGES: &[&str] = &["builtins", "config", "errors"];
+const PAGES: &[&str] = &["builtins", "config", "errors", "flags"];
 
 /// Writes every generated page anew.
 pub(crate) fn everything() -> Result<(), Box<dyn Error>> {

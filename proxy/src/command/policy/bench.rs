@@ -4,18 +4,21 @@ use std::io::Read as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Args;
-use postern_policy::{BenchRun, Sources, Tests, bench as measure};
+use clap::{ArgAction, Args, ValueEnum};
+use postern_policy::{Bench, BenchRun, Pattern, Sources, Tests, bench as measure};
 
 use super::{Format, print};
 use crate::command::{Exit, Outcome};
 use crate::config;
 
 pub(super) const HELP: &str = "\
-Answers a rule again and again as a live decision is answered, on one thread, and says for each input: the median and \
-the 99th percentile of the CPU time of a decision, its steps, and both with ten times the data. Steps are those that \
+Answers a query again and again as a live decision is answered, on one thread, and says for each input: the median and \
+the 99th percentile of the CPU time of an answer, its steps, and both with ten times the data. Steps are those that \
 the engine's own fuse counts: the same on every machine and each time, where times are as busy as the machine. \
-Instructions of the CPU are not counted: few virtual machines let a process do that.
+Instructions of the CPU and allocations are not counted: few virtual machines let a process count the first, and a \
+count of the second would be paid for by every request.
+
+A rule by its full name is asked for as a live decision is; any other query as a rule around it, to its last answer.
 
 Ten times the data: lists, objects of at least eight members, and objects whose members are all alike get nine copies \
 of each member, under names of their own. What is keyed by what is asked for takes as many steps as before.
@@ -24,20 +27,24 @@ Without -i the inputs are those of the policy, inputs/*.json, or else the larges
 
 Examples:
   postern policy bench -d policy/
-  postern policy bench -d policy/ -i clerk.json -i batch.json
+  postern policy bench -d policy/ -i clerk.json -i batch.json --count 3
   postern policy bench -b bundle.tar.gz --format json data.ledger.decision
+  postern policy bench -d policy/ 'some role in data.roles; role.name == \"clerk\"'
 
-Exits with 0; with 2 when a decision has no answer; with 3 when a PATH cannot be read; with 4 when the policy or an \
-input would not be loaded.";
+Exits with 0; with 1 when an answer is undefined (not with --fail=false); with 2 when a query has no answer; with 3 when \
+a PATH cannot be read; with 4 when the policy or an input would not be loaded.";
 
 /// The largest input that is read, in bytes.
 const LARGEST: u64 = 32 << 20;
 
 #[derive(Debug, Args)]
 pub(in crate::command) struct Arguments {
-    /// The full name of a rule
-    #[arg(value_name = "QUERY", default_value = "data.postern.decision", value_parser = rule)]
+    /// Rego: data.postern.decision, or any other query
+    #[arg(value_name = "QUERY", default_value = "data.postern.decision")]
     query: String,
+    /// Read the query from standard input
+    #[arg(long, conflicts_with_all = ["query", "stdin_input"])]
+    stdin: bool,
     /// Folder, archive or single file *.rego or *.json of the policy; may be repeated
     #[arg(
         long,
@@ -51,6 +58,19 @@ pub(in crate::command) struct Arguments {
     /// An input, a file of JSON; may be repeated
     #[arg(long, short, value_name = "FILE")]
     input: Vec<PathBuf>,
+    /// Read an input from standard input
+    #[arg(long, short = 'I')]
+    stdin_input: bool,
+    /// Leave out files and folders of such a name, like drafts; may be repeated
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
+    ignore: Vec<Pattern>,
+    /// How often all of it is measured
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    count: u32,
+    /// Exit with 1 when an answer is undefined
+    #[arg(long, value_name = "BOOL", default_value_t = true, action = ArgAction::Set, num_args = 0..=1,
+          require_equals = true, default_missing_value = "true")]
+    fail: bool,
     /// How long each input is judged
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = config::duration)]
     time: Duration,
@@ -58,71 +78,93 @@ pub(in crate::command) struct Arguments {
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = config::duration)]
     timeout: Duration,
     /// How it is printed
-    #[arg(long, short, value_enum, default_value_t = Format::Pretty)]
-    format: Format,
+    #[arg(long, short, value_enum, default_value_t = Shape::Pretty)]
+    format: Shape,
 }
 
-fn rule(text: &str) -> Result<String, &'static str> {
-    let names = text.strip_prefix("data.").filter(|names| names.contains('.'));
-    let plain = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
-    let rule = names.filter(|names| names.split('.').all(plain)).map(|_| text.to_owned());
-    rule.ok_or("expected the full name of a rule, data.PACKAGE.RULE")
+/// How figures are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Shape {
+    /// For people
+    Pretty,
+    /// For machines
+    Json,
+    /// As `go test -bench` has it, for benchstat
+    Gobench,
 }
 
 pub(super) fn bench(arguments: &Arguments) -> Outcome {
+    let format = if arguments.format == Shape::Json { Format::Json } else { Format::Pretty };
     let sources = match Sources::read_paths(&arguments.data, Tests::Left) {
-        Ok(sources) => sources,
-        Err(error) => return print::unreadable(&error, arguments.format),
+        Ok(sources) => sources.ignoring(&arguments.ignore, &arguments.data),
+        Err(error) => return print::unreadable(&error, format),
     };
-    let inputs = match arguments.input.iter().map(read).collect() {
-        Ok(inputs) => inputs,
+    let (query, inputs) = match asked(arguments) {
+        Ok(asked) => asked,
         Err(text) => return Outcome::failed(Exit::Configuration, text),
     };
-    let run = BenchRun { rule: &arguments.query, inputs, time: arguments.time, fuse: arguments.timeout };
-    let measured = match measure(&sources, &run) {
-        Ok(measured) => measured,
-        Err(error) => return print::problems(&error, arguments.format),
+    let run = BenchRun { query: &query, inputs, time: arguments.time, fuse: arguments.timeout };
+    let runs: Result<Vec<Bench>, _> = (0..arguments.count).map(|_| measure(&sources, &run)).collect();
+    let runs = match runs {
+        Ok(runs) => runs,
+        Err(error) => return print::refused(&error, format),
     };
-    let failed = measured.inputs.iter().any(|input| input.now.error.is_some());
-    let out = match arguments.format {
-        Format::Pretty => shape::pretty(&arguments.query, &measured),
-        Format::Json => print::lines(&shape::json(&arguments.query, &measured)),
+    let mut figures = runs.iter().flat_map(|bench| &bench.inputs).map(|input| &input.now);
+    let exit = if figures.clone().any(|figures| figures.error.is_some()) {
+        Exit::TEST_FAILED
+    } else if arguments.fail && figures.any(|figures| !figures.defined) {
+        Exit::UNDEFINED
+    } else {
+        Exit::Done
     };
-    Outcome { exit: if failed { Exit::TEST_FAILED } else { Exit::Done }, ..Outcome::said(out) }
+    let one = |bench: &Bench| match arguments.format {
+        Shape::Pretty => shape::pretty(&query, bench),
+        Shape::Json => print::lines(&shape::json(&query, bench)),
+        Shape::Gobench => shape::gobench(bench),
+    };
+    Outcome { exit, ..Outcome::said(runs.iter().map(one).collect()) }
 }
 
-fn read(file: &PathBuf) -> Result<(String, String), String> {
-    let name = file.display().to_string();
+/// The query, and the inputs by their names.
+fn asked(arguments: &Arguments) -> Result<(String, Vec<(String, String)>), String> {
+    let stdin = || ("standard input".to_owned(), whole("standard input", Ok(std::io::stdin())));
+    let query = if arguments.stdin { stdin().1? } else { arguments.query.clone() };
+    let file = |file: &PathBuf| {
+        let name = file.display().to_string();
+        let text = whole(&name, std::fs::File::open(file));
+        (name, text)
+    };
+    let inputs = arguments.input.iter().map(file).chain(arguments.stdin_input.then(stdin));
+    let inputs: Result<_, String> = inputs.map(|(name, text)| Ok((name, text?))).collect();
+    Ok((query, inputs?))
+}
+
+fn whole(name: &str, from: std::io::Result<impl std::io::Read>) -> Result<String, String> {
     let mut text = String::new();
-    let opened = std::fs::File::open(file);
-    let read = opened.and_then(|file| file.take(LARGEST).read_to_string(&mut text));
-    read.map(|_| (name.clone(), text)).map_err(|error| format!("{name}: {error}\n"))
+    let read = from.and_then(|from| from.take(LARGEST).read_to_string(&mut text));
+    read.map(|_| text).map_err(|error| format!("{name}: {error}\n"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn bench_of(rule: &str, input: &str, format: Format) -> Outcome {
+    fn bench_of(rule: &str, input: &str, more: &[&str]) -> Outcome {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
         write("main.rego", &format!("package postern\n\ndefault decision := false\n\n{rule}\n"));
         write("data.json", &serde_json::json!({"list": (0..50).collect::<Vec<_>>()}).to_string());
         write("input.json", input);
-        bench(&Arguments {
-            query: "data.postern.decision".to_owned(),
-            data: vec![folder.path().to_owned()],
-            input: vec![folder.path().join("input.json")],
-            time: Duration::from_millis(20),
-            timeout: Duration::from_secs(5),
-            format,
-        })
+        let here = |name: &str| folder.path().join(name).display().to_string();
+        let words =
+            ["postern", "policy", "bench", "-d", &here(""), "-i", &here("input.json"), "--time", "20ms"];
+        crate::command::main(words.iter().chain(more).map(std::ffi::OsString::from))
     }
 
     #[test]
     fn figures_are_told_for_now_and_for_ten_times_the_data() {
         let search = "decision if {\n\tsome n in data.list\n\tn == input.now\n}";
-        let json = bench_of(search, r#"{"now": 51}"#, Format::Json);
+        let json = bench_of(search, r#"{"now": 51}"#, &["--format", "json"]);
         assert_eq!((json.exit, json.err.as_str()), (Exit::Done, ""));
         let said: serde_json::Value = serde_json::from_str(&json.out).unwrap();
         let result = &said["results"][0];
@@ -135,7 +177,7 @@ mod tests {
             (&"data.list".into(), &serde_json::Value::Null)
         );
 
-        let pretty = bench_of(search, r#"{"now": 51}"#, Format::Pretty).out;
+        let pretty = bench_of(search, r#"{"now": 51}"#, &[]).out;
         for words in
             ["data.postern.decision", "median", "p99", "steps", "data x10", "input.json", "grown: data.list"]
         {
@@ -145,12 +187,25 @@ mod tests {
 
     #[test]
     fn what_cannot_be_measured_says_why() {
-        let failing = bench_of("decision if to_number(\"x\") == 1", "{}", Format::Pretty);
+        let failing = bench_of("decision if to_number(\"x\") == 1", "{}", &[]);
         assert!(failing.exit == Exit::TEST_FAILED && failing.out.contains("no answer"), "{}", failing.out);
-        let broken = bench_of("", "{", Format::Pretty);
+        let broken = bench_of("", "{", &[]);
         assert!(broken.exit == Exit::Policy && broken.err.contains("input.json"), "{}", broken.err);
-        for wrong in ["input.a", "data", "data.x", "data.a.b[_]", "1 + 1"] {
-            assert!(rule(wrong).is_err(), "{wrong}");
-        }
+        let wrong = bench_of("", "{}", &["x := http.send({})"]);
+        assert!(wrong.exit == Exit::TEST_FAILED && wrong.err.starts_with("query:1:6: "), "{wrong:?}");
+    }
+    #[test]
+    fn any_query_is_measured_as_often_as_is_asked_for_and_fails_when_it_is_undefined() {
+        let query = ["some n in data.list; n > input.now", "--count", "2"];
+        let twice = bench_of("", r#"{"now": 7}"#, &query);
+        assert_eq!((twice.exit, twice.out.matches("median").count()), (Exit::Done, 4), "{twice:?}");
+        let none = |more: &[&str]| bench_of("", r#"{"now": 70}"#, &[&query[..1], more].concat());
+        assert_eq!(none(&[]).exit, Exit::UNDEFINED);
+        assert!(none(&[]).out.contains(", undefined"), "{}", none(&[]).out);
+        assert_eq!(none(&["--fail=false"]).exit, Exit::Done);
+        let go = bench_of("", r#"{"now": 7}"#, &["--format", "gobench"]).out;
+        let words: Vec<&str> = go.lines().next().unwrap().split_whitespace().collect();
+        assert!(words[0].starts_with("BenchmarkPolicy/") && words[0].ends_with("input.json"), "{go}");
+        assert_eq!((words[3], words[5], words[7]), ("ns/op", "p99-ns/op", "steps/op"), "{go}");
     }
 }

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use postern_policy::{ADMISSION, Deadline, PolicySet, Problem, Sources, Tests};
+use postern_policy::{ADMISSION, Deadline, Pattern, PolicySet, Problem, Sources, Tests};
 use serde_json::json;
 
 use super::terms::Admission;
@@ -39,6 +39,12 @@ pub(in crate::command) struct Arguments {
     bundle: bool,
     #[command(flatten)]
     admission: Admission,
+    /// Leave out files and folders of such a name, like drafts; may be repeated
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
+    ignore: Vec<Pattern>,
+    /// Most problems that are told, 0 for all
+    #[arg(long, short, value_name = "N", default_value_t = 0)]
+    max_errors: usize,
     /// Let warnings fail
     #[arg(long, short = 'S')]
     strict: bool,
@@ -54,12 +60,12 @@ pub(super) fn check(arguments: &Arguments) -> Outcome {
         Err(outcome) => return outcome,
     };
     let sources = match Sources::read_paths(paths, Tests::Left) {
-        Ok(sources) => sources,
+        Ok(sources) => sources.ignoring(&arguments.ignore, paths),
         Err(error) => return print::unreadable(&error, *format),
     };
     let admitted = match PolicySet::admit(&sources, &terms, &Deadline::after(ADMISSION)) {
         Ok(admitted) => admitted,
-        Err(error) => return print::problems(&error, *format),
+        Err(error) => return print::first_problems(&error, *format, arguments.max_errors),
     };
     let warnings = admitted.policy.warnings();
     let fails = arguments.strict && !warnings.is_empty();
@@ -119,7 +125,19 @@ mod tests {
         // Long enough for an engine that is compiled without optimisation.
         let fuse = Some(Duration::from_millis(200));
         let admission = Admission { skip_tests, fuse, ..Admission::default() };
-        check(&Arguments { paths: vec![path], admission, bundle: false, strict: false, format })
+        check(&Arguments { paths: vec![path], admission, format, ..plain() })
+    }
+
+    fn plain() -> Arguments {
+        Arguments {
+            paths: Vec::new(),
+            bundle: false,
+            admission: Admission { fuse: Some(Duration::from_secs(1)), ..Admission::default() },
+            ignore: Vec::new(),
+            max_errors: 0,
+            strict: false,
+            format: Format::Pretty,
+        }
     }
 
     fn checked(text: &str, format: Format) -> Outcome {
@@ -199,6 +217,28 @@ mod tests {
     }
 
     #[test]
+    fn files_may_be_left_out_and_no_more_than_so_many_problems_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("main.rego", "package postern\n\ndefault decision := false\n");
+        write("draft.rego", &WRONG.replace("package postern", "package draft"));
+        let asked = |more: Arguments| check(&Arguments { paths: vec![folder.path().to_owned()], ..more });
+        assert_eq!(asked(plain()).exit, Exit::Policy);
+        let ignore = vec!["draft*".parse().unwrap()];
+        assert_eq!(asked(Arguments { ignore, ..plain() }).exit, Exit::Done);
+        for format in [Format::Pretty, Format::Json] {
+            let first = asked(Arguments { max_errors: 1, format, ..plain() });
+            let said = format!("{}{}", first.out, first.err);
+            assert!(said.contains("http.send") && !said.contains("uuid"), "{said}");
+            assert_eq!(first.exit, Exit::Policy);
+            assert!(
+                format == Format::Json || said.contains("2 problems, of which the first 1 are told"),
+                "{said}"
+            );
+        }
+    }
+
+    #[test]
     fn problems_as_json_have_the_members_of_opa_and_go_to_standard_output() {
         let outcome = checked(WRONG, Format::Json);
         assert_eq!((outcome.exit, outcome.err.as_str()), (Exit::Policy, ""));
@@ -267,13 +307,7 @@ mod tests {
         let said: serde_json::Value =
             serde_json::from_str(&checks(folder.path().to_owned(), false, Format::Json).out).unwrap();
         assert_eq!(said["warnings"][0]["location"]["row"], 5);
-        let strict = Arguments {
-            paths: vec![folder.path().to_owned()],
-            admission: Admission { fuse: Some(Duration::from_secs(1)), ..Admission::default() },
-            bundle: false,
-            strict: true,
-            format: Format::Pretty,
-        };
+        let strict = Arguments { paths: vec![folder.path().to_owned()], strict: true, ..plain() };
         let strict = check(&strict);
         assert_eq!((strict.exit, strict.out.as_str()), (Exit::Policy, ""));
     }

@@ -35,7 +35,7 @@ impl Paint {
 /// A policy that cannot be read.
 pub(super) fn unreadable(error: &SourceError, format: Format) -> Outcome {
     let text = error.to_string();
-    let outcome = refused(&text, &json!([{"message": text, "code": "read_error"}]), format);
+    let outcome = printed(&text, &json!([{"message": text, "code": "read_error"}]), format);
     // No policy was there to refuse.
     let no_file =
         matches!(error, SourceError::Io { .. } | SourceError::NotAFile { .. } | SourceError::Unread { .. });
@@ -44,13 +44,32 @@ pub(super) fn unreadable(error: &SourceError, format: Format) -> Outcome {
 
 /// A policy that does not pass the gate.
 pub(super) fn problems(error: &LoadError, format: Format) -> Outcome {
-    let count = error.problems.len();
-    let said = if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") };
-    let text = format!("{error}\n{said}: the policy would not be loaded");
-    refused(&text, &error.problems.iter().map(problem).collect(), format)
+    first_problems(error, format, 0)
 }
 
-fn refused(text: &str, errors: &Value, format: Format) -> Outcome {
+/// The same, of which no more than so many are told; 0 for all.
+pub(super) fn first_problems(error: &LoadError, format: Format, most: usize) -> Outcome {
+    let count = error.problems.len();
+    if most > 0 && count > most {
+        let first = LoadError { problems: error.problems.iter().take(most).cloned().collect() };
+        let text = format!(
+            "{first}\n{count} problems, of which the first {most} are told: the policy would not be loaded"
+        );
+        return printed(&text, &first.problems.iter().map(problem).collect(), format);
+    }
+    let said = if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") };
+    let text = format!("{error}\n{said}: the policy would not be loaded");
+    printed(&text, &error.problems.iter().map(problem).collect(), format)
+}
+
+/// A query that would be refused is a query that cannot be answered; the policy's own problems are the policy's.
+pub(super) fn refused(error: &LoadError, format: Format) -> Outcome {
+    let outcome = problems(error, format);
+    let policy = error.problems.iter().any(|problem| problem.file != "query");
+    Outcome { exit: if policy { Exit::Policy } else { Exit::TEST_FAILED }, ..outcome }
+}
+
+fn printed(text: &str, errors: &Value, format: Format) -> Outcome {
     match format {
         Format::Pretty => Outcome::failed(Exit::Policy, format!("{text}\n")),
         Format::Json => Outcome { exit: Exit::Policy, ..Outcome::said(lines(&json!({"errors": errors}))) },

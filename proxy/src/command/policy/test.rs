@@ -10,7 +10,7 @@ use postern_policy::{
     Case, Pattern, Sources, Test, TestError, TestOutcome, TestReport, TestRun, Tests, run_tests,
 };
 
-use super::{Format, print, watch};
+use super::{Format, covered, print, watch};
 use crate::command::{Exit, Outcome};
 use crate::config;
 
@@ -60,6 +60,12 @@ pub(in crate::command) struct Arguments {
     /// Leave out files and folders of such a name, like drafts; may be repeated
     #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
     ignore: Vec<Pattern>,
+    /// Most problems that are told where the policy or a test would not be loaded, 0 for all
+    #[arg(long, short, value_name = "N", default_value_t = 0)]
+    max_errors: usize,
+    /// In which order `--format json` tells the tests
+    #[arg(long, value_enum, default_value_t = Sort::None)]
+    sort: Sort,
     /// Run them again whenever a file below a PATH changes, until Ctrl-C
     #[arg(long, short)]
     watch: bool,
@@ -79,6 +85,15 @@ pub(in crate::command) struct Arguments {
 fn percent(text: &str) -> Result<f64, &'static str> {
     let percent = text.parse().ok().filter(|percent| (0.0..=100.0).contains(percent));
     percent.ok_or("expected a number, 0 to 100")
+}
+
+/// The order of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Sort {
+    /// That of the files
+    None,
+    /// What took longest comes first
+    Duration,
 }
 
 /// How a report is printed.
@@ -110,16 +125,21 @@ fn once(arguments: &Arguments, paint: print::Paint) -> Outcome {
     };
     let coverage = arguments.coverage || arguments.threshold.is_some();
     let run = TestRun { only: arguments.run.as_deref(), fuse: arguments.timeout, coverage };
-    let report = match run_tests(&sources, run) {
+    let mut report = match run_tests(&sources, run) {
         Ok(report) => report,
-        Err(TestError::Refused(error)) => return print::problems(&error, refusals),
+        Err(TestError::Refused(error)) => {
+            return print::first_problems(&error, refusals, arguments.max_errors);
+        }
         Err(error @ TestError::Pattern(_)) => {
             return Outcome::failed(Exit::Usage, format!("--run: {error}\n"));
         }
     };
+    if (arguments.sort, arguments.format) == (Sort::Duration, Shape::Json) {
+        report.tests.sort_by_key(|test| std::cmp::Reverse(test.elapsed));
+    }
     let out = match (arguments.format, &report.coverage) {
         (Shape::Pretty, _) => pretty::report(&report, arguments.verbose, paint),
-        (Shape::Json, Some(coverage)) => machine::coverage(coverage),
+        (Shape::Json, Some(coverage)) => print::lines(&covered::json(coverage)),
         (Shape::Json, None) => machine::tests(&report.tests),
         (Shape::Junit, _) => machine::junit(&report.tests),
     };
@@ -142,7 +162,7 @@ fn wrong(report: &TestReport, arguments: &Arguments) -> Option<String> {
         return Some(String::new());
     }
     let (threshold, coverage) = arguments.threshold.zip(report.coverage.as_ref())?;
-    let percent = machine::percent(coverage.lines());
+    let percent = covered::percent(coverage.lines());
     (percent < threshold)
         .then(|| format!("Code coverage threshold not met: got {percent:.2} instead of {threshold:.2}\n"))
 }

@@ -31,10 +31,27 @@ fn figures(figures: &Figures) -> Value {
         "median_ns": nanos(figures.median),
         "p99_ns": nanos(figures.p99),
         "steps": figures.steps,
+        "defined": figures.defined,
         // The help says why.
         "instructions": null,
+        "allocations": null,
         "error": figures.error.as_ref().map(|error| json!({"message": error.to_string(), "code": print::code(error)})),
     })
+}
+
+/// A line for each input and size of data: the median, and beside it what Go has no unit for.
+pub(super) fn gobench(bench: &Bench) -> String {
+    let line = |name: String, figures: &Figures| {
+        let name: String = name.chars().map(|c| if c.is_whitespace() { '_' } else { c }).collect();
+        let steps = figures.steps.map_or_else(String::new, |steps| format!("\t{steps} steps/op"));
+        let (median, p99) = (figures.median.as_nanos(), figures.p99.as_nanos());
+        format!("BenchmarkPolicy/{name}\t{}\t{median} ns/op\t{p99} p99-ns/op{steps}\n", figures.decisions)
+    };
+    let both = |input: &Benched| {
+        let tenfold = input.tenfold.as_ref().map(|figures| line(format!("{}/data_x10", input.name), figures));
+        line(input.name.clone(), &input.now) + &tenfold.unwrap_or_default()
+    };
+    bench.inputs.iter().map(both).collect()
 }
 
 pub(super) fn pretty(query: &str, bench: &Bench) -> String {
@@ -58,6 +75,7 @@ fn line(figures: &Figures) -> String {
     let (median, p99) = (print::duration(figures.median), print::duration(figures.p99));
     let steps =
         figures.steps.map_or_else(|| "steps not counted".to_owned(), |steps| format!("{steps} steps"));
+    let undefined = if figures.defined { "" } else { ", undefined" };
     let error = figures.error.as_ref().map_or_else(String::new, |error| format!(", no answer: {error}"));
-    format!("median {median}, p99 {p99}, {steps}, {} decisions{error}", figures.decisions)
+    format!("median {median}, p99 {p99}, {steps}, {} decisions{undefined}{error}", figures.decisions)
 }

@@ -1,20 +1,23 @@
-use std::fmt::Write as _;
-
-use postern_policy::{Answer, Expression, Row};
+use postern_policy::{Answer, Expression, ProfiledLine, Row};
 use serde_json::{Map, Value, json};
 
-use super::print;
+use super::super::{covered, print};
+use super::profile;
 
-/// What `opa eval --format json` prints; where it prints a profile, ours has the lines that were gone through.
-pub(super) fn json(answer: &Answer, profile: bool) -> String {
+/// What `opa eval --format json` prints.
+pub(super) fn json(answer: &Answer, metrics: bool, profile: Option<&[ProfiledLine]>) -> String {
     let mut said = Map::new();
     if !answer.rows.is_empty() {
         said.insert("result".into(), answer.rows.iter().map(row).collect());
     }
-    if profile {
-        said.insert("metrics".into(), metrics(answer));
-        let line = |(file, line): &(String, u32)| json!({"location": {"file": file, "row": line, "col": 1}});
-        said.insert("profile".into(), answer.lines.iter().map(line).collect());
+    if metrics {
+        said.insert("metrics".into(), self::metrics(answer).into_iter().collect());
+    }
+    if let Some(profile) = profile {
+        said.insert("profile".into(), profile::json(profile));
+    }
+    if let Some(coverage) = &answer.lines {
+        said.insert("coverage".into(), covered::json(coverage));
     }
     print::lines(&said.into())
 }
@@ -29,39 +32,44 @@ fn row(row: &Row) -> Value {
     said.into()
 }
 
-fn metrics(answer: &Answer) -> Value {
+/// Names and nanoseconds, as OPA has them.
+fn metrics(answer: &Answer) -> [(String, Value); 2] {
     let nanos = |time: std::time::Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-    json!({
-        "timer_rego_module_compile_ns": nanos(answer.load),
-        "timer_rego_query_eval_ns": nanos(answer.elapsed),
-    })
+    [
+        ("timer_rego_module_compile_ns".to_owned(), nanos(answer.load).into()),
+        ("timer_rego_query_eval_ns".to_owned(), nanos(answer.elapsed).into()),
+    ]
 }
 
-/// One value by itself, anything else as a table.
-pub(super) fn pretty(answer: &Answer, profile: bool) -> String {
+/// One value by itself, anything else as a table; and tables of what else is asked for.
+pub(super) fn pretty(
+    answer: &Answer,
+    metrics: bool,
+    query: &str,
+    profile: Option<&[ProfiledLine]>,
+) -> String {
     let mut text = match answer.rows.as_slice() {
         [] => "undefined\n".to_owned(),
         [Row { expressions, bindings }] if expressions.len() == 1 && bindings.is_empty() => {
             expressions.iter().map(|expression| print::lines(&expression.value)).collect()
         }
-        rows => table(rows),
+        rows => answers(rows),
     };
-    if profile {
-        let _written = writeln!(
-            text,
-            "\nload {}, answer {}",
-            print::duration(answer.load),
-            print::duration(answer.elapsed)
-        );
-        for (file, line) in &answer.lines {
-            let _written = writeln!(text, "{file}:{line}");
-        }
+    if metrics {
+        let rows = self::metrics(answer).map(|(name, nanos)| vec![name, nanos.to_string()]);
+        text += &table(&["Metric", "Value"], &rows);
+    }
+    if let Some(profile) = profile {
+        text += &profile::pretty(profile, query);
+    }
+    if let Some(coverage) = &answer.lines {
+        text += &print::lines(&covered::json(coverage));
     }
     text
 }
 
 /// A column for each variable, or for each expression where there are no variables.
-fn table(rows: &[Row]) -> String {
+fn answers(rows: &[Row]) -> String {
     let cells = |row: &Row| -> Vec<(String, String)> {
         if row.bindings.is_empty() {
             return row.expressions.iter().map(|one| (one.text.clone(), one.value.to_string())).collect();
@@ -71,26 +79,31 @@ fn table(rows: &[Row]) -> String {
         cells.sort();
         cells
     };
-    let rows: Vec<Vec<(String, String)>> = rows.iter().map(cells).collect();
-    let header: Vec<String> = rows.first().into_iter().flatten().map(|(name, _)| name.clone()).collect();
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.flat_map(|(name, value)| [name, value]).map(|text| text.chars().count()).max().unwrap_or(0)
+    let rows: Vec<(Vec<String>, Vec<String>)> =
+        rows.iter().map(|row| cells(row).into_iter().unzip()).collect();
+    let header: Vec<&str> =
+        rows.first().into_iter().flat_map(|(names, _)| names).map(String::as_str).collect();
+    let values: Vec<Vec<String>> = rows.iter().map(|(_, values)| values.clone()).collect();
+    table(&header, &values)
+}
+
+/// A table as OPA draws it.
+pub(super) fn table(header: &[&str], rows: &[Vec<String>]) -> String {
+    let width = |(column, name): (usize, &&str)| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(String::as_str);
+        cells.chain([*name]).map(|text| text.chars().count()).max().unwrap_or(0)
     };
-    let widths: Vec<usize> = (0..header.len()).map(width).collect();
+    let widths: Vec<usize> = header.iter().enumerate().map(width).collect();
     let line = |left: &str, middle: &str, right: &str| {
         let bars: Vec<String> = widths.iter().map(|width| "─".repeat(width + 2)).collect();
         format!("{left}{}{right}\n", bars.join(middle))
     };
+    let row = |cells: Vec<String>| format!("│{}│\n", cells.join("│"));
     let mut text = line("┌", "┬", "┐");
-    let head: Vec<String> =
-        header.iter().zip(&widths).map(|(name, width)| format!(" {name:^width$} ")).collect();
-    let _written = writeln!(text, "│{}│", head.join("│"));
+    text += &row(header.iter().zip(&widths).map(|(name, width)| format!(" {name:^width$} ")).collect());
     text += &line("├", "┼", "┤");
-    for row in &rows {
-        let cells: Vec<String> =
-            row.iter().zip(&widths).map(|((_, value), width)| format!(" {value:<width$} ")).collect();
-        let _written = writeln!(text, "│{}│", cells.join("│"));
+    for cells in rows {
+        text += &row(cells.iter().zip(&widths).map(|(value, width)| format!(" {value:<width$} ")).collect());
     }
     text + &line("└", "┴", "┘")
 }

@@ -102,13 +102,41 @@ fn what_denies_a_live_request_is_an_error_here() {
 }
 
 #[test]
-fn a_profile_tells_times_and_lines() {
-    let outcome = evaluated("data.postern.decision", Some("{}"), &["--profile"]);
-    let given: Value = serde_json::from_str(&outcome.out).unwrap();
+fn a_profile_tells_how_often_and_how_long_as_opa_does() {
+    let input = Some(r#"{"caller": {"id": "clerk"}, "now": 5}"#);
+    let asked = |more: &[&str]| evaluated("data.postern.decision", input, more);
+    let given: Value = serde_json::from_str(&asked(&["--profile"]).out).unwrap();
     assert!(given["metrics"]["timer_rego_query_eval_ns"].as_u64().is_some_and(|nanos| nanos > 0));
-    let rows: Vec<&Value> =
-        given["profile"].as_array().unwrap().iter().map(|line| &line["location"]["row"]).collect();
-    assert_eq!(rows, [3, 5]);
+    let lines = given["profile"].as_array().unwrap();
+    let by_time: Vec<u64> = lines.iter().map(|line| line["total_time_ns"].as_u64().unwrap()).collect();
+    assert!(by_time.is_sorted_by(|one, next| one >= next) && by_time.iter().all(|time| *time > 0), "{given}");
+    let mut places: Vec<(&str, u64, u64)> = lines
+        .iter()
+        .map(|line| {
+            let place = &line["location"];
+            let name = place["file"].as_str().unwrap().rsplit('/').next().unwrap();
+            (name, place["row"].as_u64().unwrap(), line["num_eval"].as_u64().unwrap())
+        })
+        .collect();
+    places.sort_unstable();
+    // The query; the value of the rule and its one statement, which stand on one line.
+    assert_eq!(places, [("", 1, 1), ("main.rego", 5, 2)]);
+
+    let first = asked(&["--profile-limit", "1", "--profile-sort", "num_eval", "--format", "pretty"]).out;
+    let rows: Vec<&str> =
+        first.lines().filter(|line| line.contains("main.rego") || line.contains("data.")).collect();
+    assert!(matches!(rows.as_slice(), [row] if row.contains("main.rego:5")), "{first}");
+    assert!(first.contains("│ Num Eval │") && first.contains("│ timer_rego_query_eval_ns"), "{first}");
+    assert_eq!(asked(&["--profile-sort", "num_redo"]).exit, Exit::Usage);
+}
+
+#[test]
+fn the_lines_that_were_gone_through_are_told_as_opa_does() {
+    let outcome = evaluated("data.postern.decision", Some("{}"), &["--coverage", "--metrics"]);
+    let given: Value = serde_json::from_str(&outcome.out).unwrap();
+    assert!(given["metrics"].is_object(), "{given}");
+    assert_eq!(given["coverage"]["covered_lines"], 2, "{given}");
+    assert!(given.get("profile").is_none());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use postern_policy::{Case, Coverage, Test, TestOutcome, TestReport};
 
 use crate::command::reasons::printable;
 
-use super::machine::{percent, ranges};
+use super::super::covered::{percent, ranges};
 use super::print::{self, Paint};
 use super::{Counts, groups};
 

@@ -1,0 +1,167 @@
+//! Flags of `opa` that no verb here takes, each with what takes its place: who types one is told, and so is the page.
+
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+
+/// A flag of `opa`: its long name, its letter if it has one, the verbs that have it, and what to do here.
+struct Flag {
+    long: &'static str,
+    letter: Option<char>,
+    verbs: &'static [&'static str],
+    instead: &'static str,
+}
+
+/// Short: the table below is long.
+const fn flag(
+    long: &'static str,
+    letter: Option<char>,
+    verbs: &'static [&'static str],
+    instead: &'static str,
+) -> Flag {
+    Flag { long, letter, verbs, instead }
+}
+
+const V1: &str = "Rego v1, which `opa fmt --v0-v1 --write` makes of v0";
+const SCHEMA: &str = "nothing: policies are always checked by the schemas of `postern policy schema`, which `opa check --schema` takes too";
+const BUILTINS: &str = "nothing: the builtins are those of `proxy/docs/reference/builtins.md`, always";
+const ONE: &str = "nothing: there is one engine, the one that decides";
+const PARTIAL: &str = "nothing: there is no partial evaluation; give the whole input with `--input`";
+const EXPLAIN: &str =
+    "`postern why`, or `postern explain` for a recorded decision: rules, statements and values";
+const NAMES: &str = "full names in the query: `data.postern.decision`";
+const BENCH: &str = "`postern policy bench`";
+const MEASURED: &str = "nothing: the same figures are always told; allocations are not counted";
+const FILES: &str = "a key in a file, which `--signing-key` names: there are no plugins";
+const WASM: &str = "nothing: a bundle holds Rego as it was written";
+const RUNS: &str = "nothing: lines are those that were gone through";
+
+#[rustfmt::skip]
+const FLAGS: &[Flag] = &[
+    flag("annotations", Some('a'), &["inspect"], "`opa inspect --annotations`: a load reads no more of them than `custom.contact`"),
+    flag("benchmem", None, &["bench", "test"], MEASURED),
+    flag("bench", None, &["test"], BENCH),
+    flag("capabilities", None, &["check", "test", "eval", "build"], BUILTINS),
+    flag("config-file", Some('c'), &["bench"], "`--data`: only a policy is measured, not a configuration"),
+    flag("count", None, &["eval"], "`postern policy bench --count`"),
+    flag("count", None, &["test"], "`postern policy bench`, for how long a query takes: tests come out the same each time"),
+    flag("coverage-runs", None, &["test", "eval"], RUNS),
+    flag("debug", None, &["build"], "`postern policy check`: nothing is rewritten, so that there is nothing to tell of it"),
+    flag("disable-early-exit", None, &["eval"], ONE),
+    flag("disable-indexing", None, &["eval"], "nothing: the engine has no index"),
+    flag("disable-inlining", None, &["eval"], PARTIAL),
+    flag("e2e", None, &["bench"], "a load generator before a running Postern: requests are measured there, decisions here"),
+    flag("entrypoint", Some('e'), &["eval"], "the query itself: `data.postern.decision`"),
+    flag("exclude-files-verify", None, &["build"], "`postern policy inspect --exclude-files-verify`: a build verifies nothing"),
+    flag("explain", None, &["test", "eval"], EXPLAIN),
+    flag("follow-symlinks", None, &["build"], "nothing: links in a folder are followed, always"),
+    flag("import", None, &["eval", "bench"], NAMES),
+    flag("instrument", None, &["eval"], "`--profile` and `--metrics`"),
+    flag("metrics", None, &["bench"], MEASURED),
+    flag("nondeterminstic-builtins", None, &["eval"], PARTIAL),
+    flag("optimize", Some('O'), &["eval", "build"], "nothing: what is served is what was written; `postern policy check` names what is dear"),
+    flag("optimize-store-for-read-speed", None, &["eval", "bench"], "nothing: data is held as it is read"),
+    flag("package", None, &["eval", "bench"], NAMES),
+    flag("parallel", Some('p'), &["test"], "nothing: tests run one after another"),
+    flag("partial", Some('p'), &["eval", "bench"], PARTIAL),
+    flag("partial-namespace", None, &["build"], PARTIAL),
+    flag("plan-addons", None, &["build"], WASM),
+    flag("pretty-limit", None, &["eval"], "nothing: no output is cut off"),
+    flag("prune-unused", None, &["build"], "`--ignore`, which leaves files out"),
+    flag("schema", Some('s'), &["check", "test", "eval", "bench"], SCHEMA),
+    flag("shallow-inlining", None, &["eval"], PARTIAL),
+    flag("show-builtin-errors", None, &["eval"], "nothing: the first error of a builtin ends the answer, as it ends a decision"),
+    flag("shutdown-grace-period", None, &["bench"], "a load generator before a running Postern"),
+    flag("shutdown-wait-period", None, &["bench"], "a load generator before a running Postern"),
+    flag("signing-plugin", None, &["build", "sign"], FILES),
+    flag("strict", Some('S'), &["eval"], "`postern policy check --strict`, and `opa check --strict` for unused names"),
+    flag("target", Some('t'), &["test", "eval", "build", "bench"], ONE),
+    flag("unknowns", Some('u'), &["eval", "bench"], PARTIAL),
+    flag("v0-compatible", None, &["check", "test", "eval", "build", "inspect", "bench"], V1),
+    flag("v0-v1", None, &["check"], V1),
+    flag("var-values", None, &["test", "eval"], EXPLAIN),
+    flag("verification-key", None, &["build"], "`postern policy inspect --verification-key`: a build verifies nothing"),
+    flag("wasm-include-print", None, &["build"], WASM),
+];
+
+/// What to do in place of a flag that this verb does not know; none where `opa` does not know it either.
+pub(in crate::command) fn instead(verb: &OsStr, unknown: &str) -> Option<String> {
+    let verb = verb.to_str()?;
+    let name = unknown.trim_start_matches('-').split('=').next()?;
+    let letter = name.chars().next().filter(|_| name.chars().count() == 1);
+    let meant = |flag: &&Flag| flag.long == name || (letter.is_some() && flag.letter == letter);
+    let flag = FLAGS.iter().filter(|flag| flag.verbs.contains(&verb)).find(meant)?;
+    Some(format!("--{} is a flag of `opa {verb}`; here it takes {}", flag.long, flag.instead))
+}
+
+/// The page of the reference.
+pub(in crate::command) fn page() -> String {
+    let mut text = String::from(BEGIN);
+    for flag in FLAGS {
+        let letter = flag.letter.map_or_else(String::new, |letter| format!(", `-{letter}`"));
+        let verbs = flag.verbs.join(", ");
+        let _written = writeln!(text, "| `--{}`{letter} | {verbs} | {} |", flag.long, flag.instead);
+    }
+    text
+}
+
+const BEGIN: &str = "\
+<!-- Generated by `cargo x docs` from proxy/src/command/policy/opa.rs: do not edit. -->
+# Flags of opa that are not here
+
+`postern policy check`, `test`, `eval`, `build`, `sign`, `inspect` and `bench` take the flags of `opa` under the same names and
+with the same meaning, except these; each is refused with what takes its place. A test holds this against the real `opa`.
+
+Under the same name, another meaning:
+
+* `check --strict` lets warnings fail, which are of what is dear; OPA's looks for unused names and old words.
+* `--format` has `junit` and no `gobench` for `test`, no `source` for `eval`; of `build` it says how it is told what was built.
+* `--max-errors` is 0, all of them, where OPA's is 10.
+* `--signing-key` is always a file, never the secret itself.
+* `bench` without `QUERY` asks `data.postern.decision`; without `-i` what is said in its help.
+
+| flag | of | in its place |
+|---|---|---|
+";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+    use crate::command::{Cli, Exit, main};
+
+    #[test]
+    fn who_types_a_flag_of_opa_is_told_what_to_do_here() {
+        for (words, said) in [
+            (
+                &["eval", "--partial", "1"][..],
+                "--partial is a flag of `opa eval`; here it takes nothing: there is no",
+            ),
+            (&["eval", "-O=1", "1"], "--optimize"),
+            (&["check", "--capabilities=c.json", "x"], "--capabilities"),
+            (&["test", "-p", "4", "x"], "--parallel"),
+            (&["bench", "-p", "1"], "--partial"),
+            (&["build", "-t", "wasm", "x"], "--target"),
+        ] {
+            let outcome = main(["postern", "policy"].iter().chain(words).map(std::ffi::OsString::from));
+            assert_eq!((outcome.exit, outcome.out.as_str()), (Exit::Usage, ""), "{words:?}");
+            assert!(outcome.err.contains(said), "{words:?}: {}", outcome.err);
+        }
+        // What neither knows is clap's to say.
+        let outcome = main(["postern", "policy", "eval", "--patial", "1"].map(std::ffi::OsString::from));
+        assert!(outcome.err.contains("--patial") && !outcome.err.contains("opa eval"), "{}", outcome.err);
+    }
+
+    #[test]
+    fn no_flag_that_is_taken_is_called_another() {
+        let command = Cli::command();
+        let policy = command.find_subcommand("policy").unwrap();
+        for flag in FLAGS {
+            for verb in flag.verbs {
+                let ours = policy.find_subcommand(verb).unwrap();
+                let taken = |argument: &clap::Arg| argument.get_long() == Some(flag.long);
+                assert!(!ours.get_arguments().any(taken), "{verb} --{}", flag.long);
+            }
+        }
+    }
+}
