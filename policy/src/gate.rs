@@ -82,13 +82,7 @@ pub(crate) fn after_parsing(
     let nodes = depth::nodes(modules, &names);
     packages::check(modules, &names, &nodes, problems);
     mocks::check(modules, &names, problems);
-    shapes::check(
-        modules,
-        &names,
-        &nodes,
-        !matches!(purpose, Purpose::Queries | Purpose::Profile),
-        problems,
-    );
+    shapes::check(modules, &names, &nodes, !matches!(purpose, Purpose::Queries | Purpose::Profile), problems);
     let before = problems.len();
     depth::check(&nodes, &names, problems);
     // It goes as deep as the text.

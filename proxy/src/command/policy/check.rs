@@ -336,8 +336,7 @@ mod tests {
             let config = configured(folder.path(), route);
             let admission = Admission { config: Some(config.clone()), ..Admission::default() };
             let paths = vec![folder.path().join("policy")];
-            let checked =
-                check(&Arguments { paths, admission, bundle: false, strict: false, format: Format::Pretty });
+            let checked = check(&Arguments { paths, admission, ..plain() });
             let config = crate::config::load(&config).unwrap();
             let loaded = load::load(&config.policy, load::Bundles::new());
             assert_eq!(
