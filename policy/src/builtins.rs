@@ -19,6 +19,7 @@ mod hash;
 mod index;
 mod json;
 mod jwt;
+mod letters;
 mod member;
 mod metadata;
 mod numbers;
@@ -29,6 +30,7 @@ mod regex;
 mod render;
 mod replace;
 mod segments;
+mod semver;
 pub(crate) mod signatures;
 mod split;
 mod sprintf;
@@ -98,7 +100,7 @@ const TABLE: &[(&str, By)] = &[
     ("array.concat", By::Guard(weigh::linear)),
     ("array.flatten", By::Added(1, array::flatten)),
     ("array.reverse", By::Guard(weigh::linear)),
-    ("array.slice", By::Guard(weigh::linear)),
+    ("array.slice", By::Guard(numbers::small_places)),
     ("base64.decode", By::Ours(base64::decode)),
     ("base64.encode", By::Guard(weigh::linear)),
     ("base64.is_valid", By::Ours(base64::is_valid)),
@@ -120,7 +122,7 @@ const TABLE: &[(&str, By)] = &[
     ("ceil", By::Guard(numbers::not_nearly_zero)),
     ("concat", By::Ours(concat::concat)),
     ("contains", By::Guard(weigh::linear)),
-    ("count", By::Engine),
+    ("count", By::Ours(count::length)),
     ("crypto.hmac.equal", By::Added(2, hash::equal)),
     ("crypto.hmac.md5", By::Refused(NO_MD5)),
     ("crypto.hmac.sha1", By::Added(2, hash::hmac_sha1)),
@@ -194,7 +196,7 @@ const TABLE: &[(&str, By)] = &[
     ("json.remove", By::Ours(paths::remove)),
     ("json.unmarshal", By::Guard(weigh::linear)),
     ("json.verify_schema", By::Refused("rules that test the members")),
-    ("lower", By::Guard(weigh::linear)),
+    ("lower", By::Ours(letters::lower)),
     ("max", By::Guard(weigh::linear)),
     ("min", By::Guard(weigh::linear)),
     ("net.cidr_contains", By::Ours(cidr::contains)),
@@ -233,8 +235,8 @@ const TABLE: &[(&str, By)] = &[
     ("rego.parse_module", By::Refused("data that is prepared: a policy does not read policies")),
     ("replace", By::Ours(replace::replace)),
     ("round", By::Engine),
-    ("semver.compare", By::Guard(weigh::linear)),
-    ("semver.is_valid", By::Guard(weigh::linear)),
+    ("semver.compare", By::Ours(semver::compare)),
+    ("semver.is_valid", By::Ours(semver::is_valid)),
     ("set_diff", By::Refused(OLD)),
     ("sort", By::Guard(weigh::linear)),
     ("spiffe.matches", By::Added(2, segments::id_matches)),
@@ -248,7 +250,7 @@ const TABLE: &[(&str, By)] = &[
     ("strings.render_template", By::Added(2, render::render_template)),
     ("strings.replace_n", By::Ours(replace::replace_n)),
     ("strings.reverse", By::Guard(weigh::linear)),
-    ("substring", By::Guard(weigh::linear)),
+    ("substring", By::Guard(numbers::small_places)),
     ("sum", By::Guard(weigh::linear)),
     ("time.add_date", By::Ours(add_date::add_date)),
     ("time.clock", By::Engine),
@@ -261,7 +263,7 @@ const TABLE: &[(&str, By)] = &[
     ("time.parse_rfc3339_ns", By::Ours(time_parse::parse_rfc3339_ns)),
     ("time.weekday", By::Engine),
     ("time.within", By::Added(1, window::within)),
-    ("to_number", By::Guard(weigh::linear)),
+    ("to_number", By::Guard(numbers::no_blanks)),
     ("trace", By::Engine),
     ("trim", By::Guard(weigh::product)),
     ("trim_left", By::Guard(weigh::product)),
@@ -273,7 +275,7 @@ const TABLE: &[(&str, By)] = &[
     ("union", By::Guard(weigh::deep)),
     ("units.parse", By::Guard(units::small_exponent)),
     ("units.parse_bytes", By::Guard(units::small_exponent)),
-    ("upper", By::Guard(weigh::linear)),
+    ("upper", By::Ours(letters::upper)),
     ("urlquery.decode", By::Ours(urlquery::decode)),
     ("urlquery.decode_object", By::Ours(urlquery::decode_object)),
     ("urlquery.encode", By::Guard(weigh::linear)),

@@ -641,10 +641,23 @@ fn what_the_engine_would_answer_otherwise_is_refused_in_heads_and_statements() {
         ("y := 1\nx if { some y; y = 2 }", "y", "is a rule too"),
         ("x := {\"a\": input.route, \"a\": 1}", "a", "stands twice"),
         ("x if {\n\t1 | input.now\n\t2 > 1\n}", "|", "begins a body"),
+        ("x if {\n\tsome y\n\t-1 = y\n}", "-", "begins a line after `some`"),
+        ("y := 1\nx if { every z in [2] { [y, _] := [z, 1]; y }; y == 1 }", "y", "behind `every`"),
+        ("f(a) := a\nx if { not f(y); some y in [1] }", "y", "before the statement that declares it"),
+        ("f(a) := a\nx if { f(1); f := 1 }", "f", "before the statement that declares it"),
+        ("x if { print(data.postern.y[i]) }\ny := [1]", "i", "OPA calls it unsafe"),
     ] {
         let problems = load(body, &[]).err().unwrap_or_else(|| panic!("loaded: {body}"));
         let found = problems.iter().find(|problem| problem.why.contains(why));
         let found = found.unwrap_or_else(|| panic!("{body}: {problems:?}"));
         assert_eq!(found.construct, name, "{found}");
+    }
+    for body in [
+        "x if { some y\n\t[-1][_] = y\n}",
+        "x if { y := 1; z := [a | some a in [y]]; print(y, z) }",
+        "x if { z := [y | some y in [2]]; some y in z }",
+        "f(y) if { z := y + 1; every y in [z] { y > 1 } }",
+    ] {
+        load(body, &[]).unwrap();
     }
 }

@@ -104,13 +104,10 @@ pub enum Ours {
 pub enum Verdict {
     /// The same value, or undefined for both.
     Same,
-    /// The same but for the last digits of a fraction, or how a number is written in a text.
-    Near,
+    /// The same but for a difference that the page of differences names.
+    Allowed(Allowed),
     /// Neither gives an answer.
     BothFail,
-    /// The same as OPA's without strict builtin errors, as it runs by default: the two differ in what they evaluate
-    /// first, and one came by the error.
-    Lenient,
     /// Postern denies where OPA answers, by kind.
     Stricter(String),
     /// Postern refuses at load, by name, what OPA loads.
@@ -121,9 +118,42 @@ pub enum Verdict {
     Differs(String),
 }
 
+/// What may differ, the least first; each is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Allowed {
+    /// The last digits of a fraction: OPA has 64 bits of it, the engine 53.
+    Digits,
+    /// How a number is written in a text or a name: OPA keeps `1.0`.
+    Spelling,
+    /// Two members of a comprehension contradict each other, which OPA comes by and the engine, in its order, does not.
+    Conflict,
+    /// OPA fails by a fault of its own, one of [`OPAS_OWN`].
+    Theirs,
+    /// Postern answers as OPA does without strict builtin errors, as it runs by default: the two differ in what they
+    /// evaluate first, and one came by the error.
+    Lenient,
+}
+
+impl Allowed {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Digits => "last digits of a fraction",
+            Self::Spelling => "how a number is written in a text",
+            Self::Conflict => "a conflict that OPA alone comes by",
+            Self::Theirs => "OPA's own fault",
+            Self::Lenient => "as OPA without strict builtin errors",
+        }
+    }
+}
+
 fn differs(how: &str) -> Verdict {
     Verdict::Differs(how.to_owned())
 }
+
+/// Words of the errors that OPA comes to where a policy gives it no reason: a comprehension that reads a variable before
+/// OPA has bound it, and `json.filter` of an object that holds an object of data.
+const OPAS_OWN: [&str; 2] = ["that requires evaluation", "invalid object value type"];
+const CONTRADICTS: &str = "object keys must be unique";
 
 /// Whether OPA should be asked again without strict builtin errors.
 pub fn strict_error(ours: &Ours, theirs: &Theirs) -> bool {
@@ -149,14 +179,20 @@ pub fn judge(ours: &Ours, theirs: &Theirs) -> Verdict {
         (Ours::Value(_), Theirs::Refused { code, message }) => {
             Verdict::Differs(format!("answers what OPA does not load: {}", class(code, message)))
         }
+        (_, Theirs::Error { message, .. }) if OPAS_OWN.iter().any(|own| message.contains(own)) => {
+            Verdict::Allowed(Allowed::Theirs)
+        }
+        (_, Theirs::Error { message, .. }) if message.contains(CONTRADICTS) => {
+            Verdict::Allowed(Allowed::Conflict)
+        }
         (Ours::Undefined, Theirs::Error { .. }) => differs("undefined where OPA fails"),
         (Ours::Value(_), Theirs::Error { .. }) => differs("answers where OPA fails"),
         (Ours::Undefined, Theirs::Undefined) => Verdict::Same,
         (Ours::Value(_), Theirs::Undefined) => differs("a value where OPA has none"),
         (Ours::Undefined, Theirs::Value(_)) => differs("undefined where OPA has a value"),
         (Ours::Value(ours), Theirs::Value(theirs)) => match same(ours, theirs) {
-            Some(false) => Verdict::Same,
-            Some(true) => Verdict::Near,
+            Some(None) => Verdict::Same,
+            Some(Some(allowed)) => Verdict::Allowed(allowed),
             None => differs("another value"),
         },
     }
@@ -169,50 +205,36 @@ fn class(code: &str, message: &str) -> String {
     format!("{code}: {}", words.take(6).collect::<Vec<_>>().join(" "))
 }
 
-/// Whether two values are equal but for the last digits of fractions, and whether these differ.
-fn same(one: &Json, other: &Json) -> Option<bool> {
+/// Whether two values are equal, and what they differ in where that is allowed; none where they are not.
+fn same(one: &Json, other: &Json) -> Option<Option<Allowed>> {
     match (one, other) {
         (Json::Number(one), Json::Number(other)) => {
             if decimal(one).is_some() && decimal(one) == decimal(other) {
-                return Some(false);
+                return Some(None);
             }
             let (one, other): (f64, f64) = (one.parse().ok()?, other.parse().ok()?);
-            ((one - other).abs() <= 4.0 * f64::EPSILON * one.abs()).then_some(true)
+            ((one - other).abs() <= 4.0 * f64::EPSILON * one.abs()).then_some(Some(Allowed::Digits))
         }
-        // Sets are written as lists, in an order of kinds that the two do not share for sets beside objects.
-        (Json::List(one), Json::List(other))
-            if one != other && mixed(one) && ordered(one) == ordered(other) =>
-        {
-            Some(true)
+        (Json::List(one), Json::List(other)) if one.len() == other.len() => {
+            one.iter().zip(other).try_fold(None, |worst, (one, other)| Some(worst.max(same(one, other)?)))
         }
-        (Json::List(one), Json::List(other)) if one.len() == other.len() => one
-            .iter()
-            .zip(other)
-            .map(|(one, other)| same(one, other))
-            .try_fold(false, |near, next| Some(near | next?)),
         (Json::Object(one), Json::Object(other)) if one.len() == other.len() => {
-            one.iter().try_fold(false, |near, (name, one)| {
-                let (spelled, other) = match other.get(name) {
-                    Some(other) => (false, other),
-                    None => (true, other.iter().find(|(other, _)| alike(name, other))?.1),
+            one.iter().try_fold(None, |worst: Option<Allowed>, (name, one)| {
+                let (name, other) = match other.get(name) {
+                    Some(other) => (None, other),
+                    None => (
+                        Some(Allowed::Spelling),
+                        other.iter().find(|(other, _)| alike(name, &unescaped(other)))?.1,
+                    ),
                 };
-                Some(near | spelled | same(one, other)?)
+                Some(worst.max(name).max(same(one, other)?))
             })
         }
-        (Json::Text(one), Json::Text(other)) if one != other => alike(one, other).then_some(true),
-        _ => (one == other).then_some(false),
+        (Json::Text(one), Json::Text(other)) if one != other => {
+            alike(one, other).then_some(Some(Allowed::Spelling))
+        }
+        _ => (one == other).then_some(None),
     }
-}
-
-fn mixed(items: &[Json]) -> bool {
-    items.iter().any(|item| matches!(item, Json::List(_)))
-        && items.iter().any(|item| matches!(item, Json::Object(_)))
-}
-
-fn ordered(items: &[Json]) -> Vec<String> {
-    let mut written: Vec<String> = items.iter().map(ToString::to_string).collect();
-    written.sort();
-    written
 }
 
 /// Whether two texts differ in nothing but how the numbers in them are written: OPA keeps `1.0`, the engine writes `1`.
@@ -222,6 +244,12 @@ fn alike(one: &str, other: &str) -> bool {
         && one.iter().zip(&other).all(|(one, other)| {
             one == other || same(&Json::Number(one.clone()), &Json::Number(other.clone())).is_some()
         })
+}
+
+/// A name without the escapes that OPA writes in names that are lists.
+fn unescaped(name: &str) -> String {
+    let signs = [("<", "003c"), (">", "003e"), ("&", "0026"), ("\u{2028}", "2028"), ("\u{2029}", "2029")];
+    signs.iter().fold(name.to_owned(), |name, (sign, code)| name.replace(&format!("\\u{code}"), sign))
 }
 
 /// Numbers, and the single characters between them.
@@ -270,12 +298,13 @@ mod tests {
     fn values_are_equal_by_what_they_are_and_not_by_how_they_are_written() {
         let same =
             |one: &str, other: &str| super::same(&Json::parse(one).unwrap(), &Json::parse(other).unwrap());
-        assert_eq!(same("[1.0, {\"a\": 1e3}]", "[1,{\"a\":1000}]"), Some(false));
-        assert_eq!(same("-0.0", "0"), Some(false));
-        assert_eq!(same("0.3", "0.30000000000000004"), Some(true));
-        assert_eq!(same("12345678901234567891", "12345678901234567892"), Some(true));
-        assert_eq!(same("\"a 1.0, -2e3\"", "\"a 1, -2000\""), Some(true));
-        assert_eq!(same("{\"1.0\": 1}", "{\"1\": 1}"), Some(true));
+        assert_eq!(same("[1.0, {\"a\": 1e3}]", "[1,{\"a\":1000}]"), Some(None));
+        assert_eq!(same("-0.0", "0"), Some(None));
+        assert_eq!(same("0.3", "0.30000000000000004"), Some(Some(Allowed::Digits)));
+        assert_eq!(same("12345678901234567891", "12345678901234567892"), Some(Some(Allowed::Digits)));
+        assert_eq!(same("\"a 1.0, -2e3\"", "\"a 1, -2000\""), Some(Some(Allowed::Spelling)));
+        assert_eq!(same("{\"1.0\": 1}", "{\"1\": 1}"), Some(Some(Allowed::Spelling)));
+
         assert_eq!(same("\"a 1.0\"", "\"b 1\""), None);
         assert_eq!(same("\"10\"", "\"1\""), None);
         assert_eq!(same("1", "1.001"), None);

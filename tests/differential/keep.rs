@@ -42,8 +42,7 @@ fn written(name: &str, case: &Case, asked: &Asked) -> Value {
     written["was"] = match &asked.ours {
         Ours::Value(value) => json(value),
         Ours::Undefined => json!("undefined"),
-        Ours::Error { detail, .. } | Ours::Broken(detail) => json!(detail),
-        Ours::Refused { detail, .. } => json!(detail),
+        Ours::Error { detail, .. } | Ours::Refused { detail, .. } | Ours::Broken(detail) => json!(detail),
     };
     written
 }

@@ -8,8 +8,8 @@ use crate::generate::Case;
 use crate::run::Asked;
 
 /// Columns of the tables.
-const COLUMNS: [&str; 8] =
-    ["same", "both fail", "digits", "by default", "stricter", "refused", "laxer at load", "DIFFERS"];
+const COLUMNS: [&str; 7] =
+    ["same", "both fail", "allowed", "stricter", "refused", "laxer at load", "DIFFERS"];
 
 #[derive(Debug, Default)]
 pub struct Report {
@@ -17,10 +17,12 @@ pub struct Report {
     pub answers: u64,
     /// Of these were values, on both sides.
     pub values: u64,
-    /// Cases that OPA gave no answer to.
+    /// Cases that OPA gave no answer to, twice.
     pub lost: u64,
-    totals: [u64; 8],
-    shapes: BTreeMap<&'static str, [u64; 8]>,
+    /// Answers that were late, and cases that OPA gave no answer to, asked again: the machine was busy.
+    pub again: u64,
+    totals: [u64; COLUMNS.len()],
+    shapes: BTreeMap<&'static str, [u64; COLUMNS.len()]>,
     /// How often what was said, under each column but the first two.
     causes: BTreeMap<(usize, String), u64>,
 }
@@ -29,12 +31,11 @@ const fn column(verdict: &Verdict) -> usize {
     match verdict {
         Verdict::Same => 0,
         Verdict::BothFail => 1,
-        Verdict::Near => 2,
-        Verdict::Lenient => 3,
-        Verdict::Stricter(_) => 4,
-        Verdict::Refused(_) => 5,
-        Verdict::Laxer(_) => 6,
-        Verdict::Differs(_) => 7,
+        Verdict::Allowed(_) => 2,
+        Verdict::Stricter(_) => 3,
+        Verdict::Refused(_) => 4,
+        Verdict::Laxer(_) => 5,
+        Verdict::Differs(_) => 6,
     }
 }
 
@@ -50,7 +51,8 @@ pub fn cause(asked: &Asked) -> String {
             Theirs::Error { code, message } => format!("{how}: {code} {}", words(message)),
             _ => how.clone(),
         },
-        _ => String::new(),
+        Verdict::Allowed(allowed) => allowed.name().to_owned(),
+        Verdict::Same | Verdict::BothFail => String::new(),
     }
 }
 
@@ -74,9 +76,10 @@ impl Report {
         for one in asked {
             let column = column(&one.verdict);
             self.answers += 1;
+            self.again += u64::from(one.late);
             self.values += u64::from(matches!((&one.ours, &one.theirs), (Ours::Value(_), Theirs::Value(_))));
             self.totals[column] += 1;
-            if column > 3 {
+            if column > 1 {
                 *self.causes.entry((column, cause(one))).or_default() += 1;
             }
             for shape in case.shapes.get(&one.rule).into_iter().flatten() {
@@ -86,16 +89,17 @@ impl Report {
     }
 
     pub const fn differs(&self) -> u64 {
-        self.totals[7]
+        self.totals[6]
     }
 
     pub fn line(&self) -> String {
         let parts: Vec<String> =
             COLUMNS.iter().zip(&self.totals).map(|(name, many)| format!("{name} {many}")).collect();
         format!(
-            "{} cases ({} not compared), {} answers ({} values): {}",
+            "{} cases ({} not compared, {} asked again), {} answers ({} values): {}",
             self.cases,
             self.lost,
+            self.again,
             self.answers,
             self.values,
             parts.join(", ")
@@ -109,7 +113,7 @@ impl Report {
             COLUMNS.join(" | "),
             "--:|".repeat(COLUMNS.len() + 1)
         );
-        let row = |out: &mut String, name: &str, columns: &[u64; 8]| {
+        let row = |out: &mut String, name: &str, columns: &[u64; COLUMNS.len()]| {
             let all: u64 = columns.iter().sum();
             let columns: Vec<String> = columns.iter().map(ToString::to_string).collect();
             writeln!(out, "| {name} | {all} | {} |", columns.join(" | ")).expect("a text takes all");
@@ -118,7 +122,7 @@ impl Report {
             row(&mut out, shape, columns);
         }
         row(&mut out, "all", &self.totals);
-        for (number, name) in COLUMNS.iter().enumerate().skip(4) {
+        for (number, name) in COLUMNS.iter().enumerate().skip(2) {
             let mut causes: Vec<_> =
                 self.causes.iter().filter(|((column, _), _)| *column == number).collect();
             causes.sort_by_key(|(_, many)| std::cmp::Reverse(**many));

@@ -1,4 +1,5 @@
-//! `strings.count(text, part)`: the engine's counts overlapping parts, and panics on an empty one.
+//! `strings.count(text, part)`: the engine's counts overlapping parts, and panics on an empty one. `count(value)`: of
+//! text, the engine counts a character beyond 16 bits twice.
 
 use regorus::Value;
 
@@ -14,4 +15,15 @@ pub(super) fn count(args: &[Value]) -> Result<Value, Fail> {
     }
     weigh::linear(args)?;
     Ok(Value::from(search.matches(part).count()))
+}
+
+/// How many members a collection has, or characters a text.
+pub(super) fn length(args: &[Value]) -> Result<Value, Fail> {
+    Ok(Value::from(match args {
+        [Value::Array(items)] => items.len(),
+        [Value::Set(items)] => items.len(),
+        [Value::Object(members)] => members.len(),
+        [Value::String(text)] => text.chars().count(),
+        _ => return Err(Fail::Argument("takes a list, a set, an object or text")),
+    }))
 }

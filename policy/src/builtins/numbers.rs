@@ -75,6 +75,21 @@ pub(super) fn not_nearly_zero(args: &[Value]) -> Result<(), Fail> {
     }
 }
 
+/// `substring` and `array.slice`: the engine takes places beyond 64 bits, where OPA fails.
+pub(super) fn small_places(args: &[Value]) -> Result<(), Fail> {
+    weigh::linear(args)?;
+    let (_, places) = args.split_first().ok_or(Fail::Argument("takes a value and places"))?;
+    places.iter().try_for_each(|place| whole(place).map(drop))
+}
+
+/// `to_number`: the engine reads past the blanks around a number.
+pub(super) fn no_blanks(args: &[Value]) -> Result<(), Fail> {
+    weigh::linear(args)?;
+    let blank = |text: &str| text.trim().len() < text.len();
+    let blanks = args.iter().any(|arg| arg.as_string().is_ok_and(|text| blank(text)));
+    if blanks { Err(Fail::Argument("takes a number without blanks around it")) } else { Ok(()) }
+}
+
 /// `product`: lets through factors whose digits together are at most ten thousand.
 pub(super) fn small_product(args: &[Value]) -> Result<(), Fail> {
     weigh::linear(args)?;

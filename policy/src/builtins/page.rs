@@ -106,7 +106,8 @@ None of OPA's own test cases is answered differently in silence. What is known t
 * `with` replaces functions and the engine's builtins in tests alone; those that are marked “added” it does not replace.
 * `floor` and `ceil` of a fraction between -1 and 0, which OPA rounds to 0 and 1, and `replace` of an empty part in text
   beyond ASCII, which OPA cuts in pieces, are errors.
-* `sprintf` of a verb that does not fit its argument is an error, except `%s` of a number, which is noted as in OPA.
+* `sprintf` of a verb that does not fit its argument is an error, except `%s` of a number, which is noted as in OPA. Such are
+  `%f` and `%e` of a whole number, also where it was written as a fraction.
 * `rego.metadata.rule()` and `rego.metadata.chain()` give what OPA's compiler puts in their place, at most 4 KiB each. Refused
   at load where they are called: a day in `custom` or `labels` without quotes, a whole number beyond 64 bits there, a
   related resource with something unescaped, a schema's reference other than names with dots between.
@@ -158,6 +159,7 @@ Of the commands:
 
 What is not refused, and differs:
 
+* `lower` and `upper` know the letters of Unicode 17, OPA those of Unicode 15.
 * How a number was written is not kept: `1.0`, `1e3` and `-0` are 1, 1000 and 0, as text too, and whole where OPA has a
   fraction (`sprintf(\"%d\", [1e3])`).
 * Arithmetic with fractions has the 53 bits of an IEEE double, where OPA has 64: `0.1 + 0.2 == 0.3` holds in OPA alone.
@@ -166,6 +168,11 @@ What is not refused, and differs:
 * An object with two computed members that turn out to have one name has another of their values.
 * An error of a builtin that the one comes by and the other does not, since they evaluate in another order: the answer is
   then the one that OPA gives without strict builtin errors, as it runs by default.
+
+* Where OPA errs: it goes twice through a set in which two computed members turn out the same; where the value of the
+  head is computed, a body that is `not true` or `true with …` alone holds; its server takes a text for the index of a
+  list of data, and its `json.filter` fails where it meets an object of data inside another; in the name of a member
+  that is a list or an object, it writes `<`, `>` and `&` as escapes.
 
 `cargo x differential` compares generated policies with the real `opa`.
 

@@ -106,6 +106,10 @@ impl Verb {
                     'x' => signed(number.is_positive(), &number.abs().format_hex(), ""),
                     _ => signed(number.is_positive(), &number.abs().format_big_hex(), ""),
                 })),
+            // Go notes these, unless they were written as fractions, which is not kept.
+            ('f' | 'F' | 'e' | 'E', Value::Number(number)) if number.is_integer() => {
+                Err(Fail::Argument("takes fractions for %f and %e: a whole number with %d or %v"))
+            }
             ('f' | 'F', Value::Number(_)) => {
                 Ok(self.number(&format!("{:.*}", self.precision.unwrap_or(6), float(value)?)))
             }
@@ -275,7 +279,7 @@ mod tests {
             ("%6s|%-6s|%.2s", r#"["ab", "ab", "abc"]"#, "    ab|ab    |ab"),
             ("%x %X %o %O %b", "[255, 255, 8, 8, 5]", "ff FF 10 0o10 101"),
             ("%x %q", r#"["abc", "a\"b\n"]"#, r#"616263 "a\"b\n""#),
-            ("%f %.2f %6.1f %e", "[1.5, 3.14159, 2.25, 1500]", "1.500000 3.14    2.2 1.500000e+03"),
+            ("%f %.2f %6.1f %e", "[1.5, 3.14159, 2.25, 1500.5]", "1.500000 3.14    2.2 1.500500e+03"),
             ("%c%%", "[233]", "é%"),
             ("%q %v", r#"["\u00a0é\u0007", ["\u2028\u0001"]]"#, r#""\u00a0é\a" ["\u2028\x01"]"#),
             (
@@ -297,6 +301,8 @@ mod tests {
             ("%d", "[]"),
             ("a", "[1]"),
             ("%d", "[1.5]"),
+            ("%.2f", "[5]"),
+            ("%e", "[5]"),
             ("%*d", "[1, 2]"),
         ] {
             assert!(matches!(answer(format, values), Err(Fail::Argument(_))), "{format}");

@@ -1,5 +1,5 @@
 //! `time.parse_ns` and `time.parse_rfc3339_ns`: the engine stops where the layout ends, OPA wants the whole text; and
-//! the engine has leap seconds.
+//! the engine has leap seconds, and small letters in RFC 3339.
 
 use regorus::Value;
 
@@ -27,7 +27,8 @@ pub(super) fn parse_ns(args: &[Value]) -> Result<Value, Fail> {
 pub(super) fn parse_rfc3339_ns(args: &[Value]) -> Result<Value, Fail> {
     let [time] = args else { return Err(WRONG) };
     weigh::linear(args)?;
-    if leaps(text(time)?) {
+    let written = text(time)?;
+    if leaps(written) || written.contains(['t', 'z']) {
         return Err(WRONG);
     }
     engines("time.parse_rfc3339_ns", args).ok_or(WRONG)

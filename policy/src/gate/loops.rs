@@ -24,7 +24,9 @@ pub(super) fn check(module: &Module, names: &Names, problems: &mut Vec<Problem>)
             Seen::Opens(stmts) => {
                 declared(stmts, &mut asked);
                 problems.extend(stmts.iter().flat_map(unified));
+                problems.extend(stmts.iter().flat_map(|stmt| redeclared(module, names, stmt)));
                 problems.extend(stmts.first().and_then(union));
+                problems.extend(stmts.windows(2).filter_map(minus));
                 problems.extend(hidden(module, names, stmts));
             }
             Seen::Object(object) => problems.extend(twice(object)),
@@ -112,6 +114,38 @@ fn in_every(stmt: &LiteralStmt, around: &[&str], found: &mut Vec<Problem>) {
     }
 }
 
+/// `every x in xs { y := x }` where a rule is called `y`: outside of the braces too OPA no longer knows the rule.
+fn redeclared(module: &Module, names: &Names, stmt: &LiteralStmt) -> Vec<Problem> {
+    let Literal::Every { query, .. } = &stmt.literal else { return Vec::new() };
+    let mut declared = Vec::new();
+    for stmt in &query.stmts {
+        match &stmt.literal {
+            Literal::Expr { expr, .. } => {
+                if let Expr::AssignExpr { op: AssignOp::ColEq, lhs, .. } = expr.as_ref() {
+                    vars(lhs, &mut declared);
+                }
+            }
+            Literal::SomeIn { key, value, .. } => {
+                key.iter().chain([value]).for_each(|pattern| vars(pattern, &mut declared));
+            }
+            Literal::SomeVars { .. } | Literal::NotExpr { .. } | Literal::Every { .. } => {}
+        }
+    }
+    let why = "is a rule too, which OPA does not find again behind `every`";
+    declared.retain(|name| names.defines_below(&names::resolve(module, &[name.text().to_owned()])));
+    declared.into_iter().map(|name| problem(name, name.text(), why, "another name")).collect()
+}
+
+/// The names in a pattern.
+fn vars<'a>(pattern: &'a Expr, found: &mut Vec<&'a Span>) {
+    match pattern {
+        Expr::Var { span, .. } => found.push(span),
+        Expr::Array { items, .. } => items.iter().for_each(|item| vars(item, found)),
+        Expr::Object { fields, .. } => fields.iter().for_each(|(_, _, value)| vars(value, found)),
+        _ => {}
+    }
+}
+
 /// `some x` where a rule of the package is called `x`: the engine goes on reading the rule.
 fn hidden(module: &Module, names: &Names, stmts: &[LiteralStmt]) -> Vec<Problem> {
     let vars = stmts.iter().flat_map(|stmt| match &stmt.literal {
@@ -127,6 +161,16 @@ fn hidden(module: &Module, names: &Names, stmts: &[LiteralStmt]) -> Vec<Problem>
         .collect()
 }
 
+/// A line that begins with a minus after `some x`: OPA reads on from `x`, and then misses `in`.
+fn minus(two: &[LiteralStmt]) -> Option<Problem> {
+    let [LiteralStmt { literal: Literal::SomeVars { .. }, .. }, next] = two else { return None };
+    let why = "begins a line after `some`, where OPA takes it from what stands there";
+    next.span
+        .text()
+        .starts_with('-')
+        .then(|| problem(&next.span, "-", why, "the other side first: `x == -1`"))
+}
+
 /// `{1 | x}` after `if`: a body to the engine, a set to OPA.
 fn union(stmt: &LiteralStmt) -> Option<Problem> {
     let Literal::Expr { expr, .. } = &stmt.literal else { return None };
@@ -136,12 +180,9 @@ fn union(stmt: &LiteralStmt) -> Option<Problem> {
 
 /// Whether a name stands in this pattern.
 fn gives(pattern: &Expr, name: &str) -> bool {
-    match pattern {
-        Expr::Var { span, .. } => span.text() == name,
-        Expr::Array { items, .. } => items.iter().any(|item| gives(item, name)),
-        Expr::Object { fields, .. } => fields.iter().any(|(_, _, value)| gives(value, name)),
-        _ => false,
-    }
+    let mut found = Vec::new();
+    vars(pattern, &mut found);
+    found.iter().any(|span| span.text() == name)
 }
 
 fn declared<'a>(stmts: &'a [LiteralStmt], asked: &mut Vec<&'a LiteralStmt>) {

@@ -34,8 +34,14 @@ pub(super) fn check(module: &Module, names: &Names, problems: &mut Vec<Problem>)
         let mut search = Search {
             scope: Scope { module, names, globals: &globals, locals: Vec::new() },
             loose: BTreeMap::new(),
+            early: Vec::new(),
         };
         search.rule(rule);
+        for span in search.early {
+            let why = "is named before the statement that declares it, which OPA refuses";
+            let problem = Problem::of(span.source.get_path(), span.text(), why, "that statement first");
+            problems.push(problem.at_span(span));
+        }
         for span in search.loose.into_values() {
             let suggest = problems.len() < SUGGESTED;
             problems.push(problem(span, &globals, suggest));
@@ -51,6 +57,15 @@ fn computed(value: &Expr) -> Option<&Span> {
     let mut found = None;
     terms::parts(value, &mut |part| found = found.or_else(|| computed(part)));
     found
+}
+
+/// The names that are called outside closures.
+fn called<'a>(expr: &'a Expr, vars: &mut Vec<(Var, &'a Span)>) {
+    if let Expr::Call { fcn, .. } = expr {
+        let begin = names::begin(fcn);
+        vars.push((terms::var(begin), begin));
+    }
+    terms::parts(expr, &mut |part| called(part, vars));
 }
 
 /// What a name means everywhere in a module: the documents, the rules of the package, the imports.
@@ -116,6 +131,8 @@ struct Search<'a> {
     scope: Scope<'a>,
     /// Each variable at a place where it is unsafe.
     loose: BTreeMap<Var, &'a Span>,
+    /// Variables before the statement that declares them.
+    early: Vec<&'a Span>,
 }
 
 impl<'a> Search<'a> {
@@ -146,7 +163,10 @@ impl<'a> Search<'a> {
     fn query(&mut self, stmts: &'a [LiteralStmt], said: Vec<&'a Expr>, around: &BTreeSet<Var>) {
         let declared = terms::declared(stmts);
         let around = around.difference(&declared).cloned().collect();
+        let hidden = |name: &Var| self.scope.locals.iter().any(|locals| locals.contains(name));
+        let mut new: BTreeSet<Var> = declared.iter().filter(|name| !hidden(name)).cloned().collect();
         self.scope.locals.push(declared);
+        self.early(stmts, &mut new);
         let literals = stmts
             .iter()
             .enumerate()
@@ -155,6 +175,21 @@ impl<'a> Search<'a> {
         open.extend(said.into_iter().map(|term| self.open(Statement::Term(term), &[])));
         self.order(open, around);
         self.scope.locals.pop();
+    }
+
+    /// Finds names that stand before the statement that declares them, among those that mean nothing outside.
+    fn early(&mut self, stmts: &'a [LiteralStmt], new: &mut BTreeSet<Var>) {
+        for stmt in stmts {
+            for name in terms::declared(std::slice::from_ref(stmt)) {
+                new.remove(&name);
+            }
+            let mut vars = Vec::new();
+            Statement::Literal(stmt).each_expr(&mut |expr| {
+                self.scope.vars(expr, &mut vars);
+                called(expr, &mut vars);
+            });
+            self.early.extend(vars.into_iter().filter(|(name, _)| new.remove(name)).map(|(_, span)| span));
+        }
     }
 
     /// A statement, and what follows from it on.

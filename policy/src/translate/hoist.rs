@@ -1,13 +1,16 @@
 //! The value of a `with` before the statement that it stands in, as OPA evaluates it: `x == r with input as r` becomes
 //! `{ with9__ := r; x == r with input as with9__ }`. The engine evaluates the value in the statement's own place, and
-//! has lost the rules that it read when the statement reads them too.
+//! has lost the rules that it read when the statement reads them too; and of several `with` it forgets that a value is
+//! missing where another one follows.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::unstable::{LiteralStmt, Module, Ref, Rule, WithModifier};
 
+use super::negation::Scan;
 use super::{Edit, Translated};
+use crate::builtins;
 use crate::gate::names::{self, Names, Path};
 use crate::gate::walk::{self, Seen};
 use crate::problem::Problem;
@@ -31,13 +34,19 @@ pub(crate) fn values(
     let written = modules.iter().zip(texts).map(|(module, text)| {
         let mut edits = Vec::new();
         let mut first = None;
+        let scan = Scan::of(module, &names, text);
         for rule in &module.policy {
             let bare = bare(rule);
             walk::rule(rule, &mut |seen| {
                 let Seen::Opens(stmts) = seen else { return };
                 for stmt in stmts {
-                    let lost: Vec<_> =
-                        stmt.with_mods.iter().filter(|with| loses(module, &graph, stmt, with)).collect();
+                    let (mods, last) = (&stmt.with_mods, stmt.with_mods.len());
+                    let forgotten = |at: usize, with| at + 1 < last && forgets(&scan, module, &names, with);
+                    let lost = mods
+                        .iter()
+                        .enumerate()
+                        .filter(|(at, with)| forgotten(*at, with) || loses(module, &graph, stmt, with));
+                    let lost: Vec<_> = lost.map(|(_, with)| with).collect();
                     if let Some(with) = lost.first() {
                         first.get_or_insert(*with);
                         match before(&text.text, stmt, &lost, bare.contains(&stmt.span.start)) {
@@ -62,7 +71,7 @@ pub(crate) fn values(
 
 fn problem(with: &WithModifier) -> Problem {
     let span = &with.span;
-    let why = "reads a rule that its statement reads too, and which the engine then loses";
+    let why = "has a value that the engine does not read as OPA does in this place";
     let instead = "the value on a line before: `x := …`, and `with … as x`";
     Problem::of(span.source.get_path(), "with", why, instead).at_span(span)
 }
@@ -75,6 +84,14 @@ pub(super) fn bare(rule: &Rule) -> BTreeSet<u32> {
         (stmt.span.start == body.query.span.start).then_some(stmt.span.start)
     });
     first.collect()
+}
+
+/// Whether the value may be missing. What replaces a function is most often a name, and no value.
+fn forgets(scan: &Scan<'_>, module: &Module, names: &Names, with: &WithModifier) -> bool {
+    let function = names::path(&with.r#as).is_some_and(|path| {
+        names.function(module, &path).is_some() || builtins::known(&path.join(".")).is_some()
+    });
+    !function && scan.may_miss(&with.r#as)
 }
 
 /// Whether value and statement read the same rule. What replaces a function is a name, and no value.

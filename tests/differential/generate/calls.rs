@@ -1,7 +1,7 @@
 //! The builtins that policies call, with the arguments that authors give them and those at their edges.
 
-/// A builtin: its name, its arguments, what it gives. An argument is a type as in [`super::values::Ty::of`], `i` for a
-/// small whole number, `j` for one that is written out, or `@` and the name of a pool below.
+/// A builtin: its name, its arguments, what it gives. An argument is a type as in [`super::values::Ty::of`], `y`
+/// for anything or a set, `i` for a small whole number, `j` for one that is written out, or `@` and the name of a pool below.
 pub type Call = (&'static str, &'static [&'static str], &'static str);
 
 pub const CALLS: &[Call] = &[
@@ -96,7 +96,7 @@ pub const CALLS: &[Call] = &[
     ("json.filter", &["{x", "@paths"], "{x"),
     ("json.remove", &["{x", "@paths"], "{x"),
     ("json.patch", &["@patched", "@patch"], "x"),
-    ("json.marshal", &["x"], "s"),
+    ("json.marshal", &["y"], "s"),
     ("json.marshal", &["{x"], "s"),
     ("json.unmarshal", &["@json"], "x"),
     ("json.is_valid", &["@json"], "b"),
@@ -114,14 +114,14 @@ pub const CALLS: &[Call] = &[
     ("urlquery.decode", &["@url"], "s"),
     ("urlquery.encode_object", &["{s"], "s"),
     ("urlquery.decode_object", &["@url"], "{[s"),
-    ("is_array", &["x"], "b"),
-    ("is_boolean", &["x"], "b"),
-    ("is_null", &["x"], "b"),
-    ("is_number", &["x"], "b"),
-    ("is_object", &["x"], "b"),
-    ("is_set", &["x"], "b"),
-    ("is_string", &["x"], "b"),
-    ("type_name", &["x"], "s"),
+    ("is_array", &["y"], "b"),
+    ("is_boolean", &["y"], "b"),
+    ("is_null", &["y"], "b"),
+    ("is_number", &["y"], "b"),
+    ("is_object", &["y"], "b"),
+    ("is_set", &["y"], "b"),
+    ("is_string", &["y"], "b"),
+    ("type_name", &["y"], "s"),
     ("time.parse_rfc3339_ns", &["@time"], "n"),
     ("time.parse_ns", &["@layout", "@time"], "n"),
     ("time.parse_duration_ns", &["@span"], "n"),
@@ -150,10 +150,11 @@ pub const CALLS: &[Call] = &[
     ("graph.reachable_paths", &["@graph", "@nodes"], "<[s"),
 ];
 
-/// Literals of Rego.
-pub fn pool(name: &str) -> &'static [&'static str] {
-    match name {
-        "number" => &[
+/// Literals of Rego, by the name of their pool: the first three are what authors write, the others what may come in.
+const POOLS: &[(&str, &[&str])] = &[
+    (
+        "number",
+        &[
             r#""1""#,
             r#""-1.5""#,
             r#""1e3""#,
@@ -177,9 +178,12 @@ pub fn pool(name: &str) -> &'static [&'static str] {
             r#""-0""#,
             r#""0b1""#,
         ],
-        "base" => &["2", "8", "10", "16", "3", "0", "36"],
-        "cut" => &[r#"",""#, r#""""#, r#""/""#, r#"" ""#, r#"",,""#, r#""a""#],
-        "format1" => &[
+    ),
+    ("base", &["2", "8", "10", "16", "3", "0", "36"]),
+    ("cut", &[r#"",""#, r#""""#, r#""/""#, r#"" ""#, r#"",,""#, r#""a""#]),
+    (
+        "format1",
+        &[
             r#""%v""#,
             r#""%d""#,
             r#""%s""#,
@@ -211,7 +215,10 @@ pub fn pool(name: &str) -> &'static [&'static str] {
             r#""%v %v""#,
             r#""%O""#,
         ],
-        "args1" => &[
+    ),
+    (
+        "args1",
+        &[
             "[1]",
             "[1.5]",
             "[\"a\"]",
@@ -229,8 +236,6 @@ pub fn pool(name: &str) -> &'static [&'static str] {
             "[input.nums]",
             "[input.obj]",
             "[input.mixed]",
-            "[1e3]",
-            "[1.0]",
             "[0.1]",
             "[]",
             "[18446744073709551615]",
@@ -238,7 +243,10 @@ pub fn pool(name: &str) -> &'static [&'static str] {
             "[set()]",
             "[[]]",
         ],
-        "format2" => &[
+    ),
+    (
+        "format2",
+        &[
             r#""%v and %v""#,
             r#""%s:%d""#,
             r#""%d%%""#,
@@ -248,7 +256,10 @@ pub fn pool(name: &str) -> &'static [&'static str] {
             r#""%s is %s""#,
             r#""%v %v %v""#,
         ],
-        "args2" => &[
+    ),
+    (
+        "args2",
+        &[
             "[1, 2]",
             "[\"a\", 2]",
             "[input.s, input.n]",
@@ -257,7 +268,10 @@ pub fn pool(name: &str) -> &'static [&'static str] {
             "[input.users, input.b]",
             "[input.z, input.t]",
         ],
-        "regex" => &[
+    ),
+    (
+        "regex",
+        &[
             r#""^a""#,
             r#""a*""#,
             r#""[a-z]+""#,
@@ -283,16 +297,15 @@ pub fn pool(name: &str) -> &'static [&'static str] {
             "`x?`",
             "`[[:alpha:]]`",
         ],
-        "into" => &[r#""x""#, r#""$1""#, r#""${1}b""#, r#""$0$0""#, r#""""#, r#""$$""#, r#""$x""#],
-        "template" => &[
-            r#""a{.*}b""#,
-            r#""urn:{[a-z]+}""#,
-            r#""{.*}""#,
-            r#""a""#,
-            r#""/api/{v[0-9]}/orders""#,
-            r#""a{""#,
-        ],
-        "glob" => &[
+    ),
+    ("into", &[r#""x""#, r#""$1""#, r#""${1}b""#, r#""$0$0""#, r#""""#, r#""$$""#, r#""$x""#]),
+    (
+        "template",
+        &[r#""a{.*}b""#, r#""urn:{[a-z]+}""#, r#""{.*}""#, r#""a""#, r#""/api/{v[0-9]}/orders""#, r#""a{""#],
+    ),
+    (
+        "glob",
+        &[
             r#""*""#,
             r#""a*""#,
             r#""**""#,
@@ -314,8 +327,11 @@ pub fn pool(name: &str) -> &'static [&'static str] {
             r#""{a""#,
             r#""[a""#,
         ],
-        "cuts" => &["[]", "null", r#"["/"]"#, r#"["."]"#, r#"[":"]"#, r#"["/", "."]"#, r#"["@"]"#],
-        "path" => &[
+    ),
+    ("cuts", &["[]", "null", r#"["/"]"#, r#"["."]"#, r#"[":"]"#, r#"["/", "."]"#, r#"["@"]"#]),
+    (
+        "path",
+        &[
             r#""/api/v1/orders""#,
             r#""/api""#,
             r#""a:b:c""#,
@@ -329,17 +345,23 @@ pub fn pool(name: &str) -> &'static [&'static str] {
             r#""é""#,
             r#""a:b""#,
         ],
-        "keys" => &[
+    ),
+    (
+        "keys",
+        &[
             r#""a""#,
             r#"["a", "b"]"#,
             r#"["a"]"#,
-            r#"[]"#,
+            "[]",
             r#"["roles", 0]"#,
             r#""name""#,
             r#"["deep", "a", "b"]"#,
             "1",
         ],
-        "paths" => &[
+    ),
+    (
+        "paths",
+        &[
             r#"["a"]"#,
             r#"["a/b"]"#,
             r#"[["a", "b"]]"#,
@@ -348,11 +370,14 @@ pub fn pool(name: &str) -> &'static [&'static str] {
             r#"["deep/a/b", "s"]"#,
             r#"["nums/0", "nums/1"]"#,
             r#"["users/0/name"]"#,
-            r#"[]"#,
+            "[]",
             r#"["users/0", "users/0/name"]"#,
             r#"["a~1b"]"#,
         ],
-        "patched" => &[
+    ),
+    (
+        "patched",
+        &[
             r#"{"a": 1, "b": [1, 2]}"#,
             "input.obj",
             "input.deep",
@@ -360,7 +385,10 @@ pub fn pool(name: &str) -> &'static [&'static str] {
             r#"{"a": {"b": 1}}"#,
             "input.nums",
         ],
-        "patch" => &[
+    ),
+    (
+        "patch",
+        &[
             r#"[{"op": "add", "path": "/a", "value": 2}]"#,
             r#"[{"op": "remove", "path": "/a"}]"#,
             r#"[{"op": "replace", "path": "/b/0", "value": 9}]"#,
@@ -375,7 +403,10 @@ pub fn pool(name: &str) -> &'static [&'static str] {
             r#"[{"op": "replace", "path": "", "value": 1}]"#,
             r#"[{"op": "add", "path": ["a", "z"], "value": 1}]"#,
         ],
-        "json" => &[
+    ),
+    (
+        "json",
+        &[
             r#""{}""#,
             r#""[1, 2.0, 1e2]""#,
             r#""{\"a\": 1, \"a\": 2}""#,
@@ -395,7 +426,10 @@ pub fn pool(name: &str) -> &'static [&'static str] {
             r#""01""#,
             r#""\"\\ud800\"""#,
         ],
-        "pretty" => &[
+    ),
+    (
+        "pretty",
+        &[
             r#"{"pretty": true}"#,
             r#"{"pretty": true, "indent": "  "}"#,
             r#"{"prefix": ">", "pretty": true}"#,
@@ -403,7 +437,10 @@ pub fn pool(name: &str) -> &'static [&'static str] {
             "{}",
             r#"{"indent": " "}"#,
         ],
-        "base64" => &[
+    ),
+    (
+        "base64",
+        &[
             r#""YQ==""#,
             r#""YQ""#,
             r#""YWI=""#,
@@ -417,8 +454,11 @@ pub fn pool(name: &str) -> &'static [&'static str] {
             r#""YWJj""#,
             r#""YQ===""#,
         ],
-        "hex" => &[r#""61""#, r#""6""#, r#""""#, r#""C3a9""#, r#""zz""#, r#""616263""#],
-        "url" => &[
+    ),
+    ("hex", &[r#""61""#, r#""6""#, r#""""#, r#""C3a9""#, r#""zz""#, r#""616263""#]),
+    (
+        "url",
+        &[
             r#""a=1&b=2""#,
             r#""a+b%20c""#,
             r#""%zz""#,
@@ -431,7 +471,10 @@ pub fn pool(name: &str) -> &'static [&'static str] {
             r#""a=%""#,
             r#""&&a=b""#,
         ],
-        "time" => &[
+    ),
+    (
+        "time",
+        &[
             r#""2024-02-29T12:34:56Z""#,
             r#""2023-02-29T00:00:00Z""#,
             r#""2024-01-01T00:00:00+02:00""#,
@@ -449,7 +492,10 @@ pub fn pool(name: &str) -> &'static [&'static str] {
             r#""0001-01-01T00:00:00Z""#,
             "input.s",
         ],
-        "layout" => &[
+    ),
+    (
+        "layout",
+        &[
             r#""2006-01-02""#,
             r#""2006-01-02T15:04:05Z07:00""#,
             r#""RFC3339""#,
@@ -457,7 +503,10 @@ pub fn pool(name: &str) -> &'static [&'static str] {
             r#""RFC1123""#,
             r#""02/01/2006""#,
         ],
-        "span" => &[
+    ),
+    (
+        "span",
+        &[
             r#""1h30m""#,
             r#""-5s""#,
             r#""1.5h""#,
@@ -472,7 +521,10 @@ pub fn pool(name: &str) -> &'static [&'static str] {
             r#""9999999h""#,
             r#"".5s""#,
         ],
-        "instant" => &[
+    ),
+    (
+        "instant",
+        &[
             "0",
             "1700000000000000000",
             "-1",
@@ -481,7 +533,10 @@ pub fn pool(name: &str) -> &'static [&'static str] {
             "9223372036854775807",
             "input.n",
         ],
-        "ns" => &[
+    ),
+    (
+        "ns",
+        &[
             "0",
             "1700000000000000000",
             "-1",
@@ -494,7 +549,10 @@ pub fn pool(name: &str) -> &'static [&'static str] {
             "1.5",
             "input.n",
         ],
-        "nsf" => &[
+    ),
+    (
+        "nsf",
+        &[
             "0",
             "1700000000000000000",
             r#"[1700000000000000000, "UTC", "RFC3339"]"#,
@@ -503,7 +561,10 @@ pub fn pool(name: &str) -> &'static [&'static str] {
             r#"[1700000000000000000, "UTC", "Mon Jan _2"]"#,
             r#"[1700000000000000000, "America/New_York", "RFC1123Z"]"#,
         ],
-        "units" => &[
+    ),
+    (
+        "units",
+        &[
             r#""1K""#,
             r#""1Ki""#,
             r#""1.5Gi""#,
@@ -523,7 +584,10 @@ pub fn pool(name: &str) -> &'static [&'static str] {
             r#""\"1K\"""#,
             r#""1E""#,
         ],
-        "semver" => &[
+    ),
+    (
+        "semver",
+        &[
             r#""1.0.0""#,
             r#""1.2.3-alpha.1""#,
             r#""1.2.3+b""#,
@@ -536,7 +600,10 @@ pub fn pool(name: &str) -> &'static [&'static str] {
             r#""1.2.3-rc.10""#,
             r#""1.2.3-rc.9""#,
         ],
-        "uuid" => &[
+    ),
+    (
+        "uuid",
+        &[
             r#""00000000-0000-0000-0000-000000000000""#,
             r#""f47ac10b-58cc-4372-a567-0e02b2c3d479""#,
             r#""6ba7b810-9dad-11d1-80b4-00c04fd430c8""#,
@@ -545,7 +612,10 @@ pub fn pool(name: &str) -> &'static [&'static str] {
             r#""x""#,
             r#""{f47ac10b-58cc-4372-a567-0e02b2c3d479}""#,
         ],
-        "cidr" => &[
+    ),
+    (
+        "cidr",
+        &[
             r#""10.0.0.0/8""#,
             r#""10.1.0.0/16""#,
             r#""192.168.1.7/24""#,
@@ -559,7 +629,10 @@ pub fn pool(name: &str) -> &'static [&'static str] {
             r#""10.0.0/8""#,
             r#""010.0.0.0/8""#,
         ],
-        "ip" => &[
+    ),
+    (
+        "ip",
+        &[
             r#""10.1.2.3""#,
             r#""192.168.1.1""#,
             r#""2001:db8::1""#,
@@ -570,7 +643,10 @@ pub fn pool(name: &str) -> &'static [&'static str] {
             r#""fe80::1%eth0""#,
             "input.s",
         ],
-        "cidrs" => &[
+    ),
+    (
+        "cidrs",
+        &[
             r#"["10.0.0.0/9", "10.128.0.0/9"]"#,
             r#"["10.0.0.0/8", "10.1.0.0/16"]"#,
             r#"{"192.168.0.0/24", "192.168.1.0/24"}"#,
@@ -578,10 +654,11 @@ pub fn pool(name: &str) -> &'static [&'static str] {
             "[]",
             r#"["1.1.1.1", "10.0.0.0/8"]"#,
         ],
-        "small" => {
-            &[r#""10.0.0.0/30""#, r#""10.0.0.7/31""#, r#""2001:db8::/127""#, r#""10.0.0.1/32""#, r#""x""#]
-        }
-        "graph" => &[
+    ),
+    ("small", &[r#""10.0.0.0/30""#, r#""10.0.0.7/31""#, r#""2001:db8::/127""#, r#""10.0.0.1/32""#, r#""x""#]),
+    (
+        "graph",
+        &[
             r#"{"a": ["b"], "b": ["c", "a"], "c": []}"#,
             r#"{"a": {"b"}, "b": set()}"#,
             "input.grants",
@@ -589,7 +666,11 @@ pub fn pool(name: &str) -> &'static [&'static str] {
             r#"{"a": ["a"]}"#,
             r#"{"a": ["b", "c"], "b": ["c"]}"#,
         ],
-        "nodes" => &[r#"["a"]"#, r#"{"a"}"#, r#"{"a", "zz"}"#, r#"["alice", "admin"]"#, "set()"],
-        _ => panic!("no pool {name}"),
-    }
+    ),
+    ("nodes", &[r#"["a"]"#, r#"{"a"}"#, r#"{"a", "zz"}"#, r#"["alice", "admin"]"#, "set()"]),
+];
+
+/// The literals of one pool.
+pub fn pool(name: &str) -> &'static [&'static str] {
+    POOLS.iter().find(|(of, _)| *of == name).map(|(_, literals)| *literals).expect("there is such a pool")
 }

@@ -167,6 +167,7 @@ impl Maker {
         self.shape("reference as head");
         let name = self.fresh("r");
         let inside = Ty::of(self.random.pick(&["n", "s", "b", "[s"]));
+        let mut members = Ty::Any;
         let mut rules = Vec::new();
         match self.random.below(6) {
             0 => {
@@ -176,11 +177,13 @@ impl Maker {
                 }
             }
             1 => {
+                members = Ty::Set(Box::new(inside.clone()));
                 for member in ["a", "b"] {
                     rules.push(self.contains(&format!("{name}.{member}"), &inside));
                 }
             }
             2 => {
+                members = Ty::Set(Box::new(inside.clone()));
                 let depth = self.depth();
                 rules.push(self.scoped(|maker| {
                     let body = maker.body(1, depth);
@@ -218,7 +221,7 @@ impl Maker {
                 }
             }
         }
-        self.learn(&name, Ty::Object(Box::new(Ty::Any)), None);
+        self.learn(&name, Ty::Object(Box::new(members)), None);
         rules.push(self.whole(&name));
         Tree::List(rules, "\n\n")
     }

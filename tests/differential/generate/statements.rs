@@ -13,7 +13,8 @@ impl Maker {
 
     fn statement(&mut self, depth: usize) -> Tree {
         // What it is replaced by knows nothing of what the statement binds.
-        let with = if self.random.percent(6) { Some(self.replaced(depth)) } else { None };
+        let many = if self.random.percent(6) { 1 + self.random.below(6) / 5 } else { 0 };
+        let with: Vec<Tree> = (0..many).map(|_| self.replaced(depth)).collect();
         let made = match self.random.below(100) {
             0..22 => self.assignment(depth),
             22..40 => self.some_in(depth),
@@ -29,10 +30,10 @@ impl Maker {
             }
             _ => self.condition(depth),
         };
-        match with {
-            Some(with) => Tree::Group(vec![made, with]),
-            None => made,
+        if with.is_empty() {
+            return made;
         }
+        Tree::Group(vec![computed(made), Tree::List(with, "")])
     }
 
     fn bind(&mut self, ty: Ty) -> String {
@@ -236,17 +237,20 @@ impl Maker {
     fn negation(&mut self, depth: usize) -> Tree {
         self.shape("not");
         let inside = match self.random.below(4) {
-            0 => self.path(&Ty::Any),
+            0 => {
+                let path = self.path(&Ty::Any);
+                if path.written().ends_with(".missing") || path.written().ends_with(".absent") {
+                    self.shape("not of what is never there");
+                }
+                path
+            }
             1 => {
                 let ty = self.any();
                 bare(self.expr(&ty, depth))
             }
             _ => self.condition(depth),
         };
-        // OPA takes `not true` for true where the head calls a function.
-        let constant = matches!(inside.written().as_str(), "true" | "false");
-        let inside = if constant { leaf("input.b") } else { inside };
-        Tree::Group(vec![text("not "), inside])
+        Tree::Group(vec![text("not "), computed(inside)])
     }
 
     fn walked(&mut self) -> Tree {
@@ -306,6 +310,11 @@ impl Maker {
         });
         Tree::Group(vec![text(format!(" with {target} as ")), value])
     }
+}
+
+/// No constant: OPA takes `not true`, and `true with …`, for a body that says nothing.
+fn computed(expr: Tree) -> Tree {
+    if matches!(expr.written().as_str(), "true" | "false") { leaf("input.b") } else { expr }
 }
 
 /// Without its parentheses: at the beginning of a line they would be taken for those of a call above.

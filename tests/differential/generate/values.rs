@@ -71,7 +71,8 @@ pub const TEXTS: &[&str] = &[
     r#""/api/v1/orders""#,
     r#""a,b,,c""#,
     r#""A b""#,
-    r#""1""#,
+    // OPA's server takes a text for the index of a list of data.
+    r#""12""#,
     r#""12.5""#,
     r#""user@example.org""#,
     r#""spiffe://example.org/ns/a""#,
