@@ -31,6 +31,8 @@ pub struct Sources {
     pub(crate) roots: Roots,
     /// Whether data was added to what the bundle holds.
     added: bool,
+    /// When its signature was made, where one was checked.
+    signed_at: Option<i64>,
     revision: String,
 }
 
@@ -243,6 +245,12 @@ impl Sources {
         &self.revision
     }
 
+    /// When it was signed, in Unix seconds: where the signature was checked and says it.
+    #[must_use]
+    pub const fn signed_at(&self) -> Option<i64> {
+        self.signed_at
+    }
+
     /// Whether both say the same under the same name.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
@@ -264,8 +272,8 @@ impl Sources {
 
     /// Takes what means something out of a bundle's files.
     fn of_files(mut files: Files, signed: Signed<'_>) -> Result<Self, Wrong> {
-        signature::check(&mut files, signed)?;
-        Self::unsigned(files)
+        let signed_at = signature::check(&mut files, signed)?;
+        Ok(Self { signed_at, ..Self::unsigned(files)? })
     }
 
     pub(crate) fn unsigned(mut files: Files) -> Result<Self, Wrong> {

@@ -357,6 +357,9 @@ pub struct Verify {
     pub exclude_files: Vec<String>,
     /// Whether SHA-1 is taken.
     pub sha1: bool,
+    /// When it must have been signed at the earliest, in Unix seconds; none is taken then that was signed before the
+    /// one that served last.
+    pub since: Option<i64>,
 }
 
 /// A key that signs bundles.

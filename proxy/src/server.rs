@@ -174,7 +174,7 @@ async fn serve(config: Arc<Config>, ground: Ground, mut stop: Stop) -> Result<()
     let parts = Parts { identities, policy, keeper: keeper.clone(), records, metrics, clock };
     let workers = Workers::start(&config, 1, &parts, None)?;
     doors.serve(Rc::clone(&status));
-    let services = Services::follow(&config, &client, &board);
+    let services = Services::follow(&config, &client, &board, &load::Bundles::new());
     let mut reloader = Reloader { configs, policies, material, workers, services, client, board, parts };
     tell_service_manager(&[sd_notify::NotifyState::Ready]);
     let failed = reloader.follow(&config, &mut stop).await;

@@ -73,6 +73,10 @@ pub(crate) async fn speak(stream: impl Stream) -> hyper::Result<SendRequest<Full
 
 /// A bearer token as something else keeps it fresh in a file; white space around it does not count.
 pub(crate) async fn token(file: &Path) -> io::Result<Secret<String>> {
+    // A pipe that nobody writes to would hold a thread for each try, for ever.
+    if !tokio::fs::metadata(file).await?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "no file"));
+    }
     let text = crate::state::read_bounded(file, MAX_TOKEN).await?;
     let text = std::str::from_utf8(text.expose()).map_err(|_| io::ErrorKind::InvalidData)?;
     let token = text.trim();

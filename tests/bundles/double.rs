@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -12,6 +12,8 @@ use std::time::Duration;
 pub(super) enum Step {
     Send(Vec<u8>),
     Pause(Duration),
+    /// Says this again and again until the other end is gone.
+    Flood(Vec<u8>),
     /// Says nothing more until the other end is gone.
     Hang,
 }
@@ -29,6 +31,7 @@ struct Shared {
     script: Mutex<Script>,
     heads: Mutex<Vec<String>>,
     bodies: Mutex<Vec<String>>,
+    open: AtomicUsize,
     over: AtomicBool,
 }
 
@@ -40,6 +43,7 @@ impl Double {
             script: Mutex::new(Box::new(script)),
             heads: Mutex::default(),
             bodies: Mutex::default(),
+            open: AtomicUsize::new(0),
             over: AtomicBool::new(false),
         });
         let told = Arc::clone(&shared);
@@ -49,8 +53,12 @@ impl Double {
                     return;
                 }
                 let told = Arc::clone(&told);
-                // The other end may be gone: that is its own affair.
-                thread::spawn(move || answer(stream, &told).unwrap_or_default());
+                told.open.fetch_add(1, Ordering::Relaxed);
+                thread::spawn(move || {
+                    // The other end may be gone: that is its own affair.
+                    answer(stream, &told).unwrap_or_default();
+                    told.open.fetch_sub(1, Ordering::Relaxed);
+                });
             }
         });
         Self { address, shared }
@@ -68,6 +76,11 @@ impl Double {
     /// The heads of all requests so far, in small letters.
     pub(super) fn heads(&self) -> Vec<String> {
         lock(&self.shared.heads).clone()
+    }
+
+    /// How many connections are open.
+    pub(super) fn open(&self) -> usize {
+        self.shared.open.load(Ordering::Relaxed)
     }
 
     /// The bodies of all requests so far.
@@ -98,6 +111,9 @@ fn answer(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
         match step {
             Step::Send(bytes) => stream.write_all(&bytes)?,
             Step::Pause(length) => thread::sleep(length),
+            Step::Flood(bytes) => loop {
+                stream.write_all(&bytes)?;
+            },
             Step::Hang => {
                 reader.read_line(&mut String::new())?;
             }

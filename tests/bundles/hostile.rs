@@ -58,6 +58,51 @@ fn table() -> Vec<(Vec<Step>, &'static str, &'static str)> {
     ]
 }
 
+/// The same of what is done over a raw socket.
+fn raw() -> Vec<(Vec<Step>, &'static str, &'static str)> {
+    let says = |head: &str| vec![Step::Send(format!("HTTP/1.1 {head}\r\n").into_bytes())];
+    let flood =
+        |head: &str, again: &str| [says(head), vec![Step::Flood(again.as_bytes().repeat(64))]].concat();
+    let (broken, late) = ("the exchange broke off", "no whole answer within 500ms");
+    let encoded = format!("{GZIP}content-encoding: gzip\r\n");
+    vec![
+        (flood("200 OK", "x-more: and more\r\n"), "PST-OP-005", broken),
+        (flood("200 OK\r\nx-endless: ", "x"), "PST-OP-005", broken),
+        (flood("100 Continue\r\n", "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"), "PST-OP-005", late),
+        (
+            says("101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n"),
+            "PST-OP-007",
+            "status 101",
+        ),
+        (whole("204 No Content", "", b""), "PST-OP-007", "status 204"),
+        (whole("206 Partial Content", GZIP, b"x"), "PST-OP-007", "status 206"),
+        (says("503 Later\r\nretry-after: 99999999\r\ncontent-length: 0\r\n"), "PST-OP-007", "status 503"),
+        (says(&format!("200 OK\r\netag: \"{}\"\r\n", "e".repeat(1 << 20))), "PST-OP-005", broken),
+        (says("200 OK\r\netag: \"a\u{1}b\"\r\n"), "PST-OP-005", broken),
+        (says("200 OK\r\ncontent-length: 9\r\ncontent-length: 10\r\n\r\n123456789"), "PST-OP-005", broken),
+        (says("200 OK\r\ncontent-length: -1\r\n\r\nx"), "PST-OP-005", broken),
+        (says("200 OK\r\ncontent-length: 9223372036854775807\r\n"), "PST-OP-007", "more than 65536 bytes"),
+        (says("200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n"), "PST-OP-005", broken),
+        (says("200 OK\r\ntransfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\n"), "PST-OP-005", broken),
+        (says("200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello"), "PST-OP-005", broken),
+        (flood("200 OK\r\ntransfer-encoding: chunked\r\n\r\n1;", "x"), "PST-OP-005", broken),
+        (flood("200 OK\r\ntransfer-encoding: chunked\r\n\r\n0", "x: y\r\n"), "PST-OP-005", broken),
+        (flood("200 OK\r\nconnection: close\r\n", "more"), "PST-OP-007", "more than 65536 bytes"),
+        (vec![Step::Send(b"<p>of the year 1991".to_vec())], "PST-OP-005", broken),
+        (vec![Step::Send(b"HTTP/0.9 200 OK\r\n\r\n".to_vec())], "PST-OP-005", broken),
+        (vec![Step::Send(b"HTTP/2 200\r\n\r\n".to_vec())], "PST-OP-005", broken),
+        (whole("200 OK", &encoded, &gzip(&[0; 4 << 20])), "PST-OP-003", "no .rego file"),
+        (whole("200 OK", &encoded, &gzip(&archive(9, &rules(true)))), "PST-OP-003", "cannot be unpacked"),
+    ]
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::write(place.path().join("x"), bytes).unwrap();
+    told_by(Command::new("gzip").current_dir(place.path()).args(["-9", "x"])).unwrap();
+    std::fs::read(place.path().join("x.gz")).unwrap()
+}
+
 /// A bundle that says how to change another.
 fn delta() -> Vec<u8> {
     let source = folder(&[("patch.json", r#"{"data": []}"#)]);
@@ -79,7 +124,7 @@ fn whatever_a_service_does_wrong_nothing_is_allowed_before_and_nothing_changes_a
     let refused = site.until_refused("PST-AZ-019");
     assert_eq!(refused["decision"]["allow"], false, "{refused}");
 
-    misbehave(&double, &site);
+    misbehave(&double, &site, table());
     assert_eq!(site.request().1["code"], "PST-AZ-019");
 
     let good = archive(1, &rules(true));
@@ -87,24 +132,66 @@ fn whatever_a_service_does_wrong_nothing_is_allowed_before_and_nothing_changes_a
     site.ready();
     assert_eq!(site.request().0, 200);
 
-    misbehave(&double, &site);
+    misbehave(&double, &site, table());
+    misbehave(&double, &site, raw());
+    double.say(|_| Vec::new());
+    until("no connection is left open", || double.open() <= 1);
     let (status, record) = site.request();
     assert_eq!((status, &record["decision"]["policy"]["main"]), (200, &"r1".into()));
     assert!(!double.heads().iter().any(|head| head.contains("elsewhere")), "a redirect was followed");
 }
 
-fn misbehave(double: &Double, site: &Site) {
-    for (steps, code, words) in table() {
+fn misbehave(double: &Double, site: &Site, table: Vec<(Vec<Step>, &str, &str)>) {
+    for (steps, code, words) in table {
+        // A failure leaves a record where it is another than the one before.
+        let before = site.records("reload").len();
+        double.say(|_| whole("418 Teapot", "", b""));
+        let teapot = |record: &serde_json::Value| record.to_string().contains("status 418");
+        until("status 418", || site.records("reload").iter().skip(before).any(teapot));
         let before = site.records("reload").len();
         let told = steps.clone();
         double.say(move |_| told.clone());
         let fits = |record: &serde_json::Value| {
             record["code"] == code && record["detail"].as_str().is_some_and(|detail| detail.contains(words))
         };
-        until(words, || site.records("reload").iter().skip(before).any(fits));
+        until(&format!("{words}, after {}", String::from_utf8_lossy(&shown(&steps))), || {
+            site.records("reload").iter().skip(before).any(fits)
+        });
         let all = std::fs::read_to_string(site.path("records.jsonl")).unwrap();
         assert!(!all.contains("hunter2"), "what stood in a query was recorded");
     }
+}
+
+/// The most memory that the sidecar ever had, in KiB.
+fn peak(site: &Site) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", site.sidecar.pid())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn a_body_in_pieces_of_a_byte_costs_its_size_and_no_more() {
+    let test = "a_body_in_pieces_of_a_byte_costs_its_size_and_no_more";
+    if !present(test, &["opa", "curl"]) {
+        return;
+    }
+    let good = archive(1, &rules(true));
+    let double = Double::start(move |_| bundle("one", &good));
+    let more = "size: 2MiB, timeout: 10m, polling: { min: 20ms, max: 40ms }";
+    let url = double.url("/main");
+    let mut site = Site::begin(place(), &format!("bundles: {{ main: {{ url: \"{url}\", {more} }} }}"));
+    site.ready();
+    let before = peak(&site);
+
+    let head = format!("HTTP/1.1 200 OK\r\n{GZIP}transfer-encoding: chunked\r\n\r\n").into_bytes();
+    let pieces = b"1\r\nx\r\n".repeat(1 << 10);
+    double.say(move |_| vec![Step::Send(head.clone()), Step::Flood(pieces.clone())]);
+    site.reload(|record| record.to_string().contains("more than 2097152 bytes"));
+
+    let grown = peak(&site) - before;
+    // Kept as they came they would be 80 MiB.
+    assert!(grown < 20 << 10, "{grown} KiB for 2 MiB");
+    assert_eq!(site.request().0, 200);
 }
 
 #[test]
@@ -258,4 +345,10 @@ fn a_token_is_read_for_each_request_and_shown_to_nobody_else() {
     let told =
         ["records.jsonl", "log"].map(|file| std::fs::read_to_string(site.path(file)).unwrap()).concat();
     assert!(!told.contains("first") && !told.contains("second"), "{told}");
+}
+
+/// How an answer begins.
+fn shown(steps: &[Step]) -> Vec<u8> {
+    let Some(Step::Send(bytes)) = steps.first() else { return Vec::new() };
+    bytes.iter().copied().take(80).collect()
 }

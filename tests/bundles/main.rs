@@ -12,6 +12,7 @@ mod library;
 mod reading;
 mod schema;
 mod served;
+mod services;
 mod several;
 mod signing;
 mod site;

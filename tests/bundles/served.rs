@@ -89,7 +89,7 @@ fn a_bundle_is_downloaded_swapped_while_requests_run_and_serves_on_without_its_s
 }
 
 /// A pair of keys in `folder`: `NAME.key` and `NAME.pem`.
-fn keys(folder: &Path, name: &str) {
+pub(super) fn keys(folder: &Path, name: &str) {
     let openssl = |words: &str| {
         let mut openssl = Command::new(program("openssl"));
         told_by(openssl.current_dir(folder).args(words.split(' '))).expect("openssl ends well");

@@ -65,13 +65,17 @@ fn a_status_service_is_told_what_became_of_each_bundle() {
     bundles.say(move |_| whole("200 OK", "content-type: application/gzip\r\n", &bad));
     let errors = report(&status, "errors");
     let main = &errors["bundles"]["main"];
-    assert_eq!((&main["code"], &main["active_revision"]), (&"PST-OP-003".into(), &"r1".into()), "{errors}");
+    assert_eq!(
+        (&main["postern_code"], &main["active_revision"]),
+        (&"PST-OP-003".into(), &"r1".into()),
+        "{errors}"
+    );
     assert!(main["errors"][0]["message"].as_str().unwrap().contains("default"), "{errors}");
 
     bundles.say(|_| whole("500 Broken", "", b""));
     let failed = report(&status, "http_code");
     assert_eq!(failed["bundles"]["main"]["http_code"], 500);
-    assert_eq!(failed["bundles"]["main"]["code"], "PST-OP-007");
+    assert_eq!(failed["bundles"]["main"]["postern_code"], "PST-OP-007");
 
     // By then the sidecar has its own SVID.
     assert_eq!(failed["labels"]["id"], "spiffe://lab.example/gate");

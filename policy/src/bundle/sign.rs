@@ -20,13 +20,15 @@ pub struct Signer {
 }
 
 impl Signer {
-    /// Signs with this key, and says nothing more.
+    /// Signs with this key, and says that it is `now`, in Unix seconds (`iat`), for whoever refuses what was signed
+    /// earlier than what it has.
     #[must_use]
-    pub fn new(key: SigningKey) -> Self {
-        Self { key, claims: Map::new() }
+    pub fn new(key: SigningKey, now: u64) -> Self {
+        Self { key, claims: [("iat".to_owned(), now.into())].into_iter().collect() }
     }
 
-    /// Says more: a JSON object such as `{"keyid": "ci", "scope": "read"}`. The error says what it is instead.
+    /// Says more: a JSON object such as `{"keyid": "ci", "scope": "read"}`, or `{"iat": 0}` for another time than now.
+    /// The error says what it is instead.
     pub fn with_claims(mut self, text: &[u8]) -> Result<Self, String> {
         let claims: Map<String, Value> =
             serde_json::from_slice(text).map_err(|error| format!("not an object of JSON: {error}"))?;
@@ -35,10 +37,13 @@ impl Signer {
                 return Err(format!("`{name}` is a text"));
             }
         }
+        if claims.get("iat").is_some_and(|value| !value.is_i64()) {
+            return Err("`iat` is a time in whole Unix seconds".to_owned());
+        }
         if claims.contains_key("files") {
             return Err("`files` is what the signature itself says".to_owned());
         }
-        self.claims = claims;
+        self.claims.extend(claims);
         Ok(self)
     }
 

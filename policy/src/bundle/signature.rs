@@ -21,6 +21,7 @@ pub struct Verifier {
     scope: Option<String>,
     exclude: Vec<String>,
     sha1: bool,
+    since: Option<i64>,
 }
 
 /// Whether a bundle must be signed.
@@ -38,7 +39,7 @@ impl Verifier {
     /// Keys by the names that a signature's `kid` may have.
     #[must_use]
     pub fn new(keys: BTreeMap<String, VerifyKey>) -> Self {
-        Self { keys, keyid: None, scope: None, exclude: Vec::new(), sha1: false }
+        Self { keys, keyid: None, scope: None, exclude: Vec::new(), sha1: false, since: None }
     }
 
     /// Only this key counts, whatever `kid` says.
@@ -71,6 +72,13 @@ impl Verifier {
         self.sha1 = taken;
         self
     }
+
+    /// The signature must say when it was made (`iat`), not before this: Unix seconds.
+    #[must_use]
+    pub fn with_since(mut self, since: Option<i64>) -> Self {
+        self.since = since;
+        self
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -93,6 +101,8 @@ struct Payload {
     scope: String,
     /// Where the header names no key.
     keyid: Option<String>,
+    /// When it was signed, in Unix seconds.
+    iat: Option<i64>,
 }
 
 #[derive(Deserialize)]
@@ -103,12 +113,13 @@ struct SignedFile {
     algorithm: String,
 }
 
-/// Checks a bundle's signature as is asked, and takes it out of the files.
-pub(crate) fn check(files: &mut Files, signed: Signed<'_>) -> Result<(), Wrong> {
+/// Checks a bundle's signature as is asked, and takes it out of the files. Gives when it was signed, where that is
+/// checked and the signature says it.
+pub(crate) fn check(files: &mut Files, signed: Signed<'_>) -> Result<Option<i64>, Wrong> {
     let wrong = |why: &str| Wrong::new(SIGNATURES, why);
     let bytes = files.remove(SIGNATURES);
     if matches!(signed, Signed::Unchecked) {
-        return Ok(());
+        return Ok(None);
     }
     let signatures: Option<Signatures> = match bytes {
         Some(bytes) => {
@@ -121,12 +132,12 @@ pub(crate) fn check(files: &mut Files, signed: Signed<'_>) -> Result<(), Wrong> 
         (None, Signed::By(_)) => Err(wrong("is missing: the bundle is not signed, and must be")),
         (Some(_), Signed::NoKey) => Err(wrong("signs the bundle, but no key is configured to check it with")),
         (Some(found), Signed::By(verifier)) => verifier.verify(files, &found),
-        _ => Ok(()),
+        _ => Ok(None),
     }
 }
 
 impl Verifier {
-    fn verify(&self, files: &Files, found: &Signatures) -> Result<(), Wrong> {
+    fn verify(&self, files: &Files, found: &Signatures) -> Result<Option<i64>, Wrong> {
         let wrong = |why: &str| Wrong::new(SIGNATURES, why);
         if found.plugin.as_deref().is_some_and(|plugin| !matches!(plugin, "" | "_default")) {
             return Err(wrong("names a plugin that is not known"));
@@ -151,7 +162,7 @@ impl Verifier {
         }
         match named.into_keys().next() {
             Some(missing) => Err(Wrong::new(missing, "is in the signature and not in the bundle")),
-            None => Ok(()),
+            None => Ok(payload.iat),
         }
     }
 
@@ -177,6 +188,14 @@ impl Verifier {
         let scope = self.scope.as_deref().or(key.scope.as_deref()).unwrap_or_default();
         if said.scope != scope {
             return Err(format!("is for the scope `{}`, where `{scope}` is asked for", shown(&said.scope)));
+        }
+        if let Some(since) = self.since {
+            let at = said.iat.ok_or(
+                "does not say when it was made (`iat`), which is asked for: `postern policy sign` writes it",
+            )?;
+            if at < since {
+                return Err(format!("was made at {at} (Unix seconds), before {since}: sign the bundle anew"));
+            }
         }
         Ok(said)
     }
@@ -244,6 +263,8 @@ pub struct SignedBy {
     pub scope: String,
     /// How many files it covers.
     pub files: usize,
+    /// When it was made, in Unix seconds, where it says so.
+    pub signed_at: Option<i64>,
 }
 
 /// What the signature claims, unchecked; nothing where there is none.
@@ -254,7 +275,8 @@ pub(super) fn claimed(bytes: &[u8]) -> Result<Option<SignedBy>, Wrong> {
     let Some(token) = found.signatures.and_then(|list| list.into_iter().next()) else { return Ok(None) };
     let (head, said, _) = opened(&token).map_err(wrong)?;
     let key = named([&None, &head.kid, &said.keyid]);
-    Ok(Some(SignedBy { key, algorithm: head.alg, scope: said.scope, files: said.files.len() }))
+    let (files, signed_at) = (said.files.len(), said.iat);
+    Ok(Some(SignedBy { key, algorithm: head.alg, scope: said.scope, files, signed_at }))
 }
 
 /// A word of the signature's, for a message.

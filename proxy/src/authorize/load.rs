@@ -13,11 +13,14 @@ use postern_policy::{
 };
 use zeroize::Zeroizing;
 
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::{self, BundleSource};
 use crate::fault::{Code, Coded, codes};
 
 /// Longest time for what one reading of bundles brings, however often they are tried, together and alone.
 const ROUND: Duration = Duration::from_secs(90);
+/// How far our clock and that of whoever signs may be apart, in seconds.
+const CLOCKS_APART: i64 = 300;
 /// As much of a key's file as is read, in bytes.
 const MAX_KEY: u64 = 64 * 1024;
 
@@ -47,6 +50,28 @@ pub enum PolicyError {
     /// A bundle of a service has not arrived yet, so that there is no policy.
     #[error("the bundle {0} has not arrived yet")]
     Missing(String),
+    /// It was signed before another of its name that was taken already.
+    #[error(
+        "{from}: was signed at {signed}, before the one of {newest} that served already: to go back, sign it anew"
+    )]
+    Older {
+        /// Where it comes from.
+        from: String,
+        /// When it was signed.
+        signed: jiff::Timestamp,
+        /// When the newest was.
+        newest: jiff::Timestamp,
+    },
+    /// It was signed at a time that is still to come, and nothing later would be taken until then.
+    #[error(
+        "{from}: was signed at {signed}, which is still to come: check the clock where it is signed, and ours"
+    )]
+    Early {
+        /// Where it comes from.
+        from: String,
+        /// When it was signed.
+        signed: jiff::Timestamp,
+    },
     /// A key that bundles are signed with cannot be read.
     #[error("{}: {why}", file.display())]
     Key {
@@ -59,7 +84,10 @@ pub enum PolicyError {
 
 impl Coded for PolicyError {
     fn code(&self) -> &'static Code {
-        codes::POLICY_REFUSED
+        match self {
+            Self::Older { .. } => codes::BUNDLE_OLDER,
+            _ => codes::POLICY_REFUSED,
+        }
     }
 }
 
@@ -84,16 +112,30 @@ fn read(path: &Path, verify: Option<&config::Verify>) -> Result<Sources, PolicyE
     Ok(Sources::read(path, Signed::By(&verifier(verify)?))?)
 }
 
-/// Reads a bundle as it was downloaded, with the keys as they stand now; `from` names it in errors. May take long.
+/// Reads a bundle as it was downloaded, with the keys as they stand now; `from` names it in errors. `newest` is when
+/// the newest that was taken so far was signed. May take long.
 pub fn unpack(
     archive: &[u8],
     from: &str,
     verify: Option<&config::Verify>,
+    newest: Option<i64>,
 ) -> Result<Arc<Sources>, PolicyError> {
     let Some(verify) = verify else {
         return Ok(Arc::new(Sources::from_archive(archive, from, Signed::NoKey)?));
     };
-    Ok(Arc::new(Sources::from_archive(archive, from, Signed::By(&verifier(verify)?))?))
+    let sources = Sources::from_archive(archive, from, Signed::By(&verifier(verify)?))?;
+    if verify.since.is_some() {
+        let shown = |seconds| jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX);
+        let (from, signed) = (from.to_owned(), sources.signed_at().unwrap_or(i64::MIN));
+        if let Some(newest) = newest.filter(|newest| signed < *newest) {
+            return Err(PolicyError::Older { from, signed: shown(signed), newest: shown(newest) });
+        }
+        let now = i64::try_from(SystemClock.now().unix_seconds()).unwrap_or(i64::MAX);
+        if signed > now.saturating_add(CLOCKS_APART) {
+            return Err(PolicyError::Early { from, signed: shown(signed) });
+        }
+    }
+    Ok(Arc::new(sources))
 }
 
 /// A bundle without which there is no policy.
@@ -112,6 +154,7 @@ fn verifier(verify: &config::Verify) -> Result<Verifier, PolicyError> {
     }
     let verifier = Verifier::new(keys).with_keyid(verify.keyid.clone()).with_scope(verify.scope.clone());
     // The configuration has no pattern that is none.
+    let verifier = verifier.with_since(verify.since);
     let excluded = verifier.with_sha1(verify.sha1).with_excluded(verify.exclude_files.clone());
     excluded
         .map_err(|pattern| PolicyError::Key { file: PathBuf::new(), why: format!("{pattern}: no pattern") })

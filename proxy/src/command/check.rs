@@ -122,7 +122,7 @@ impl Findings {
         for (name, bundle) in &config.policy.bundles {
             let BundleSource::Service(service) = &bundle.source else { continue };
             let (key, url) = (format!("policy.bundles.{name}"), &service.endpoint.url);
-            let kept = match Copy::of(&config.state, name).held(url, service.size) {
+            let kept = match Copy::of(&config.state, name, url).held(service.size) {
                 Ok(Some(kept)) => kept,
                 Ok(None) => {
                     self.right(format!("{key}: {url} was not asked, and no copy of its bundle is kept"));
@@ -133,7 +133,8 @@ impl Findings {
                     continue;
                 }
             };
-            match load::unpack(&kept.archive, &kept.file.display().to_string(), bundle.verify.as_ref()) {
+            let file = kept.file.display().to_string();
+            match load::unpack(&kept.archive, &file, bundle.verify.as_ref(), None) {
                 Ok(sources) => {
                     self.right(format!("{key}: {url} was not asked; a copy of its bundle is kept"));
                     bundles.insert(name.clone(), sources);

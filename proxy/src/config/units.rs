@@ -15,6 +15,9 @@ pub enum UnitError {
     /// Not a whole number and `B`, `KiB`, `MiB` or `GiB`.
     #[error("`{0}` is not a size")]
     Size(String),
+    /// Not a time with its zone.
+    #[error("`{0}` is not a time")]
+    Time(String),
     /// Outside what makes sense for this key.
     #[error("`{text}` is outside {least} to {most}")]
     Range {
@@ -61,6 +64,7 @@ impl UnitError {
         match self {
             Self::Duration(_) => "a whole number with its unit, like 20ms, 5s, 10m, 2h or 1d",
             Self::Size(_) => "a whole number with its unit, like 512B, 64KiB, 1MiB or 2GiB",
+            Self::Time(_) => "a date, a time and a zone, like 2026-11-22T00:00:00Z",
             Self::Range { .. } => "a value inside that range",
             Self::Listen(_) => "an IP address and a port, like 0.0.0.0:9443 or [::]:9443",
             Self::Upstream(_) => "host:port, [ipv6]:port or unix:/absolute/path",
@@ -101,6 +105,12 @@ pub(crate) fn duration(text: &str) -> Result<Duration, UnitError> {
     } else {
         Err(UnitError::Range { text: text.to_owned(), least: "1ms", most: "366d" })
     }
+}
+
+/// `2026-11-22T00:00:00Z`, in Unix seconds.
+pub(super) fn time(text: &str) -> Result<i64, UnitError> {
+    let parsed: Result<jiff::Timestamp, _> = text.parse();
+    parsed.map(jiff::Timestamp::as_second).map_err(|_| UnitError::Time(text.to_owned()))
 }
 
 /// `512B`, `64KiB`, `1MiB`, `2GiB`, in bytes.

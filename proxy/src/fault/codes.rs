@@ -196,6 +196,8 @@ codes! {
         "the log names the file in the state folder: what is damaged is not used and can be removed; what cannot be written will be missing when the next start finds no service";
     STATUS_UNSENT = "PST-OP-009", Operate, Operator, 503, "a status report was not taken",
         "check policy.status: its url, tls and token_file; the log line has what the service did, and the newest state is sent again";
+    BUNDLE_OLDER = "PST-OP-010", Operate, Operator, 503, "a bundle was signed before the one that served last",
+        "a service that offers an old bundle is behind, or is lying; to go back on purpose, sign the old bundle anew";
 }
 
 #[cfg(test)]

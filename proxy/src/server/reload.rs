@@ -85,6 +85,9 @@ impl Reloader {
                 Err(refused) => self.refused("config", codes::CONFIG_REFUSED, &refused).await,
             }
         }
+        if changed.services {
+            self.services.ask();
+        }
         if changed.policy {
             let config = Arc::clone(&self.configs.current().value);
             if let Err(refused) = self.replace_policy(&config).await {
@@ -122,7 +125,8 @@ impl Reloader {
         if let Some(policy) = policy {
             stand(&self.board, &policy);
             self.policies.publish(policy, now);
-            self.services = Services::follow(&next, &self.client, &self.board);
+            self.services =
+                Services::follow(&next, &self.client, &self.board, &self.policies.current().value.bundles);
         }
         let before = std::mem::replace(&mut self.workers, workers);
         self.material = material;
@@ -172,10 +176,17 @@ impl Reloader {
                 let revision = |name| revisions.get(name).map_or("", String::as_str);
                 reread.accepted.iter().for_each(|name| self.board.activated(name, revision(name)));
             }
+            let before = self.policies.current().value.bundles.clone();
             let generation = self.policies.publish(policy, self.parts.clock.now().wall);
             for name in &reread.accepted {
-                let kept = if self.services.is_kept(name) { "the copy that was kept" } else { "" };
-                let detail = told(config, name, kept);
+                let what = if self.services.is_kept(name) {
+                    "the copy that was kept"
+                } else if went_back(name, &before, &self.policies.current().value.bundles) {
+                    "signed before the one that it replaces"
+                } else {
+                    ""
+                };
+                let detail = told(config, name, what);
                 self.accepted("policy", generation, revisions.get(name).cloned(), detail).await;
             }
         }
@@ -184,9 +195,7 @@ impl Reloader {
             if !reread.accepted.contains(&name) {
                 self.board.same(&name);
             }
-            if !taken.kept
-                && let Err(error) = services::keep(taken, config).await
-            {
+            if let Err(error) = taken.keep().await {
                 let why = causes(&error);
                 self.board.refused(&name, error.code(), &why);
                 self.failed(config, &name, error.code(), &why).await;
@@ -247,6 +256,12 @@ pub(super) fn stand(board: &Board, policy: &LoadedPolicy) {
     if policy.set.is_some() {
         policy.revisions.iter().for_each(|(name, revision)| board.activated(name, revision));
     }
+}
+
+/// Whether a bundle was signed before the one that served under its name.
+fn went_back(name: &str, before: &Bundles, now: &Bundles) -> bool {
+    let signed_at = |bundles: &Bundles| bundles.get(name).and_then(|sources| sources.signed_at());
+    signed_at(now).zip(signed_at(before)).is_some_and(|(now, before)| now < before)
 }
 
 /// Which bundle it is about; with one bundle there is nothing to tell apart.

@@ -1,12 +1,13 @@
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
 use crate::authorize::load::{self, Bundles, PolicyError, Reread};
 use crate::authorize::service::{
-    Answer, Arrival, Board, Client, Copy, CopyError, Follower, News, Outcome, Reporter, ServiceError,
+    Answer, Arrival, Board, Client, Copy, Follower, News, Outcome, Reporter, ServiceError,
 };
 use crate::config::{Bundle, BundleService, BundleSource, Config, Policy};
 
@@ -21,13 +22,15 @@ pub(super) struct Services {
     /// Without services nobody else would hold it, and no news would be the end of news.
     _teller: mpsc::Sender<News>,
     waiting: BTreeMap<String, Arrival>,
+    /// Has each service asked at once.
+    hurry: Vec<Rc<Notify>>,
 }
 
 impl Services {
     /// Follows every service that the policy names, from now on.
-    pub(super) fn follow(config: &Config, client: &Client, board: &Board) -> Self {
+    pub(super) fn follow(config: &Config, client: &Client, board: &Board, serving: &Bundles) -> Self {
         let (teller, news) = mpsc::channel(NEWS);
-        let mut tasks = Vec::new();
+        let (mut tasks, mut hurry) = (Vec::new(), Vec::new());
         board.keep(config.policy.bundles.keys());
         if let Some(service) = &config.policy.status {
             let (service, labels) = (Arc::clone(service), config.labels.clone());
@@ -40,14 +43,22 @@ impl Services {
                 name: name.clone(),
                 service: Arc::clone(service),
                 verify: bundle.verify.clone(),
-                copy: Copy::of(&config.state, name),
+                copy: Copy::of(&config.state, name, &service.endpoint.url),
                 client: client.clone(),
                 board: board.clone(),
                 news: teller.clone(),
+                hurry: Rc::default(),
+                newest: serving.get(name).and_then(|sources| sources.signed_at()),
             };
+            hurry.push(Rc::clone(&follower.hurry));
             tasks.push(tokio::task::spawn_local(follower.run()));
         }
-        Self { tasks, news, _teller: teller, waiting: BTreeMap::new() }
+        Self { tasks, news, _teller: teller, waiting: BTreeMap::new(), hurry }
+    }
+
+    /// Asks every service at once, whatever it waits for.
+    pub(super) fn ask(&self) {
+        self.hurry.iter().for_each(|hurry| hurry.notify_one());
     }
 
     /// What comes next. Safe to drop.
@@ -75,7 +86,7 @@ impl Services {
 
     /// Whether what arrived under this name is the kept copy.
     pub(super) fn is_kept(&self, name: &str) -> bool {
-        self.waiting.get(name).is_some_and(|arrival| arrival.kept)
+        self.waiting.get(name).is_some_and(|arrival| arrival.archive.is_none())
     }
 
     /// Tells followers what became of what they brought; gives what serves now.
@@ -113,19 +124,6 @@ impl Drop for Services {
     }
 }
 
-/// Keeps what serves for a start without its service.
-pub(super) async fn keep(taken: Arrival, config: &Config) -> Result<(), CopyError> {
-    let Some(BundleSource::Service(service)) =
-        config.policy.bundles.get(&taken.name).map(|bundle| &bundle.source)
-    else {
-        return Ok(());
-    };
-    let (copy, service) = (Copy::of(&config.state, &taken.name), Arc::clone(service));
-    let keep = move || copy.keep(&taken.archive, &service.endpoint.url, taken.etag.as_deref());
-    // A fault of ours is told by its panic.
-    tokio::task::spawn_blocking(keep).await.unwrap_or(Ok(()))
-}
-
 /// Why a bundle of a new configuration cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unobtained {
@@ -151,7 +149,8 @@ pub(super) async fn begin(
             begun.extend(serving.get(name).map(|sources| (name.clone(), Arc::clone(sources))));
             continue;
         }
-        let sources = obtain(service, bundle, client).await.map_err(|error| (name.clone(), error))?;
+        let newest = serving.get(name).and_then(|sources| sources.signed_at());
+        let sources = obtain(service, bundle, client, newest).await.map_err(|error| (name.clone(), error))?;
         begun.insert(name.clone(), sources);
     }
     Ok(begun)
@@ -161,6 +160,7 @@ async fn obtain(
     service: &Arc<BundleService>,
     bundle: &Bundle,
     client: &Client,
+    newest: Option<i64>,
 ) -> Result<Arc<postern_policy::Sources>, Unobtained> {
     let url = service.endpoint.url.clone();
     let download = match client.ask(service, None, None).await {
@@ -171,6 +171,6 @@ async fn obtain(
         Err(error) => return Err(Unobtained::Service { url, error: Box::new(error) }),
     };
     let verify = bundle.verify.clone();
-    let unpack = move || load::unpack(&download.archive, &url, verify.as_ref());
+    let unpack = move || load::unpack(&download.archive, &url, verify.as_ref(), newest);
     Ok(tokio::task::spawn_blocking(unpack).await??)
 }

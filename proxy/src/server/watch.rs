@@ -16,6 +16,8 @@ const LOOK: Duration = Duration::from_millis(500);
 pub(super) struct Changed {
     pub(super) config: bool,
     pub(super) policy: bool,
+    /// What services offer: nobody can see that from here.
+    pub(super) services: bool,
 }
 
 /// Looks at the files that the configuration names.
@@ -58,7 +60,9 @@ impl Watch {
     pub(super) async fn changed(&mut self) -> Changed {
         loop {
             tokio::select! {
-                () = told(&mut self.hangup) => return Changed { config: true, policy: true },
+                () = told(&mut self.hangup) => {
+                    return Changed { config: true, policy: true, services: true };
+                }
                 () = tokio::time::sleep(LOOK) => {}
             }
             let now = self.look();
@@ -66,7 +70,8 @@ impl Watch {
                 continue;
             }
             let (config, policy) = self.settled(now).await;
-            let changed = Changed { config: config != self.config, policy: policy != self.policy };
+            let (config_changed, policy_changed) = (config != self.config, policy != self.policy);
+            let changed = Changed { config: config_changed, policy: policy_changed, services: false };
             (self.config, self.policy) = (config, policy);
             return changed;
         }

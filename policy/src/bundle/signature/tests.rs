@@ -73,13 +73,13 @@ fn refused(mut files: Files, verifier: &Verifier) -> Wrong {
 fn a_signature_is_there_exactly_when_it_is_asked_for() {
     let good = signed(&header(), &payload());
 
-    assert_eq!(check(&mut files(), Signed::NoKey), Ok(()));
+    assert_eq!(check(&mut files(), Signed::NoKey), Ok(None));
     assert!(check(&mut files(), Signed::By(&verifier())).unwrap_err().why.contains("is missing"));
     assert!(check(&mut good.clone(), Signed::NoKey).unwrap_err().why.contains("no key is configured"));
-    assert_eq!(check(&mut good.clone(), Signed::By(&verifier())), Ok(()));
-    assert_eq!(check(&mut good.clone(), Signed::Unchecked), Ok(()));
+    assert_eq!(check(&mut good.clone(), Signed::By(&verifier())), Ok(None));
+    assert_eq!(check(&mut good.clone(), Signed::Unchecked), Ok(None));
     // A file without a word in it signs nothing.
-    assert_eq!(check(&mut signed_by(&json!({})), Signed::NoKey), Ok(()));
+    assert_eq!(check(&mut signed_by(&json!({})), Signed::NoKey), Ok(None));
     assert!(refused(signed_by(&json!({})), &verifier()).why.contains("is missing"));
 }
 
@@ -102,7 +102,7 @@ fn the_file_of_signatures_holds_exactly_one_that_we_know_how_to_check() {
     }
     assert_eq!(
         check(&mut signed_by(&json!({"signatures": [good], "plugin": "_default"})), Signed::By(&verifier())),
-        Ok(())
+        Ok(None)
     );
 }
 
@@ -114,11 +114,11 @@ fn the_key_is_the_configured_one_or_the_one_that_the_signature_names() {
     let mut legacy = payload();
     legacy["keyid"] = "ci".into();
 
-    assert_eq!(by(json!({"alg": "HS256"}), &legacy, &verifier()), Ok(()));
+    assert_eq!(by(json!({"alg": "HS256"}), &legacy, &verifier()), Ok(None));
     assert!(by(json!({"alg": "HS256"}), &payload(), &verifier()).unwrap_err().contains("names no key"));
     assert!(by(json!({"alg": "HS256", "kid": "x"}), &legacy, &verifier()).unwrap_err().contains("key `x`"));
     let fixed = verifier().with_keyid(Some("ci".to_owned()));
-    assert_eq!(by(json!({"alg": "HS256", "kid": "x"}), &payload(), &fixed), Ok(()));
+    assert_eq!(by(json!({"alg": "HS256", "kid": "x"}), &payload(), &fixed), Ok(None));
     let other = VerifyKey::new(b"another secret of enough bytes", "HS256".parse().unwrap(), None).unwrap();
     let other = Verifier::new([("ci".to_owned(), other)].into());
     assert!(by(header(), &payload(), &other).unwrap_err().contains("is not a signature by"));
@@ -143,10 +143,28 @@ fn the_scope_is_the_asked_one_exactly() {
     let keyed = Verifier::new([("ci".to_owned(), key(Some("write")))].into());
 
     assert!(refused(signed(&header(), &scoped), &verifier()).why.contains("scope"));
-    assert_eq!(check(&mut signed(&header(), &scoped), Signed::By(&keyed)), Ok(()));
+    assert_eq!(check(&mut signed(&header(), &scoped), Signed::By(&keyed)), Ok(None));
     assert!(refused(signed(&header(), &payload()), &keyed).why.contains("`write` is asked for"));
     let own = keyed.with_scope(Some("read".to_owned()));
     assert!(refused(signed(&header(), &scoped), &own).why.contains("`read` is asked for"));
+}
+
+#[test]
+fn when_it_was_made_is_told_and_where_it_is_asked_for_it_is_said_and_not_too_early() {
+    let mut dated = payload();
+    let since = |since: i64| verifier().with_since(Some(since));
+    assert!(refused(signed(&header(), &dated), &since(0)).why.contains("does not say when"));
+    for (iat, taken) in [(99, false), (100, true), (i64::MAX, true), (-1, false)] {
+        dated["iat"] = iat.into();
+        assert_eq!(check(&mut signed(&header(), &dated), Signed::By(&verifier())), Ok(Some(iat)));
+        let checked = check(&mut signed(&header(), &dated), Signed::By(&since(100)));
+        assert_eq!(checked.is_ok(), taken, "{iat}: {checked:?}");
+        assert!(taken || checked.unwrap_err().why.contains("before 100"));
+    }
+    for iat in [json!("100"), json!(100.5), json!(1e300), json!([100])] {
+        dated["iat"] = iat;
+        assert!(refused(signed(&header(), &dated), &verifier()).why.contains("another kind"));
+    }
 }
 
 #[test]
@@ -185,7 +203,7 @@ fn an_excluded_file_may_be_anything_but_must_be_there_where_it_is_signed() {
     other.insert("notes.txt".to_owned(), b"other".to_vec());
     other.insert("docs/more.txt".to_owned(), b"more".to_vec());
 
-    assert_eq!(check(&mut other.clone(), Signed::By(&excluding(&["*.txt", "docs/*"]))), Ok(()));
+    assert_eq!(check(&mut other.clone(), Signed::By(&excluding(&["*.txt", "docs/*"]))), Ok(None));
     assert_eq!(refused(other.clone(), &excluding(&["*.txt"])).entry, "docs/more.txt");
     other.remove("notes.txt");
     assert_eq!(refused(other, &excluding(&["*.txt", "docs/*"])).entry, "notes.txt");
@@ -200,7 +218,7 @@ fn a_weak_hash_counts_only_where_it_is_named() {
     weak["files"][1] = json!({"name": "notes.txt", "hash": hex, "algorithm": "SHA-1"});
 
     assert!(refused(signed(&header(), &weak), &verifier()).why.contains("`SHA-1`"));
-    assert_eq!(check(&mut signed(&header(), &weak), Signed::By(&verifier().with_sha1(true))), Ok(()));
+    assert_eq!(check(&mut signed(&header(), &weak), Signed::By(&verifier().with_sha1(true))), Ok(None));
     for algorithm in ["MD5", "sha-256", ""] {
         weak["files"][1]["algorithm"] = algorithm.into();
         assert_eq!(refused(signed(&header(), &weak), &verifier().with_sha1(true)).entry, "notes.txt");

@@ -47,9 +47,12 @@ pub struct BundleStatus {
 }
 
 /// Why it is not as it should be.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 struct Trouble {
+    /// OPA's, which has one for all of it.
     code: &'static str,
+    /// Ours.
+    postern_code: &'static str,
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     http_code: Option<u16>,
@@ -76,7 +79,13 @@ impl Board {
         self.bundles.borrow_mut().retain(|name, _| names.contains(&name));
     }
 
-    /// Tells when something on it changes that a status service is told of.
+    /// Whether every bundle serves.
+    pub(super) fn is_ready(&self) -> bool {
+        let bundles = self.bundles.borrow();
+        !bundles.is_empty() && bundles.values().all(|status| status.last_successful_activation.is_some())
+    }
+
+    /// Tells when a status service is told of something: as OPA does, after each poll.
     #[must_use]
     pub fn news(&self) -> watch::Receiver<()> {
         self.news.subscribe()
@@ -92,13 +101,11 @@ impl Board {
     pub(super) fn unchanged(&self, name: &str) {
         self.count(name, "not_modified", None);
         let now = self.now(name, "successful_request");
-        let recovered = self.change(name, |status| {
+        self.change(name, |status| {
             status.last_successful_request = Some(now);
-            status.trouble.take().is_some()
+            status.trouble = None;
         });
-        if recovered {
-            self.tell();
-        }
+        self.tell();
     }
 
     /// It gave a bundle of so many bytes.
@@ -133,9 +140,8 @@ impl Board {
     /// What it gave says what serves already.
     pub fn same(&self, name: &str) {
         self.count(name, "unchanged", None);
-        if self.change(name, |status| status.trouble.take().is_some()) {
-            self.tell();
-        }
+        self.change(name, |status| status.trouble = None);
+        self.tell();
     }
 
     /// What it gave, or what was kept of it, cannot serve.
@@ -150,7 +156,7 @@ impl Board {
         if let PolicyError::Refused(refused) = error {
             errors.extend(refused.problems.iter().map(|problem| {
                 let location = json!({"file": problem.file, "row": problem.line, "col": problem.column});
-                json!({"message": problem.to_string(), "location": location})
+                json!({"code": "rego_compile_error", "message": problem.to_string(), "location": location})
             }));
         }
         self.count(name, "refused", Some(error.code()));
@@ -163,21 +169,16 @@ impl Board {
     }
 
     fn trouble(&self, name: &str, code: &Code, message: &str, http_code: Option<u16>, errors: Vec<Value>) {
-        let trouble = Some(Trouble { code: code.id, message: message.to_owned(), http_code, errors });
-        let is_new = self.change(name, |status| {
-            let is_new = status.trouble != trouble;
-            status.trouble = trouble;
-            is_new
-        });
-        if is_new {
-            self.tell();
-        }
+        let (postern_code, message) = (code.id, message.to_owned());
+        let trouble = Trouble { code: "bundle_error", postern_code, message, http_code, errors };
+        self.change(name, |status| status.trouble = Some(trouble));
+        self.tell();
     }
 
-    fn change<T>(&self, name: &str, how: impl FnOnce(&mut BundleStatus) -> T) -> T {
+    fn change(&self, name: &str, how: impl FnOnce(&mut BundleStatus)) {
         let mut bundles = self.bundles.borrow_mut();
         let new = || BundleStatus { name: name.to_owned(), r#type: "snapshot", ..BundleStatus::default() };
-        how(bundles.entry(name.to_owned()).or_insert_with(new))
+        how(bundles.entry(name.to_owned()).or_insert_with(new));
     }
 
     /// The time as it is shown; metrics hold it too.

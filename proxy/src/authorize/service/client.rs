@@ -3,13 +3,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::{Body as _, Incoming};
 
 use super::error::ServiceError;
 use crate::clock::SharedClock;
 use crate::config::{BundleService, Endpoint};
 use crate::identify::{self, Identities};
+use crate::model::Secret;
 use crate::wire::{self, Server};
 
 /// What a service calls its bundles that can wait for something new (OPA, "HTTP Long Polling").
@@ -94,7 +95,8 @@ impl Client {
                 .header(header::IF_NONE_MATCH, etag.unwrap_or_default())
                 .header("Prefer", prefer);
             let request = request.body(Full::default()).map_err(|_| ServiceError::Fault)?;
-            answer(self.exchange(&service.endpoint, request).await?, service, etag).await
+            let (response, token) = self.exchange(&service.endpoint, request).await?;
+            answer(response, service, etag, token.as_ref()).await
         };
         tokio::time::timeout(limit, asking).await.map_err(|_| ServiceError::Late(limit))?
     }
@@ -106,13 +108,15 @@ impl Client {
                 .header(header::CONTENT_TYPE, "application/json")
                 .body(Full::new(Bytes::from(body)))
                 .map_err(|_| ServiceError::Fault)?;
-            let response = self.exchange(endpoint, request).await?;
+            let (response, token) = self.exchange(endpoint, request).await?;
             match response.status() {
                 status if status.is_success() => Ok(()),
                 StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                     Err(ServiceError::Denied(response.status().as_u16()))
                 }
-                status if status.is_redirection() => Err(redirect(status, response.headers())),
+                status if status.is_redirection() => {
+                    Err(redirect(status, response.headers(), token.as_ref()))
+                }
                 status => Err(ServiceError::Status(status.as_u16())),
             }
         };
@@ -125,15 +129,16 @@ impl Client {
         self.identities.svids.load().value.default_id().map(ToString::to_string)
     }
 
-    /// One request and the head of its answer. The caller sets the deadline.
+    /// One request, the head of its answer, and the token that it went with. The caller sets the deadline.
     async fn exchange(
         &self,
         endpoint: &Endpoint,
         mut request: Request<Full<Bytes>>,
-    ) -> Result<Response<Incoming>, ServiceError> {
+    ) -> Result<(Response<Incoming>, Option<Secret<String>>), ServiceError> {
+        let mut token = None;
         if let Some(file) = &endpoint.token_file {
             let wrong = |cause| ServiceError::Token { file: file.clone(), cause };
-            let token = wire::token(file).await.map_err(wrong)?;
+            let token = token.insert(wire::token(file).await.map_err(wrong)?);
             let bearer = zeroize::Zeroizing::new(format!("Bearer {}", token.expose()));
             let mut value = HeaderValue::from_str(&bearer).map_err(|_| ServiceError::Fault)?;
             value.set_sensitive(true);
@@ -148,7 +153,7 @@ impl Client {
         let connected = tokio::time::timeout(limit, server.connect()).await;
         let stream = connected.map_err(|_| ServiceError::Late(limit))?.map_err(ServiceError::Connect)?;
         let mut sender = wire::speak(stream).await.map_err(ServiceError::Exchange)?;
-        sender.send_request(request).await.map_err(ServiceError::Exchange)
+        Ok((sender.send_request(request).await.map_err(ServiceError::Exchange)?, token))
     }
 
     fn server(&self, endpoint: &Endpoint) -> Result<Server, ServiceError> {
@@ -168,6 +173,7 @@ async fn answer(
     response: Response<Incoming>,
     service: &BundleService,
     asked: Option<&str>,
+    token: Option<&Secret<String>>,
 ) -> Result<Answer, ServiceError> {
     let (status, headers) = (response.status(), response.headers());
     let kind = headers.get(header::CONTENT_TYPE).map(|kind| String::from_utf8_lossy(kind.as_bytes()));
@@ -181,29 +187,40 @@ async fn answer(
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
             return Err(ServiceError::Denied(status.as_u16()));
         }
-        _ if status.is_redirection() => return Err(redirect(status, headers)),
+        _ if status.is_redirection() => return Err(redirect(status, headers, token)),
         _ => return Err(ServiceError::Status(status.as_u16())),
     }
     if let Some(kind) = kind.filter(|kind| !is_archive(kind)) {
-        return Err(ServiceError::ContentType(shown(&kind)));
+        return Err(ServiceError::ContentType(shown(&kind, token)));
     }
     let etag = etag(headers);
-    let whole = Limited::new(response.into_body(), service.size).collect().await;
-    let whole = whole.map_err(|error| match error.downcast::<hyper::Error>() {
-        Ok(broken) => ServiceError::Exchange(*broken),
-        Err(error) if error.is::<LengthLimitError>() => ServiceError::TooLarge(service.size),
-        Err(_) => ServiceError::Fault,
-    })?;
-    let archive = whole.to_bytes();
+    let archive = whole(response.into_body(), service.size).await?;
     if archive.is_empty() {
         return Err(ServiceError::Empty);
     }
     Ok(Answer::Bundle(Download { archive, etag, waits }))
 }
 
-fn redirect(status: StatusCode, headers: &HeaderMap) -> ServiceError {
+/// A body of at most `most` bytes, in one piece: pieces of a byte each would cost forty times their size.
+async fn whole(mut body: Incoming, most: usize) -> Result<Bytes, ServiceError> {
+    let said = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if said > most {
+        return Err(ServiceError::TooLarge(most));
+    }
+    let mut whole = Vec::with_capacity(said);
+    while let Some(frame) = body.frame().await {
+        let Ok(piece) = frame.map_err(ServiceError::Exchange)?.into_data() else { continue };
+        if piece.len() > most.saturating_sub(whole.len()) {
+            return Err(ServiceError::TooLarge(most));
+        }
+        whole.extend_from_slice(&piece);
+    }
+    Ok(whole.into())
+}
+
+fn redirect(status: StatusCode, headers: &HeaderMap, token: Option<&Secret<String>>) -> ServiceError {
     let to = headers.get(header::LOCATION).map(|to| String::from_utf8_lossy(to.as_bytes()));
-    let to = shown(to.as_deref().unwrap_or("nowhere"));
+    let to = shown(to.as_deref().unwrap_or("nowhere"), token);
     ServiceError::Redirect { status: status.as_u16(), to }
 }
 
@@ -217,8 +234,10 @@ fn etag(headers: &HeaderMap) -> Option<String> {
     (!etag.is_empty() && etag.len() <= MAX_ETAG).then(|| etag.to_owned())
 }
 
-/// What a stranger wrote, for a message: without query, for that may be a secret, and not long.
-fn shown(text: &str) -> String {
+/// What a stranger wrote, for a message: without query, for that may be a secret, without the token that it was sent,
+/// and not long.
+fn shown(text: &str, token: Option<&Secret<String>>) -> String {
+    let text = token.map_or_else(|| text.to_owned(), |token| text.replace(token.expose().as_str(), "…"));
     let text = text.split(['?', '#']).next().unwrap_or_default();
     crate::config::without_user(text).chars().take(200).flat_map(char::escape_debug).collect()
 }

@@ -1,17 +1,18 @@
 use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use postern_policy::Sources;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::board::Board;
 use super::client::{Answer, Client, Download};
-use super::copy::{Copy, Kept};
+use super::copy::{Copy, CopyError, Kept};
 use super::error::ServiceError;
-use crate::authorize::load::{self, PolicyError};
+use crate::authorize::load;
 use crate::config::{BundleService, Verify};
 use crate::fault::{Code, Coded as _, causes, codes};
 use crate::pace;
@@ -39,6 +40,10 @@ pub struct Follower {
     pub board: Board,
     /// Who decides what serves.
     pub news: mpsc::Sender<News>,
+    /// Tells to ask at once.
+    pub hurry: Rc<Notify>,
+    /// When what serves was signed.
+    pub newest: Option<i64>,
 }
 
 /// What came of asking.
@@ -66,14 +71,21 @@ pub struct Arrival {
     pub name: String,
     /// What it holds; its signature, where one is asked for, is right.
     pub sources: Arc<Sources>,
-    /// As it was downloaded.
-    pub archive: Bytes,
-    /// What the service calls it.
-    pub etag: Option<String>,
-    /// Whether it is the kept copy.
-    pub kept: bool,
+    /// As it was downloaded; none where it is the kept copy.
+    pub archive: Option<Bytes>,
+    /// Where it is kept.
+    pub copy: Copy,
     /// Where its follower is told what became of it, once.
     pub outcome: Option<oneshot::Sender<Outcome>>,
+}
+
+impl Arrival {
+    /// Keeps what serves for a start without its service.
+    pub async fn keep(self) -> Result<(), CopyError> {
+        let (Some(archive), copy) = (self.archive, self.copy) else { return Ok(()) };
+        // A fault of ours is told by its panic.
+        tokio::task::spawn_blocking(move || copy.keep(&archive)).await.unwrap_or(Ok(()))
+    }
 }
 
 /// What became of a bundle that arrived.
@@ -89,14 +101,6 @@ pub enum Outcome {
     Refused,
 }
 
-/// An archive that is to be judged.
-struct Brought {
-    archive: Bytes,
-    etag: Option<String>,
-    /// Where it was kept; none where it was downloaded.
-    file: Option<PathBuf>,
-}
-
 /// What is known of the service.
 #[derive(Default)]
 struct Standing {
@@ -109,27 +113,32 @@ struct Standing {
     refused: bool,
     /// Whether the service can wait for something new.
     waits: bool,
+    /// When the newest that was taken was signed.
+    newest: Option<i64>,
 }
 
 impl Follower {
     /// Goes on until the task is dropped.
     ///
-    /// The service is asked before the kept copy counts, so that a service that answers is never behind its copy.
+    /// The kept copy comes first, so that a service that hangs holds up nobody.
     pub async fn run(self) {
+        let mut standing = Standing { newest: self.newest, ..Standing::default() };
+        if let Some(Kept { file, archive }) = self.kept().await {
+            self.arrived(&mut standing, archive, Some(file)).await;
+        }
         self.equipped().await;
-        let mut copy = self.kept().await;
-        let etag = copy.as_ref().and_then(|copy| copy.etag.clone());
-        let mut standing = Standing { etag, ..Standing::default() };
         loop {
-            let pause = self.once(&mut standing, copy.take()).await;
-            tokio::time::sleep(pause).await;
+            let pause = self.once(&mut standing).await;
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = self.hurry.notified() => {}
+            }
         }
     }
 
     async fn kept(&self) -> Option<Kept> {
-        let (copy, service) = (self.copy.clone(), Arc::clone(&self.service));
-        let held = tokio::task::spawn_blocking(move || copy.held(&service.endpoint.url, service.size)).await;
-        match held.ok()? {
+        let (copy, most) = (self.copy.clone(), self.service.size);
+        match tokio::task::spawn_blocking(move || copy.held(most)).await.ok()? {
             Ok(kept) => kept,
             Err(error) => {
                 let why = causes(&error);
@@ -151,42 +160,39 @@ impl Follower {
         let _late = tokio::time::timeout(EQUIPPED, waiting).await;
     }
 
-    /// Asks once, and says when to ask again. Where that brings nothing that can serve, the copy serves.
-    async fn once(&self, standing: &mut Standing, copy: Option<Kept>) -> Duration {
+    /// Asks once, and says when to ask again.
+    async fn once(&self, standing: &mut Standing) -> Duration {
         let begun = Instant::now();
-        // Nothing is waited for before something serves.
-        let wait = self.service.long.filter(|_| standing.etag.is_some() && copy.is_none());
+        // Where nothing has come yet, nothing is waited for.
+        let wait = self.service.long.filter(|_| standing.etag.is_some());
         self.board.asked(&self.name);
-        let asked = self.client.ask(&self.service, standing.etag.as_deref(), wait).await;
+        let asked = tokio::select! {
+            asked = self.client.ask(&self.service, standing.etag.as_deref(), wait) => asked,
+            // The request may be one that waits, or that hangs.
+            () = self.hurry.notified() => return Duration::ZERO,
+        };
         let outcome = match asked {
-            Err(error) => {
-                let pause = self.failed(standing, &error).await;
-                self.fall_back(standing, copy).await;
-                // It was not this service that said so.
-                standing.etag = None;
-                return pause;
-            }
+            Err(error) => return self.failed(standing, &error).await,
             Ok(Answer::Unchanged { etag, waits }) => {
-                (standing.etag, standing.waits) = (etag, waits);
+                (standing.etag, standing.waits, standing.failing) = (etag, waits, None);
                 self.board.unchanged(&self.name);
                 if std::mem::take(&mut standing.refused) {
                     self.tell(News::Withdrawn(self.name.clone())).await;
                 }
-                self.fall_back(standing, copy).await.unwrap_or(Outcome::Same)
+                Outcome::Same
             }
             Ok(Answer::Bundle(Download { archive, etag, waits })) => {
                 standing.waits = waits;
                 self.board.downloaded(&self.name, archive.len());
-                let outcome = self.arrived(standing, Brought { archive, etag, file: None }).await;
-                if outcome == Outcome::Refused {
-                    self.fall_back(standing, copy).await;
-                    standing.refused = true;
+                let outcome = self.arrived(standing, archive, None).await;
+                // What is refused is asked for again, as OPA does: a key or another bundle may make it right.
+                if outcome != Outcome::Refused {
+                    standing.etag = etag;
                 }
                 outcome
             }
         };
         standing.failures = 0;
-        standing.failing.take_if(|_| !standing.refused);
         let waited = outcome == Outcome::Serves || begun.elapsed() >= WAITED;
         if standing.waits && self.service.long.is_some() && waited && !standing.refused {
             return LEAST;
@@ -194,67 +200,66 @@ impl Follower {
         pace::between(self.service.min, self.service.max)
     }
 
-    /// Has the kept copy judged, if there still is one to be judged.
-    async fn fall_back(&self, standing: &mut Standing, copy: Option<Kept>) -> Option<Outcome> {
-        let Kept { file, archive, etag } = copy?;
-        let outcome = self.arrived(standing, Brought { archive, etag, file: Some(file) }).await;
-        if outcome == Outcome::Refused {
-            // The service must send it again, for it is not here.
-            standing.etag = None;
-        }
-        Some(outcome)
-    }
-
-    /// Reads what came and has it judged.
-    async fn arrived(&self, standing: &mut Standing, brought: Brought) -> Outcome {
-        let sources = match self.unpack(&brought).await {
-            Ok(sources) => sources,
-            Err(why) => {
-                standing.refused = true;
-                let code = if brought.file.is_some() { codes::BUNDLE_COPY } else { codes::POLICY_REFUSED };
-                self.board.refused(&self.name, code, &why);
-                if standing.failing.replace(why.clone()).as_ref() != Some(&why) {
-                    self.tell(self.failure(code, why)).await;
+    /// Reads what came, from the service or from `file`, and has it judged.
+    async fn arrived(&self, standing: &mut Standing, archive: Bytes, file: Option<PathBuf>) -> Outcome {
+        let outcome = match self.unpack(&archive, file.as_ref(), standing.newest).await {
+            Ok(sources) => {
+                standing.failing = None;
+                let signed_at = sources.signed_at();
+                let (tell, decided) = oneshot::channel();
+                let (name, copy, outcome) = (self.name.clone(), self.copy.clone(), Some(tell));
+                let archive = Some(archive).filter(|_| file.is_none());
+                self.tell(News::Arrived(Arrival { name, sources, archive, copy, outcome })).await;
+                let decided = decided.await.unwrap_or(Outcome::Refused);
+                // The copy served once, whatever is said of it now.
+                if decided != Outcome::Refused || file.is_some() {
+                    standing.newest = standing.newest.max(signed_at);
                 }
-                return Outcome::Refused;
+                decided
+            }
+            Err((code, why)) => {
+                self.board.refused(&self.name, code, &why);
+                self.failing(standing, code, why).await;
+                Outcome::Refused
             }
         };
-        let (tell, decided) = oneshot::channel();
-        let Brought { archive, etag, file } = brought;
-        let (name, etag_said) = (self.name.clone(), etag.clone());
-        let (kept, outcome) = (file.is_some(), Some(tell));
-        self.tell(News::Arrived(Arrival { name, sources, archive, etag: etag_said, kept, outcome })).await;
-        let decided = decided.await.unwrap_or(Outcome::Refused);
-        standing.refused = decided == Outcome::Refused;
-        // What is refused is asked for again, as OPA does: a key or another bundle may make it right.
-        if !standing.refused {
-            standing.etag = etag;
-        }
-        decided
+        standing.refused = outcome == Outcome::Refused;
+        outcome
     }
 
-    async fn unpack(&self, brought: &Brought) -> Result<Arc<Sources>, String> {
-        let (archive, verify) = (brought.archive.clone(), self.verify.clone());
-        let from = match &brought.file {
-            Some(file) => file.display().to_string(),
-            None => self.service.endpoint.url.clone(),
+    async fn unpack(
+        &self,
+        archive: &Bytes,
+        file: Option<&PathBuf>,
+        newest: Option<i64>,
+    ) -> Result<Arc<Sources>, (&'static Code, String)> {
+        let (archive, verify) = (archive.clone(), self.verify.clone());
+        let from = file.map_or_else(|| self.service.endpoint.url.clone(), |file| file.display().to_string());
+        let unpack = move || load::unpack(&archive, &from, verify.as_ref(), newest);
+        let error = match tokio::task::spawn_blocking(unpack).await {
+            Ok(Ok(sources)) => return Ok(sources),
+            Ok(Err(error)) => (error.code(), causes(&error)),
+            Err(fault) => (codes::POLICY_REFUSED, fault.to_string()),
         };
-        let unpacking =
-            tokio::task::spawn_blocking(move || load::unpack(&archive, &from, verify.as_ref())).await;
-        unpacking.map_err(|fault| fault.to_string())?.map_err(|error: PolicyError| causes(&error))
+        Err(if file.is_some() { (codes::BUNDLE_COPY, error.1) } else { error })
     }
 
-    /// Forgets what the service calls the bundle, and tells where it fails in another way than before.
+    /// Forgets what the service calls the bundle, and tells when to ask again.
     async fn failed(&self, standing: &mut Standing, error: &ServiceError) -> Duration {
         let (code, why) = (error.code(), format!("{}: {}", self.service.endpoint.url, causes(error)));
         self.board.failed(&self.name, error, &why);
         standing.etag = None;
         standing.failures = standing.failures.saturating_add(1);
         tracing::debug!(bundle = self.name, code = code.id, failures = standing.failures, "{why}");
+        self.failing(standing, code, why).await;
+        pace::doubling(LEAST, standing.failures, self.service.max.max(LEAST))
+    }
+
+    /// Tells where it fails in another way than before.
+    async fn failing(&self, standing: &mut Standing, code: &'static Code, why: String) {
         if standing.failing.replace(why.clone()).as_ref() != Some(&why) {
             self.tell(self.failure(code, why)).await;
         }
-        pace::doubling(LEAST, standing.failures, self.service.max.max(LEAST))
     }
 
     fn failure(&self, code: &'static Code, why: String) -> News {

@@ -58,6 +58,10 @@ impl Reporter {
         let mut labels = self.labels.clone();
         labels.insert("version".into(), env!("CARGO_PKG_VERSION").into());
         labels.extend(self.client.id().map(|id| ("id".into(), id)));
-        json!({"labels": labels, "bundles": self.board.bundles()}).to_string().into_bytes()
+        let bundle = if self.board.is_ready() { "OK" } else { "NOT_READY" };
+        let plugins = json!({"bundle": {"state": bundle}, "status": {"state": "OK"}});
+        json!({"labels": labels, "bundles": self.board.bundles(), "plugins": plugins})
+            .to_string()
+            .into_bytes()
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use postern_policy::{Algorithm, Signer, SigningKey};
 
+use crate::clock::{Clock as _, SystemClock};
 use crate::state::read_whole;
 
 /// Largest key file or file of claims, in bytes.
@@ -17,7 +18,8 @@ pub(super) struct Signing {
     /// Name of the algorithm: RS, PS or ES with 256, 384 or 512; HS with a shared secret
     #[arg(long = "signing-alg", value_name = "NAME", default_value = "RS256")]
     algorithm: Algorithm,
-    /// JSON file of claims that are signed with the files, such as {"keyid": "ci", "scope": "read"}
+    /// JSON file of claims that are signed with the files, such as {"keyid": "ci", "scope": "read"}; `iat`, the time of
+    /// signing, is now unless it says another
     #[arg(long, value_name = "FILE")]
     claims_file: Option<PathBuf>,
     /// Name that the key is known by to whoever checks [default: the claims' keyid, or `default`]
@@ -54,7 +56,7 @@ impl Signing {
         // Wiped when it is dropped.
         let bytes = read_whole(key, LARGEST).map_err(|error| said(key, &error))?;
         let signing = SigningKey::new(bytes.expose(), self.algorithm).map_err(|why| said(key, &why))?;
-        let mut signer = Signer::new(signing);
+        let mut signer = Signer::new(signing, SystemClock.now().unix_seconds());
         if let Some(file) = &self.claims_file {
             let claims = read_whole(file, LARGEST).map_err(|error| said(file, &error))?;
             signer = signer.with_claims(claims.expose()).map_err(|why| said(file, &why))?;

@@ -74,6 +74,10 @@ pub struct Verify {
     /// Whether files may be hashed with SHA-1. MD5 is never taken.
     #[serde(default)]
     pub sha1: bool,
+    /// When it must have been signed at the earliest, such as `2026-11-22T00:00:00Z`: against old bundles that were signed
+    /// well. The signature must say when it was made (`iat`), and a bundle of a service not be signed before the one
+    /// that served last. To go back, sign the old one anew.
+    pub since: Option<String>,
 }
 
 /// A key that signs bundles.

@@ -145,8 +145,13 @@ impl Resolver<'_> {
                 );
             }
         }
+        let since = verify
+            .since
+            .as_deref()
+            .and_then(|since| self.problems.unit(&at.key("since"), units::time(since)));
         Verify {
             keys,
+            since,
             keyid: verify.keyid.clone(),
             scope: verify.scope.clone(),
             exclude_files: verify.exclude_files.clone(),
