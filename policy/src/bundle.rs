@@ -4,7 +4,7 @@
 
 pub(crate) mod archive;
 pub(crate) mod build;
-mod canonical;
+pub(crate) mod canonical;
 pub(crate) mod folder;
 pub(crate) mod inspect;
 pub(crate) mod key;

@@ -5,6 +5,7 @@ mod certificates;
 mod globs;
 mod metadata;
 mod render;
+mod schema;
 
 use std::fs;
 use std::process::Command;

@@ -144,6 +144,14 @@ fn what_costs_too_much_hits_the_cap_before_it_is_done() {
         ("regex.replace", format!("\"{}\", \"a\", {text}", "a".repeat(500))),
         ("glob.match", format!("{text}, [], {text}")),
         ("json.marshal_with_options", format!("[1], {{\"pretty\": true, \"indent\": {text}}}")),
+        ("json.match_schema", format!("{{\"a\": {many}}}, {{}}")),
+        ("json.match_schema", "{}, {\"$ref\": \"#\"}".to_owned()),
+        (
+            "json.match_schema",
+            r#"{"a": numbers.range(1, 500)}, {"properties": {"a": {"allOf": [{"items": {}} | some _ in numbers.range(1, 100)]}}}"#
+                .to_owned(),
+        ),
+        ("json.verify_schema", format!("{{\"enum\": {many}}}")),
         ("walk", format!("[{many}, {many}]")),
         (
             "json.patch",

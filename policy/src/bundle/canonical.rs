@@ -87,7 +87,7 @@ fn value(value: &Value, into: &mut Context) {
 }
 
 /// The shortest digits, with an exponent only where a number is very large or very small.
-fn float_as_go(float: f64) -> String {
+pub(crate) fn float_as_go(float: f64) -> String {
     let size = float.abs();
     if size == 0.0 || (1e-6..1e21).contains(&size) {
         return float.to_string();
