@@ -17,7 +17,7 @@ use crate::evaluate::Evaluator;
 use crate::gate::{self, Purpose, names::Names};
 use crate::input::LeafSet;
 use crate::metadata;
-use crate::problem::{LoadError, Problem, column};
+use crate::problem::{LoadError, Problem, Problems, column};
 use crate::profile;
 use crate::scans;
 use crate::sources::{DataFile, Sources};
@@ -201,7 +201,7 @@ fn watched<T: Send + 'static>(
 }
 
 fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError> {
-    let mut problems = Vec::new();
+    let mut problems = Problems::default();
     let mut texts = Vec::new();
     for (of, module) in sources.modules.iter().enumerate() {
         match translate::templates(&module.name, &module.text) {
@@ -213,11 +213,10 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
         }
     }
     texts.iter_mut().for_each(keywords::stand_ins);
-    let refused = |problems: Vec<Problem>, texts: &[Translated]| LoadError {
-        problems: in_order(problems.into_iter().map(|problem| restore(sources, texts, problem))),
-    };
+    let refused =
+        |problems: Problems, texts: &[Translated]| problems.told(|problem| restore(sources, texts, problem));
     if !problems.is_empty() {
-        return Err(LoadError { problems });
+        return Err(problems.told(|problem| problem));
     }
     let annotations: Vec<_> = sources
         .modules
@@ -225,7 +224,7 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
         .map(|module| metadata::of(&module.name, &module.text, &mut problems))
         .collect();
     if !problems.is_empty() {
-        return Err(LoadError { problems });
+        return Err(problems.told(|problem| problem));
     }
     for (module, text) in sources.modules.iter().zip(&texts) {
         gate::before_parsing(&module.name, &text.text, &mut problems);
@@ -290,7 +289,7 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
     }
     above_heads(&mut engine, &modules)
         .and_then(|()| prepare(&mut engine, purpose))
-        .map_err(|error| refused(vec![engines_problem(sources, &texts, "", &error.to_string())], &texts))?;
+        .map_err(|error| refused(engines_problem(sources, &texts, "", &error.to_string()).into(), &texts))?;
     let contact = match purpose {
         Purpose::Decisions(entrypoint) => {
             metadata::contact(modules.iter().zip(texts.iter().map(of)), entrypoint)
@@ -301,17 +300,14 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
         Purpose::Decisions(_) => scans::warnings(&modules, &engine.get_data()),
         Purpose::Tests | Purpose::Proof | Purpose::Queries | Purpose::Profile => Vec::new(),
     };
-    let warnings = warnings.into_iter().map(|problem| restore(sources, &texts, problem)).collect();
+    let mut few = Problems::default();
+    few.extend(warnings);
+    let warnings = few.told(|problem| restore(sources, &texts, problem)).problems;
     Ok(Prepared { engine, leaves, contact, warnings, texts, marks })
 }
 
 /// Refuses packages that stand where their bundle owns nothing. The engine keeps the order of the modules.
-fn within_roots(
-    sources: &Sources,
-    texts: &[Translated],
-    modules: &[Ref<Module>],
-    problems: &mut Vec<Problem>,
-) {
+fn within_roots(sources: &Sources, texts: &[Translated], modules: &[Ref<Module>], problems: &mut Problems) {
     for (text, parsed) in texts.iter().zip(modules) {
         let Some(module) = sources.modules.get(text.of) else { continue };
         let package = gate::names::package(parsed);
@@ -326,7 +322,7 @@ fn within_roots(
 }
 
 /// An engine with all modules that parse.
-fn parse(sources: &Sources, texts: &[Translated], problems: &mut Vec<Problem>) -> Engine {
+fn parse(sources: &Sources, texts: &[Translated], problems: &mut Problems) -> Engine {
     let mut engine = Engine::new();
     engine.set_policy_length_config(PolicyLengthConfig { max_col: COLUMNS, ..PolicyLengthConfig::default() });
     engine.set_strict_builtin_errors(true);
@@ -345,8 +341,8 @@ fn rewrite(
     sources: &Sources,
     engine: &mut Engine,
     texts: &mut Vec<Translated>,
-    problems: &mut Vec<Problem>,
-    step: impl FnOnce(&[Ref<Module>], &[Translated]) -> Result<Option<Vec<Translated>>, Vec<Problem>>,
+    problems: &mut Problems,
+    step: impl FnOnce(&[Ref<Module>], &[Translated]) -> Result<Option<Vec<Translated>>, Problems>,
 ) {
     if !problems.is_empty() {
         return;
@@ -357,7 +353,7 @@ fn rewrite(
             *texts = written;
             *engine = parse(sources, texts, problems);
         }
-        Err(mut found) => problems.append(&mut found),
+        Err(found) => problems.append(found),
     }
 }
 
@@ -373,13 +369,6 @@ fn results_first(engine: &mut Engine, texts: &mut [Translated]) -> bool {
         }
     }
     any
-}
-
-/// As their author reads them: each file from its top.
-fn in_order(problems: impl Iterator<Item = Problem>) -> Vec<Problem> {
-    let mut problems: Vec<Problem> = problems.collect();
-    problems.sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
-    problems
 }
 
 /// Writes heads anew, and takes out of negations what OPA takes out; whether there was any.
@@ -446,7 +435,7 @@ fn prepare(engine: &mut Engine, purpose: &Purpose) -> anyhow::Result<()> {
     engine.eval_query("true".to_owned(), false).map(drop)
 }
 
-fn add_all(engine: &mut Engine, sources: &Sources, problems: &mut Vec<Problem>) {
+fn add_all(engine: &mut Engine, sources: &Sources, problems: &mut Problems) {
     let added = sources.data.iter().filter_map(|file| add_data(engine, file).err());
     problems.extend(added.map(|problem| *problem));
 }

@@ -25,16 +25,16 @@ use regorus::Value;
 use regorus::unstable::{Module, Ref};
 
 use crate::input::LeafSet;
-use crate::problem::Problem;
+use crate::problem::Problems;
 
 /// What must hold before the engine's parser may see the text: its time grows with the nesting of brackets.
-pub(crate) fn before_parsing(name: &str, text: &str, problems: &mut Vec<Problem>) {
+pub(crate) fn before_parsing(name: &str, text: &str, problems: &mut Problems) {
     text::check(name, text, problems);
 }
 
 /// What must hold once all modules are parsed and before anything else looks at them: what follows takes its time with
 /// the length of a body.
-pub(crate) fn first_after_parsing(modules: &[Ref<Module>], problems: &mut Vec<Problem>) {
+pub(crate) fn first_after_parsing(modules: &[Ref<Module>], problems: &mut Problems) {
     bodies::check(modules, problems);
 }
 
@@ -54,7 +54,7 @@ pub(crate) enum Purpose {
 }
 
 /// What must hold of the rule that decides, once every module is parsed.
-pub(crate) fn entrypoint(modules: &[Ref<Module>], purpose: &Purpose, problems: &mut Vec<Problem>) {
+pub(crate) fn entrypoint(modules: &[Ref<Module>], purpose: &Purpose, problems: &mut Problems) {
     if let Purpose::Decisions(entrypoint) = purpose {
         entrypoint::check(modules, entrypoint, problems);
     }
@@ -67,7 +67,7 @@ pub(crate) fn after_parsing(
     whole: bool,
     data: &Value,
     purpose: &Purpose,
-    problems: &mut Vec<Problem>,
+    problems: &mut Problems,
 ) -> LeafSet {
     let names = names::Names::of(modules);
     shadows::check(data, &names, problems);

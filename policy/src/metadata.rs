@@ -12,7 +12,7 @@ use regorus::unstable::{Module, Ref, Rule};
 use serde::Deserialize;
 
 use crate::gate::names;
-use crate::problem::Problem;
+use crate::problem::{Problem, Problems};
 
 /// Longest annotation, in bytes, and longest contact.
 const LONGEST: (usize, usize) = (16 * 1024, 200);
@@ -85,7 +85,7 @@ fn begins(rule: &Rule) -> u32 {
 }
 
 /// All annotations of a module's text, in order.
-pub(crate) fn of(name: &str, text: &str, problems: &mut Vec<Problem>) -> Vec<Annotation> {
+pub(crate) fn of(name: &str, text: &str, problems: &mut Problems) -> Vec<Annotation> {
     let mut found = Vec::new();
     if !text.contains("METADATA") {
         return found;

@@ -4,10 +4,15 @@ use std::fmt::{self, Write as _};
 
 use regorus::unstable::Span;
 
+/// Most problems that are told of one policy.
+const MOST: usize = 100;
+/// Longest excerpt, in characters: a generated line may be long, and its head names the place well enough.
+const EXCERPT: usize = 160;
+
 /// A refused policy. The caller keeps the one it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoadError {
-    /// All that is wrong, in the order of the files; never empty.
+    /// What is wrong, in the order of the files; of very many a hundred, and how many more there are. Never empty.
     pub problems: Vec<Problem>,
 }
 
@@ -54,23 +59,92 @@ impl Problem {
         (self.line, self.column) = (line, column);
         let index = usize::try_from(line).unwrap_or(usize::MAX).saturating_sub(1);
         let excerpt = text.lines().nth(index).unwrap_or_default();
-        // A generated line may be long; its head names the place well enough.
-        self.excerpt = excerpt.chars().take(160).collect();
+        self.excerpt = excerpt.chars().take(EXCERPT).collect();
         self
     }
 
     /// The same, with the place where the engine read it.
-    pub(crate) fn at_span(self, span: &Span) -> Self {
+    pub(crate) fn at_span(mut self, span: &Span) -> Self {
         let text = span.source.get_contents();
-        self.at(span.line, column(text, span.line, span.col), text)
+        if span.text().contains('\n') {
+            return self.at(span.line, column(text, span.line, span.col), text);
+        }
+        // Its line is found from where it stands: to count all lines before it takes long, for many problems.
+        let (before, after) = text.split_at_checked(span.start as usize).unwrap_or((text, ""));
+        let begin = before.rfind('\n').map_or(0, |end| end + 1);
+        let rest = after.lines().next().unwrap_or_default();
+        let line = text.get(begin..before.len() + rest.len()).unwrap_or_default();
+        self.excerpt = line.chars().take(EXCERPT).collect();
+        (self.line, self.column) = (span.line, column_in(line, span.col));
+        self
+    }
+}
+
+/// Problems as they are found: of very many the first are kept, and the others counted.
+#[derive(Debug, Default)]
+pub(crate) struct Problems {
+    kept: Vec<Problem>,
+    more: usize,
+}
+
+impl Problems {
+    pub(crate) fn push(&mut self, problem: Problem) {
+        if self.kept.len() < MOST { self.kept.push(problem) } else { self.more += 1 }
+    }
+
+    pub(crate) fn append(&mut self, others: Self) {
+        self.extend(others.kept);
+        self.more += others.more;
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    /// How many were found.
+    pub(crate) const fn len(&self) -> usize {
+        self.kept.len() + self.more
+    }
+
+    /// Whether no other is kept.
+    pub(crate) const fn is_full(&self) -> bool {
+        self.kept.len() >= MOST
+    }
+
+    /// What the author is told, each problem from its `place`: each file from its top, and at the end how many more
+    /// there are.
+    pub(crate) fn told(self, place: impl Fn(Problem) -> Problem) -> LoadError {
+        let mut problems: Vec<Problem> = self.kept.into_iter().map(place).collect();
+        problems.sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
+        if self.more > 0 {
+            let why = format!("has {} more problems, which are not told", self.more);
+            problems.push(Problem::of("", "policy", why, "what these ask for; the others are told then"));
+        }
+        LoadError { problems }
+    }
+}
+
+impl Extend<Problem> for Problems {
+    fn extend<I: IntoIterator<Item = Problem>>(&mut self, problems: I) {
+        problems.into_iter().for_each(|problem| self.push(problem));
+    }
+}
+
+impl From<Problem> for Problems {
+    fn from(problem: Problem) -> Self {
+        Self { kept: vec![problem], more: 0 }
     }
 }
 
 /// The column as editors and OPA count it: the engine counts a tab as four.
 pub(crate) fn column(text: &str, line: u32, engines: u32) -> u32 {
     let index = usize::try_from(line).unwrap_or(usize::MAX).saturating_sub(1);
+    column_in(text.lines().nth(index).unwrap_or_default(), engines)
+}
+
+fn column_in(line: &str, engines: u32) -> u32 {
     let (mut column, mut counted) = (1_u32, 1_u32);
-    for c in text.lines().nth(index).unwrap_or_default().chars() {
+    for c in line.chars() {
         if counted >= engines {
             break;
         }

@@ -554,9 +554,9 @@ fn a_thousand_of_anything_is_judged_long_before_loading_is_given_up() {
         let refused = load(&body, &others).err();
         assert!(refused.is_none(), "{}", refused.unwrap().first().unwrap());
     }
-    // Each is told, and not that there was no time for it.
+    // What is wrong is told, and not that there was no time for it.
     let problems = load(&many(&|n| format!("x{n} := y{n}\n")), &[]).unwrap_err();
-    assert_eq!(problems.len(), 1_000);
+    assert!(problems[100].why.contains("900 more"), "{}", problems[100]);
     let problems = load(&"# METADATA\n# {}\n\n".repeat(6_000), &[]).err();
     assert_eq!(problems, None);
 }
@@ -660,4 +660,25 @@ fn what_the_engine_would_answer_otherwise_is_refused_in_heads_and_statements() {
     ] {
         load(body, &[]).unwrap();
     }
+}
+
+#[test]
+fn of_very_many_problems_a_hundred_are_told_and_the_others_counted() {
+    let lines = |line: fn(usize) -> String| (0..3_000).map(line).collect::<Vec<_>>().join("\n");
+    for (body, found) in [
+        (lines(|n| format!("x{n} := input.reqest")), 3_000),
+        (lines(|n| format!("x{n} := missing(1)")), 3_000),
+        (lines(|n| format!("x{n} := y")), 3_000),
+        (format!("x if {{\n{}\n}}", "input.reqest\n".repeat(1_900)), 1_900),
+        (format!("x := [{}]", "input.reqest,\n".repeat(3_000)), 3_000),
+    ] {
+        let problems = load(&body, &[]).unwrap_err();
+        assert_eq!(problems.len(), 101, "{}", problems[0]);
+        let more = &problems[100];
+        assert_eq!((more.file.as_str(), more.line, more.construct.as_str()), ("", 0, "policy"), "{more}");
+        assert_eq!(more.why, format!("has {} more problems, which are not told", found - 100));
+        assert!(problems[..100].windows(2).all(|two| two[0].line <= two[1].line));
+    }
+    let some = lines(|n| if n < 100 { format!("x{n} := input.reqest") } else { String::new() });
+    assert_eq!(load(&some, &[]).unwrap_err().len(), 100);
 }

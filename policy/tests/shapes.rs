@@ -56,7 +56,7 @@ fn a_member_that_no_input_has_is_refused_wherever_it_is_read() {
         ("import input.request as r\nx if r.methud", "input.request.methud", "`input.request.method`"),
         ("import input.request\nx if request.methud", "input.request.methud", "`input.request.method`"),
         ("x if { r := input.request; r.methud }", "input.request.methud", "`input.request.method`"),
-        ("x if { r.methud; r := input.request }", "input.request.methud", "`input.request.method`"),
+        ("x if { r.methud; r = input.request }", "input.request.methud", "`input.request.method`"),
         ("x := r.methud if r := input.request", "input.request.methud", "`input.request.method`"),
         ("x := [p | r := input.request; p := r.paht]", "input.request.paht", "`input.request.path`"),
         ("x if every s in input.request.segments { s == input.rute }", "input.rute", "`input.route`"),

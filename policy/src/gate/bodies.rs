@@ -3,13 +3,13 @@
 use regorus::unstable::{Module, Ref};
 
 use super::walk::{self, Seen};
-use crate::problem::Problem;
+use crate::problem::{Problem, Problems};
 
 /// Most statements of one body, of a rule or of a comprehension.
 pub(crate) const STATEMENTS: usize = 2_000;
 
 /// Names the first statement beyond the limit in each module.
-pub(super) fn check(modules: &[Ref<Module>], problems: &mut Vec<Problem>) {
+pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
     for module in modules {
         let mut first = None;
         for rule in &module.policy {

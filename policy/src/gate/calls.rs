@@ -6,7 +6,7 @@ use super::names::{self, Names};
 use super::walk::{self, Seen};
 use crate::builtins::{self, Known};
 use crate::input::LeafSet;
-use crate::problem::Problem;
+use crate::problem::{Problem, Problems};
 
 const MISSING: &str = "is neither a function of this policy nor a builtin";
 const WALK: &str = "walk(x, [path, value]) as a statement of its own";
@@ -17,7 +17,7 @@ pub(super) fn check(
     names: &Names,
     whole: bool,
     leaves: &mut LeafSet,
-    problems: &mut Vec<Problem>,
+    problems: &mut Problems,
 ) {
     for import in &module.imports {
         read(&names::constant(&import.refr), leaves);
@@ -31,7 +31,8 @@ pub(super) fn check(
                     problems.push(at(span, span.text(), "calls what is not a name", "the function's name"));
                     return;
                 };
-                let found = wrong(module, names, &called, params.len(), alone)
+                let suggest = !problems.is_full();
+                let found = wrong(module, names, &called, params.len(), (alone, suggest))
                     // What is missing may stand in a module that does not parse.
                     .filter(|(why, _)| why != MISSING || whole || !elsewhere(module, &called));
                 if let Some((why, instead)) = found {
@@ -103,7 +104,7 @@ fn wrong(
     names: &Names,
     called: &[String],
     params: usize,
-    alone: bool,
+    (alone, suggest): (bool, bool),
 ) -> Option<(String, String)> {
     let name = called.join(".");
     if let Some((_, arities)) = names.function(module, called) {
@@ -116,7 +117,8 @@ fn wrong(
     }
     let (arity, added) = match builtins::known(&name) {
         None => {
-            let meant = builtins::meant(&name).map(|meant| format!("`{meant}`"));
+            // To find that looks at every name there is.
+            let meant = suggest.then(|| builtins::meant(&name)).flatten().map(|meant| format!("`{meant}`"));
             return Some((MISSING.to_owned(), meant.unwrap_or_default()));
         }
         Some(Known::Refused(instead)) => return Some(("is not let through".to_owned(), instead.to_owned())),

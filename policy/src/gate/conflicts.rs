@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use regorus::unstable::{Module, Ref, Rule, RuleHead, Span};
 
 use super::names::{self, Path};
-use crate::problem::Problem;
+use crate::problem::{Problem, Problems};
 
 /// All rules of one name, up to the first computed member of their heads.
 struct Named<'a> {
@@ -27,7 +27,7 @@ enum Kind {
 }
 
 /// Refuses rules below a rule, rules of one name and different kinds, and a second default.
-pub(super) fn check(modules: &[Ref<Module>], problems: &mut Vec<Problem>) {
+pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
     let named = named(modules);
     let mut packages: BTreeMap<Path, &Span> = BTreeMap::new();
     for module in modules {

@@ -6,7 +6,7 @@ use regorus::unstable::{Module, Ref, Span};
 
 use super::names::{self, Names, Path};
 use super::walk::{self, Seen};
-use crate::problem::Problem;
+use crate::problem::{Problem, Problems};
 
 /// Deepest nesting of expressions along any chain of rules that read or call one another. A level takes the engine
 /// up to a kilobyte of stack.
@@ -29,7 +29,7 @@ pub(super) struct Node {
 }
 
 /// Refuses rules that read themselves, and chains that go too deep.
-pub(super) fn check(nodes: &BTreeMap<Path, Node>, names: &Names, problems: &mut Vec<Problem>) {
+pub(super) fn check(nodes: &BTreeMap<Path, Node>, names: &Names, problems: &mut Problems) {
     let mut search = Search {
         nodes,
         names,

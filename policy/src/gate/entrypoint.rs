@@ -4,10 +4,10 @@ use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead};
 
 use super::names::{head_name, path};
 use super::shapes;
-use crate::problem::Problem;
+use crate::problem::{Problem, Problems};
 
 /// Finds what is wrong with the entrypoint `data.a.b`, over all modules.
-pub(crate) fn check(modules: &[Ref<Module>], entrypoint: &str, problems: &mut Vec<Problem>) {
+pub(crate) fn check(modules: &[Ref<Module>], entrypoint: &str, problems: &mut Problems) {
     let Some(wanted) = entrypoint.strip_prefix("data.").filter(|rest| rest.contains('.')) else {
         let why = "is not a rule's name";
         problems.push(Problem::of("", entrypoint, why, "policy.entrypoint: data.PACKAGE.RULE"));

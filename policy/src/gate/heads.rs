@@ -6,12 +6,12 @@
 use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead};
 
 use super::names::{self, Names};
-use crate::problem::Problem;
+use crate::problem::{Problem, Problems};
 
 const BIND: &str = "a variable that the body binds: `NAME[k] contains x if { k := …; … }`";
 
 /// Checks the heads of all modules.
-pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Vec<Problem>) {
+pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Problems) {
     beside(modules, problems);
     for module in modules {
         one(module, names, problems);
@@ -31,7 +31,7 @@ struct Head<'a> {
 
 /// A head that goes on below a constant member where another one has a computed member: OPA has the constant one only
 /// where its body holds, the engine always.
-fn beside(modules: &[Ref<Module>], problems: &mut Vec<Problem>) {
+fn beside(modules: &[Ref<Module>], problems: &mut Problems) {
     let mut heads = Vec::new();
     for module in modules {
         let package: Vec<Option<String>> = names::package(module).into_iter().map(Some).collect();
@@ -67,7 +67,7 @@ fn beside(modules: &[Ref<Module>], problems: &mut Vec<Problem>) {
     }
 }
 
-fn one(module: &Module, names: &Names, problems: &mut Vec<Problem>) {
+fn one(module: &Module, names: &Names, problems: &mut Problems) {
     let heads = module.policy.iter().filter_map(|rule| match rule.as_ref() {
         Rule::Spec { head, bodies, .. } if !bodies.is_empty() => Some(head),
         Rule::Spec { .. } | Rule::Default { .. } => None,

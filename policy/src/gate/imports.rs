@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use regorus::unstable::{Import, Module, Ref};
 
 use super::names::{self, Names, Path};
-use crate::problem::Problem;
+use crate::problem::{Problem, Problems};
 
 /// Refuses a name that two modules of a package import differently, and one that is also a rule of the package.
-pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Vec<Problem>) {
+pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Problems) {
     let mut known: BTreeMap<Path, Path> = BTreeMap::new();
     for module in modules {
         for import in &module.imports {

@@ -9,12 +9,12 @@ use regorus::unstable::{AssignOp, BinOp, Expr, Literal, LiteralStmt, Module, Ref
 
 use super::names::{self, Names};
 use super::walk::{self, Seen};
-use crate::problem::Problem;
+use crate::problem::{Problem, Problems};
 
 const COLLECT: &str = "the values first: `all := [x | some x in …] with …`";
 
 /// Checks the statements of one module.
-pub(super) fn check(module: &Module, names: &Names, problems: &mut Vec<Problem>) {
+pub(super) fn check(module: &Module, names: &Names, problems: &mut Problems) {
     for rule in &module.policy {
         let (mut bound, mut asked) = (BTreeSet::new(), Vec::new());
         walk::rule(rule, &mut |seen| match seen {

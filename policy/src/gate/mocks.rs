@@ -11,14 +11,14 @@ use regorus::unstable::{Expr, Module, Ref, WithModifier};
 use super::names::{self, Names, Path};
 use super::walk::{self, Seen};
 use crate::builtins::{self, Known};
-use crate::problem::Problem;
+use crate::problem::{Problem, Problems};
 use crate::sources::is_test;
 
 /// A call as the engine spells it, and the function of the policy that it means, if it means one.
 type Call = (Path, Option<Path>);
 
 /// Checks every `with` of all modules.
-pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Vec<Problem>) {
+pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Problems) {
     let mut calls: BTreeSet<Call> = BTreeSet::new();
     let mut withs: Vec<(&Module, &WithModifier)> = Vec::new();
     for module in modules {

@@ -8,7 +8,7 @@ use regorus::unstable::{Expr, Module, Ref};
 use super::depth::Node;
 use super::names::{self, Names, Path};
 use super::walk::{self, Seen};
-use crate::problem::Problem;
+use crate::problem::{Problem, Problems};
 
 /// Refuses a reference to all of a package that stands in more than one module, or has packages below it, where its
 /// rules read one another.
@@ -16,7 +16,7 @@ pub(super) fn check(
     modules: &[Ref<Module>],
     names: &Names,
     nodes: &BTreeMap<Path, Node>,
-    problems: &mut Vec<Problem>,
+    problems: &mut Problems,
 ) {
     let mut packages: Vec<(Path, bool)> =
         modules.iter().map(|module| (names::package(module), imports(module))).collect();

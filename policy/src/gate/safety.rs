@@ -13,14 +13,14 @@ use regorus::unstable::{Expr, LiteralStmt, Module, Rule, RuleHead, Span};
 
 use super::names::{self, Names};
 use crate::nearest::nearest;
-use crate::problem::Problem;
+use crate::problem::{Problem, Problems};
 use terms::{Closure, Statement, Var};
 
 /// Behind so many problems none is told what was meant: to find that looks at every name there is.
 const SUGGESTED: usize = 50;
 
 /// Checks every rule of one module.
-pub(super) fn check(module: &Module, names: &Names, problems: &mut Vec<Problem>) {
+pub(super) fn check(module: &Module, names: &Names, problems: &mut Problems) {
     let globals = globals(module, names);
     for rule in &module.policy {
         if let Rule::Default { value, .. } = rule.as_ref()

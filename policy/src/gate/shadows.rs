@@ -3,10 +3,10 @@
 use regorus::Value;
 
 use super::names::{Names, Path};
-use crate::problem::Problem;
+use crate::problem::{Problem, Problems};
 
 /// Refuses data that stands where a rule does, or where a rule's package should be.
-pub(super) fn check(data: &Value, names: &Names, problems: &mut Vec<Problem>) {
+pub(super) fn check(data: &Value, names: &Names, problems: &mut Problems) {
     for rule in &names.rules {
         if let Some(place) = shadowed(data, rule) {
             let why = format!("is data, where the rule {} stands", rule.join("."));

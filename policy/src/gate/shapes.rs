@@ -17,7 +17,7 @@ use super::depth::Node;
 use super::names::{self, Names, Path};
 use super::walk::{self, Seen};
 use crate::decision::DECISION;
-use crate::problem::Problem;
+use crate::problem::{Problem, Problems};
 use contexts::Contexts;
 use place::Place;
 use scopes::Scopes;
@@ -30,14 +30,21 @@ pub(super) fn check(
     names: &Names,
     nodes: &BTreeMap<Path, Node>,
     requests: bool,
-    problems: &mut Vec<Problem>,
+    problems: &mut Problems,
 ) {
     let requests = |module: &Module| requests && !names::package(module).starts_with(&opas_own());
-    let mut found: Vec<Problem> = Vec::new();
+    // What many tests put in is told once.
+    let mut said = BTreeSet::new();
+    let mut found = |problem: Problem| {
+        let full = problems.is_full();
+        if full || said.insert((problem.file.clone(), problem.line, problem.column)) {
+            problems.push(problem);
+        }
+    };
     let mut rules: BTreeMap<Path, Vec<(&Module, &Rule)>> = BTreeMap::new();
     for module in modules {
         if requests(module) {
-            found.extend(module.imports.iter().filter_map(import));
+            module.imports.iter().filter_map(import).for_each(&mut found);
         }
         let package = names::package(module);
         for rule in &module.policy {
@@ -55,13 +62,9 @@ pub(super) fn check(
                 let scopes = scopes.called_with(contexts::arguments(rule), arguments);
                 told.add(look(scopes, names, rule, &mut contexts), rule);
             }
-            found.extend(told.in_every_way(ways.len()));
+            told.in_every_way(ways.len()).for_each(&mut found);
         }
     }
-    // What many tests put in is told once.
-    let mut said = BTreeSet::new();
-    found.retain(|problem| said.insert((problem.file.clone(), problem.line, problem.column)));
-    problems.extend(found);
 }
 
 /// What is wrong in one rule, if it is called so.

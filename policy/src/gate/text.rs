@@ -1,6 +1,6 @@
 //! The limits of a module's text.
 
-use crate::problem::Problem;
+use crate::problem::{Problem, Problems};
 
 /// Deepest nesting of brackets and braces. The engine's parser takes four times as long for every two more.
 const DEPTH: usize = 10;
@@ -10,7 +10,7 @@ pub(crate) const LINES: usize = 20_000;
 pub(crate) const COLUMNS: u32 = 8_192;
 
 /// Finds the first place of each kind where the text goes beyond its limits.
-pub(crate) fn check(name: &str, text: &str, problems: &mut Vec<Problem>) {
+pub(crate) fn check(name: &str, text: &str, problems: &mut Problems) {
     if text.lines().count() > LINES {
         let why = format!("has more than {LINES} lines");
         problems.push(Problem::of(name, "module", why, "several modules of one package"));
@@ -96,12 +96,13 @@ mod tests {
 
     #[test]
     fn long_lines_and_long_modules_are_named() {
-        let mut problems = Vec::new();
+        let mut problems = Problems::default();
         check("a.rego", &format!("package a\nx := \"{}\"", "a".repeat(9_000)), &mut problems);
         check("b.rego", &"\n".repeat(20_001), &mut problems);
 
+        let told = problems.told(|problem| problem);
         let shown: Vec<_> =
-            problems.iter().map(|p| (p.file.as_str(), p.line, p.construct.as_str())).collect();
+            told.problems.iter().map(|p| (p.file.as_str(), p.line, p.construct.as_str())).collect();
         assert_eq!(shown, [("a.rego", 2, "line"), ("b.rego", 0, "module")]);
     }
 }

@@ -10,7 +10,7 @@ use super::{Edit, Translated};
 use crate::gate::names::{self, Names, Path};
 use crate::gate::walk::{self, Seen};
 use crate::metadata::Annotation;
-use crate::problem::Problem;
+use crate::problem::{Problem, Problems};
 
 /// What stands in the place of both, with the value as JSON.
 const CALL: &str = "internal.metadata";
@@ -23,14 +23,14 @@ pub(crate) fn values(
     modules: &[Ref<Module>],
     texts: &[Translated],
     annotations: &[&[Annotation]],
-) -> Result<Option<Vec<Translated>>, Vec<Problem>> {
+) -> Result<Option<Vec<Translated>>, Problems> {
     let names = Names::of(modules);
     let calls: Vec<Vec<Call<'_>>> = modules.iter().map(|module| calls(module, &names)).collect();
     if calls.iter().all(Vec::is_empty) {
         return Ok(None);
     }
     let said = Said::of(modules, texts, annotations)?;
-    let mut problems = Vec::new();
+    let mut problems = Problems::default();
     let written =
         modules.iter().zip(texts).zip(&calls).enumerate().map(|(index, ((module, text), calls))| {
             let mut edits = Vec::new();
@@ -142,9 +142,9 @@ impl Said {
         modules: &[Ref<Module>],
         texts: &[Translated],
         annotations: &[&[Annotation]],
-    ) -> Result<Self, Vec<Problem>> {
+    ) -> Result<Self, Problems> {
         let mut said = Self::default();
-        let mut problems = Vec::new();
+        let mut problems = Problems::default();
         for (index, module) in modules.iter().enumerate() {
             let stand_ins = texts.get(index).map(|text| &text.stand_ins);
             for annotation in annotations.get(index).copied().unwrap_or_default() {

@@ -13,7 +13,7 @@ use super::{Edit, Translated};
 use crate::builtins;
 use crate::gate::names::{self, Names, Path};
 use crate::gate::walk::{self, Seen};
-use crate::problem::Problem;
+use crate::problem::{Problem, Problems};
 
 /// What each rule and function names.
 struct Graph<'a> {
@@ -27,10 +27,10 @@ struct Graph<'a> {
 pub(crate) fn values(
     modules: &[Ref<Module>],
     texts: &[Translated],
-) -> Result<Option<Vec<Translated>>, Vec<Problem>> {
+) -> Result<Option<Vec<Translated>>, Problems> {
     let names = Names::of(modules);
     let graph = Graph { modules, names: &names, reads: OnceCell::new() };
-    let (mut problems, mut any) = (Vec::new(), false);
+    let (mut problems, mut any) = (Problems::default(), false);
     let written = modules.iter().zip(texts).map(|(module, text)| {
         let mut edits = Vec::new();
         let mut first = None;

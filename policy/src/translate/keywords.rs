@@ -12,7 +12,7 @@ use regorus::unstable::{Expr, Module, Ref, Rule, Span};
 use super::{Edit, Translated};
 use crate::gate::names::{self, Names};
 use crate::gate::walk::{self, Seen};
-use crate::problem::Problem;
+use crate::problem::{Problem, Problems};
 
 /// All keywords of OPA but `contains`, which the engine takes at the beginning too.
 const KEYWORDS: [&str; 14] = [
@@ -130,18 +130,18 @@ fn end_of_text(rest: &str, quote: char) -> usize {
 pub(crate) fn moved(
     modules: &[Ref<Module>],
     texts: &[Translated],
-) -> Result<Option<Vec<Translated>>, Vec<Problem>> {
+) -> Result<Option<Vec<Translated>>, Problems> {
     if texts.iter().all(|text| text.stand_ins.is_empty()) {
         return Ok(None);
     }
     let names = Names::of(modules);
-    let (mut all, mut added, mut problems) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut all, mut added, mut problems) = (Vec::new(), Vec::new(), Problems::default());
     for (module, text) in modules.iter().zip(texts) {
-        let mut mover = Mover { module, names: &names, text, problems: Vec::new() };
+        let mut mover = Mover { module, names: &names, text, problems: Problems::default() };
         let (rest, own) = mover.parts();
         all.push(Translated { stand_ins: StandIns::new(), ..rest.unwrap_or_else(|| text.clone()) });
         added.extend(own.into_iter().map(|own| Translated { stand_ins: StandIns::new(), ..own }));
-        problems.append(&mut mover.problems);
+        problems.append(mover.problems);
     }
     all.extend(added);
     if problems.is_empty() { Ok(Some(all)) } else { Err(problems) }
@@ -151,7 +151,7 @@ struct Mover<'a> {
     module: &'a Module,
     names: &'a Names,
     text: &'a Translated,
-    problems: Vec<Problem>,
+    problems: Problems,
 }
 
 /// A rule's text, from where it begins to where the next one does.
