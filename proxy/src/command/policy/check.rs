@@ -42,7 +42,7 @@ pub(in crate::command) struct Arguments {
     /// Leave out files and folders of such a name, like drafts; may be repeated
     #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
     ignore: Vec<Pattern>,
-    /// Most problems that are told, 0 for all
+    /// Most problems that are told, 0 for all up to a hundred
     #[arg(long, short, value_name = "N", default_value_t = 0)]
     max_errors: usize,
     /// Let warnings fail

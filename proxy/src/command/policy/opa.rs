@@ -115,7 +115,7 @@ Under the same name, another meaning:
 
 * `check --strict` lets warnings fail, which are of what is dear; OPA's looks for unused names and old words.
 * `--format` has `junit` and no `gobench` for `test`, no `source` for `eval`; of `build` it says how it is told what was built.
-* `--max-errors` is 0, all of them, where OPA's is 10.
+* `--max-errors` is 0, all of them up to a hundred, where OPA's is 10.
 * `--signing-key` is always a file, never the secret itself.
 * `bench` without `QUERY` asks `data.postern.decision`; without `-i` what is said in its help.
 
