@@ -200,6 +200,16 @@ impl Document {
         build(value, 0, &mut { MAX_VALUES })
     }
 
+    /// The same object with this member in place of the one that it has; what is no object stays as it is.
+    #[must_use]
+    pub fn with(mut self, name: &str, member: Self) -> Self {
+        if let Ok(members) = self.value.as_object_mut() {
+            members.insert(Value::from(name), member.value);
+            self.depth = self.depth.max(member.depth.saturating_add(1));
+        }
+        self
+    }
+
     /// How deep lists and objects stand in one another; a scalar has depth 0.
     #[must_use]
     pub const fn depth(&self) -> u8 {

@@ -19,7 +19,7 @@ pub use request::{Action, BodyFacts, HttpAction, Request};
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use postern_policy::{Document, Facts as _, Judge, Verdict};
+use postern_policy::{Document, Facts, Judge, Leaf, LeafId, Verdict};
 use serde_json::value::RawValue;
 
 use crate::clock::SharedClock;
@@ -34,6 +34,22 @@ pub struct Authorizer {
     parts: facts::Parts,
     keeps: RecordedInput,
     clock: SharedClock,
+}
+
+/// An input that was made by hand.
+struct Supposed<'a> {
+    input: &'a Document,
+    now: u64,
+}
+
+impl Facts for Supposed<'_> {
+    fn leaf(&self, id: LeafId) -> Leaf<'_> {
+        if id == LeafId::Now { Leaf::Number(self.now) } else { Leaf::Composite }
+    }
+
+    fn document(&self) -> Document {
+        self.input.clone()
+    }
 }
 
 /// The judge of one generation of the policy.
@@ -59,14 +75,31 @@ impl Authorizer {
     /// Judges one request: total, and never longer than the fuse allows by much. What policy said, for the record,
     /// stands beside the grant or in the denial.
     pub fn judge(&self, request: &Request<'_>) -> Result<(Grant, DecisionFacts), Box<Denial>> {
+        let now = self.clock.now().unix_seconds();
+        self.judge_by(request, &facts::Asked { request, parts: &self.parts, now })
+    }
+
+    /// The same of an input that is not quite the request's: for commands that say what would become of it.
+    pub(crate) fn judge_supposed(
+        &self,
+        request: &Request<'_>,
+        input: &Document,
+        now: u64,
+    ) -> Result<(Grant, DecisionFacts), Box<Denial>> {
+        self.judge_by(request, &Supposed { input, now })
+    }
+
+    fn judge_by(
+        &self,
+        request: &Request<'_>,
+        asked: &impl Facts,
+    ) -> Result<(Grant, DecisionFacts), Box<Denial>> {
         let mut bench = self.bench.borrow_mut();
         let sitting = self.sitting(&mut bench);
-        let now = self.clock.now().unix_seconds();
         let Some(judge) = &mut sitting.judge else {
             return Err(Box::new(verdict::absent(&sitting.policy)));
         };
-        let asked = facts::Asked { request, parts: &self.parts, now };
-        let mut judged = match judge.judge(&asked) {
+        let mut judged = match judge.judge(asked) {
             Verdict::Allow(allowance) => verdict::grant(allowance, request, &sitting.policy),
             Verdict::Deny(refusal) => Err(Box::new(verdict::denial(refusal, &sitting.policy))),
         };
@@ -75,10 +108,10 @@ impl Authorizer {
         }
         match &mut judged {
             Ok((_, decision)) if self.keeps.of == Recorded::All => {
-                decision.input = self.kept(&asked, judge);
+                decision.input = self.kept(asked, judge);
             }
             Err(denial) if self.keeps.of != Recorded::None => {
-                denial.decision.input = self.kept(&asked, judge);
+                denial.decision.input = self.kept(asked, judge);
             }
             _ => {}
         }
@@ -92,7 +125,7 @@ impl Authorizer {
     }
 
     /// What the record keeps of the input. It is built once more: what is allowed and not kept pays nothing for it.
-    fn kept(&self, asked: &facts::Asked<'_>, judge: &Judge) -> Option<Arc<RawValue>> {
+    fn kept(&self, asked: &impl Facts, judge: &Judge) -> Option<Arc<RawValue>> {
         let kept = asked.document().keep(judge.policy().leaves(), &self.keeps.keeping);
         serde_json::value::to_raw_value(&kept).ok().map(Arc::from)
     }

@@ -18,6 +18,7 @@ mod tests;
 mod tree;
 mod units;
 
+pub(crate) use load::around_policy;
 pub use load::{Lines, load, load_admin};
 pub use problem::{ConfigErrors, Problem, Wrong};
 pub use rules::Rule;

@@ -30,6 +30,7 @@ pub use bundle::{Anchors, RefusedAnchor, TrustBundles};
 pub use certificate::SvidError;
 pub use error::{FileProblem, IdentifyError};
 pub use handshake::{Alpn, Handshaker, Identified};
+pub(crate) use jwt::supposed as supposed_by_token;
 pub use jwt::{TokenError, TokenVerifier, agree};
 pub use peer::{Peer, Proof};
 pub use source::{OwnTokens, Source, SourceChange, SourceEvent};

@@ -281,8 +281,12 @@ fn next(code: &Code) -> &'static str {
     }
 }
 
-const fn who_acts(code: &Code) -> &'static str {
+fn who_acts(code: &Code) -> &'static str {
     match code.owner {
+        // Policy may be right, and may be wrong.
+        _ if code.id == codes::POLICY_DENIED.id => {
+            "whoever sent the request; where it should be allowed, whoever writes the policy"
+        }
         Owner::Caller => "whoever sent the request",
         Owner::Operator => "whoever runs this sidecar or its vault",
         Owner::Upstream => "whoever runs the old system",

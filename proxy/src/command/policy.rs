@@ -24,6 +24,7 @@ use clap::{Subcommand, ValueEnum};
 
 use super::Outcome;
 pub(super) use opa::{instead, page as flags_page};
+pub(super) use terms::entrypoint;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Verb {

@@ -37,6 +37,26 @@ pub fn load(file: &Path) -> Result<Config, ConfigErrors> {
     parse(&text, &around)
 }
 
+/// A configuration around a policy alone: one route that takes every request and inspects its body, and no credential.
+/// Callers are those of one trust domain, by certificate, or by a token for one audience.
+pub(crate) fn around_policy(entrypoint: &str, domain: &str, audience: &str) -> Result<Config, ConfigErrors> {
+    let text = serde_json::json!({
+        "version": 1,
+        "state": "state",
+        "identity": {"workload_api": "unix:///none", "trust": [domain]},
+        "upstreams": {"any": {"address": "127.0.0.1:9"}},
+        "policy": {"entrypoint": entrypoint, "bundles": {"any": {"path": "any"}}},
+        "listeners": {"any": {
+            "bind": "127.0.0.1:9443",
+            "protocol": "http",
+            "callers": {"any_of": ["x509_svid", "jwt_svid"], "audience": audience},
+            "routes": {"any": {"path": "/", "upstream": "any", "body": {"inspect": "1MiB"}}},
+        }},
+    });
+    let around = Surroundings { file: PathBuf::from("(no configuration)"), ..Surroundings::default() };
+    parse(&text.to_string(), &around)
+}
+
 fn read(file: &Path) -> Result<String, Wrong> {
     let mut text = String::new();
     let opened = File::open(file).map_err(Wrong::Unreadable)?;

@@ -7,7 +7,7 @@ use aws_lc_rs::digest;
 use serde_json::{Map, Value};
 
 use crate::clock::{Expiry, Moment, SharedClock};
-use crate::config::Callers;
+use crate::config::{Callers, ProofKind};
 use crate::fault::{Code, Coded, codes};
 use crate::live::{Live, Versioned};
 use crate::model::{SpiffeId, SpiffeIdError};
@@ -140,27 +140,17 @@ impl TokenVerifier {
         bundles: &Versioned<TrustBundles>,
         now: Moment,
     ) -> Result<Peer, TokenError> {
-        let token = Token::parse(token)?;
-        let audience = self.callers.audience.as_deref().filter(|ours| token.is_for(ours));
-        let audience = audience.ok_or(TokenError::Audience)?;
-        token.check_life(self.callers.max_token_life, now.unix_seconds())?;
-        let domain = token.id.trust_domain();
-        listed(&self.callers.trust, &token.id)
-            .map_err(|_: SvidError| TokenError::NotListed(domain.to_owned()))?;
+        let signed = Signed::parse(token)?;
+        let claims = Claims::read(json::object(&signed.payload).ok_or(TokenError::NotCompact)?)?;
+        let audience = claims.accepted(&self.callers, now)?;
+        let domain = claims.id.trust_domain();
         if !bundles.value.holds_jwt(domain) {
             return Err(TokenError::NoBundle(domain.to_owned()));
         }
-        let key = bundles.value.jwt_key(domain, token.signed.kid());
-        let key = key.ok_or_else(|| TokenError::UnknownKey(token.signed.kid().to_owned()))?;
-        token.signed.check(key)?;
-        Ok(Peer {
-            proof: Proof::Jwt { key: Arc::clone(&key.kid), audience: audience.into() },
-            expires: Expiry::at_wall(now, UNIX_EPOCH + Duration::from_secs(token.ends)),
-            expires_at: token.ends,
-            generation: bundles.generation,
-            chain: Arc::new([]),
-            id: token.id,
-        })
+        let key = bundles.value.jwt_key(domain, signed.kid());
+        let key = key.ok_or_else(|| TokenError::UnknownKey(signed.kid().to_owned()))?;
+        signed.check(key)?;
+        Ok(claims.peer(Arc::clone(&key.kid), audience, bundles.generation, now))
     }
 }
 
@@ -212,30 +202,58 @@ pub fn agree(certificate: Option<&Arc<Peer>>, token: Option<Arc<Peer>>) -> Resul
     }
 }
 
-/// A well-formed JWT-SVID whose signature nobody has looked at yet.
-struct Token<'a> {
-    signed: Signed<'a>,
-    claims: Map<String, Value>,
+/// Somebody whom nobody has seen, as by a JWT-SVID with these claims that its trust domain signed: for commands that say
+/// what would become of a request.
+pub(crate) fn supposed(claims: &[u8], callers: &Callers, now: Moment) -> Result<Arc<Peer>, IdentifyError> {
+    if !callers.any_of.contains(&ProofKind::JwtSvid) {
+        return Err(IdentifyError::NoCertificate);
+    }
+    let claims = Claims::read(json::object(claims).ok_or(TokenError::NotCompact)?)?;
+    let audience = claims.accepted(callers, now)?;
+    Ok(Arc::new(claims.peer("00".into(), audience, 0, now)))
+}
+
+/// What a JWT-SVID says.
+struct Claims {
+    all: Map<String, Value>,
     id: SpiffeId,
     ends: u64,
 }
 
-impl<'a> Token<'a> {
-    fn parse(token: &'a str) -> Result<Self, TokenError> {
-        let signed = Signed::parse(token)?;
-        let claims = json::object(&signed.payload).ok_or(TokenError::NotCompact)?;
-        let id: SpiffeId =
-            claims.get("sub").and_then(Value::as_str).ok_or(TokenError::Claim("sub"))?.parse()?;
+impl Claims {
+    fn read(all: Map<String, Value>) -> Result<Self, TokenError> {
+        let id: SpiffeId = all.get("sub").and_then(Value::as_str).ok_or(TokenError::Claim("sub"))?.parse()?;
         if !id.names_a_workload() {
             return Err(TokenError::NamesNoWorkload);
         }
-        let ends = seconds(&claims, "exp")?.ok_or(TokenError::Claim("exp"))?;
-        Ok(Self { signed, claims, id, ends })
+        let ends = seconds(&all, "exp")?.ok_or(TokenError::Claim("exp"))?;
+        Ok(Self { all, id, ends })
+    }
+
+    /// The audience, where it is ours, the life is within bounds and the trust domain is listed.
+    fn accepted<'c>(&self, callers: &'c Callers, now: Moment) -> Result<&'c str, TokenError> {
+        let audience = callers.audience.as_deref().filter(|ours| self.is_for(ours));
+        let audience = audience.ok_or(TokenError::Audience)?;
+        self.check_life(callers.max_token_life, now.unix_seconds())?;
+        listed(&callers.trust, &self.id)
+            .map_err(|_: SvidError| TokenError::NotListed(self.id.trust_domain().to_owned()))?;
+        Ok(audience)
+    }
+
+    fn peer(self, key: Arc<str>, audience: &str, generation: u64, now: Moment) -> Peer {
+        Peer {
+            proof: Proof::Jwt { key, audience: audience.into() },
+            expires: Expiry::at_wall(now, UNIX_EPOCH + Duration::from_secs(self.ends)),
+            expires_at: self.ends,
+            generation,
+            chain: Arc::new([]),
+            id: self.id,
+        }
     }
 
     /// Whether `aud` is exactly ours, as a string or as a list of one.
     fn is_for(&self, ours: &str) -> bool {
-        match self.claims.get("aud") {
+        match self.all.get("aud") {
             Some(Value::String(one)) => one == ours,
             Some(Value::Array(all)) => matches!(&all[..], [one] if one == ours),
             _ => false,
@@ -246,8 +264,8 @@ impl<'a> Token<'a> {
         if self.ends <= now {
             return Err(TokenError::Ended(self.ends));
         }
-        let begins = seconds(&self.claims, "nbf")?.unwrap_or(0);
-        let issued = seconds(&self.claims, "iat")?;
+        let begins = seconds(&self.all, "nbf")?.unwrap_or(0);
+        let issued = seconds(&self.all, "iat")?;
         if let Some(ahead) = [Some(begins), issued].into_iter().flatten().find(|at| *at > now + LEEWAY) {
             return Err(TokenError::NotYet(ahead));
         }

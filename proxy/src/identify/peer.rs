@@ -4,8 +4,12 @@ use std::time::Duration;
 use rustls_pki_types::CertificateDer;
 
 use crate::clock::{Expiry, Moment};
+use crate::config::{Callers, ProofKind};
 use crate::model::SpiffeId;
 use crate::record::CallerFacts;
+
+use super::certificate::listed;
+use super::error::IdentifyError;
 
 /// Who is on the other end, and what proves it. Made only by this module, from verified bytes.
 #[derive(Clone, Debug)]
@@ -51,6 +55,19 @@ impl Peer {
             generation: 0,
             chain: Arc::new([]),
         })
+    }
+
+    /// The same, where a listener with these callers would let it in by its certificate.
+    pub(crate) fn supposed_among(
+        id: SpiffeId,
+        callers: &Callers,
+        now: Moment,
+    ) -> Result<Arc<Self>, IdentifyError> {
+        if !callers.any_of.contains(&ProofKind::X509Svid) {
+            return Err(IdentifyError::NoToken);
+        }
+        listed(&callers.trust, &id)?;
+        Ok(Self::supposed(id, now))
     }
 
     /// The SPIFFE ID.

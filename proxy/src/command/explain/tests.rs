@@ -36,6 +36,7 @@ fn a_record_is_told_with_its_rule_policy_lease_end_and_hint() {
         "app  a-1  h:3f",
         "access.ended  2026-11-21T18:10:00Z  idle  vault:revoked  4 requests",
         "PST-AZ-010  policy denied the request",
+        "who acts    whoever sent the request; where it should be allowed, whoever writes the policy",
         "next        the decision above says which rule",
     ] {
         assert!(outcome.out.contains(word), "`{word}` is not in:\n{}", outcome.out);

@@ -81,6 +81,6 @@ impl Admission {
 }
 
 /// OPA's way to write a path, or ours.
-fn entrypoint(text: &str) -> String {
+pub(in crate::command) fn entrypoint(text: &str) -> String {
     if text.starts_with("data.") { text.to_owned() } else { format!("data.{}", text.replace('/', ".")) }
 }

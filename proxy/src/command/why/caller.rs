@@ -1,0 +1,113 @@
+//! Who asks: as a listener would know the caller, or as a policy would see it.
+
+use std::sync::Arc;
+
+use clap::Args;
+use postern_policy::Document;
+use serde_json::Value;
+
+use crate::clock::Moment;
+use crate::config::Callers;
+use crate::identify::{IdentifyError, Peer, supposed_by_token};
+use crate::model::SpiffeId;
+
+/// Stands where a caller has to, and is not looked at.
+const NOBODY: &str = "spiffe://any.example/nobody";
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Caller {
+    /// Who asks, as by an X.509-SVID
+    #[arg(long = "as", value_name = "SPIFFE-ID")]
+    id: Option<SpiffeId>,
+    /// The claims of the JWT-SVID by which the caller asks, JSON or `@FILE`
+    #[arg(long, value_name = "JSON")]
+    claims: Option<String>,
+    /// Who asks, as `input.caller` says it, JSON or `@FILE`
+    #[arg(long, value_name = "JSON")]
+    caller: Option<String>,
+}
+
+/// The caller, read.
+pub(super) enum Who {
+    Certificate(SpiffeId),
+    Token { claims: Value },
+    Described { caller: Document, name: String, stands_for: SpiffeId },
+}
+
+impl Caller {
+    pub(super) fn read(&self) -> Result<Who, String> {
+        if let Some(id) = &self.id {
+            return Ok(Who::Certificate(id.clone()));
+        }
+        if let Some(claims) = &self.claims {
+            return Ok(Who::Token { claims: object("--claims", claims)? });
+        }
+        let caller = object("--caller", self.caller.as_deref().unwrap_or_default())?;
+        let name = caller.get("id").and_then(Value::as_str).unwrap_or("a caller without an id").to_owned();
+        let caller = Document::from_json(&caller).map_err(|error| format!("--caller: {error}"))?;
+        let stands_for = NOBODY.parse().map_err(|error| format!("{NOBODY}: {error}"))?;
+        Ok(Who::Described { caller, name, stands_for })
+    }
+}
+
+/// A JSON object that is written there, or stands in a file.
+fn object(flag: &str, text: &str) -> Result<Value, String> {
+    let text = match text.strip_prefix('@') {
+        Some(file) => std::fs::read_to_string(file).map_err(|error| format!("{flag}: {file}: {error}"))?,
+        None => text.to_owned(),
+    };
+    match serde_json::from_str(&text) {
+        Ok(value @ Value::Object(_)) => Ok(value),
+        Ok(_) => Err(format!("{flag}: expected a JSON object")),
+        Err(error) => Err(format!("{flag}: {error}")),
+    }
+}
+
+impl Who {
+    /// Whom a listener with these callers would know; or why it would refuse.
+    pub(super) fn peer(&self, callers: &Callers, now: Moment) -> Result<Arc<Peer>, IdentifyError> {
+        match self {
+            Self::Certificate(id) => Peer::supposed_among(id.clone(), callers, now),
+            Self::Token { claims } => supposed_by_token(claims.to_string().as_bytes(), callers, now),
+            // Judged by what was said of it, and never as this one.
+            Self::Described { stands_for, .. } => Ok(Peer::supposed(stands_for.clone(), now)),
+        }
+    }
+
+    /// The input, with the caller that was described.
+    pub(super) fn seen_in(&self, input: Document) -> Document {
+        match self {
+            Self::Certificate(_) | Self::Token { .. } => input,
+            Self::Described { caller, .. } => input.with("caller", caller.clone()),
+        }
+    }
+
+    /// The trust domain and the audience of a listener that lets this caller in.
+    pub(super) fn expected(&self) -> (&str, &str) {
+        let nobody = "any.example";
+        match self {
+            Self::Certificate(id) => (id.trust_domain(), NOBODY),
+            Self::Described { .. } => (nobody, NOBODY),
+            Self::Token { claims } => {
+                let audience = match claims.get("aud") {
+                    Some(Value::Array(all)) => all.first().and_then(Value::as_str),
+                    other => other.and_then(Value::as_str),
+                };
+                let id =
+                    claims.get("sub").and_then(Value::as_str).and_then(|id| id.strip_prefix("spiffe://"));
+                let domain = id.and_then(|id| id.split('/').next()).filter(|domain| !domain.is_empty());
+                (domain.unwrap_or(nobody), audience.unwrap_or(NOBODY))
+            }
+        }
+    }
+
+    /// As it is told.
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Certificate(id) => id.as_str(),
+            Self::Token { claims } => claims.get("sub").and_then(Value::as_str).unwrap_or_default(),
+            Self::Described { name, .. } => name,
+        }
+    }
+}

@@ -1,0 +1,178 @@
+use std::ffi::OsString;
+use std::path::Path;
+
+use super::*;
+use crate::fault::codes;
+
+const POLICY: &str = "package postern\n\ndefault decision := {\"allow\": false, \"reason\": \"no\"}\n\n\
+        decision := {\"allow\": true, \"rule\": \"clerks\"} if {\n\tinput.caller.path[0] == \"clerk\"\n\t\
+        input.request.segments == [\"ledger\", \"a/b\"]\n\tinput.request.headers[\"x-branch\"][0] == \"042\"\n\t\
+        input.request.body.value.amount < 100\n\tinput.credentials.app.state == \"none\"\n}\n";
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().display();
+    std::fs::create_dir(folder.path().join("policy")).unwrap();
+    std::fs::write(folder.path().join("policy/main.rego"), POLICY).unwrap();
+    std::fs::write(folder.path().join("app.json"), r#"{"username": "a", "password": "b"}"#).unwrap();
+    let text = format!(
+            "version: 1
+state: {root}/state
+identity: {{ workload_api: \"unix://{root}/none.sock\", trust: [td.example] }}
+credentials: {{ app: {{ file: {root}/app.json }} }}
+upstreams: {{ app: {{ address: \"127.0.0.1:9\", login: basic }} }}
+policy: {{ bundles: {{ main: {{ path: {root}/policy }} }} }}
+listeners:
+  front:
+    bind: \"127.0.0.1:9443\"
+    protocol: http
+    routes: {{ all: {{ path: /ledger, upstream: app, credentials: [app], encoded_slash: keep, body: {{ inspect: 1KiB }} }} }}
+"
+        );
+    std::fs::write(folder.path().join("postern.yaml"), text).unwrap();
+    folder
+}
+
+fn asked(folder: &Path, url: &str, body: &str, more: &[&str]) -> Outcome {
+    let config = folder.join("postern.yaml").display().to_string();
+    let words = ["postern", "why", "--as", "spiffe://td.example/clerk/7", "POST", url, "--body", body];
+    let headers = ["-H", "X-Branch: 042", "-H", "content-type: application/json", "--config", &config];
+    crate::command::main(words.iter().chain(&headers).chain(more).map(OsString::from))
+}
+
+#[test]
+fn a_request_is_judged_as_a_live_one_would_be() {
+    let folder = folder();
+
+    let yes = asked(folder.path(), "/ledger/a%2Fb?x=1", r#"{"amount": 12}"#, &[]);
+    let no = asked(folder.path(), "https://h.example/ledger/a%2Fb", r#"{"amount": 120}"#, &[]);
+
+    assert_eq!(yes.exit, Exit::Done, "{}{}", yes.out, yes.err);
+    assert!(yes.out.starts_with("verdict     allowed  clerks\n"), "{}", yes.out);
+    assert!(yes.out.contains("credential  app\n"), "{}", yes.out);
+    assert_eq!(no.exit, Exit::DENIED, "{}{}", no.out, no.err);
+    for said in
+        ["verdict     denied  no\n", "PST-AZ-010", ":9:2  input.request.body.value.amount < 100", "is 120"]
+    {
+        assert!(no.out.contains(said), "`{said}` is not in:\n{}", no.out);
+    }
+}
+
+#[test]
+fn what_would_not_come_before_policy_is_said_and_so_is_another_policy() {
+    let folder = folder();
+    let other = folder.path().join("other.rego");
+    std::fs::write(&other, "package postern\n\ndefault decision := false\n").unwrap();
+
+    for (url, body, code) in [
+        ("/elsewhere", "{}", "PST-AZ-001"),
+        ("/ledger/%2e%2e", "{}", "PST-AZ-003"),
+        ("/ledger", "{", "PST-AZ-008"),
+    ] {
+        let outcome = asked(folder.path(), url, body, &["--format", "json"]);
+        assert_eq!(outcome.exit, Exit::DENIED, "{url}");
+        let said: serde_json::Value = serde_json::from_str(&outcome.out).unwrap();
+        assert_eq!(said, json!({"allow": false, "code": code, "explanation": null}), "{url}");
+    }
+    let missing = folder.path().join("missing").display().to_string();
+    let unread = asked(folder.path(), "/ledger/a%2Fb", "{}", &["--policy", &missing]);
+    assert_eq!(unread.exit, Exit::Configuration, "{}{}", unread.out, unread.err);
+    assert!(unread.err.contains(&missing), "{}", unread.err);
+    let policy = other.display().to_string();
+    let ask = || asked(folder.path(), "/ledger/a%2Fb", r#"{"amount": 12}"#, &["--policy", &policy]);
+    let outcome = ask();
+    assert_eq!(outcome.exit, Exit::DENIED, "{}{}", outcome.out, outcome.err);
+    std::fs::write(&other, "package postern\n\ndecision if nobody_knows(1)\n").unwrap();
+    assert_eq!(ask().exit, Exit::Policy);
+    // The same of what the configuration names.
+    std::fs::remove_dir_all(folder.path().join("policy")).unwrap();
+    assert_eq!(asked(folder.path(), "/ledger/a%2Fb", "{}", &[]).exit, Exit::Configuration);
+}
+
+#[test]
+fn a_caller_by_token_is_judged_by_its_claims_and_refused_as_a_listener_would() {
+    let folder = folder();
+    let file = folder.path().join("postern.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let callers =
+        "protocol: http\n    callers: { any_of: [jwt_svid], audience: \"spiffe://td.example/app\" }";
+    std::fs::write(&file, text.replace("protocol: http", callers)).unwrap();
+    let policy = folder.path().join("policy/main.rego");
+    std::fs::write(
+        &policy,
+        "package postern\n\ndefault decision := false\n\ndecision := {\"allow\": true, \"rule\": \"token\"} if {\n\t\
+         input.caller.proof == \"jwt_svid\"\n\tinput.caller.jwt.audience == \"spiffe://td.example/app\"\n\t\
+         input.caller.path == [\"batch\"]\n}\n",
+    )
+    .unwrap();
+    let now = SystemClock.now().unix_seconds();
+    let claims = |sub: &str, aud: &str, ends: u64| {
+        json!({"sub": sub, "aud": [aud], "exp": ends, "iat": now - 1}).to_string()
+    };
+    let (batch, ours) = ("spiffe://td.example/batch", "spiffe://td.example/app");
+    let config = file.display().to_string();
+    let asked = |claims: &str| {
+        let words = ["postern", "why", "--claims", claims, "GET", "/ledger", "--config", &config];
+        crate::command::main(words.map(OsString::from))
+    };
+
+    let yes = asked(&claims(batch, ours, now + 60));
+    assert_eq!(yes.exit, Exit::Done, "{}{}", yes.out, yes.err);
+    assert!(yes.out.contains("as spiffe://td.example/batch\n"), "{}", yes.out);
+    let no = asked(&claims("spiffe://td.example/other", ours, now + 60));
+    assert!(no.exit == Exit::DENIED && no.out.contains("input.caller.path is [\"other\"]"), "{}", no.out);
+    for (claims, code) in [
+        (claims(batch, "spiffe://td.example/elsewhere", now + 60), codes::TOKEN_AUDIENCE),
+        (claims(batch, ours, now - 1), codes::TOKEN_EXPIRED),
+        (claims("spiffe://other.example/batch", ours, now + 60), codes::TRUST_DOMAIN_NOT_LISTED),
+        (claims("batch", ours, now + 60), codes::TOKEN_MALFORMED),
+    ] {
+        let refused = asked(&claims);
+        assert!(refused.exit == Exit::DENIED, "{claims}: {}{}", refused.out, refused.err);
+        assert!(refused.out.starts_with("verdict     refused before policy is asked\n"), "{}", refused.out);
+        assert!(refused.out.contains(code.id), "{}", refused.out);
+    }
+    // A certificate is nothing to a listener that takes tokens alone.
+    let words = ["postern", "why", "--as", batch, "GET", "/ledger", "--config", &config];
+    let certificate = crate::command::main(words.map(OsString::from));
+    assert!(certificate.out.contains("refused before policy"), "{}{}", certificate.out, certificate.err);
+}
+
+#[test]
+fn a_policy_by_itself_is_asked_of_whatever_caller_it_may_see() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("main.rego"),
+        "package site\n\ndefault verdict := false\n\nverdict := {\"allow\": true, \"rule\": \"local\"} if {\n\t\
+         input.caller.kind == \"process\"\n\tinput.caller.process.uid == 1000\n}\n\n\
+         verdict := {\"allow\": true, \"rule\": \"token\"} if input.caller.jwt.audience == \"app\"\n\n\
+         verdict := {\"allow\": true, \"rule\": \"clerk\"} if input.caller.path == [\"clerk\"]\n",
+    )
+    .unwrap();
+    let bundle = folder.path().display().to_string();
+    let asked = |who: [&str; 2], more: &[&str]| {
+        let words =
+            ["postern", "why", who[0], who[1], "GET", "/a/b", "--bundle", &bundle, "-e", "site/verdict"];
+        crate::command::main(words.iter().chain(more).map(OsString::from))
+    };
+    let process = r#"{"id": "uid:1000", "kind": "process", "process": {"uid": 1000}}"#;
+    let ends = SystemClock.now().unix_seconds() + 60;
+    let token = json!({"sub": "spiffe://td.example/x", "aud": "app", "exp": ends}).to_string();
+    for (who, rule, name) in [
+        (["--caller", process], "local", "uid:1000"),
+        (["--claims", &token], "token", "spiffe://td.example/x"),
+        (["--as", "spiffe://td.example/clerk"], "clerk", "spiffe://td.example/clerk"),
+    ] {
+        let outcome = asked(who, &[]);
+        assert_eq!(outcome.exit, Exit::Done, "{who:?}: {}{}", outcome.out, outcome.err);
+        assert!(outcome.out.starts_with(&format!("verdict     allowed  {rule}\n")), "{}", outcome.out);
+        assert!(outcome.out.contains(&format!("as {name}\n")), "{}", outcome.out);
+    }
+    let other = asked(["--caller", &process.replace("1000", "0")], &["--format", "json"]);
+    let said: serde_json::Value = serde_json::from_str(&other.out).unwrap();
+    assert_eq!((other.exit, &said["code"]), (Exit::DENIED, &json!("PST-AZ-010")), "{said}");
+    for wrong in [["--caller", "[]"], ["--claims", "{"], ["--as", "clerk"]] {
+        assert_eq!(asked(wrong, &[]).exit, Exit::Usage, "{wrong:?}");
+    }
+    assert_eq!(asked(["--as", "spiffe://td.example/clerk"], &["--config", "x"]).exit, Exit::Usage);
+}
