@@ -6,15 +6,19 @@ use std::time::Duration;
 use regorus::unstable::{AssignOp, Expr, Literal, Rule};
 use regorus::{Engine, QueryResult, QueryResults, Value};
 
+use crate::builtins::turn;
 use crate::compile::load;
 use crate::document::Document;
 use crate::evaluate::{Stopwatch, arm, fenced};
 use crate::gate::Purpose;
 use crate::problem::LoadError;
 use crate::sources::Sources;
-use crate::translate::{self, Translated};
-use crate::trial::{Coverage, coverage};
+use crate::translate::{self, Translated, prints};
+use crate::trial::{Coverage, coverage, was_cut};
 use crate::verdict::Cause;
+
+/// Most bytes that are kept of what a query prints.
+const PRINTS: usize = 1 << 20;
 
 /// Why a query has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +51,7 @@ pub struct Question<'a> {
 pub struct Answer {
     /// One for each way in which the query holds; none when it is undefined.
     pub rows: Vec<Row>,
-    /// What the policy printed.
+    /// What the policy printed, each line with its place, up to 1 MiB; that more was printed is the last line.
     pub prints: Vec<String>,
     /// The lines that were gone through and those that were not, where that was asked for.
     pub lines: Option<Coverage>,
@@ -83,32 +87,38 @@ pub struct Expression {
 pub fn ask(sources: &Sources, question: Question<'_>) -> Result<Answer, AskError> {
     let watch = Stopwatch::start();
     let mut engine = load(sources, Purpose::Queries)?.engine;
-    let query = templates(question.query)?;
+    let query = query_of(question.query)?;
     arm(&mut engine, question.fuse);
     let load = watch.elapsed();
     let question_of = Asked { query: question.query, now: question.now, fuse: question.fuse };
     engine.set_input(question.input.map_or(Value::Undefined, Document::into_value));
     engine.set_enable_coverage(question.lines);
     let watch = Stopwatch::start();
-    let outcome = fenced(question.fuse, question.now, || engine.eval_query(query.text, false));
+    let outcome = fenced(question.fuse, question.now, || {
+        turn::let_print(PRINTS);
+        engine.eval_query(query.text.clone(), false)
+    });
     let elapsed = watch.elapsed();
-    let mut rows = rows(&outcome?)?;
+    let said = turn::said();
+    let mut rows = rows(&outcome?, &query, question.query)?;
     complete(&mut engine, &question_of, &mut rows)?;
-    let prints = engine.take_prints().unwrap_or_default();
+    let mut prints: Vec<String> =
+        said.lines.into_iter().map(|(place, line)| format!("{place}: {line}")).collect();
+    prints.extend(was_cut(said.cut));
     let lines = question.lines.then(|| coverage(&mut engine, sources));
     Ok(Answer { rows, prints, lines, load, elapsed })
 }
 
 /// The rows of an answer as they are printed.
-pub(crate) fn rows(results: &QueryResults) -> Result<Vec<Row>, AskError> {
-    let rows = results.result.iter().filter_map(|row| self::row(row).transpose());
+pub(crate) fn rows(results: &QueryResults, query: &Translated, author: &str) -> Result<Vec<Row>, AskError> {
+    let rows = results.result.iter().filter_map(|row| self::row(row, query, author).transpose());
     let unprintable = |error: serde_json::Error| AskError::Failed(Cause::Error { detail: error.to_string() });
     rows.collect::<Result<_, _>>().map_err(unprintable)
 }
 
-/// The text of a query as the engine reads it.
-pub(crate) fn query_of(query: &str) -> Result<String, LoadError> {
-    templates(query).map(|translated| translated.text)
+/// A query as the engine reads it, with our builtin in the place of `print`.
+pub(crate) fn query_of(query: &str) -> Result<Translated, LoadError> {
+    Ok(prints::kept_in_query(templates(query)?, BEFORE))
 }
 
 /// A query as the engine reads it.
@@ -221,17 +231,16 @@ const QUERY: &str = "query";
 const BEFORE: &str = "package postern_query\n\nasked if {\n";
 
 /// None when a part of it is undefined, and the row with it.
-fn row(row: &QueryResult) -> Result<Option<Row>, serde_json::Error> {
+fn row(row: &QueryResult, query: &Translated, author: &str) -> Result<Option<Row>, serde_json::Error> {
     if row.expressions.iter().any(|expression| expression.value == Value::Undefined) {
         return Ok(None);
     }
     let expression = |expression: &regorus::Expression| {
-        Ok(Expression {
-            value: serde_json::to_value(&expression.value)?,
-            text: expression.text.to_string(),
-            line: expression.location.row,
-            column: expression.location.col,
-        })
+        let (engines, place) = (expression.text.to_string(), &expression.location);
+        let (line, column) = query.restored(author, place.row, place.col);
+        let text = query.written_at(author, place.row, place.col, engines.len());
+        let text = text.map_or(engines, str::to_owned);
+        Ok(Expression { value: serde_json::to_value(&expression.value)?, text, line, column })
     };
     let expressions = row.expressions.iter().map(expression).collect::<Result<_, serde_json::Error>>()?;
     let bindings = match serde_json::to_value(&row.bindings)? {

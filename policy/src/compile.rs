@@ -35,6 +35,8 @@ const ABANDONED: usize = 2;
 const PASSES: usize = 12;
 /// Longest line the engine takes; the gate's limit is the same, with a place in its message.
 const COLUMNS: NonZeroU32 = NonZeroU32::new(gate::text::COLUMNS).unwrap();
+/// The same for a text that passed the gate and in which calls of `print` are written out.
+const WIDE: NonZeroU32 = NonZeroU32::new(gate::text::COLUMNS * 64).unwrap();
 /// Stack of that thread, of which only what is used is taken: what is refused for its depth is also dropped there.
 const STACK: usize = 256 * 1024 * 1024;
 
@@ -270,25 +272,24 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
     if !problems.is_empty() {
         return Err(refused(problems, &texts));
     }
-    let (rewritten, marks) = match purpose {
-        Purpose::Decisions(_) | Purpose::Proof => (prints::erased(&modules, &texts), Vec::new()),
-        Purpose::Profile => {
-            let (marked, marks) = marks::marked(sources, &modules, &texts);
-            (Some(marked), marks)
-        }
-        Purpose::Tests | Purpose::Queries => (None, Vec::new()),
+    // Nobody reads what is printed while it is profiled either.
+    let printed = match purpose {
+        Purpose::Decisions(_) | Purpose::Proof | Purpose::Profile => prints::erased(&modules, &texts),
+        Purpose::Tests | Purpose::Queries => prints::kept(&modules, &texts),
     };
-    if let Some(rewritten) = rewritten {
-        texts = rewritten;
-        engine = parse(sources, &texts, &mut problems);
-        add_all(&mut engine, sources, &mut problems);
-        if !problems.is_empty() {
-            return Err(refused(problems, &texts));
-        }
-        modules = engine.get_modules().clone();
+    if let Some(printed) = printed {
+        (engine, modules) = reread(sources, &printed, &mut problems);
+        texts = printed;
     }
-    above_heads(&mut engine, &modules)
-        .and_then(|()| prepare(&mut engine, purpose))
+    let mut marks = Vec::new();
+    if matches!(purpose, Purpose::Profile) && problems.is_empty() {
+        (texts, marks) = marks::marked(sources, &modules, &texts);
+        (engine, modules) = reread(sources, &texts, &mut problems);
+    }
+    if !problems.is_empty() {
+        return Err(refused(problems, &texts));
+    }
+    prepare(&mut engine, &modules, purpose)
         .map_err(|error| refused(engines_problem(sources, &texts, "", &error.to_string()).into(), &texts))?;
     let contact = match purpose {
         Purpose::Decisions(entrypoint) => {
@@ -321,10 +322,50 @@ fn within_roots(sources: &Sources, texts: &[Translated], modules: &[Ref<Module>]
     }
 }
 
+/// An engine of texts that have been through the gate and were edited since, in ways that the gate need not see.
+pub(crate) fn again(
+    sources: &Sources,
+    texts: Vec<Translated>,
+    deadline: &Deadline,
+) -> Result<Engine, LoadError> {
+    let sources = sources.clone();
+    watched(deadline, move || {
+        let mut problems = Problems::default();
+        let (mut engine, modules) = reread(&sources, &texts, &mut problems);
+        if problems.is_empty()
+            && let Err(error) = prepare(&mut engine, &modules, &Purpose::Tests)
+        {
+            problems.push(engines_problem(&sources, &texts, "", &error.to_string()));
+        }
+        if problems.is_empty() {
+            Ok(engine)
+        } else {
+            Err(problems.told(|problem| restore(&sources, &texts, problem)))
+        }
+    })
+}
+
+/// The same without making it ready.
+fn reread(sources: &Sources, texts: &[Translated], problems: &mut Problems) -> (Engine, Vec<Ref<Module>>) {
+    let mut engine = parse_as_wide(sources, texts, WIDE, problems);
+    add_all(&mut engine, sources, problems);
+    let modules = engine.get_modules().clone();
+    (engine, modules)
+}
+
 /// An engine with all modules that parse.
 fn parse(sources: &Sources, texts: &[Translated], problems: &mut Problems) -> Engine {
+    parse_as_wide(sources, texts, COLUMNS, problems)
+}
+
+fn parse_as_wide(
+    sources: &Sources,
+    texts: &[Translated],
+    max_col: NonZeroU32,
+    problems: &mut Problems,
+) -> Engine {
     let mut engine = Engine::new();
-    engine.set_policy_length_config(PolicyLengthConfig { max_col: COLUMNS, ..PolicyLengthConfig::default() });
+    engine.set_policy_length_config(PolicyLengthConfig { max_col, ..PolicyLengthConfig::default() });
     engine.set_strict_builtin_errors(true);
     engine.set_gather_prints(true);
     for text in texts {
@@ -426,7 +467,8 @@ fn above_heads(engine: &mut Engine, modules: &[Ref<Module>]) -> anyhow::Result<(
 }
 
 /// Installs our builtins and makes the engine analyse all modules, without evaluating any rule.
-fn prepare(engine: &mut Engine, purpose: &Purpose) -> anyhow::Result<()> {
+fn prepare(engine: &mut Engine, modules: &[Ref<Module>], purpose: &Purpose) -> anyhow::Result<()> {
+    above_heads(engine, modules)?;
     builtins::install(engine)?;
     if matches!(purpose, Purpose::Profile) {
         profile::install(engine)?;
@@ -490,8 +532,13 @@ mod tests {
         {
             let mut engine = load(&sources, purpose).unwrap().engine;
             engine.set_input(Value::from_json_str(r#"{"route": "go"}"#).unwrap());
-            assert_eq!(engine.eval_rule(entrypoint.to_owned()).unwrap(), Value::Bool(true));
-            assert_eq!(engine.take_prints().unwrap().len(), prints);
+            let mut other = engine.clone();
+            assert_eq!(other.eval_rule(entrypoint.to_owned()).unwrap(), Value::Bool(true));
+            assert_eq!(engine.take_prints().unwrap().len(), 0, "the engine keeps some");
+            builtins::turn::begin(None);
+            builtins::turn::let_print(1_000);
+            engine.eval_rule(entrypoint.to_owned()).unwrap();
+            assert_eq!(builtins::turn::said().lines.len(), prints);
         }
         let wrong = text.replace("input.route)", "input.rute)");
         let wrong = Sources::from_modules([("main.rego", &*wrong)], data);

@@ -36,8 +36,9 @@ impl Deadline {
         self.left().is_zero()
     }
 
-    /// How long it was in all, to the millisecond.
+    /// How long it was in all, as people are told: to a tenth of a second.
     pub(crate) fn whole(&self) -> Duration {
-        self.within.saturating_sub(Duration::from_nanos(u64::from(self.within.subsec_nanos() % 1_000_000)))
+        let tenths = self.within.saturating_add(Duration::from_millis(50)).as_millis() / 100;
+        Duration::from_millis(u64::try_from(tenths).unwrap_or(u64::MAX).saturating_mul(100))
     }
 }

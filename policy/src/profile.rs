@@ -82,15 +82,15 @@ pub fn profile(sources: &Sources, question: &Question<'_>) -> Result<Vec<Profile
     let ask = |mut engine: Engine| {
         arm(&mut engine, question.fuse);
         engine.set_input(input.clone());
-        fenced(question.fuse, question.now, || engine.eval_query(query.clone(), false))
+        fenced(question.fuse, question.now, || engine.eval_query(query.text.clone(), false))
     };
-    let expected = rows(&ask(plain.engine)?)?;
+    let expected = rows(&ask(plain.engine)?, &query, question.query)?;
     let marks = std::iter::once((1, Duration::ZERO)).chain(vec![(0, Duration::ZERO); marked.marks.len()]);
     RUN.set(Some(Run { marks: marks.collect(), at: 0, since: Stopwatch::start() }));
     let answer = ask(marked.engine);
     let Some(mut run) = RUN.take() else { return Ok(Vec::new()) };
     run.begins(usize::MAX);
-    if rows(&answer?)? != expected {
+    if rows(&answer?, &query, question.query)? != expected {
         let detail =
             "cannot be told line by line: the engine answers otherwise while it is watched".to_owned();
         return Err(Cause::Error { detail }.into());

@@ -74,10 +74,27 @@ impl Translated {
         if self.layers.is_empty() {
             return (line, column);
         }
+        place(author, self.old(self.offset(line, column)))
+    }
+
+    /// Where a line and column of the new text are, in bytes.
+    fn offset(&self, line: u32, column: u32) -> usize {
         let before = self.text.split_inclusive('\n').take(index(line)).map(str::len).sum::<usize>();
         let rest = self.text.get(before..).unwrap_or_default();
-        let within = rest.char_indices().nth(index(column)).map_or(rest.len(), |(at, _)| at);
-        place(author, self.old(before + within))
+        before + rest.char_indices().nth(index(column)).map_or(rest.len(), |(at, _)| at)
+    }
+
+    /// What the author wrote where so many bytes of the new text stand; none where that is the new text itself.
+    pub(crate) fn written_at<'a>(
+        &self,
+        author: &'a str,
+        line: u32,
+        column: u32,
+        bytes: usize,
+    ) -> Option<&'a str> {
+        let from = self.offset(line, column);
+        let (from, to) = (self.old(from), self.old(from + bytes));
+        (!self.layers.is_empty()).then(|| author.get(from..to)).flatten()
     }
 
     /// What the author wrote where this stretch of the new text stands; offsets in bytes.

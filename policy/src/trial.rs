@@ -5,11 +5,13 @@ mod coverage;
 mod find;
 mod proof;
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use regorus::{Engine, QueryResults, Value};
 
-use crate::compile::load_by;
+use crate::builtins::turn::{self, Said};
+use crate::compile::{again, load_by};
 use crate::deadline::Deadline;
 use crate::evaluate::{Stopwatch, arm, fenced};
 use crate::gate::Purpose;
@@ -22,6 +24,14 @@ pub use coverage::{Coverage, CoveredFile};
 use coverage::{Lines, Seen, seen};
 use find::Found;
 pub(crate) use proof::prove;
+
+/// Most bytes that are kept of what one test prints, and of what all of them do.
+const PRINTS: (usize, usize) = (1 << 20, 16 << 20);
+
+/// The line behind what was printed, where not all of it is kept.
+pub(crate) fn was_cut(cut: usize) -> Option<String> {
+    (cut > 0).then(|| format!("… and {cut} times more was printed, which is not kept"))
+}
 
 /// Which tests are run, and how.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +70,7 @@ pub struct Test {
     pub outcome: TestOutcome,
     /// How long it took.
     pub elapsed: Duration,
-    /// What it printed.
+    /// What it printed, up to a limit; that more was printed is its last line.
     pub output: Vec<String>,
     /// The cases of a test with a variable in its head, in order.
     pub cases: Vec<Case>,
@@ -120,16 +130,15 @@ fn run_by(
     let modules = first.engine.get_modules().clone();
     let (found, edited) = find::tests(sources, &modules, &first.texts);
     let engine = match edited {
-        // Only what tells the cases apart is printed here where nothing else is.
-        Some(edited) => load_by(&edited, Purpose::Tests, deadline)?.engine,
+        Some(edited) => again(sources, edited, deadline)?,
         None => first.engine,
     };
     let lines = Lines::of(&modules, sources);
-    let mut touched = Seen::new();
+    let (mut touched, prints) = (Seen::new(), Cell::new(PRINTS.1));
     let wanted = |found: &Found| only.is_none_or(|only| only.is_match(&found.test.full_name()));
     let tests = found.into_iter().filter(wanted).map(|found| {
         let fuse = run.fuse.min(deadline.left());
-        let bench = Bench { engine: &engine, fuse, lines: &lines };
+        let bench = Bench { engine: &engine, fuse, lines: &lines, prints: &prints };
         bench.run(&found, run.coverage.then_some(&mut touched))
     });
     let tests = tests.collect();
@@ -141,6 +150,8 @@ struct Bench<'a> {
     engine: &'a Engine,
     fuse: Duration,
     lines: &'a Lines,
+    /// Bytes that may still be printed.
+    prints: &'a Cell<usize>,
 }
 
 impl Bench<'_> {
@@ -154,20 +165,15 @@ impl Bench<'_> {
             return test;
         }
         let watch = Stopwatch::start();
-        let Given { value, prints, seen } = self.evaluate(found, touched.is_some());
+        let Given { value, said, seen } = self.evaluate(found, touched.is_some());
         test.elapsed = watch.elapsed();
-        let mut tried = Vec::new();
-        for line in &prints {
-            let line = self.lines.without_place(line);
-            match cases::tried(line) {
-                Some(case) => tried.push(case),
-                None => test.output.push(line.to_owned()),
-            }
-        }
+        self.prints.set(self.prints.get().saturating_sub(self.may_print().saturating_sub(said.left)));
+        test.output = said.lines.into_iter().map(|(_, line)| line).collect();
+        test.output.extend(was_cut(said.cut));
         test.outcome = match value {
             Err(cause) => TestOutcome::Error(cause),
             Ok(value) if found.cases => {
-                test.cases = cases::judged(&value, tried);
+                test.cases = cases::judged(&value, &said.cases);
                 passed(!test.cases.is_empty() && test.cases.iter().all(|case| case.passed))
             }
             Ok(value) => passed(value == Value::Bool(true)),
@@ -182,6 +188,10 @@ impl Bench<'_> {
         test
     }
 
+    fn may_print(&self) -> usize {
+        self.prints.get().min(PRINTS.0)
+    }
+
     /// A test has an engine of its own: what one leaves behind, no other sees.
     fn evaluate(&self, found: &Found, coverage: bool) -> Given {
         let Found { rule, cases, .. } = found;
@@ -190,22 +200,23 @@ impl Bench<'_> {
         engine.set_enable_coverage(coverage);
         engine.set_input(Value::Undefined);
         let value = fenced(self.fuse, None, || {
+            turn::let_print(self.may_print());
             if *cases {
                 // A head with more than one variable is no rule to the engine, but its value can be asked for.
                 return engine.eval_query(rule.clone(), false).map(only_value);
             }
             engine.eval_rule(rule.clone())
         });
-        let prints = engine.take_prints().unwrap_or_default();
+        let said = turn::said();
         let seen = if coverage { seen(&engine) } else { Seen::new() };
-        Given { value, prints, seen }
+        Given { value, said, seen }
     }
 }
 
 /// What came of one evaluation.
 struct Given {
     value: Result<Value, Cause>,
-    prints: Vec<String>,
+    said: Said,
     seen: Seen,
 }
 

@@ -117,6 +117,65 @@ fn what_would_deny_with_a_code_of_its_own_is_an_error() {
 }
 
 #[test]
+fn what_is_printed_is_kept_up_to_a_limit_that_is_said() {
+    let tests = run("package postern_test
+xs := numbers.range(1, 9)
+test_some if {
+	print(\"one\", [1, {\"a\": {2}}], input.route, `\"raw\"`, set()) # a (comment)
+	some x in xs
+	print(
+		x > 1, # not (closed
+		\"two, (\", true == x,
+	)
+	print()
+	x == 2
+}
+test_much if {
+	line := concat(\"\", [\"a\" | some x in numbers.range(1, 1000); x > 0])
+	every x in numbers.range(1, 3000) {
+		print(x, line)
+	}
+}
+test_behind if print(\"still\")
+");
+    let first = "one [1, {\"a\": {2}}] <undefined> \"raw\" set()";
+    assert_eq!(tests[0].output, [first, "false two, ( false", "", "true two, ( false", ""]);
+    assert_eq!(tests[2].output, ["still"]);
+
+    let (last, kept) = tests[1].output.split_last().unwrap();
+    let bytes: usize = kept.iter().map(String::len).sum();
+    assert!(bytes < 1 << 20 && bytes > 900_000, "{bytes}");
+    assert!(kept[0].starts_with("1 aaa") && kept[700].starts_with("701 aaa"), "another order");
+    // Of three thousand, the last that is kept is not whole.
+    let cut = 3_000 - kept.len() + 1;
+    assert_eq!(last, &format!("… and {cut} times more was printed, which is not kept"));
+}
+
+#[test]
+fn what_all_tests_print_has_a_limit_too() {
+    let text: String = (0..20)
+        .map(|n| {
+            format!("test_{n} if {{\n\tevery x in numbers.range(1, 1200) {{\n\t\tprint(x, line)\n\t}}\n}}\n")
+        })
+        .collect();
+    let line = "line := concat(\"\", [\"a\" | some x in numbers.range(1, 1000); x > 0])\n";
+    let tests = run(&format!("package postern_test\n{line}{text}"));
+    let kept: usize = tests.iter().flat_map(|test| &test.output).map(String::len).sum();
+    assert!(kept > 14 << 20 && kept < 16 << 20, "{kept}");
+    assert_eq!(tests[19].output, ["… and 1200 times more was printed, which is not kept"]);
+}
+
+#[test]
+fn a_body_of_as_many_statements_as_there_may_be_may_be_that_of_a_test_with_cases() {
+    let body = |count: usize| format!("\tsome note in [\"a\"]\n{}", "\ttrue\n".repeat(count - 1));
+    let text = |count: usize| format!("package postern_test\ntest_it[note] if {{\n{}}}\n", body(count));
+    let tests = run(&text(2_000));
+    assert_eq!((tests[0].cases.len(), &tests[0].outcome), (1, &TestOutcome::Passed));
+    let sources = Sources::from_modules([("main_test.rego", &*text(2_001))], []);
+    assert!(matches!(run_tests(&sources, ALL), Err(TestError::Refused(_))));
+}
+
+#[test]
 fn every_case_of_a_test_with_cases_is_told() {
     let tests = run("package postern
 test_cases[note] if {

@@ -211,13 +211,13 @@ pub fn builtins_page() -> String {
             By::Engine | By::Guard(_) => "the engine",
             By::Ours(_) => "Postern",
             By::Added(..) => "Postern, added",
-            By::Refused(_) => continue,
+            By::Within(..) | By::Refused(_) => continue,
         };
         let _written = writeln!(page, "| `{name}` | {by} |");
     }
     page.push_str("\n## Refused at load\n\n| builtin | instead |\n|---|---|\n");
     for (name, by) in TABLE {
-        if let By::Refused(instead) = by {
+        if let By::Refused(instead) | By::Within(_, _, instead) = by {
             let _written = writeln!(page, "| `{name}` | {} |", instead.replace('|', "\\|"));
         }
     }

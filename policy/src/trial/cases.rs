@@ -1,8 +1,9 @@
 //! Tests with a variable in their head, `test_x[note] if { some note, case in cases; … }`: every case that is tried
 //! must be in the rule's value.
 //!
-//! A case that fails leaves nothing in the value. So a line is printed for each as soon as its note is bound, and
-//! taken out of what the test prints.
+//! A case that fails leaves nothing in the value. So each is noted as soon as its keys are bound.
+
+use std::collections::BTreeSet;
 
 use regorus::Value;
 use regorus::unstable::{Expr, Literal, LiteralStmt, Rule};
@@ -10,9 +11,6 @@ use regorus::unstable::{Expr, Literal, LiteralStmt, Rule};
 use super::Case;
 use crate::explain::text;
 use crate::translate::Edit;
-
-/// How such a line begins; no test prints it by chance.
-const MARK: &str = "postern.case";
 
 /// The keys in a rule's head behind its name, as they are written.
 pub(super) fn keys(refr: &Expr) -> Vec<String> {
@@ -32,13 +30,13 @@ pub(super) fn keys(refr: &Expr) -> Vec<String> {
     }
 }
 
-/// Puts the line behind the statement that binds the last of the keys.
+/// Puts the note behind the statement that binds the last of the keys.
 pub(super) fn edits(rule: &Rule, keys: &[String]) -> Vec<Edit> {
     let Rule::Spec { bodies, .. } = rule else { return Vec::new() };
     if keys.is_empty() {
         return Vec::new();
     }
-    let says = format!("print(\"{MARK}\", json.marshal([{}]))", keys.join(", "));
+    let says = format!("internal.test_case([{}])", keys.join(", "));
     let mut edits = Vec::new();
     for body in bodies {
         let stmts = &body.query.stmts;
@@ -74,17 +72,8 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(move |word| !quoted && !word.is_empty())
 }
 
-/// The keys of a case, where this is the line that says that it is tried.
-pub(super) fn tried(line: &str) -> Option<Vec<Value>> {
-    let keys = line.strip_prefix(MARK)?.trim_start();
-    match Value::from_json_str(keys).ok()? {
-        Value::Array(keys) => Some(keys.iter().cloned().collect()),
-        _ => None,
-    }
-}
-
-/// Every case that was tried, once, and whether it passed.
-pub(super) fn judged(value: &Value, tried: Vec<Vec<Value>>) -> Vec<Case> {
+/// Every case that was tried, and whether it passed.
+pub(super) fn judged(value: &Value, tried: &BTreeSet<Vec<Value>>) -> Vec<Case> {
     let mut cases = Vec::new();
     for keys in tried {
         let found = keys.iter().try_fold(value, |value, key| value.as_object().ok()?.get(key));

@@ -82,16 +82,6 @@ impl Lines {
         let index = usize::try_from(line).ok()?.checked_sub(1)?;
         Some((line, text.lines().nth(index)?.to_owned()))
     }
-
-    /// What was printed, without the `file:line: ` that the engine puts before it.
-    pub(super) fn without_place<'p>(&self, print: &'p str) -> &'p str {
-        let said = self.0.keys().find_map(|name| {
-            let rest = print.strip_prefix(name.as_str())?.strip_prefix(':')?;
-            let (line, said) = rest.split_once(": ")?;
-            line.parse::<u32>().ok().map(|_| said)
-        });
-        said.unwrap_or(print)
-    }
 }
 
 fn reached(seen: &Seen, file: &str, lines: &RangeInclusive<u32>) -> bool {

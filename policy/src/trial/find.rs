@@ -10,7 +10,7 @@ use regorus::unstable::{Module, Ref, Rule, RuleHead, Span};
 use super::cases;
 use super::{Test, TestOutcome};
 use crate::gate::names;
-use crate::sources::{self, Sources};
+use crate::sources::Sources;
 use crate::translate::{Edit, Translated};
 
 /// A test, and what the engine is asked for.
@@ -24,12 +24,12 @@ pub(super) struct Found {
     pub(super) lines: RangeInclusive<u32>,
 }
 
-/// All tests in order, and the sources with their names and cases told apart, where that is needed.
+/// All tests in order, and the texts with their names and cases told apart, where that is needed.
 pub(super) fn tests(
     sources: &Sources,
     modules: &[Ref<Module>],
     texts: &[Translated],
-) -> (Vec<Found>, Option<Sources>) {
+) -> (Vec<Found>, Option<Vec<Translated>>) {
     let mut found = Vec::new();
     let mut counts: BTreeMap<String, u32> = BTreeMap::new();
     let mut edited = Vec::new();
@@ -71,12 +71,9 @@ pub(super) fn tests(
         // What the engine read is edited, which need not be what its author wrote; no edit has a line's end.
         let new = text.edited(edits);
         any |= new.is_some();
-        let text = new.map_or_else(|| text.text.clone(), |new| new.text);
-        edited.push(sources::Module { text, ..source.clone() });
+        edited.push(new.unwrap_or_else(|| text.clone()));
     }
-    let mut sources = sources.clone();
-    sources.modules = edited;
-    (found, any.then_some(sources))
+    (found, any.then_some(edited))
 }
 
 /// The rule's name as the engine is asked for it: a package may have members that are no names.
