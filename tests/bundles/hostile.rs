@@ -352,3 +352,143 @@ fn shown(steps: &[Step]) -> Vec<u8> {
     let Some(Step::Send(bytes)) = steps.first() else { return Vec::new() };
     bytes.iter().copied().take(80).collect()
 }
+
+#[test]
+fn a_token_file_that_holds_no_token_is_said_and_nothing_is_sent() {
+    let test = "a_token_file_that_holds_no_token_is_said_and_nothing_is_sent";
+    if !present(test, &["opa", "curl"]) {
+        return;
+    }
+    let good = archive(1, &rules(true));
+    let double = Double::start(move |_| bundle("one", &good));
+    let folder = place();
+    let token = folder.path().join("token");
+    std::fs::write(&token, "").unwrap();
+    let url = double.url("/main");
+    let more = "token_file: token, timeout: 2s, polling: { min: 20ms, max: 40ms }";
+    let mut site = Site::begin(folder, &format!("bundles: {{ main: {{ url: \"{url}\", {more} }} }}"));
+    let said = |record: &serde_json::Value| record["code"] == "PST-OP-006";
+    let mut before = 0;
+    let huge = "a".repeat(1 << 20);
+    for (index, wrong) in ["", "two\nlines", "with\u{0}nul", "ünicode", &huge].iter().enumerate() {
+        std::fs::write(&token, wrong).unwrap();
+        // The same trouble twice leaves one record.
+        if index == 0 || wrong.len() > 1000 {
+            until("it is said", || site.records("reload").iter().skip(before).any(said));
+            before = site.records("reload").len();
+        }
+        let tries = site.metrics();
+        until("it is tried again", || site.metrics() != tries);
+    }
+    std::fs::remove_file(&token).unwrap();
+    told_by(Command::new("mkfifo").arg(&token)).unwrap();
+    until("a pipe is no file", || {
+        site.records("reload").iter().any(|record| record.to_string().contains("no file"))
+    });
+    assert_eq!(double.heads(), Vec::<String>::new(), "asked without a token");
+
+    std::fs::remove_file(&token).unwrap();
+    std::fs::write(&token, "right").unwrap();
+    site.ready();
+    assert_eq!(site.request().0, 200);
+}
+
+#[test]
+fn a_service_that_shows_our_token_to_us_does_not_bring_it_into_records_logs_and_reports() {
+    let test = "a_service_that_shows_our_token_to_us_does_not_bring_it_into_records_logs_and_reports";
+    if !present(test, &["opa", "curl"]) {
+        return;
+    }
+    let token = "hunter2-of-this-test";
+    let elsewhere = Double::start(|_| Vec::new());
+    let answers = [
+        ("307 Go", format!("location: {}\r\n", elsewhere.url(&format!("/a/{token}")))),
+        ("302 Go", format!("location: https://{token}@b.example/\r\n")),
+        ("301 Go", format!("location: http://169.254.169.254/{token}/{token}\r\n")),
+        ("200 OK", format!("content-type: {}{token}{token}\r\n", "t".repeat(190))),
+        ("401 No", format!("www-authenticate: Bearer {token}\r\n")),
+        (&format!("499 {token}"), String::new()),
+    ]
+    .map(|(status, headers)| whole(status, &headers, b""));
+    let count = answers.len();
+    let mut next = answers.into_iter().cycle();
+    let double = Double::start(move |_| next.next().unwrap());
+    let status = Double::start(|_| whole("200 OK", "", b""));
+    let folder = place();
+    std::fs::write(folder.path().join("token"), token).unwrap();
+    let (url, to) = (double.url("/main"), status.url(""));
+    let more = "token_file: token, polling: { min: 20ms, max: 40ms }";
+    let policy = format!("bundles: {{ main: {{ url: \"{url}\", {more} }} }}, status: {{ url: \"{to}\" }}");
+    let site = Site::begin(folder, &policy);
+    for words in ["a redirect to", "an answer of `tttt", "status 401", "status 499"] {
+        site.reload(|record| record["detail"].as_str().is_some_and(|detail| detail.contains(words)));
+    }
+    until("each was answered", || double.heads().len() > count);
+
+    let state = site.sidecar.ask("/state").unwrap().1;
+    let files = ["records.jsonl", "log"].map(|file| std::fs::read_to_string(site.path(file)).unwrap());
+    let told = [files.concat(), state, status.bodies().concat(), site.metrics()].concat();
+    assert!(told.contains("a redirect to http://169.254.169.254/…/…"), "{told}");
+    assert!(!told.contains("hunter2"), "{told}");
+    assert_eq!(elsewhere.heads(), Vec::<String>::new(), "a redirect was followed");
+}
+
+#[test]
+fn an_etag_names_nothing_where_it_is_too_long_and_other_bytes_under_the_same_are_taken() {
+    let test = "an_etag_names_nothing_where_it_is_too_long_and_other_bytes_under_the_same_are_taken";
+    if !present(test, &["opa", "curl"]) {
+        return;
+    }
+    let (first, second) = (archive(1, &rules(true)), archive(2, &rules(false)));
+    let long = "e".repeat(2000);
+    let double = Double::start(move |_| bundle(&long, &first));
+    let mut site = start(&double, "");
+    site.ready();
+    until("it is asked again", || double.heads().len() > 3);
+    assert!(double.heads().iter().all(|head| head.contains("if-none-match: \r\n")));
+    let changed = double.heads().len();
+    double.say(move |_| bundle("same", &second));
+    site.reload(|record| record["revision"] == "r2");
+    until("it is asked by it", || double.heads().iter().skip(changed).any(|head| head.contains("\"same\"")));
+    let third = archive(3, &rules(true));
+    double.say(move |_| bundle("same", &third));
+    site.reload(|record| record["revision"] == "r3");
+    assert_eq!(site.request().0, 200);
+}
+
+#[test]
+fn a_long_poll_that_is_answered_too_late_or_by_halves_is_asked_anew() {
+    let test = "a_long_poll_that_is_answered_too_late_or_by_halves_is_asked_anew";
+    if !present(test, &["opa", "curl"]) {
+        return;
+    }
+    let headers = "content-type: application/vnd.openpolicyagent.bundles\r\n";
+    let answer =
+        move |etag: &str, archive: &[u8]| whole("200 OK", &format!("{headers}etag: {etag}\r\n"), archive);
+    let (first, second) = (archive(1, &rules(true)), archive(2, &rules(false)));
+    let mut late = 0;
+    let double = Double::start(move |head| {
+        if head.contains("if-none-match: \r\n") && late == 0 {
+            return answer("one", &first);
+        }
+        late += 1;
+        match late {
+            // The head in time and the body never; and nothing at all.
+            1 => vec![
+                Step::Send(format!("HTTP/1.1 200 OK\r\n{headers}content-length: 9\r\n\r\n1").into_bytes()),
+                Step::Hang,
+            ],
+            2 => answer("one", &first),
+            3 => [vec![Step::Pause(Duration::from_secs(60))], answer("late", &first)].concat(),
+            _ => answer("two", &second),
+        }
+    });
+    let polling = "polling: { min: 20ms, max: 40ms, long: 1s }, timeout: 500ms";
+    let url = double.url("/main");
+    let mut site = Site::begin(place(), &format!("bundles: {{ main: {{ url: \"{url}\", {polling} }} }}"));
+    site.ready();
+    site.reload(|record| record["revision"] == "r2");
+    let late = site.records("reload").into_iter().filter(|record| record["code"] == "PST-OP-005").count();
+    assert!(late >= 1, "{late}");
+    assert_eq!(site.request().0, 403);
+}

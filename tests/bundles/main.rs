@@ -2,6 +2,7 @@
 
 mod agreement;
 mod building;
+mod copies;
 mod decision;
 mod double;
 mod examples;

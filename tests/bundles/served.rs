@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, UNIX_EPOCH};
 
+use postern_lab::authority::Authority as Lab;
 use postern_tests::certificates::{Authority, ServerFiles};
 use postern_tests::parts::{present, program};
 use postern_tests::process::{told_by, until};
 use postern_tests::real::nginx::{Nginx, Tls};
+use rcgen::{CertificateParams, SanType};
 use serde_json::json;
+use time::OffsetDateTime;
 
 use super::site::{Site, authority, place};
 use super::{archive, archive_with, rules};
@@ -169,4 +172,69 @@ fn a_service_and_we_prove_ourselves_to_each_other_by_svid() {
     site.reload(|record| record["what"] == "config" && record["accepted"] == true);
     site.ready();
     assert_eq!(site.request().0, 200);
+}
+
+#[test]
+fn a_service_that_proves_itself_wrongly_is_given_no_request() {
+    let test = "a_service_that_proves_itself_wrongly_is_given_no_request";
+    if !present(test, &[Nginx::PROGRAMS, &["opa", "curl"]].concat()) {
+        return;
+    }
+    let (folder, served, other_folder) = (place(), place(), place());
+    publish(&served.path().join("main.tar.gz"), 1, &rules(true));
+    let lab = authority(&folder);
+    let other = Lab::start("other.example", &other_folder.path().join("workload.sock")).unwrap();
+    fs::write(folder.path().join("token"), "of-this-test").unwrap();
+    let id = "spiffe://lab.example/bundles";
+    let svid = |days: [i64; 2], id: &str| {
+        let mut params = CertificateParams::default();
+        let day = |days: i64| OffsetDateTime::now_utc() + time::Duration::days(days);
+        (params.not_before, params.not_after) = (day(days[0]), day(days[1]));
+        params.subject_alt_names = vec![SanType::URI(id.try_into().unwrap())];
+        params
+    };
+    let now = [-1, 1];
+    let names = Authority::new().server(served.path(), &["elsewhere.example"]);
+    fs::copy(&names.roots, folder.path().join("roots.pem")).unwrap();
+    let by_id = format!("tls: {{ spiffe_id: \"{id}\" }}");
+    let cases = [
+        ("a certificate for another name", None, "tls: { roots: roots.pem }".to_owned()),
+        ("no authority of ours", Some(other.sign(&svid(now, id)).unwrap()), by_id.clone()),
+        ("another id", Some(lab.sign(&svid(now, "spiffe://lab.example/bundlesx")).unwrap()), by_id.clone()),
+        (
+            "another trust domain",
+            Some(other.mint_x509("spiffe://other.example/bundles").unwrap()),
+            by_id.clone(),
+        ),
+        ("expired", Some(lab.sign(&svid([-2, -1], id)).unwrap()), by_id.clone()),
+        ("of tomorrow", Some(lab.sign(&svid([1, 2], id)).unwrap()), by_id),
+    ];
+    let mut nginxes = Vec::new();
+    let mut bundles = Vec::new();
+    for (index, (_, svid, proof)) in cases.iter().enumerate() {
+        let mut tls = tls(&names, None);
+        if let Some(svid) = svid {
+            let at = served.path().join(index.to_string());
+            fs::create_dir(&at).unwrap();
+            svid.write_to(&at).unwrap();
+            (tls.certificate, tls.key) = (at.join("svid.pem"), at.join("key.pem"));
+        }
+        let nginx = serve(served.path(), &tls);
+        let url = format!("https://localhost:{}/bundles/main.tar.gz", nginx.address().port());
+        let often = "polling: { min: 50ms, max: 100ms }, token_file: token";
+        bundles.push(format!("b{index}: {{ url: \"{url}\", {often}, {proof} }}"));
+        nginxes.push(nginx);
+    }
+    let site = Site::begin_under(lab, folder, &format!("bundles: {{ {} }}", bundles.join(", ")));
+    site.until_refused("PST-AZ-019");
+
+    for (index, (what, ..)) in cases.iter().enumerate() {
+        let name = format!("bundle b{index}: ");
+        let failed = site.reload(|record| {
+            let detail = record["detail"].as_str().unwrap_or_default();
+            detail.starts_with(&name) && detail.contains("no connection: ")
+        });
+        assert_eq!(failed["code"], "PST-OP-005", "{what}: {failed}");
+        assert_eq!(nginxes[index].access_log(), "", "{what}: a request went there");
+    }
 }

@@ -37,11 +37,15 @@ pub struct BundleStatus {
     last_successful_download: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     last_successful_activation: Option<String>,
-    /// We take no other.
-    r#type: &'static str,
-    /// Of what was downloaded last, in bytes.
+    /// Of what came; we take no other than `snapshot`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r#type: Option<&'static str>,
+    /// Of what serves, in bytes as it was downloaded.
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<usize>,
+    /// Of what was downloaded last.
+    #[serde(skip)]
+    downloaded: Option<usize>,
     #[serde(flatten)]
     trouble: Option<Trouble>,
 }
@@ -115,7 +119,8 @@ impl Board {
         self.change(name, |status| {
             status.last_successful_request = Some(now.clone());
             status.last_successful_download = Some(now);
-            status.size = Some(size);
+            status.downloaded = Some(size);
+            status.r#type = Some("snapshot");
         });
     }
 
@@ -132,6 +137,8 @@ impl Board {
         self.change(name, |status| {
             revision.clone_into(&mut status.active_revision);
             status.last_successful_activation = Some(now);
+            status.size = status.downloaded;
+            status.r#type = Some("snapshot");
             status.trouble = None;
         });
         self.tell();
@@ -177,7 +184,7 @@ impl Board {
 
     fn change(&self, name: &str, how: impl FnOnce(&mut BundleStatus)) {
         let mut bundles = self.bundles.borrow_mut();
-        let new = || BundleStatus { name: name.to_owned(), r#type: "snapshot", ..BundleStatus::default() };
+        let new = || BundleStatus { name: name.to_owned(), ..BundleStatus::default() };
         how(bundles.entry(name.to_owned()).or_insert_with(new));
     }
 
