@@ -199,6 +199,11 @@ fn step<'a>(policy: &Policy<'_>, module: &Module, stmt: &'a LiteralStmt) -> (Ste
         };
         gives.extend(either.into_iter().filter(own));
     }
+    if let Literal::Expr { expr, .. } = &stmt.literal
+        && let Some(result) = names::result(policy.names, module, expr)
+    {
+        variables(result, &mut gives);
+    }
     let mut uses = BTreeSet::new();
     walk::statement(stmt, &mut |seen| {
         if let Seen::Ref(refr) = seen {

@@ -142,7 +142,7 @@ fn values(
             let text = format!(":= [{VALUE}read | {before}{VALUE}read := {expression}\n]");
             questions.push(Question { clause: *at, text });
         };
-        reads.values.iter().for_each(|text| ask(text));
+        reads.values.iter().for_each(|asked| ask(&asked.text));
         for (_, arguments) in &reads.calls {
             ask(&format!("[{}]", arguments.join(", ")));
         }
@@ -156,8 +156,8 @@ fn values(
     };
     let told = all.into_iter().map(|reads| {
         let mut known = Vec::new();
-        for name in reads.values {
-            known.extend(answer().map(|values| Known::of(name, &values)));
+        for asked in reads.values {
+            known.extend(answer().map(|values| Known::of(asked.name, &values)));
         }
         let rules = reads.rules.into_iter().map(|path| Wanted { path, arguments: None });
         let mut wanted: Vec<Wanted> = rules.collect();

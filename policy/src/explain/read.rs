@@ -3,25 +3,46 @@
 
 use std::collections::BTreeSet;
 
-use regorus::unstable::{Expr, Module};
+use regorus::unstable::{Expr, Literal, LiteralStmt, Module, Span};
 
 use super::clause::{Open, What};
+use super::text::Stretch;
 use super::{Policy, full, is_rule, text};
 use crate::gate::names::{self, Path};
 use crate::gate::walk::{self, Seen};
+use crate::translate::reach;
 
 /// Most values that are told of one statement.
 const MOST: usize = 12;
+/// Longest expression that is asked for, in bytes.
+const LONGEST: usize = 1_000;
 
 /// What one statement reads.
 #[derive(Default)]
 pub(super) struct Reads {
-    /// Each reference once, as it can be asked.
-    pub(super) values: Vec<String>,
+    /// Each value once.
+    pub(super) values: Vec<Asked>,
     /// Full names of the rules that it reads.
     pub(super) rules: BTreeSet<Path>,
     /// Functions that it calls, and their arguments as they can be asked.
     pub(super) calls: Vec<(Path, Vec<String>)>,
+}
+
+/// A value that can be asked for where the statement stands.
+pub(super) struct Asked {
+    /// As its author wrote it, or nearly.
+    pub(super) name: String,
+    /// An expression of one line or more.
+    pub(super) text: String,
+}
+
+impl Reads {
+    fn add(&mut self, name: String, text: String) {
+        let known = self.values.iter().any(|asked| asked.name == name);
+        if !known && text.len() < LONGEST && self.values.len() < MOST {
+            self.values.push(Asked { name, text });
+        }
+    }
 }
 
 /// What a step of a clause reads, where the steps before it have given these names their values.
@@ -37,43 +58,24 @@ pub(super) fn of_step(
         What::Value(value) => walk::expression(value, &mut |one| seen.push(one)),
         What::Pattern => {}
     }
-    // Under a `with` the same words have other values.
-    let mocked = seen.iter().any(|one| matches!(one, Seen::With(_)));
-    let mut here = bound.clone();
-    for one in &seen {
-        if let Seen::Binds(name, _) = one {
-            here.remove(name.text());
-        }
-    }
     let own: BTreeSet<&str> = seen
         .iter()
         .filter_map(|one| if let Seen::Binds(name, _) = one { Some(name.text()) } else { None })
         .collect();
+    let here = Here {
+        policy,
+        open,
+        own: &own,
+        bound: bound.iter().filter(|name| !own.contains(name.as_str())).cloned().collect(),
+    };
     let mut reads = Reads::default();
+    // Under a `with` the same words have other values, and those of rules cannot be told.
+    let with = mocks(what);
     for one in &seen {
         match one {
-            Seen::Ref(refr) => {
-                let begin = names::begin(refr).text();
-                if own.contains(begin) {
-                    continue;
-                }
-                let path = full(open.module, &names::constant(refr));
-                let known = matches!(begin, "input" | "data") || here.contains(begin);
-                let rule = !here.contains(begin) && begin != "input" && is_rule(policy.names, &path);
-                if rule {
-                    reads.rules.insert(path);
-                }
-                let imported = names::through_imports(open.module, &[begin.to_owned()]).is_some();
-                if mocked || !(known || rule || imported) {
-                    continue;
-                }
-                let text = askable(refr, &here);
-                if text.len() < 400 && text != "input" && text != "data" && !reads.values.contains(&text) {
-                    reads.values.push(text);
-                }
-            }
-            Seen::Call { fcn, params, .. } if !mocked => {
-                reads.calls.extend(call(policy, open.module, fcn, params, &here, &own));
+            Seen::Ref(refr) => here.reference(refr, with, &mut reads),
+            Seen::Call { fcn, params, .. } if with.is_empty() => {
+                reads.calls.extend(call(policy, open.module, fcn, params, &here.bound, &own));
             }
             Seen::Call { .. }
             | Seen::With(_)
@@ -85,8 +87,134 @@ pub(super) fn of_step(
             | Seen::Compares(_) => {}
         }
     }
-    reads.values.truncate(MOST);
+    if let What::Statement(stmt) = what {
+        here.made(stmt, with, &mut reads);
+    }
     reads
+}
+
+/// The `with` of a statement, to its end; nothing where there is none.
+fn mocks(what: What<'_>) -> &str {
+    let What::Statement(stmt) = what else { return "" };
+    let (_, end) = text::statement(&stmt.span);
+    stmt.with_mods.first().map_or("", |with| text::of(&stmt.span, (with.span.start, end)))
+}
+
+/// Where a statement stands.
+struct Here<'a> {
+    policy: &'a Policy<'a>,
+    open: &'a Open<'a>,
+    /// Names that the statement itself binds, within a comprehension too.
+    own: &'a BTreeSet<&'a str>,
+    /// Names that have a value before it.
+    bound: BTreeSet<String>,
+}
+
+impl Here<'_> {
+    fn reference(&self, refr: &Expr, with: &str, reads: &mut Reads) {
+        let begin = names::begin(refr).text();
+        if self.own.contains(begin) {
+            return;
+        }
+        let path = full(self.open.module, &names::constant(refr));
+        let known = matches!(begin, "input" | "data") || self.bound.contains(begin);
+        let rule = !self.bound.contains(begin) && begin != "input" && is_rule(self.policy.names, &path);
+        if rule && with.is_empty() {
+            reads.rules.insert(path);
+        }
+        let imported = names::through_imports(self.open.module, &[begin.to_owned()]).is_some();
+        if !(known || rule || imported) {
+            return;
+        }
+        let text = self.askable(refr);
+        if text == "input" || text == "data" {
+            return;
+        }
+        // A name of ours stands for what its author wrote there.
+        let ours = text.ends_with("__").then(|| self.stretch(refr.span(), text::statement(refr.span())));
+        let name = ours.flatten().map_or_else(|| text.clone(), |(_, written)| written);
+        reads.add(name, format!("{text} {with}"));
+    }
+
+    /// What the statement makes and compares: values of calls, of comprehensions and of sums; and of `every` the
+    /// members for which it does not hold.
+    fn made(&self, stmt: &LiteralStmt, with: &str, reads: &mut Reads) {
+        let expr = match &stmt.literal {
+            Literal::Every { key, value, domain, query, .. } => {
+                let names = key.iter().chain([value]).map(Span::text).collect::<Vec<_>>().join(", ");
+                let (Some((domain, _)), Some((body, _))) =
+                    (self.written(domain), self.statements(&query.stmts))
+                else {
+                    return;
+                };
+                let shown = value.text().to_owned();
+                let text = format!(
+                    "[{shown} | some {names} in {domain}\ncount([true | {body}\n]) == 0\n][_] {with}"
+                );
+                return reads.add(shown, text);
+            }
+            Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => expr,
+            Literal::SomeVars { .. } | Literal::SomeIn { .. } => return,
+        };
+        let sides = match expr.as_ref() {
+            Expr::BoolExpr { lhs, rhs, .. } => vec![lhs, rhs],
+            Expr::Membership { value, collection, .. } => vec![value, collection],
+            _ => return,
+        };
+        for side in sides.into_iter().filter(|side| is_made(side)) {
+            if let Some((text, name)) = self.written(side) {
+                reads.add(name, format!("{text} {with}"));
+            }
+        }
+    }
+
+    /// An expression as the engine reads it, and as its author wrote it, on one line.
+    fn written(&self, expr: &Expr) -> Option<(String, String)> {
+        if matches!(expr, Expr::Object { .. }) {
+            // The engine does not know where it begins.
+            return None;
+        }
+        let source = expr.span().source.get_contents();
+        self.stretch(expr.span(), reach(source, expr))
+    }
+
+    fn statements(&self, stmts: &[LiteralStmt]) -> Option<(String, String)> {
+        let (from, _) = text::statement(&stmts.first()?.span);
+        let last = &stmts.last()?.span;
+        self.stretch(last, (from, text::statement(last).1))
+    }
+
+    fn stretch(&self, span: &Span, (from, to): Stretch) -> Option<(String, String)> {
+        let author = self.policy.author(self.open.index);
+        let written = self.policy.texts.get(self.open.index)?.written(author, from, to);
+        let name = written.split_whitespace().collect::<Vec<_>>().join(" ");
+        Some((text::of(span, (from, to)).to_owned(), name))
+    }
+
+    /// A reference up to its first member that cannot be asked: what goes through all members has many values.
+    fn askable(&self, refr: &Expr) -> String {
+        askable(refr, &|name| {
+            let member = std::slice::from_ref(name);
+            let meant = || {
+                names::through_imports(self.open.module, member).is_some()
+                    || is_rule(self.policy.names, &full(self.open.module, member))
+            };
+            self.bound.contains(name) || (name == "_" || !self.own.contains(name.as_str())) && !meant()
+        })
+    }
+}
+
+/// Whether the author sees no value of it anywhere.
+const fn is_made(expr: &Expr) -> bool {
+    matches!(
+        expr,
+        Expr::Call { .. }
+            | Expr::ArrayCompr { .. }
+            | Expr::SetCompr { .. }
+            | Expr::ObjectCompr { .. }
+            | Expr::ArithExpr { .. }
+            | Expr::BinExpr { .. }
+    )
 }
 
 /// A call of a function of the policy, where its arguments can be asked.
@@ -127,8 +255,8 @@ fn call(
     Some((path, arguments))
 }
 
-/// A reference up to its first member that is not known: asked for all of it, a loop would answer with any.
-fn askable(refr: &Expr, bound: &BTreeSet<String>) -> String {
+/// A reference up to its first member that is neither constant nor a name of these.
+fn askable(refr: &Expr, may: &dyn Fn(&String) -> bool) -> String {
     let mut members = Vec::new();
     let mut rest = refr;
     loop {
@@ -141,9 +269,9 @@ fn askable(refr: &Expr, bound: &BTreeSet<String>) -> String {
                 let text = match index.as_ref() {
                     Expr::String { value, .. } | Expr::RawString { value, .. } => Some(value.to_string()),
                     Expr::Number { span, .. } => Some(span.text().to_owned()),
-                    Expr::Var { span, .. } if bound.contains(span.text()) => Some(span.text().to_owned()),
+                    Expr::Var { span, .. } => Some(span.text().to_owned()).filter(may),
                     Expr::RefDot { .. } | Expr::RefBrack { .. } => {
-                        let text = askable(index, bound);
+                        let text = askable(index, may);
                         (names::path(index).is_some() && text.starts_with("input")).then_some(text)
                     }
                     _ => None,

@@ -185,7 +185,10 @@ fn what_is_translated_for_the_engine_is_told_in_its_authors_words() {
                 vec![
                     r#"name "spiffe://example.org/desk/ledger""#.to_owned(),
                     r#"input.request.method "PUT""#.to_owned(),
-                    r#"desk "ledger""#.to_owned()
+                    r#"desk "ledger""#.to_owned(),
+                    r#"$"{name}/{input.request.method}" "spiffe://example.org/desk/ledger/PUT""#.to_owned(),
+                    r#"$"spiffe://example.org/desk/{desk}/GET" "spiffe://example.org/desk/ledger/GET""#
+                        .to_owned(),
                 ]
             ),
             (
@@ -207,7 +210,12 @@ fn what_is_translated_for_the_engine_is_told_in_its_authors_words() {
             (
                 line(TRANSLATED, "with input"),
                 r#"desk == path with input.request.path as $"/{desk}""#.to_owned(),
-                vec![]
+                // As they are under it.
+                vec![
+                    r#"$"/{desk}" "/ledger""#.to_owned(),
+                    r#"desk "ledger""#.to_owned(),
+                    r#"path "/ledger""#.to_owned()
+                ]
             ),
         ]
     );
@@ -223,4 +231,82 @@ fn what_is_translated_for_the_engine_is_told_in_its_authors_words() {
             vec![r#"input.request.method "PUT""#.to_owned()]
         )]
     );
+}
+
+/// Values that stand in no reference alone: in loops, in comprehensions, under `with`, behind a call's last argument.
+const INNER: &str = r#"package postern
+
+default decision := false
+
+decision if {
+	split(input.caller.id, "/", parts)
+	parts[3] == "batch"
+}
+
+decision if input.request.segments[_] == "none"
+
+decision if {
+	some i
+	input.request.body.value.lines[i].account == input.request.body.value.accounts[i]
+}
+
+decision if {
+	every line in input.request.body.value.lines {
+		limit := data.org.limits[line.account]
+		line.amount <= limit
+	}
+}
+
+decision if count([line | some line in input.request.body.value.lines; line.amount > input.now]) > 2
+
+decision if lower(input.request.method) in {"get", "head"}
+
+decision if small with input.request.body.value.lines as [{"amount": 700}]
+
+small if input.request.body.value.lines[0].amount < 500
+"#;
+
+#[test]
+fn values_in_loops_and_comprehensions_under_with_and_from_last_arguments_are_told() {
+    let input = Document::json(
+        r#"{"caller": {"id": "spiffe://example.org/clerk/7"}, "now": 100,
+            "request": {"method": "PUT", "segments": ["ledger", "7"], "body": {"value": {"accounts": ["x", "y"], "lines":
+             [{"account": "a", "amount": 120}, {"account": "b", "amount": 90}, {"account": "c", "amount": 1}]}}}}"#,
+    );
+    let explanation = told(INNER, r#"{"limits": {"a": 100, "b": 100}}"#, input.unwrap());
+    let stops = stops(&explanation, "data.postern.decision");
+    let known = |text: &str| {
+        let (.., values) =
+            stops.iter().find(|(at, ..)| *at == line(INNER, text)).unwrap_or_else(|| panic!("{text}"));
+        values.clone()
+    };
+    assert_eq!(known("parts[3]"), [r#"parts[3] "clerk""#]);
+    assert_eq!(known("[_] =="), [r#"input.request.segments[_] "ledger""#]);
+    assert_eq!(
+        known("lines[i]"),
+        [r#"input.request.body.value.lines[i].account "a""#, r#"input.request.body.value.accounts[i] "x""#]
+    );
+    // The first that is above its limit; the other has none.
+    assert!(
+        known("every").contains(&r#"line {"account":"a","amount":120}"#.to_owned()),
+        "{:?}",
+        known("every")
+    );
+    let counted = "count([line | some line in input.request.body.value.lines; line.amount > input.now]) 1";
+    assert!(known("count([").contains(&counted.to_owned()), "{:?}", known("count(["));
+    assert!(
+        known("lower(").contains(&r#"lower(input.request.method) "put""#.to_owned()),
+        "{:?}",
+        known("lower(")
+    );
+    assert_eq!(known("decision if small"), ["small undefined"]);
+    let others = |text: &str| {
+        let clauses = &explanation.rules[0].clauses;
+        let how = clauses.iter().find(|clause| clause.line == line(INNER, text)).map(|clause| &clause.how);
+        let Some(How::Stopped(at)) = how else { panic!("{text}") };
+        at.values.iter().map(|known| known.others).max()
+    };
+    assert_eq!(others("[_] =="), Some(1));
+    // What holds without the `with` says nothing of why it does not with it.
+    assert!(explanation.rules.iter().all(|rule| rule.name != "data.postern.small"), "{explanation:?}");
 }

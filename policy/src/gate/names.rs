@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead, Span};
 
+use crate::builtins::{self, Known};
+
 /// A full name in parts, `["data", "postern", "decision"]`.
 pub(crate) type Path = Vec<String>;
 
@@ -172,4 +174,17 @@ pub(super) fn members(refr: &Expr) -> Option<Vec<Option<String>>> {
             _ => return None,
         }
     }
+}
+
+/// The last argument of a call that has one more than its function takes: the value is put there.
+pub(crate) fn result<'a>(names: &Names, module: &Module, call: &'a Expr) -> Option<&'a Ref<Expr>> {
+    let Expr::Call { fcn, params, .. } = call else { return None };
+    let called = path(fcn)?;
+    let takes = params.len().checked_sub(1)?;
+    let builtin = || match builtins::known(&called.join(".")) {
+        Some(Known::Engines(arity) | Known::Added(arity)) => usize::from(arity) == takes,
+        Some(Known::Refused(_)) | None => false,
+    };
+    let own = names.function(module, &called).map(|(_, arities)| arities.contains(&takes));
+    params.last().filter(|_| own.unwrap_or_else(builtin))
 }
