@@ -359,6 +359,24 @@ test_else if { false } else := postern.decision.allow if clerk == input.caller.i
 }
 
 #[test]
+fn a_with_may_end_in_a_text_where_its_statement_ends() {
+    let tests = "package postern_test
+import data.postern
+clerk := {\"caller\": {\"id\": \"clerk\"}, \"context\": {\"peer\": {\"ip\": \"10.0.0.1\"}}}
+test_bare if not postern.decision.allow with input as clerk with input.context.peer.ip as \"192.0.2.1\"
+test_lines if {
+	not postern.decision.allow with input as clerk with input.caller.id as `other`
+	true
+}
+test_text_itself if [clerk.caller.id, \"clerk\"] == [data.other, \"clerk\"] with data.other as \"clerk\"
+";
+    let passed = ["test_bare", "test_lines", "test_text_itself"];
+    let names = passed.map(|name| format!("data.postern_test.{name}"));
+    let expected: Vec<_> = names.iter().map(|name| (name.as_str(), TestOutcome::Passed)).collect();
+    outcomes(tests, &expected);
+}
+
+#[test]
 fn a_value_that_cannot_be_written_before_its_statement_is_refused_by_its_place() {
     let tests = "package postern
 clerk := \"clerk\"

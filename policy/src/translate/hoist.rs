@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use regorus::unstable::{LiteralStmt, Module, Ref, Rule, WithModifier};
 
 use super::negation::Scan;
-use super::{Edit, Translated};
+use super::{Edit, Translated, end};
 use crate::builtins;
 use crate::gate::names::{self, Names, Path};
 use crate::gate::walk::{self, Seen};
@@ -121,7 +121,7 @@ fn before(text: &str, stmt: &LiteralStmt, lost: &[&WithModifier], bare: bool) ->
     let mut first = if bare { "{ ".to_owned() } else { String::new() };
     let mut edits = Vec::new();
     for with in lost {
-        let (from, to) = (value_at(text, with)?, with.span.end);
+        let (from, to) = (value_at(text, with)?, end(text, with.span.end));
         let written = text.get(from as usize..to as usize)?;
         // What is written on one line now: a comment would take the rest of it, and a raw text has lost its lines.
         if written.contains('#') || (written.contains('`') && written.contains('\n')) {
@@ -134,14 +134,14 @@ fn before(text: &str, stmt: &LiteralStmt, lost: &[&WithModifier], bare: bool) ->
     }
     edits.push(at(stmt.span.start, first));
     if bare {
-        edits.push(at(stmt.span.end, " }".to_owned()));
+        edits.push(at(end(text, stmt.span.end), " }".to_owned()));
     }
     Some(edits)
 }
 
 /// Where the value begins: its own span may stand at its last member.
 fn value_at(text: &str, with: &WithModifier) -> Option<u32> {
-    let (from, to) = (with.span.start as usize, with.span.end as usize);
+    let (from, to) = (with.span.start as usize, end(text, with.span.end) as usize);
     let r#as = text.get(from..to)?.match_indices("as").find(|(at, _)| {
         let around = text.get(from + at - 1..from + at + 3).unwrap_or_default();
         around.starts_with(char::is_whitespace) && around.ends_with(char::is_whitespace)
