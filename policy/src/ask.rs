@@ -1,5 +1,7 @@
 //! Any query of any policy: what the workbench and the conformance tests ask, on the same path as a decision.
 
+mod package;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -11,11 +13,13 @@ use crate::compile::load;
 use crate::document::Document;
 use crate::evaluate::{Stopwatch, arm, fenced};
 use crate::gate::Purpose;
-use crate::problem::LoadError;
+use crate::gate::packages::WHOLE;
+use crate::problem::{LoadError, Problem};
 use crate::sources::Sources;
 use crate::translate::{self, Translated, prints};
 use crate::trial::{Coverage, coverage, was_cut};
 use crate::verdict::Cause;
+pub(crate) use package::Package;
 
 /// Most bytes that are kept of what a query prints.
 const PRINTS: usize = 1 << 20;
@@ -87,6 +91,7 @@ pub struct Expression {
 pub fn ask(sources: &Sources, question: Question<'_>) -> Result<Answer, AskError> {
     let watch = Stopwatch::start();
     let mut engine = load(sources, Purpose::Queries)?.engine;
+    let package = Package::of(question.query, engine.get_modules());
     let query = query_of(question.query)?;
     arm(&mut engine, question.fuse);
     let load = watch.elapsed();
@@ -96,17 +101,32 @@ pub fn ask(sources: &Sources, question: Question<'_>) -> Result<Answer, AskError
     let watch = Stopwatch::start();
     let outcome = fenced(question.fuse, question.now, || {
         turn::let_print(PRINTS);
-        engine.eval_query(query.text.clone(), false)
+        answered(&mut engine, package.as_ref(), &query, question.fuse)
     });
     let elapsed = watch.elapsed();
     let said = turn::said();
     let mut rows = rows(&outcome?, &query, question.query)?;
-    complete(&mut engine, &question_of, &mut rows)?;
+    if package.is_none() {
+        complete(&mut engine, &question_of, &mut rows)?;
+    }
     let mut prints: Vec<String> =
         said.lines.into_iter().map(|(place, line)| format!("{place}: {line}")).collect();
     prints.extend(was_cut(said.cut));
     let lines = question.lines.then(|| coverage(&mut engine, sources));
     Ok(Answer { rows, prints, lines, load, elapsed })
+}
+
+/// What the engine answers to a query, or our own way through a package.
+pub(crate) fn answered(
+    engine: &mut Engine,
+    package: Option<&Package>,
+    query: &Translated,
+    fuse: Duration,
+) -> anyhow::Result<QueryResults> {
+    match package {
+        Some(package) => package.answer(engine, fuse),
+        None => engine.eval_query(query.text.clone(), false),
+    }
 }
 
 /// The rows of an answer as they are printed.
@@ -214,7 +234,10 @@ pub(crate) fn variables(pattern: &Expr, names: &mut Vec<String>) {
 
 /// What would be refused of a query if it stood in the policy: it is asked behind the same gate.
 pub fn check_query(sources: &Sources, query: &str) -> Result<(), LoadError> {
-    load(sources, Purpose::Queries)?;
+    let mut engine = load(sources, Purpose::Queries)?.engine;
+    if Package::of(query, engine.get_modules()).is_some() {
+        return Ok(());
+    }
     // Its own lines, whatever stands in them.
     let text = format!("{BEFORE}{query}\n}}\n");
     let Err(mut error) = load(&sources.clone().with_module(QUERY, &text), Purpose::Queries) else {
@@ -222,13 +245,29 @@ pub fn check_query(sources: &Sources, query: &str) -> Result<(), LoadError> {
     };
     for problem in error.problems.iter_mut().filter(|problem| problem.file == QUERY) {
         problem.line = problem.line.saturating_sub(u32::try_from(BEFORE.lines().count()).unwrap_or(0)).max(1);
+        for_queries(problem);
     }
     Err(error)
+}
+
+/// What a rule is told of a whole package is another thing to who asks.
+fn for_queries(problem: &mut Problem) {
+    let itself = problem.construct.starts_with(ASKED);
+    if itself {
+        // What reads all of `data` reads the query too.
+        "data".clone_into(&mut problem.construct);
+        "is read as a whole by a query that does more".clone_into(&mut problem.why);
+    }
+    if itself || problem.why == WHOLE {
+        "`data.x` as the whole query, or its rules by their names".clone_into(&mut problem.instead);
+    }
 }
 
 /// What a query is called in a problem.
 const QUERY: &str = "query";
 const BEFORE: &str = "package postern_query\n\nasked if {\n";
+/// The full name of that rule.
+const ASKED: &str = "data.postern_query.asked";
 
 /// None when a part of it is undefined, and the row with it.
 fn row(row: &QueryResult, query: &Translated, author: &str) -> Result<Option<Row>, serde_json::Error> {

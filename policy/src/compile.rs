@@ -23,7 +23,7 @@ use crate::scans;
 use crate::sources::{DataFile, Sources};
 use crate::translate::marks::{self, Mark};
 use crate::translate::{
-    self, Translated, annotated, heads, hoist, keywords, member, negation, otherwise, prints,
+    self, Translated, annotated, heads, hoist, imports, keywords, member, negation, otherwise, prints,
 };
 
 /// Longest time for parsing and checking one policy, where nothing says a shorter one; past it the policy is refused and
@@ -271,6 +271,10 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
     );
     if !problems.is_empty() {
         return Err(refused(problems, &texts));
+    }
+    if let Some(in_full) = imports::in_full(&modules, &texts) {
+        (engine, modules) = reread(sources, &in_full, &mut problems);
+        texts = in_full;
     }
     // Nobody reads what is printed while it is profiled either.
     let printed = match purpose {

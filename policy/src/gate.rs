@@ -14,7 +14,7 @@ mod imports;
 mod loops;
 mod mocks;
 pub(crate) mod names;
-mod packages;
+pub(crate) mod packages;
 mod safety;
 mod shadows;
 mod shapes;

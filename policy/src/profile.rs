@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use regorus::{Engine, Value};
 
-use crate::ask::{AskError, Question, query_of, rows};
+use crate::ask::{AskError, Package, Question, answered, query_of, rows};
 use crate::compile::load;
 use crate::evaluate::{Stopwatch, arm, fenced};
 use crate::gate::Purpose;
@@ -75,14 +75,16 @@ pub(crate) fn install(engine: &mut Engine) -> anyhow::Result<()> {
 
 /// Answers a query once without marks and once with them; the lines in the order of their files.
 pub fn profile(sources: &Sources, question: &Question<'_>) -> Result<Vec<ProfiledLine>, AskError> {
-    let plain = load(sources, Purpose::Queries)?;
+    let mut plain = load(sources, Purpose::Queries)?;
     let marked = load(sources, Purpose::Profile)?;
     let query = query_of(question.query)?;
+    let package = Package::of(question.query, plain.engine.get_modules());
     let input = question.input.clone().map_or(Value::Undefined, crate::document::Document::into_value);
     let ask = |mut engine: Engine| {
         arm(&mut engine, question.fuse);
         engine.set_input(input.clone());
-        fenced(question.fuse, question.now, || engine.eval_query(query.text.clone(), false))
+        let run = || answered(&mut engine, package.as_ref(), &query, question.fuse);
+        fenced(question.fuse, question.now, run)
     };
     let expected = rows(&ask(plain.engine)?, &query, question.query)?;
     let marks = std::iter::once((1, Duration::ZERO)).chain(vec![(0, Duration::ZERO); marked.marks.len()]);

@@ -8,6 +8,7 @@
 pub(crate) mod annotated;
 pub(crate) mod heads;
 pub(crate) mod hoist;
+pub(crate) mod imports;
 pub(crate) mod keywords;
 pub(crate) mod marks;
 pub(crate) mod member;

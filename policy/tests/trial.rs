@@ -431,3 +431,18 @@ x := $`{1}
     assert_eq!((tests[0].line, tests[0].column), (3, 3));
     assert_eq!(tests[0].reached, Some((4, author.to_owned())));
 }
+
+#[test]
+fn a_body_without_braces_may_end_in_the_text_of_a_with() {
+    outcomes(
+        "package postern
+clerk := {\"caller\": {\"id\": \"clerk\"}}
+test_inside if decision.allow with input as clerk with input.context.peer.ip as \"10.0.0.1\"
+test_outside if not decision.allow with input as clerk with input.context.peer.ip as \"192.0.2.1\"
+",
+        &[
+            ("data.postern.test_inside", TestOutcome::Passed),
+            ("data.postern.test_outside", TestOutcome::Passed),
+        ],
+    );
+}

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use postern_policy::{Question, Signed, Sources, ask};
+use postern_policy::{AskError, Cause, Question, Signed, Sources, ask, check_query};
 use postern_tests::parts::present;
 use serde_json::Value;
 
@@ -81,6 +81,75 @@ fn plain_words_of_yaml_mean_what_they_mean_to_opa() {
     assert!(theirs["words"].as_array().is_some_and(|words| words.len() > 40), "{theirs}");
     for member in ["words", "shape"] {
         assert_eq!(values(&ours[member]), values(&theirs[member]));
+    }
+}
+
+/// Packages that read one another, through imports and without.
+const ENTWINED: &[&[(&str, &str)]] = &[
+    &[
+        ("a.rego", "package a\n\nimport data.b\n\nx if b.y\n\nz := 1\n\nnever if b.nothing\n"),
+        ("b.rego", "package b\n\nimport data.a\n\ny if a.z == 1\n\nnothing if a.z == 2\n"),
+    ],
+    &[
+        (
+            "a.rego",
+            "package a\n\nx := data.b.y\n\nz := 1\n\np contains n if some n in [1, 2]\n\nq[n] := n if some n in [\"c\"]\n",
+        ),
+        (
+            "b.rego",
+            "package b\n\nimport data.a as aa\n\ny := aa.z\n\nf(n) := aa.z + n\n\nfailing := aa.z / 0\n",
+        ),
+        ("c.rego", "package a.c\n\nimport data.b\n\nw := data.a.x + data.a.z + b.f(2)\n\nq.r.s := 3\n"),
+        ("a/c/table/data.json", r#"{"k": [1]}"#),
+    ],
+    &[
+        ("one.rego", "package lib.one\n\nimport data.lib.two\n\nx := two.y + 1\n\nlonely := 1\n"),
+        ("two.rego", "package lib.two\n\nimport data.lib\n\ny := lib.one.lonely\n"),
+        ("more.rego", "package lib.one\n\nmore := x + 1\n"),
+    ],
+];
+
+#[test]
+fn a_whole_package_is_what_it_is_to_opa_however_its_modules_read_one_another() {
+    if !present("a_whole_package_is_what_it_is_to_opa_however_its_modules_read_one_another", &["opa"]) {
+        return;
+    }
+    for files in ENTWINED {
+        let source = folder(files);
+        let sources = Sources::read(source.path(), Signed::NoKey).expect("we read it");
+        for query in ["data.a", "data.a.c", "data.a.x", "data.b.y", "data.lib", "data.lib.one", "data"] {
+            let theirs = opa(source.path(), &["eval", "-b", ".", query]);
+            let mut theirs: Value = serde_json::from_str(&theirs).expect("opa prints JSON");
+            let fuse = Duration::from_secs(5);
+            let question = Question { query, input: None, now: None, fuse, lines: false };
+            check_query(&sources, query).unwrap_or_else(|error| panic!("{query}: {error}"));
+            let ours = match ask(&sources, question) {
+                // OPA goes on without what fails, unless it is told not to.
+                Err(AskError::Failed(Cause::Error { detail })) if detail.contains("divide by zero") => {
+                    continue;
+                }
+                ours => ours.unwrap_or_else(|error| panic!("{query}: {error}")),
+            };
+            let ours: Value = ours.rows.iter().map(|row| row.expressions[0].value.clone()).collect();
+            let theirs: Value = theirs["result"]
+                .as_array_mut()
+                .into_iter()
+                .flatten()
+                .map(|row| row["expressions"][0]["value"].take())
+                .collect();
+            assert_eq!(values(&ours), values(&theirs), "{query} of {files:?}");
+        }
+    }
+}
+
+#[test]
+fn a_query_that_does_more_than_to_read_a_package_is_told_what_to_ask() {
+    let source = folder(ENTWINED[1]);
+    let sources = Sources::read(source.path(), Signed::NoKey).unwrap();
+    for query in ["x := data", "x := data.a", "count(data.a) > 0"] {
+        let refused = check_query(&sources, query).unwrap_err().to_string();
+        assert!(refused.contains("instead: `data.x` as the whole query, or its rules by"), "{refused}");
+        assert!(!refused.contains("postern_query"), "{refused}");
     }
 }
 

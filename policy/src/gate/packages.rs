@@ -68,11 +68,14 @@ pub(super) fn check(
     }
 }
 
+/// Why such a reference is refused.
+pub(crate) const WHOLE: &str =
+    "reads a package of several modules as a whole: the engine would miss some of it";
+
 fn problem(refr: &Expr, path: &[String]) -> Problem {
     let span = names::begin(refr);
-    let why = "reads a package of several modules as a whole: the engine would miss some of it";
     let instead = "its rules by their names, or all of them in one module";
-    let problem = Problem::of(span.source.get_path(), &path.join("."), why, instead);
+    let problem = Problem::of(span.source.get_path(), &path.join("."), WHOLE, instead);
     problem.at_span(span)
 }
 
