@@ -3,6 +3,7 @@
 //! The engine reports an unknown function when a call of it is reached, answers some constructs with silence, and
 //! runs as deep as the text says. A policy that would meet any of this is refused when it is loaded.
 
+mod absent;
 pub(crate) mod binds;
 pub(crate) mod bodies;
 mod calls;
@@ -81,6 +82,9 @@ pub(crate) fn after_parsing(
     imports::check(modules, &names, problems);
     let nodes = depth::nodes(modules, &names);
     packages::check(modules, &names, &nodes, problems);
+    if !matches!(purpose, Purpose::Queries) {
+        absent::check(modules, &names, data, problems);
+    }
     mocks::check(modules, &names, problems);
     shapes::check(modules, &names, &nodes, !matches!(purpose, Purpose::Queries | Purpose::Profile), problems);
     let before = problems.len();

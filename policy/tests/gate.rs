@@ -66,7 +66,6 @@ fn a_stub_or_an_unbounded_builtin_names_what_to_write_instead() {
         "http.send",
         "opa.runtime",
         "uuid.rfc4122",
-        "json.match_schema",
         "net.lookup_ip_addr",
         "crypto.parse_private_keys",
         "re_match",

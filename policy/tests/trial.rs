@@ -47,7 +47,7 @@ import data.postern
 clerk := {\"caller\": {\"id\": \"clerk\"}, \"context\": {\"peer\": {\"ip\": \"10.0.0.1\"}}}
 test_allowed if postern.decision.allow with input as clerk
 test_denied if postern.decision == false with input as clerk
-test_undefined if postern.nothing
+test_undefined if input.route
 test_one := 1
 test_false := false
 test_mocked if postern.decision.rule == \"none\" with postern.decision as {\"rule\": \"none\"}

@@ -4,7 +4,7 @@ use regorus::unstable::{Expr, Module, Rule, RuleHead, Span};
 
 use super::names::{self, Names};
 use super::walk::{self, Seen};
-use crate::builtins::{self, Known};
+use crate::builtins::{self, Known, signatures};
 use crate::input::LeafSet;
 use crate::problem::{Problem, Problems};
 
@@ -110,7 +110,8 @@ fn wrong(
     if let Some((_, arities)) = names.function(module, called) {
         // One more takes the value of the function.
         let fits = arities.iter().all(|arity| params == *arity || params == arity + 1);
-        return (!fits).then(|| (format!("takes {arities:?} arguments, not {params}"), String::new()));
+        let instead = || "as many arguments as it is defined with".to_owned();
+        return (!fits).then(|| (format!("takes {arities:?} arguments, not {params}"), instead()));
     }
     if name == "print" {
         return None;
@@ -118,8 +119,11 @@ fn wrong(
     let (arity, added) = match builtins::known(&name) {
         None => {
             // To find that looks at every name there is.
-            let meant = suggest.then(|| builtins::meant(&name)).flatten().map(|meant| format!("`{meant}`"));
-            return Some((MISSING.to_owned(), meant.unwrap_or_default()));
+            let meant =
+                suggest.then(|| builtins::meant(&name).or_else(|| names.like(module, called))).flatten();
+            let meant = meant
+                .map_or_else(|| "the name of one that is there".to_owned(), |meant| format!("`{meant}`"));
+            return Some((MISSING.to_owned(), meant));
         }
         Some(Known::Refused(instead)) => return Some(("is not let through".to_owned(), instead.to_owned())),
         Some(Known::Engines(arity)) => (usize::from(arity), false),
@@ -133,7 +137,8 @@ fn wrong(
         return Some(("takes its result first in this place".to_owned(), format!("y := {name}(…)")));
     }
     if params != arity && params != arity + 1 {
-        return Some((format!("takes {arity} arguments, not {params}"), String::new()));
+        let signature = signatures::signature(&name).map(|signature| format!("`{signature}`"));
+        return Some((format!("takes {arity} arguments, not {params}"), signature.unwrap_or_default()));
     }
     None
 }

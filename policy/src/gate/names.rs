@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead, Span};
 
 use crate::builtins::{self, Known};
+use crate::nearest::nearest;
 
 /// A full name in parts, `["data", "postern", "decision"]`.
 pub(crate) type Path = Vec<String>;
@@ -44,6 +45,18 @@ impl Names {
         })
     }
 
+    /// A function whose name is nearly that of a call in this module, as it would be called there.
+    pub(crate) fn like(&self, module: &Module, called: &[String]) -> Option<String> {
+        let full = resolve(module, called);
+        let (name, package) = full.split_last()?;
+        let beside =
+            self.functions.keys().filter(|path| path.len() == full.len() && path.starts_with(package));
+        let beside: Vec<&String> = beside.filter_map(|path| path.last()).collect();
+        let meant = nearest(name, &beside)?;
+        let before = called.split_last()?.1.iter().map(String::as_str);
+        Some(before.chain([meant]).collect::<Vec<_>>().join("."))
+    }
+
     /// How many arguments the function of this full name takes.
     pub(crate) fn arities(&self, path: &[String]) -> Option<&BTreeSet<usize>> {
         self.functions.get(path)
@@ -52,6 +65,16 @@ impl Names {
     /// Whether a rule stands at this path or below it.
     pub(crate) fn defines_below(&self, path: &[String]) -> bool {
         self.rules.range(path.to_vec()..).next().is_some_and(|rule| rule.starts_with(path))
+    }
+
+    /// The names that stand right below a path, on the way to rules.
+    pub(crate) fn members<'a>(&'a self, path: &[String]) -> impl Iterator<Item = &'a str> {
+        let at = path.len();
+        let below = self.rules.range(path.to_vec()..);
+        let path = path.to_vec();
+        below
+            .take_while(move |rule| rule.starts_with(&path))
+            .filter_map(move |rule| rule.get(at).map(String::as_str))
     }
 
     /// All rules that a reference may read: those above it, itself, and those below it.

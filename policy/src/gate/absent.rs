@@ -1,0 +1,143 @@
+//! Names below `data` that are nowhere, neither a rule nor in the data, and nearly the name of something that is there, or
+//! in a package without data: such a slip is undefined in every decision, and `not data.denid[id]` holds in each.
+//!
+//! Elsewhere, what is like nothing is let be: a bundle may go without data that its rules ask for.
+
+use std::collections::BTreeSet;
+
+use regorus::Value;
+use regorus::unstable::{Expr, Module, Ref};
+
+use super::names::{self, Names, Path};
+use super::walk::{self, Seen};
+use crate::nearest::nearest;
+use crate::problem::{Problem, Problems};
+
+/// Most members of one object that are looked at for what was meant.
+const LOOK: usize = 10_000;
+
+/// A name below `data`, in full.
+struct Name<'a> {
+    refr: &'a Expr,
+    path: Path,
+}
+
+/// Checks every reference and import of all modules.
+pub(super) fn check<'a>(modules: &'a [Ref<Module>], names: &Names, data: &Value, problems: &mut Problems) {
+    let (mut read, mut replaced) = (Vec::new(), Vec::new());
+    for module in modules {
+        let name = |refr: &'a Expr| {
+            let written = names::constant(refr);
+            let data = written.first().is_some_and(|root| root == "data");
+            let path = if data { Some(written) } else { names::through_imports(module, &written) };
+            path.map(|path| Name { refr, path })
+        };
+        read.extend(module.imports.iter().filter_map(|import| name(&import.refr)));
+        for rule in &module.policy {
+            let (mut refs, mut bound) = (Vec::new(), BTreeSet::new());
+            walk::rule(rule, &mut |seen| match seen {
+                Seen::Ref(refr) => refs.push(refr),
+                Seen::With(with) => replaced.extend(name(&with.refr)),
+                Seen::Binds(name, _) => drop(bound.insert(name.text())),
+                _ => {}
+            });
+            let free = refs.into_iter().filter(|refr| !bound.contains(names::begin(refr).text()));
+            read.extend(free.filter_map(name));
+        }
+    }
+    // What a `with` puts something in the place of may be absent otherwise, as long as it is read by the same name.
+    let paths = |names: &[Name<'_>]| names.iter().map(|name| name.path.clone()).collect::<BTreeSet<Path>>();
+    for (those, others) in [(&read, paths(&replaced)), (&replaced, paths(&read))] {
+        let search = Search { names, data, others };
+        problems.extend(those.iter().filter_map(|name| search.wrong(name)));
+    }
+}
+
+struct Search<'a> {
+    names: &'a Names,
+    data: &'a Value,
+    /// What is named elsewhere.
+    others: BTreeSet<Path>,
+}
+
+impl Search<'_> {
+    fn wrong(&self, name: &Name<'_>) -> Option<Problem> {
+        let (at, instead) = self.slip(&name.path)?;
+        let here = name.path.get(..=at)?.join(".");
+        let why = "is neither a rule nor in the data: it is undefined in every decision";
+        let begin = names::begin(name.refr);
+        Some(Problem::of(begin.source.get_path(), &here, why, instead).at_span(begin))
+    }
+
+    /// The first member that is nowhere, and what to write instead.
+    fn slip(&self, path: &[String]) -> Option<(usize, String)> {
+        if path.first().is_none_or(|root| root != "data") {
+            return None;
+        }
+        let mut value = Some(self.data);
+        for at in 1..path.len() {
+            let here = path.get(..=at)?;
+            if self.names.rules.contains(here) {
+                return None;
+            }
+            let object = value.and_then(|value| value.as_object().ok());
+            let inside = object.and_then(|object| object.get(&Value::from(path.get(at)?.as_str())));
+            let below = self.names.defines_below(here);
+            if inside.is_none() && !below {
+                return self.meant(path.get(..at)?, path.get(at)?, object).map(|meant| (at, meant));
+            }
+            value = inside;
+        }
+        None
+    }
+
+    fn meant(
+        &self,
+        parent: &[String],
+        name: &str,
+        object: Option<&regorus::value::Object>,
+    ) -> Option<String> {
+        let mut here = parent.to_vec();
+        here.push(name.to_owned());
+        if self.others.iter().any(|path| path.starts_with(&here) || here.starts_with(path)) {
+            return None;
+        }
+        let there =
+            |meant: &str| format!("`{}.{meant}`, which is there; or data of that name", parent.join("."));
+        let rules: BTreeSet<&str> = self.names.members(parent).take(LOOK).collect();
+        let members = object.into_iter().flat_map(|object| object.iter().take(LOOK));
+        let members = members.filter_map(|(key, _)| key.as_string().ok().map(AsRef::as_ref));
+        if parent.len() == 1 || !rules.is_empty() {
+            let options: Vec<&str> = rules.iter().copied().chain(members).collect();
+            let meant = nearest(name, &options).map(there);
+            // A package has its rules; beside them, what data may come there.
+            let mut below =
+                self.names.rules.range(parent.to_vec()..).take_while(|rule| rule.starts_with(parent));
+            let package = object.is_none() && below.any(|rule| rule.len() == parent.len() + 1);
+            return meant
+                .or_else(|| package.then(|| format!("one of the rules of the package: {}", few(&rules))));
+        }
+        // Keys of data that are alike may all be right, `team_a` and `team_b`: here only a lost, doubled or swapped
+        // letter is a slip.
+        let mut members = members.filter(|_| !name.contains(char::is_numeric));
+        members.find(|member| slipped(name, member)).map(there)
+    }
+}
+
+fn few(rules: &BTreeSet<&str>) -> String {
+    rules.iter().take(20).copied().collect::<Vec<_>>().join(", ")
+}
+
+/// Whether one is the other with a letter more or less, or with two neighbours swapped.
+fn slipped(one: &str, other: &str) -> bool {
+    let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
+    let same = one.iter().zip(&other).take_while(|(a, b)| a == b).count();
+    let rest = |of: &[char], skip: usize| of.get(same + skip..).unwrap_or_default().to_vec();
+    let swapped = || {
+        let (a, b) = (rest(&one, 0), rest(&other, 0));
+        matches!((a.as_slice(), b.as_slice()), ([a, b, rest @ ..], [c, d, others @ ..])
+            if (a, b) == (d, c) && rest == others)
+    };
+    let letters = one.len().min(other.len()) >= 3;
+    letters && (rest(&one, 1) == rest(&other, 0) || rest(&one, 0) == rest(&other, 1) || swapped())
+}
