@@ -109,7 +109,10 @@ struct Parts {
 /// Serves until told to stop, drains, and ends what it held.
 pub fn run(config: Config) -> Result<(), ServerError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    LocalSet::new().block_on(&runtime, control(Arc::new(config)))
+    let ended = LocalSet::new().block_on(&runtime, control(Arc::new(config)));
+    // A policy that is still judged on another thread is of no use any more.
+    runtime.shutdown_background();
+    ended
 }
 
 /// How long a disk that takes nothing may hold up the end of the process.

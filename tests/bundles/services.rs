@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -185,6 +186,58 @@ fn sighup_asks_every_service_at_once() {
         }
         assert_eq!(site.request().0, 200);
     }
+}
+
+#[test]
+fn a_stop_waits_neither_for_a_bundle_that_takes_long_to_judge_nor_for_a_service() {
+    let test = "a_stop_waits_neither_for_a_bundle_that_takes_long_to_judge_nor_for_a_service";
+    if !present(test, &["opa", "curl"]) {
+        return;
+    }
+    let good = archive(1, &rules(true));
+    let double = Double::start(move |_| whole("200 OK", "", &good));
+    let often = "polling: { min: 20ms, max: 40ms }, timeout: 1h";
+    let bundle = format!("bundles: {{ main: {{ url: \"{}\", {often} }} }}", double.url("/main"));
+    let mut site = Site::begin(place(), &bundle);
+    site.ready();
+    let slow = "package postern_test\n\ntest_slow if {\n\tmany := numbers.range(1, 2000)\n\tsome a in many\n\t\
+                some b in many\n\tsome c in many\n\ta * b * c < 0\n}\n";
+    let manifest = r#"{"revision": "r2", "roots": ["postern", "postern_test"]}"#;
+    let source = folder(&[
+        ("postern/rules.rego", &rules(true)),
+        ("postern/rules_test.rego", slow),
+        (".manifest", manifest),
+    ]);
+    let pack = ["-czf", "slow.tar.gz", ".manifest", "postern"];
+    told_by(Command::new("tar").current_dir(source.path()).args(pack)).unwrap();
+    let slow = fs::read(source.path().join("slow.tar.gz")).unwrap();
+    let served = Arc::new(AtomicBool::new(false));
+    let serves = Arc::clone(&served);
+    double.say(move |_| {
+        serves.store(true, Ordering::Relaxed);
+        whole("200 OK", "", &slow)
+    });
+    let downloads = || {
+        let metrics = site.metrics();
+        let line = metrics.lines().find(|line| line.contains("outcome=\"downloaded\"")).map(str::to_owned);
+        line.and_then(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).unwrap_or(0)
+    };
+    // It is asked again when that has been judged.
+    until("it is downloaded", || {
+        served.load(Ordering::Relaxed) && downloads() == double.heads().len() as u64
+    });
+    assert!(site.sidecar.stop().unwrap().success());
+    let judged = site.records("reload").into_iter().find(|record| record["accepted"] == false);
+    assert!(judged.is_none(), "the end waited for what was judged: {judged:?}");
+
+    // An edited configuration whose service hangs.
+    double.say(|_| vec![Step::Hang]);
+    site.restart_after(|| {});
+    site.ready();
+    let asked = double.heads().len();
+    site.configure(often, "polling: { min: 30ms, max: 40ms }, timeout: 1h");
+    until("the edit is read", || double.heads().len() > asked);
+    assert!(site.sidecar.stop().unwrap().success());
 }
 
 fn now() -> u64 {

@@ -65,11 +65,15 @@ impl Reloader {
                         () = stop.told() => return None,
                         failed = self.workers.one_ended() => return Some(failed),
                         changed = &mut changing => break changed,
-                        news = self.services.news() => self.hear(news).await,
+                        news = self.services.news() => {
+                            if unless_told(stop, self.hear(news)).await.is_none() {
+                                return None;
+                            }
+                        }
                     }
                 }
             };
-            let serving = self.reload(changed).await;
+            let Some(serving) = unless_told(stop, self.reload(changed)).await else { return None };
             watch.follow(&serving);
         }
     }
@@ -241,6 +245,16 @@ impl Reloader {
         let at = self.parts.clock.now().wall;
         let reload = Reload { at, what, accepted: code.is_none(), generation, revision, code, detail };
         self.parts.records.write(Entry::Reload(reload)).await;
+    }
+}
+
+/// What comes of it; nothing, where the process is told to stop meanwhile: judging a bundle, or asking a service for
+/// one, may take longer than whoever stops us waits. As much as can be done without waiting is done first.
+async fn unless_told<T>(stop: &mut Stop, work: impl Future<Output = T>) -> Option<T> {
+    tokio::select! {
+        biased;
+        done = work => Some(done),
+        () = stop.told() => None,
     }
 }
 
