@@ -23,7 +23,8 @@ use crate::scans;
 use crate::sources::{DataFile, Sources};
 use crate::translate::marks::{self, Mark};
 use crate::translate::{
-    self, Translated, annotated, heads, hoist, imports, keywords, member, negation, otherwise, prints,
+    self, Translated, aliases, annotated, heads, hoist, imports, keywords, locals, member, negation,
+    otherwise, prints,
 };
 
 /// Longest time for parsing and checking one policy, where nothing says a shorter one; past it the policy is refused and
@@ -204,17 +205,7 @@ fn watched<T: Send + 'static>(
 
 fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError> {
     let mut problems = Problems::default();
-    let mut texts = Vec::new();
-    for (of, module) in sources.modules.iter().enumerate() {
-        match translate::templates(&module.name, &module.text) {
-            Ok(mut translated) => {
-                translated.of = of;
-                texts.push(translated);
-            }
-            Err(problem) => problems.push(*problem),
-        }
-    }
-    texts.iter_mut().for_each(keywords::stand_ins);
+    let mut texts = parseable(sources, &mut problems);
     let refused =
         |problems: Problems, texts: &[Translated]| problems.told(|problem| restore(sources, texts, problem));
     if !problems.is_empty() {
@@ -241,6 +232,9 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
     let of = |text: &Translated| annotations.get(text.of).map_or(&[][..], Vec::as_slice);
     rewrite(sources, &mut engine, &mut texts, &mut problems, |modules, texts| {
         annotated::values(modules, texts, &texts.iter().map(of).collect::<Vec<_>>())
+    });
+    rewrite(sources, &mut engine, &mut texts, &mut problems, |modules, texts| {
+        Ok(locals::renamed(modules, texts))
     });
     rewrite(sources, &mut engine, &mut texts, &mut problems, keywords::moved);
     rewrite(sources, &mut engine, &mut texts, &mut problems, hoist::values);
@@ -275,6 +269,10 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
     if let Some(in_full) = imports::in_full(&modules, &texts) {
         (engine, modules) = reread(sources, &in_full, &mut problems);
         texts = in_full;
+    }
+    if let Some(through) = aliases::through_lists(&modules, &texts) {
+        (engine, modules) = reread(sources, &through, &mut problems);
+        texts = through;
     }
     // Nobody reads what is printed while it is profiled either.
     let printed = match purpose {
@@ -379,6 +377,22 @@ fn parse_as_wide(
         }
     }
     engine
+}
+
+/// All modules as far as the engine's parser needs them written anew.
+fn parseable(sources: &Sources, problems: &mut Problems) -> Vec<Translated> {
+    let mut texts = Vec::new();
+    for (of, module) in sources.modules.iter().enumerate() {
+        match translate::templates(&module.name, &module.text) {
+            Ok(mut translated) => {
+                translated.of = of;
+                texts.push(translated);
+            }
+            Err(problem) => problems.push(*problem),
+        }
+    }
+    texts.iter_mut().for_each(keywords::stand_ins);
+    texts
 }
 
 /// Lets one step write modules anew, and parses them again; none does where there is a problem already.

@@ -1,15 +1,18 @@
 //! What OPA reads and the engine's parser does not, written as what it reads.
 //!
-//! Six things: `rego.metadata.*`, whose values are the annotations where it stands; `$"…{x}…"`, which OPA itself takes for a call of `internal.template_string`; a builtin that is not
+//! Eight things: `rego.metadata.*`, whose values are the annotations where it stands; variables that are called as
+//! rules, and second names of variables; `$"…{x}…"`, which OPA itself takes for a call of `internal.template_string`; a builtin that is not
 //! the engine's own with one argument more, which takes its value: `f(x, y)` is `y = f(x)`; names that begin with a
 //! keyword; `[path, value] := walk(x)`; and the value of a `with`, which OPA evaluates before the statement. Lines stay
 //! lines, and what moved within a line is found again, so that a problem names the place that its author wrote.
 
+pub(crate) mod aliases;
 pub(crate) mod annotated;
 pub(crate) mod heads;
 pub(crate) mod hoist;
 pub(crate) mod imports;
 pub(crate) mod keywords;
+pub(crate) mod locals;
 pub(crate) mod marks;
 pub(crate) mod member;
 pub(crate) mod negation;
@@ -67,7 +70,9 @@ impl Translated {
             return problem;
         }
         let (line, column) = self.restored(author, problem.line, problem.column);
-        problem.at(line, column, author)
+        let [construct, why, instead] =
+            [&problem.construct, &problem.why, &problem.instead].map(|said| locals::own(said));
+        Problem { construct, why, instead, ..problem }.at(line, column, author)
     }
 
     /// Line and column in the author's text.

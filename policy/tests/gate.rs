@@ -66,6 +66,7 @@ fn a_stub_or_an_unbounded_builtin_names_what_to_write_instead() {
         "http.send",
         "opa.runtime",
         "uuid.rfc4122",
+        "crypto.x509.parse_keypair",
         "net.lookup_ip_addr",
         "crypto.parse_private_keys",
         "re_match",
@@ -637,7 +638,7 @@ fn what_the_engine_would_answer_otherwise_is_refused_in_heads_and_statements() {
         ("x := input.route if { some y in [1] with input as {}; y }", "with", "goes through many values"),
         ("x if { every y in [2] { y = 1 } }", "y", "is given a value"),
         ("x if { every y in [2] { every z in [y] { y = 1; z } } }", "y", "is given a value"),
-        ("y := 1\nx if { some y; y = 2 }", "y", "is a rule too"),
+        ("y := 1\nx if { every z in [2] { some y; y = z } }", "y", "is a rule too"),
         ("x := {\"a\": input.route, \"a\": 1}", "a", "stands twice"),
         ("x if {\n\t1 | input.now\n\t2 > 1\n}", "|", "begins a body"),
         ("x if {\n\tsome y\n\t-1 = y\n}", "-", "begins a line after `some`"),
@@ -653,6 +654,7 @@ fn what_the_engine_would_answer_otherwise_is_refused_in_heads_and_statements() {
     }
     for body in [
         "x if { some y\n\t[-1][_] = y\n}",
+        "y := 1\nx if { some y; y = 2 }",
         "x if { y := 1; z := [a | some a in [y]]; print(y, z) }",
         "x if { z := [y | some y in [2]]; some y in z }",
         "f(y) if { z := y + 1; every y in [z] { y > 1 } }",

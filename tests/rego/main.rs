@@ -3,6 +3,7 @@
 mod aws;
 mod certificates;
 mod globs;
+mod locals;
 mod metadata;
 mod render;
 mod schema;

@@ -11,6 +11,7 @@ use super::read::{self, Reads};
 use super::{Asker, Clause, How, Known, Policy, Stopped, Wanted, is_json};
 use crate::compile::load_by;
 use crate::gate::{Purpose, names};
+use crate::translate::locals;
 use crate::verdict::Cause;
 
 /// What the rules of ours are called, before their number.
@@ -157,7 +158,7 @@ fn values(
     let told = all.into_iter().map(|reads| {
         let mut known = Vec::new();
         for asked in reads.values {
-            known.extend(answer().map(|values| Known::of(asked.name, &values)));
+            known.extend(answer().map(|values| Known::of(locals::own(&asked.name), &values)));
         }
         let rules = reads.rules.into_iter().map(|path| Wanted { path, arguments: None });
         let mut wanted: Vec<Wanted> = rules.collect();

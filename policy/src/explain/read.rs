@@ -127,7 +127,8 @@ impl Here<'_> {
             return;
         }
         let text = self.askable(refr);
-        if text == "input" || text == "data" {
+        // What begins with a list is a second name, whose first stands beside it.
+        if text == "input" || text == "data" || text.starts_with('[') {
             return;
         }
         // A name of ours stands for what its author wrote there.

@@ -1,0 +1,208 @@
+//! Variables that are called as a rule, or as an import: `x := y` where a rule `x` stands in the package. In OPA the
+//! variable hides the rule; the engine takes statements that read `x` for readers of the rule, asks them too early, and
+//! refuses `some x in xs`. So such a variable gets a name that nothing else has.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Ref, Span};
+
+use super::{Edit, Translated};
+use crate::gate::names::{self, Names};
+use crate::gate::walk::{self, Seen};
+
+/// What stands behind the author's name, with a number before it.
+const ENDING: &str = "_local";
+
+/// The texts of all modules with such variables renamed; none where there is none.
+pub(crate) fn renamed(modules: &[Ref<Module>], texts: &[Translated]) -> Option<Vec<Translated>> {
+    let names = Names::of(modules);
+    let mut any = false;
+    let written = modules.iter().zip(texts).map(|(module, text)| {
+        let new = text.edited(edits(module, &names));
+        any |= new.is_some();
+        new.unwrap_or_else(|| text.clone())
+    });
+    let written = written.collect();
+    any.then_some(written)
+}
+
+/// A message in the author's own names.
+pub(crate) fn own(message: &str) -> String {
+    let mut own = message.to_owned();
+    while let Some(end) = own.find(ENDING) {
+        let digits = own.get(..end).unwrap_or_default().trim_end_matches(|c: char| c.is_ascii_digit());
+        let Some(from) = digits.strip_suffix("__").map(str::len).filter(|_| digits.len() < end) else {
+            break;
+        };
+        own.replace_range(from..end + ENDING.len(), "");
+    }
+    own
+}
+
+/// What a body declares.
+#[derive(Default)]
+struct Scope {
+    /// The new name of each; none for one that keeps its own.
+    names: BTreeMap<String, Option<String>>,
+    /// From where to where the value of each is written: there the name is not yet declared.
+    values: Vec<(String, u32, u32)>,
+}
+
+fn edits(module: &Module, names: &Names) -> Vec<Edit> {
+    let ruled = |name: &str| {
+        let name = [name.to_owned()];
+        names.defines_below(&names::resolve(module, &name)) || names::through_imports(module, &name).is_some()
+    };
+    let mut edits = BTreeMap::new();
+    for rule in &module.policy {
+        let (mut scopes, mut every): (Vec<Scope>, BTreeSet<u32>) = Default::default();
+        walk::rule(rule, &mut |seen| match seen {
+            Seen::Opens(stmts) => {
+                every.extend(stmts.iter().filter_map(body_of_every));
+                // What is declared there OPA does not tell from the rule afterwards: the gate refuses it.
+                let within = stmts.first().is_some_and(|first| every.contains(&first.span.start));
+                scopes.push(if within { Scope::default() } else { scope(stmts, &ruled) });
+            }
+            Seen::Closes => drop(scopes.pop()),
+            Seen::Binds(span, _) => {
+                if let Some(scope) = scopes.last_mut() {
+                    // What a function or an `every` binds hides what is declared around it, and keeps its name.
+                    let new = scope.names.entry(span.text().to_owned()).or_default();
+                    edits.extend(new.clone().map(|new| (span.start, edit(span, new))));
+                }
+            }
+            // A variable cannot be called: OPA says so, and the gate by its new name.
+            Seen::Ref(refr) | Seen::Call { fcn: refr, .. } => {
+                let begin = root(refr);
+                let new = begin.and_then(|span| Some((span, declared(&scopes, span)?)));
+                edits.extend(new.map(|(span, new)| (span.start, edit(span, new))));
+            }
+            _ => {}
+        });
+    }
+    edits.into_values().collect()
+}
+
+/// Where the body of an `every` begins.
+fn body_of_every(stmt: &LiteralStmt) -> Option<u32> {
+    let Literal::Every { query, .. } = &stmt.literal else { return None };
+    query.stmts.first().map(|first| first.span.start)
+}
+
+fn edit(span: &Span, text: String) -> Edit {
+    Edit { from: span.start, to: span.end, text }
+}
+
+/// The name that a reference begins with.
+fn root(refr: &Expr) -> Option<&Span> {
+    match refr {
+        Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } => root(refr),
+        Expr::Var { span, .. } => Some(span),
+        _ => None,
+    }
+}
+
+/// The new name of what stands here. In its own value a variable is the one around it, and where there is none, OPA
+/// refuses the value; so will the gate, by the new name.
+fn declared(scopes: &[Scope], span: &Span) -> Option<String> {
+    let mut own = None;
+    for scope in scopes.iter().rev() {
+        let Some(new) = scope.names.get(span.text()) else { continue };
+        let within =
+            |(name, from, to): &(String, u32, u32)| name == span.text() && (*from..*to).contains(&span.start);
+        if !scope.values.iter().any(within) {
+            return new.clone();
+        }
+        own = own.or_else(|| new.clone());
+    }
+    own
+}
+
+fn scope(stmts: &[LiteralStmt], ruled: &dyn Fn(&str) -> bool) -> Scope {
+    let mut scope = Scope::default();
+    for stmt in stmts {
+        let mut found = Vec::new();
+        let value = match &stmt.literal {
+            Literal::Expr { expr, .. } => match expr.as_ref() {
+                Expr::AssignExpr { op: AssignOp::ColEq, lhs, .. } => {
+                    variables(lhs, &mut found);
+                    lhs.span().end
+                }
+                _ => continue,
+            },
+            // What is gone through may not be called so either.
+            Literal::SomeIn { key, value, .. } => {
+                key.iter().chain([value]).for_each(|pattern| variables(pattern, &mut found));
+                stmt.span.end
+            }
+            Literal::SomeVars { vars, .. } => {
+                found.extend(vars);
+                stmt.span.end
+            }
+            Literal::NotExpr { .. } | Literal::Every { .. } => continue,
+        };
+        for name in found.into_iter().filter(|name| ruled(name.text())) {
+            let text = name.text().to_owned();
+            scope.values.push((text.clone(), value, stmt.span.end));
+            let new = format!("{text}__{}{ENDING}", name.start);
+            scope.names.entry(text).or_insert(Some(new));
+        }
+    }
+    scope
+}
+
+/// The names that a pattern gives values to.
+fn variables<'a>(pattern: &'a Ref<Expr>, found: &mut Vec<&'a Span>) {
+    match pattern.as_ref() {
+        Expr::Var { span, .. } if span.text() != "_" => found.push(span),
+        Expr::Array { items, .. } => items.iter().for_each(|item| variables(item, found)),
+        Expr::Object { fields, .. } => fields.iter().for_each(|(_, _, value)| variables(value, found)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use regorus::Engine;
+
+    #[test]
+    fn a_variable_that_hides_a_rule_has_a_name_of_its_own() {
+        for (author, wanted) in [
+            ("y := x if some x in [1]", "y := L if some L in [1]"),
+            ("y := x if { x := 1 } else := x", "y := L if { L := 1 } else := x"),
+            (
+                "y contains [z | z := x; x := q.x] if q := x.q",
+                "y contains [z | z := L; L := q.x] if q := x.q",
+            ),
+            ("y := [z | [z, {\"x\": x}] := q[x]; x.x]", "y := [z | [z, {\"x\": L}] := q[L]; L.x]"),
+            ("y if { some x; q[x]; every x in [x] { x } }", "y if { some L; q[L]; every x in [L] { x } }"),
+            ("f(x) := [x | z := x]", "f(x) := [x | z := x]"),
+        ] {
+            let author = format!("package a\nx := 5\n{author}\n");
+            let mut engine = Engine::new();
+            engine.add_policy("a.rego".to_owned(), author.clone()).unwrap();
+            let texts = [Translated { text: author.clone(), ..Translated::default() }];
+            let written = renamed(engine.get_modules(), &texts);
+            let written = written.map_or(author, |mut written| written.remove(0).text);
+            let parts: Vec<&str> = written.split("x__").collect();
+            let local =
+                |part: &str| part.trim_start_matches(|c: char| c.is_ascii_digit()).replacen(ENDING, "L", 1);
+            let plain: String = parts
+                .iter()
+                .take(1)
+                .map(ToString::to_string)
+                .chain(parts.iter().skip(1).map(|part| local(part)))
+                .collect();
+            assert_eq!(plain, format!("package a\nx := 5\n{wanted}\n"));
+        }
+    }
+
+    #[test]
+    fn a_message_names_what_its_author_wrote() {
+        assert_eq!(own("`x__12_local.b` and y__3_local"), "`x.b` and y");
+        for other in ["x_local", "x__local", "1_local", ""] {
+            assert_eq!(own(other), other);
+        }
+    }
+}
