@@ -93,13 +93,15 @@ fn a_problem_in_what_was_moved_has_the_authors_place() {
 fn what_would_mean_something_else_where_it_goes_is_refused() {
     for (body, construct) in [
         ("if.b := 1\nif.c := b", "b"),
-        ("v := 1\nif.b := x if { some v in [1]; x := v }", "v"),
+        ("v := 1\nif.b(v) := v", "v"),
         ("if[\"b\"] := 1", "if"),
         ("if.in := 1", "if.in"),
     ] {
         let problem = refused(&format!("package a\n{body}"));
         assert_eq!(problem.construct, construct, "{problem}");
     }
+    let given = asked("package a\nv := 1\nif.b := x if { some v in [2]; x := v }", "data.a");
+    assert_eq!(given.unwrap_or_else(|error| panic!("{error}")), json!({"if": {"b": 2}, "v": 1}));
 }
 
 #[test]
