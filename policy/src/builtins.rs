@@ -278,7 +278,7 @@ const TABLE: &[(&str, By)] = &[
     ("type_name", By::Engine),
     ("union", By::Guard(weigh::deep)),
     ("units.parse", By::Guard(units::small_exponent)),
-    ("units.parse_bytes", By::Guard(units::small_exponent)),
+    ("units.parse_bytes", By::Ours(units::parse_bytes)),
     ("upper", By::Ours(letters::upper)),
     ("urlquery.decode", By::Ours(urlquery::decode)),
     ("urlquery.decode_object", By::Ours(urlquery::decode_object)),

@@ -125,7 +125,8 @@ pub enum Allowed {
     Digits,
     /// How a number is written in a text or a name: OPA keeps `1.0`.
     Spelling,
-    /// Two members of a comprehension contradict each other, which OPA comes by and the engine, in its order, does not.
+    /// Two values of another rule, or two members of a comprehension, contradict each other, which OPA comes by and the
+    /// engine, in its order, does not.
     Conflict,
     /// OPA fails by a fault of its own, one of [`OPAS_OWN`].
     Theirs,
@@ -190,10 +191,10 @@ pub fn judge(ours: &Ours, theirs: &Theirs) -> Verdict {
         (Ours::Undefined, Theirs::Undefined) => Verdict::Same,
         (Ours::Value(_), Theirs::Undefined) => differs("a value where OPA has none"),
         (Ours::Undefined, Theirs::Value(_)) => differs("undefined where OPA has a value"),
-        (Ours::Value(ours), Theirs::Value(theirs)) => match same(ours, theirs) {
-            Some(None) => Verdict::Same,
-            Some(Some(allowed)) => Verdict::Allowed(allowed),
-            None => differs("another value"),
+        (Ours::Value(ours), Theirs::Value(theirs)) => match likeness(ours, theirs) {
+            Likeness::Equal => Verdict::Same,
+            Likeness::But(allowed) => Verdict::Allowed(allowed),
+            Likeness::Other => differs("another value"),
         },
     }
 }
@@ -205,45 +206,57 @@ fn class(code: &str, message: &str) -> String {
     format!("{code}: {}", words.take(6).collect::<Vec<_>>().join(" "))
 }
 
-/// Whether two values are equal, and what they differ in where that is allowed; none where they are not.
-fn same(one: &Json, other: &Json) -> Option<Option<Allowed>> {
+/// How alike two values are, the most first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Likeness {
+    Equal,
+    But(Allowed),
+    Other,
+}
+
+fn likeness(one: &Json, other: &Json) -> Likeness {
+    let least = |all: &mut dyn Iterator<Item = Likeness>| all.max().unwrap_or(Likeness::Equal);
     match (one, other) {
-        (Json::Number(one), Json::Number(other)) => {
-            if decimal(one).is_some() && decimal(one) == decimal(other) {
-                return Some(None);
-            }
-            let (one, other): (f64, f64) = (one.parse().ok()?, other.parse().ok()?);
-            ((one - other).abs() <= 4.0 * f64::EPSILON * one.abs()).then_some(Some(Allowed::Digits))
-        }
+        (Json::Number(one), Json::Number(other)) => numbers(one, other),
         (Json::List(one), Json::List(other)) if one.len() == other.len() => {
-            one.iter().zip(other).try_fold(None, |worst, (one, other)| Some(worst.max(same(one, other)?)))
+            least(&mut one.iter().zip(other).map(|(one, other)| likeness(one, other)))
         }
         (Json::Object(one), Json::Object(other)) if one.len() == other.len() => {
-            one.iter().try_fold(None, |worst: Option<Allowed>, (name, one)| {
-                let (name, other) = match other.get(name) {
-                    Some(other) => (None, other),
-                    None => (
-                        Some(Allowed::Spelling),
-                        other.iter().find(|(other, _)| alike(name, &unescaped(other)))?.1,
-                    ),
-                };
-                Some(worst.max(name).max(same(one, other)?))
-            })
+            least(&mut one.iter().map(|(name, one)| member(name, one, other)))
         }
-        (Json::Text(one), Json::Text(other)) if one != other => {
-            alike(one, other).then_some(Some(Allowed::Spelling))
+        (Json::Text(one), Json::Text(other)) if one != other && alike(one, other) => {
+            Likeness::But(Allowed::Spelling)
         }
-        _ => (one == other).then_some(None),
+        _ if one == other => Likeness::Equal,
+        _ => Likeness::Other,
     }
+}
+
+fn numbers(one: &str, other: &str) -> Likeness {
+    if decimal(one).is_some() && decimal(one) == decimal(other) {
+        return Likeness::Equal;
+    }
+    match (one.parse::<f64>(), other.parse::<f64>()) {
+        (Ok(one), Ok(other)) if (one - other).abs() <= 4.0 * f64::EPSILON * one.abs() => {
+            Likeness::But(Allowed::Digits)
+        }
+        _ => Likeness::Other,
+    }
+}
+
+fn member(name: &str, value: &Json, other: &BTreeMap<String, Json>) -> Likeness {
+    if let Some(other) = other.get(name) {
+        return likeness(value, other);
+    }
+    let spelled = other.iter().find(|(other, _)| alike(name, &unescaped(other)));
+    spelled.map_or(Likeness::Other, |(_, other)| likeness(value, other).max(Likeness::But(Allowed::Spelling)))
 }
 
 /// Whether two texts differ in nothing but how the numbers in them are written: OPA keeps `1.0`, the engine writes `1`.
 fn alike(one: &str, other: &str) -> bool {
     let (one, other) = (tokens(one), tokens(other));
     one.len() == other.len()
-        && one.iter().zip(&other).all(|(one, other)| {
-            one == other || same(&Json::Number(one.clone()), &Json::Number(other.clone())).is_some()
-        })
+        && one.iter().zip(&other).all(|(one, other)| one == other || numbers(one, other) != Likeness::Other)
 }
 
 /// A name without the escapes that OPA writes in names that are lists.
@@ -297,20 +310,20 @@ mod tests {
     #[test]
     fn values_are_equal_by_what_they_are_and_not_by_how_they_are_written() {
         let same =
-            |one: &str, other: &str| super::same(&Json::parse(one).unwrap(), &Json::parse(other).unwrap());
-        assert_eq!(same("[1.0, {\"a\": 1e3}]", "[1,{\"a\":1000}]"), Some(None));
-        assert_eq!(same("-0.0", "0"), Some(None));
-        assert_eq!(same("0.3", "0.30000000000000004"), Some(Some(Allowed::Digits)));
-        assert_eq!(same("12345678901234567891", "12345678901234567892"), Some(Some(Allowed::Digits)));
-        assert_eq!(same("\"a 1.0, -2e3\"", "\"a 1, -2000\""), Some(Some(Allowed::Spelling)));
-        assert_eq!(same("{\"1.0\": 1}", "{\"1\": 1}"), Some(Some(Allowed::Spelling)));
+            |one: &str, other: &str| likeness(&Json::parse(one).unwrap(), &Json::parse(other).unwrap());
+        assert_eq!(same("[1.0, {\"a\": 1e3}]", "[1,{\"a\":1000}]"), Likeness::Equal);
+        assert_eq!(same("-0.0", "0"), Likeness::Equal);
+        assert_eq!(same("0.3", "0.30000000000000004"), Likeness::But(Allowed::Digits));
+        assert_eq!(same("12345678901234567891", "12345678901234567892"), Likeness::But(Allowed::Digits));
+        assert_eq!(same("\"a 1.0, -2e3\"", "\"a 1, -2000\""), Likeness::But(Allowed::Spelling));
+        assert_eq!(same("{\"1.0\": 1}", "{\"1\": 1}"), Likeness::But(Allowed::Spelling));
 
-        assert_eq!(same("\"a 1.0\"", "\"b 1\""), None);
-        assert_eq!(same("\"10\"", "\"1\""), None);
-        assert_eq!(same("1", "1.001"), None);
-        assert_eq!(same("1", "\"1\""), None);
-        assert_eq!(same("[1, 2]", "[2, 1]"), None);
-        assert_eq!(same("{\"a\": 1}", "{\"b\": 1}"), None);
+        assert_eq!(same("\"a 1.0\"", "\"b 1\""), Likeness::Other);
+        assert_eq!(same("\"10\"", "\"1\""), Likeness::Other);
+        assert_eq!(same("1", "1.001"), Likeness::Other);
+        assert_eq!(same("1", "\"1\""), Likeness::Other);
+        assert_eq!(same("[1, 2]", "[2, 1]"), Likeness::Other);
+        assert_eq!(same("{\"a\": 1}", "{\"b\": 1}"), Likeness::Other);
     }
 
     #[test]

@@ -63,7 +63,9 @@ fn unused(whole: &str, tree: &mut Tree) {
         }
         Tree::Text(_) => {}
         Tree::Group(parts) | Tree::Expr(parts) | Tree::List(parts, _) => {
-            parts.iter_mut().for_each(|part| unused(whole, part));
+            for part in parts {
+                unused(whole, part);
+            }
         }
     }
 }

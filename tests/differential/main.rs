@@ -164,8 +164,8 @@ fn keep(
             Verdict::Laxer(_) => "laxer",
         };
         // One rule is one example, whatever the input.
-        let cause = format!("{folder} {}", report::cause(&one));
-        let many = kept.entry(cause.clone()).or_default();
+        let why = format!("{folder} {}", report::cause(&one));
+        let many = kept.entry(why.clone()).or_default();
         if one.rule == before || *many >= if folder == "differs" { MANY } else { EXAMPLES } {
             continue;
         }
@@ -179,7 +179,7 @@ fn keep(
         let name = format!("{seed}-{}", one.rule.rsplit('.').next().unwrap_or_default());
         keep::keep(&words.keep.join(folder), &name, &small, &shown);
         if folder == "differs" {
-            eprintln!("DIFFERS {name}: {cause}\n  OPA {:?}\n  Postern {:?}", shown.theirs, shown.ours);
+            eprintln!("DIFFERS {name}: {why}\n  OPA {:?}\n  Postern {:?}", shown.theirs, shown.ours);
             for module in &small.modules {
                 eprintln!("{}", module.tree.written());
             }

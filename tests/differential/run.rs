@@ -105,7 +105,7 @@ fn run(opa: &mut Opa, case: &Case) -> (Vec<Asked>, Option<NotLoaded>) {
     for (number, input) in case.inputs.iter().enumerate() {
         let input = input.written();
         for rule in &case.rules {
-            let (ours, late) = ours(&mut rules, rule, &input);
+            let (ours, late) = answer(&mut rules, rule, &input);
             let mut theirs = match &not_loaded {
                 Some(NotLoaded { opa: Some(error), .. }) => {
                     Theirs::Refused { code: error.code.clone(), message: error.message.clone() }
@@ -120,6 +120,12 @@ fn run(opa: &mut Opa, case: &Case) -> (Vec<Asked>, Option<NotLoaded>) {
                     other => (verdict, theirs) = (other, lenient),
                 }
             }
+            if let (Verdict::Differs(_), Some(other)) = (&verdict, contradicting(&theirs)) {
+                let here = answer(&mut rules, other, &input).0;
+                if other != rule && matches!(here, Ours::Error { kind: "conflict", .. }) {
+                    verdict = Verdict::Allowed(Allowed::Conflict);
+                }
+            }
             asked.push(Asked { rule: rule.clone(), input: number, ours, theirs, verdict, late });
         }
     }
@@ -127,6 +133,13 @@ fn run(opa: &mut Opa, case: &Case) -> (Vec<Asked>, Option<NotLoaded>) {
         opa.remove(name);
     }
     (asked, not_loaded)
+}
+
+/// The rule that contradicts itself, in OPA's words.
+fn contradicting(theirs: &Theirs) -> Option<&str> {
+    let Theirs::Error { code, message } = theirs else { return None };
+    let rule = message.strip_prefix("rule ")?.split(' ').next();
+    rule.filter(|_| code == "eval_conflict_error")
 }
 
 /// The case without the rule that stands in this place, and that rule's text.
@@ -157,7 +170,7 @@ fn without(case: &Case, not_loaded: &NotLoaded) -> Option<(Case, String)> {
 
 /// The names that the rules of this text define.
 fn defined(text: &str) -> Vec<String> {
-    let heads = text.lines().filter(|line| line.starts_with("r") || line.starts_with("default r"));
+    let heads = text.lines().filter(|line| line.starts_with('r') || line.starts_with("default r"));
     let name = |line: &str| {
         let line = line.strip_prefix("default ").unwrap_or(line);
         line.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default().to_owned()
@@ -172,7 +185,7 @@ fn load(texts: &[(&str, String)], data: &str) -> Result<Rules, LoadError> {
 }
 
 /// Our answer, and how often it was late.
-fn ours(rules: &mut Result<Rules, LoadError>, rule: &str, input: &str) -> (Ours, u32) {
+fn answer(rules: &mut Result<Rules, LoadError>, rule: &str, input: &str) -> (Ours, u32) {
     let rules = match rules {
         Ok(rules) => rules,
         Err(error) => {
