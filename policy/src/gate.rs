@@ -15,6 +15,7 @@ mod imports;
 mod loops;
 mod mocks;
 pub(crate) mod names;
+mod order;
 pub(crate) mod packages;
 mod safety;
 mod shadows;
@@ -92,6 +93,7 @@ pub(crate) fn after_parsing(
     // It goes as deep as the text.
     if problems.len() == before {
         for module in modules {
+            order::check(module, problems);
             safety::check(module, &names, problems);
         }
     }

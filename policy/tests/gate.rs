@@ -645,6 +645,11 @@ fn what_the_engine_would_answer_otherwise_is_refused_in_heads_and_statements() {
         ("y := 1\nx if { every z in [2] { [y, _] := [z, 1]; y }; y == 1 }", "y", "behind `every`"),
         ("f(a) := a\nx if { not f(y); some y in [1] }", "y", "before the statement that declares it"),
         ("f(a) := a\nx if { f(1); f := 1 }", "f", "before the statement that declares it"),
+        (
+            "x := [b | walk(input.context, [_, a]); a > 1; some b in [1, 2]]",
+            "some b in [1, 2]",
+            "goes through values after `walk`",
+        ),
         ("x if { print(data.postern.y[i]) }\ny := [1]", "i", "OPA calls it unsafe"),
     ] {
         let problems = load(body, &[]).err().unwrap_or_else(|| panic!("loaded: {body}"));
@@ -657,6 +662,9 @@ fn what_the_engine_would_answer_otherwise_is_refused_in_heads_and_statements() {
         "y := 1\nx if { some y; y = 2 }",
         "x if { y := 1; z := [a | some a in [y]]; print(y, z) }",
         "x if { z := [y | some y in [2]]; some y in z }",
+        "x := [b | walk(input.context, [_, a]); some b in a; some c in [b]; c > 1]",
+        "x := {b | walk(input.context, [_, a]); a > 1; some b in [1, 2]}",
+        "x := [[a, b] | some b in [1, 2]; walk(input.context, [_, a]); b == data.postern.y]\ny := 1",
         "f(y) if { z := y + 1; every y in [z] { y > 1 } }",
     ] {
         load(body, &[]).unwrap();

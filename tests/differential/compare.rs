@@ -125,8 +125,8 @@ pub enum Allowed {
     Digits,
     /// How a number is written in a text or a name: OPA keeps `1.0`.
     Spelling,
-    /// Two values of another rule, or two members of a comprehension, contradict each other, which OPA comes by and the
-    /// engine, in its order, does not.
+    /// Two values of another rule or a function, or two members of a comprehension, contradict each other, which OPA
+    /// comes by and the engine, in its order, does not.
     Conflict,
     /// OPA fails by a fault of its own, one of [`OPAS_OWN`].
     Theirs,
@@ -154,7 +154,20 @@ fn differs(how: &str) -> Verdict {
 /// Words of the errors that OPA comes to where a policy gives it no reason: a comprehension that reads a variable before
 /// OPA has bound it, and `json.filter` of an object that holds an object of data.
 const OPAS_OWN: [&str; 2] = ["that requires evaluation", "invalid object value type"];
-const CONTRADICTS: &str = "object keys must be unique";
+/// Words of a conflict inside a statement.
+const CONTRADICT: [&str; 2] =
+    ["object keys must be unique", "produced conflicting values for the same inputs"];
+
+/// Whether an answer can stand for a statement that had no value.
+fn nothing(ours: &Ours) -> bool {
+    match ours {
+        Ours::Undefined => true,
+        Ours::Value(Json::Word(word)) => word == "false",
+        Ours::Value(Json::List(items)) => items.is_empty(),
+        Ours::Value(Json::Object(members)) => members.is_empty(),
+        _ => false,
+    }
+}
 
 /// Whether OPA should be asked again without strict builtin errors.
 pub fn strict_error(ours: &Ours, theirs: &Theirs) -> bool {
@@ -183,7 +196,9 @@ pub fn judge(ours: &Ours, theirs: &Theirs) -> Verdict {
         (_, Theirs::Error { message, .. }) if OPAS_OWN.iter().any(|own| message.contains(own)) => {
             Verdict::Allowed(Allowed::Theirs)
         }
-        (_, Theirs::Error { message, .. }) if message.contains(CONTRADICTS) => {
+        (_, Theirs::Error { message, .. })
+            if CONTRADICT.iter().any(|words| message.contains(words)) && nothing(ours) =>
+        {
             Verdict::Allowed(Allowed::Conflict)
         }
         (Ours::Undefined, Theirs::Error { .. }) => differs("undefined where OPA fails"),

@@ -93,6 +93,8 @@ struct Maker {
     /// Bound names, the innermost last.
     scope: Vec<(String, Ty)>,
     known: Vec<Known>,
+    /// What each function is made of.
+    functions: BTreeMap<String, BTreeSet<&'static str>>,
     asked: Vec<String>,
     package: String,
     /// Names of imports, and the packages they mean.
@@ -110,6 +112,7 @@ impl Default for Maker {
             made: BTreeMap::new(),
             scope: Vec::new(),
             known: Vec::new(),
+            functions: BTreeMap::new(),
             asked: Vec::new(),
             package: String::new(),
             imports: Vec::new(),

@@ -14,11 +14,11 @@ pub fn shrink(opa: &mut Opa, case: &Case, seen: &Asked) -> (Case, Asked) {
     let input = case.inputs[seen.input].clone();
     let mut best = Case { inputs: vec![input], rules: vec![seen.rule.clone()], ..case.clone() };
     let wanted = (&seen.verdict, cause(seen));
-    let mut tried = |case: &Case| {
+    let mut ask = |case: &Case| {
         let asked = run_once(opa, case);
         asked.into_iter().find(|asked| *wanted.0 == asked.verdict && wanted.1 == cause(asked))
     };
-    let Some(mut shown) = tried(&best) else {
+    let Some(mut shown) = ask(&best) else {
         return (case.clone(), seen.clone());
     };
     let mut tries = 0;
@@ -28,7 +28,7 @@ pub fn shrink(opa: &mut Opa, case: &Case, seen: &Asked) -> (Case, Asked) {
             if tries > TRIES {
                 return (best, shown);
             }
-            if let Some(asked) = tried(&smaller) {
+            if let Some(asked) = ask(&smaller) {
                 (best, shown) = (smaller, asked);
                 continue 'again;
             }

@@ -189,7 +189,8 @@ fn declared<'a>(stmts: &'a [LiteralStmt], asked: &mut Vec<&'a LiteralStmt>) {
     asked.extend(stmts.iter().filter(|stmt| !stmt.with_mods.is_empty()));
 }
 
-fn iterates(stmt: &LiteralStmt, bound: &BTreeSet<String>) -> bool {
+/// Whether a statement goes through many values.
+pub(super) fn iterates(stmt: &LiteralStmt, bound: &BTreeSet<String>) -> bool {
     match &stmt.literal {
         Literal::SomeIn { .. } => true,
         Literal::Expr { expr, .. } => loops(expr, bound),

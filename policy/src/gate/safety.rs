@@ -14,6 +14,7 @@ use regorus::unstable::{Expr, LiteralStmt, Module, Rule, RuleHead, Span};
 use super::names::{self, Names};
 use crate::nearest::nearest;
 use crate::problem::{Problem, Problems};
+pub(super) use terms::parts;
 use terms::{Closure, Statement, Var};
 
 /// Behind so many problems none is told what was meant: to find that looks at every name there is.
@@ -55,7 +56,7 @@ fn computed(value: &Expr) -> Option<&Span> {
         return Some(span);
     }
     let mut found = None;
-    terms::parts(value, &mut |part| found = found.or_else(|| computed(part)));
+    parts(value, &mut |part| found = found.or_else(|| computed(part)));
     found
 }
 
@@ -65,7 +66,7 @@ fn called<'a>(expr: &'a Expr, vars: &mut Vec<(Var, &'a Span)>) {
         let begin = names::begin(fcn);
         vars.push((terms::var(begin), begin));
     }
-    terms::parts(expr, &mut |part| called(part, vars));
+    parts(expr, &mut |part| called(part, vars));
 }
 
 /// What a name means everywhere in a module: the documents, the rules of the package, the imports.

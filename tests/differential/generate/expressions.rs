@@ -37,11 +37,11 @@ impl Maker {
         }
         match self.random.below(100) {
             0..34 => self.small(ty),
-            34..62 => self.call(ty, depth),
-            62..76 => self.operator(ty, depth),
-            76..88 => self.comprehension(ty, depth),
-            88..93 => self.built(ty, depth),
-            93..96 => self.indexed(ty, depth),
+            34..60 => self.call(ty, depth),
+            60..74 => self.operator(ty, depth),
+            74..86 => self.comprehension(ty, depth),
+            86..90 => self.built(ty, depth),
+            90..93 => self.indexed(ty, depth),
             _ => self.function(ty, depth),
         }
     }
@@ -325,8 +325,14 @@ impl Maker {
             return self.call(ty, depth);
         }
         let known = self.random.pick(&fitting);
+        self.call_of(&known, depth)
+    }
+
+    pub(super) fn call_of(&mut self, known: &Known, depth: usize) -> Tree {
         self.shape("function call");
-        let name = self.reference(&known);
+        let made_of = self.functions.get(&known.name).cloned().unwrap_or_default();
+        self.shapes.extend(made_of);
+        let name = self.reference(known);
         let arguments = known.arguments.iter().flatten().map(|ty| self.expr(ty, depth - 1)).collect();
         Tree::Expr(vec![text(format!("{name}(")), Tree::Group(spaced(arguments)), text(")")])
     }

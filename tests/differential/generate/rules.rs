@@ -20,7 +20,11 @@ impl Maker {
         }
     }
 
+    /// Later ones may use it; what a function is made of counts for those that call it.
     fn learn(&mut self, name: &str, ty: Ty, arguments: Option<Vec<Ty>>) {
+        if arguments.is_some() {
+            self.functions.insert(name.to_owned(), self.shapes.clone());
+        }
         if arguments.is_none() {
             self.asked.push(format!("data.{}.{name}", self.package));
         }
@@ -276,7 +280,23 @@ impl Maker {
             }
         }
         self.learn(&name, ty, Some(arguments));
+        if self.random.percent(80) {
+            rules.push(self.calling());
+        }
         Tree::List(rules, "\n\n")
+    }
+
+    /// A rule that is what the last function gives.
+    fn calling(&mut self) -> Tree {
+        self.scope.clear();
+        let known = self.known.last().cloned().expect("a function is there");
+        let name = self.fresh("r");
+        let value = self.call_of(&known, 2);
+        let body = if self.random.percent(50) { self.body(1, 1) } else { Vec::new() };
+        let mut parts = vec![text(format!("{name} := ")), value];
+        parts.extend(braces(body));
+        self.learn(&name, known.ty, None);
+        Tree::Group(parts)
     }
 
     fn parameter(&mut self, ty: &Ty) -> Tree {

@@ -113,7 +113,7 @@ pub(super) fn pattern_vars(pattern: &Expr, names: &mut BTreeSet<Var>) {
 }
 
 /// The expressions that an expression is made of; none of a closure. What is called is a name, and none of them.
-pub(super) fn parts<'a>(expr: &'a Expr, visit: &mut dyn FnMut(&'a Expr)) {
+pub(in crate::gate) fn parts<'a>(expr: &'a Expr, visit: &mut dyn FnMut(&'a Expr)) {
     match expr {
         Expr::String { .. }
         | Expr::RawString { .. }
