@@ -17,7 +17,8 @@ pub(crate) mod signing_key;
 
 use std::collections::BTreeMap;
 
-use crate::document::{MAX_DATA_VALUES, plain, within};
+use crate::document::exact::{self, keeps_numbers};
+use crate::document::{DocumentError, MAX_DATA_VALUES, plain, within};
 
 /// Most entries of one bundle, folders among them.
 pub(crate) const MAX_ENTRIES: usize = 8_192;
@@ -123,6 +124,9 @@ fn is_input(name: &str) -> bool {
     file.and_then(|file| file.rsplit_once('.')).is_some_and(|(_, end)| end == "json")
 }
 
+/// Numbers of YAML from here on may have been written with other digits: 2 to the 64th.
+const LARGEST: f64 = 18_446_744_073_709_551_616.0;
+
 /// Hex digits, in small letters.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or_default();
@@ -133,11 +137,14 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 pub(crate) fn document(name: &str, text: &str, role: Role) -> Result<serde_json::Value, Wrong> {
     let json = || {
         within(text, MAX_DATA_VALUES).map_err(|error| error.to_string())?;
+        if !keeps_numbers(text.as_bytes()) {
+            return Err(DocumentError::Inexact.to_string());
+        }
         plain::parse(text).map_err(|error| format!("not JSON: {error}"))
     };
     let read = match role {
         // Every JSON is YAML, and OPA reads it as JSON then.
-        Role::Yaml => json().or_else(|_| yaml(text)),
+        Role::Yaml => json().or_else(|_| yaml(text)).and_then(|value| kept(value, text)),
         _ => json(),
     };
     read.map_err(|why| Wrong::new(name, why))
@@ -150,6 +157,23 @@ fn yaml(text: &str) -> Result<serde_json::Value, String> {
         .map_err(|error| format!("not YAML: {}", error.without_snippet()))
 }
 
+/// YAML's own reader has lost the digits of a large number by now, so that it counts whether any was written with many.
+fn kept(value: serde_json::Value, text: &str) -> Result<serde_json::Value, String> {
+    fn large(value: &serde_json::Value) -> bool {
+        match value {
+            serde_json::Value::Number(number) => {
+                number.is_f64() && number.as_f64().is_some_and(|number| number.abs() >= LARGEST)
+            }
+            serde_json::Value::Array(items) => items.iter().any(large),
+            serde_json::Value::Object(members) => members.values().any(large),
+            _ => false,
+        }
+    }
+    let many = |word: &str| word.len() > exact::DIGITS;
+    let many = text.split(|c: char| !c.is_ascii_digit() && c != '_' && c != '.').any(many);
+    if many && large(&value) { Err(DocumentError::Inexact.to_string()) } else { Ok(value) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -157,6 +181,8 @@ mod tests {
     #[test]
     fn data_with_too_many_values_is_refused_before_it_is_parsed() {
         let wide = format!("[{}", "0,".repeat(MAX_DATA_VALUES));
+        let long = document("data", "a: 123456789012345678901", Role::Yaml).unwrap_err().why;
+        assert!(long.contains("more digits"), "{long}");
         for role in [Role::Json, Role::Yaml] {
             let why = document("data", &wide, role).unwrap_err().why;
             assert!(why.contains("too many values") || why.contains("Nodes"), "{why}");

@@ -4,6 +4,7 @@
 //! and keys are shared by reference count, so a part that does not change (a caller, a route's name) is built
 //! once and cloned into every document.
 
+pub(crate) mod exact;
 pub(crate) mod plain;
 
 use std::collections::BTreeMap;
@@ -106,6 +107,9 @@ pub enum DocumentError {
     /// More values than are let in.
     #[error("too many values")]
     TooMany,
+    /// A number that would be kept as another.
+    #[error("a number of more digits than are kept: write it as text")]
+    Inexact,
 }
 
 impl Document {
@@ -191,6 +195,9 @@ impl Document {
     pub(crate) fn bounded_json(text: &str, most: usize) -> Result<Self, DocumentError> {
         // Both are known before a parser recurses into it and takes room for each value.
         within(text, most)?;
+        if !exact::keeps_numbers(text.as_bytes()) {
+            return Err(DocumentError::Inexact);
+        }
         let value = plain::parse(text).map_err(|error| DocumentError::Malformed(error.to_string()))?;
         build(&value, 0, &mut { most })
     }

@@ -66,6 +66,7 @@ pub use bundle::signing_key::SigningKey;
 pub use compile::PolicySet;
 pub use conformance::{CaseRun, Conformity, NotCases, run_cases};
 pub use deadline::Deadline;
+pub use document::exact::keeps_numbers;
 pub use document::{Document, DocumentError, MAX_DEPTH, MAX_VALUES, Shape, Word};
 pub use explain::{Clause, Explanation, How, Known, Rule, Stopped, explain};
 pub use fuse::Largest;

@@ -1,6 +1,7 @@
 //! Bundles that the real `opa` builds, signs and reads: what it takes we take, and in the same sense.
 
 mod agreement;
+mod bad;
 mod building;
 mod copies;
 mod decision;

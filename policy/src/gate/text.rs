@@ -1,5 +1,6 @@
 //! The limits of a module's text.
 
+use crate::problem::moves_the_cursor;
 use crate::problem::{Problem, Problems};
 
 /// Deepest nesting of brackets and braces. The engine's parser takes four times as long for every two more.
@@ -22,11 +23,30 @@ pub(crate) fn check(name: &str, text: &str, problems: &mut Problems) {
         let line = u32::try_from(index + 1).unwrap_or(u32::MAX);
         problems.push(Problem::of(name, "line", why, "the same on several lines").at(line, 1, text));
     }
+    if let Some((index, column, c)) = unseen(text) {
+        let why = "is not seen, and may make a reader see another policy";
+        let instead = format!("its escape `\\u{:04x}` in a text, or nothing", u32::from(c));
+        let line = u32::try_from(index + 1).unwrap_or(u32::MAX);
+        let construct = format!("U+{:04X}", u32::from(c));
+        problems.push(Problem::of(name, &construct, why, instead).at(line, column, text));
+    }
     if let Some((line, column)) = too_deep(text) {
         let why = format!("stands in more than {DEPTH} brackets and braces");
         let instead = "the inner part as a rule of its own, or as data";
         problems.push(Problem::of(name, "[ {", why, instead).at(line, column, text));
     }
+}
+
+/// Line from 0, column from 1, and the first character that turns the direction of writing or has no width.
+fn unseen(text: &str) -> Option<(usize, u32, char)> {
+    let hidden = |c: char| {
+        let turns = moves_the_cursor(c) && !c.is_control();
+        turns || matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}')
+    };
+    text.lines().enumerate().find_map(|(index, line)| {
+        let (column, c) = (1..).zip(line.chars()).find(|(_, c)| hidden(*c))?;
+        Some((index, column, c))
+    })
 }
 
 /// Line and column of the first bracket beyond the limit; brackets in text and comments do not count.
@@ -92,6 +112,28 @@ mod tests {
         let text = format!("x := \"\\\\\" # \"\ny := {}", "[".repeat(11));
 
         assert_eq!(too_deep(&text), Some((2, 16)));
+    }
+
+    #[test]
+    fn what_is_not_seen_is_named_by_its_number_and_place() {
+        for (c, name) in
+            [('\u{202e}', "U+202E"), ('\u{2066}', "U+2066"), ('\u{200b}', "U+200B"), ('\u{feff}', "U+FEFF")]
+        {
+            for text in [
+                format!("package a\nx := 1 #{c}"),
+                format!("package a\ny := `a{c}`"),
+                format!("{c}package a"),
+            ] {
+                let mut problems = Problems::default();
+                check("a.rego", &text, &mut problems);
+                let told = problems.told(|problem| problem).problems;
+                assert_eq!((told.len(), told[0].construct.as_str()), (1, name), "{text:?}");
+                assert!(told[0].line > 0 && told[0].column > 0, "{told:?}");
+            }
+        }
+        let mut problems = Problems::default();
+        check("a.rego", "package a\nx := \"\\u202e é العربية \u{200d}\"", &mut problems);
+        assert!(problems.is_empty());
     }
 
     #[test]

@@ -183,7 +183,7 @@ fn input(arguments: &Arguments) -> Result<Option<Input>, String> {
     let name = name.display();
     let text = text.map_err(|error| format!("{name}: {error}"))?;
     let value: Value = serde_json::from_str(&text).map_err(|error| format!("{name}: {error}"))?;
-    let document = Document::from_json(&value).map_err(|error| format!("{name}: {error}"))?;
+    let document = Document::json(&text).map_err(|error| format!("{name}: {error}"))?;
     Ok(Some((document, value)))
 }
 

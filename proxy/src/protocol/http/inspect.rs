@@ -5,6 +5,7 @@ use std::fmt;
 
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
+use postern_policy::keeps_numbers;
 use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
@@ -57,8 +58,9 @@ impl Inspected {
         };
         match serde_json::from_slice::<Strict>(text) {
             _ if text.is_empty() => Ok(Self::Absent),
-            Ok(Strict(value)) => Ok(Self::Parsed(text.len(), value)),
-            Err(_) => tolerated(Self::Malformed, codes::BODY_MALFORMED, wanted),
+            // Others may keep all digits of a long number, and policy would see another.
+            Ok(Strict(value)) if keeps_numbers(text) => Ok(Self::Parsed(text.len(), value)),
+            _ => tolerated(Self::Malformed, codes::BODY_MALFORMED, wanted),
         }
     }
 
@@ -183,6 +185,22 @@ mod tests {
             assert!(read(bad).is_err(), "{bad}");
         }
         assert!(read(&"[".repeat(200)).is_err());
+    }
+
+    #[test]
+    fn a_number_that_policy_would_see_as_another_is_malformed() {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let wanted = BodyInspection { limit: 1024, tolerate: true };
+        for (text, parsed) in [
+            ("{\"id\": 12345678901234567890}", true),
+            ("{\"id\": 123456789012345678901}", false),
+            ("{\"id\": 1e-400}", false),
+            ("{\"id\": 1e400}", false),
+        ] {
+            let seen = Inspected::of(wanted, &headers, Some(text.as_bytes())).unwrap();
+            assert_eq!(matches!(seen, Inspected::Parsed(..)), parsed, "{text}: {seen:?}");
+        }
     }
 
     #[test]
