@@ -60,6 +60,35 @@ fn a_copy_that_cannot_be_written_is_said_and_the_bundle_serves_all_the_same() {
 }
 
 #[test]
+fn a_copy_that_is_behind_does_not_take_the_place_of_what_serves_when_the_configuration_is_edited() {
+    let test =
+        "a_copy_that_is_behind_does_not_take_the_place_of_what_serves_when_the_configuration_is_edited";
+    if !present(test, &["opa", "curl"]) {
+        return;
+    }
+    let [first, second] = [archive(1, &rules(true)), archive(2, &rules(false))];
+    let double = Double::start(move |_| bundle(&first));
+    let mut site = Site::begin(place(), &policy(&double));
+    site.ready();
+    let note = site.path("state/bundles/main/current.json");
+    until("a copy is kept", || note.exists());
+    // What is written before it replaces the note cannot be written any more.
+    fs::create_dir_all(note.with_extension("new").join("full")).unwrap();
+    double.say(move |_| bundle(&second));
+    site.reload(|record| record["revision"] == "r2");
+    site.reload(|record| record["code"] == "PST-OP-008");
+
+    site.configure("fuse: 1s", "fuse: 900ms");
+    site.reload(|record| record["what"] == "config" && record["accepted"] == true);
+    let asked = double.heads().len();
+    until("it is asked again", || double.heads().len() > asked + 2);
+
+    assert_eq!(site.request().0, 403);
+    let kept = site.policies().into_iter().find(|record| record["detail"] == "the copy that was kept");
+    assert!(kept.is_none(), "{kept:?}");
+}
+
+#[test]
 fn a_kill_in_the_middle_of_writing_leaves_a_copy_that_serves() {
     let test = "a_kill_in_the_middle_of_writing_leaves_a_copy_that_serves";
     if !present(test, &["opa", "curl"]) {

@@ -177,7 +177,7 @@ fn a_body_in_pieces_of_a_byte_costs_its_size_and_no_more() {
     }
     let good = archive(1, &rules(true));
     let double = Double::start(move |_| bundle("one", &good));
-    let more = "size: 2MiB, timeout: 10m, polling: { min: 20ms, max: 40ms }";
+    let more = "size: 512KiB, timeout: 10m, polling: { min: 20ms, max: 40ms }";
     let url = double.url("/main");
     let mut site = Site::begin(place(), &format!("bundles: {{ main: {{ url: \"{url}\", {more} }} }}"));
     site.ready();
@@ -186,11 +186,11 @@ fn a_body_in_pieces_of_a_byte_costs_its_size_and_no_more() {
     let head = format!("HTTP/1.1 200 OK\r\n{GZIP}transfer-encoding: chunked\r\n\r\n").into_bytes();
     let pieces = b"1\r\nx\r\n".repeat(1 << 10);
     double.say(move |_| vec![Step::Send(head.clone()), Step::Flood(pieces.clone())]);
-    site.reload(|record| record.to_string().contains("more than 2097152 bytes"));
+    site.reload(|record| record.to_string().contains("more than 524288 bytes"));
 
     let grown = peak(&site) - before;
-    // Kept as they came they would be 80 MiB.
-    assert!(grown < 20 << 10, "{grown} KiB for 2 MiB");
+    // Kept as they came they would be 18 MiB.
+    assert!(grown < 8 << 10, "{grown} KiB for 512 KiB");
     assert_eq!(site.request().0, 200);
 }
 

@@ -11,7 +11,7 @@ mod follow;
 mod report;
 
 pub use board::{Board, BundleStatus};
-pub use client::{Answer, Client, Download};
+pub use client::{Answer, Client};
 pub use copy::{Copy, CopyError, Kept};
 pub use error::ServiceError;
 pub use follow::{Arrival, Follower, News, Outcome};

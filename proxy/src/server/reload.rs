@@ -65,15 +65,11 @@ impl Reloader {
                         () = stop.told() => return None,
                         failed = self.workers.one_ended() => return Some(failed),
                         changed = &mut changing => break changed,
-                        news = self.services.news() => {
-                            if unless_told(stop, self.hear(news)).await.is_none() {
-                                return None;
-                            }
-                        }
+                        news = self.services.news() => unless_told(stop, self.hear(news)).await?,
                     }
                 }
             };
-            let Some(serving) = unless_told(stop, self.reload(changed)).await else { return None };
+            let serving = unless_told(stop, self.reload(changed)).await?;
             watch.follow(&serving);
         }
     }

@@ -48,7 +48,7 @@ impl Services {
                 board: board.clone(),
                 news: teller.clone(),
                 hurry: Rc::default(),
-                newest: serving.get(name).and_then(|sources| sources.signed_at()),
+                serving: serving.get(name).cloned(),
             };
             hurry.push(Rc::clone(&follower.hurry));
             tasks.push(tokio::task::spawn_local(follower.run()));
@@ -163,14 +163,14 @@ async fn obtain(
     newest: Option<i64>,
 ) -> Result<Arc<postern_policy::Sources>, Unobtained> {
     let url = service.endpoint.url.clone();
-    let download = match client.ask(service, None, None).await {
-        Ok(Answer::Bundle(download)) => download,
-        Ok(Answer::Unchanged { .. }) => {
-            return Err(Unobtained::Service { url, error: Box::new(ServiceError::NothingToKeep) });
+    let error = match client.ask(service, None, None).await {
+        Ok(Answer::Bundle { archive, .. }) => {
+            let verify = bundle.verify.clone();
+            let unpack = move || load::unpack(&archive, &url, verify.as_ref(), newest);
+            return Ok(tokio::task::spawn_blocking(unpack).await??);
         }
-        Err(error) => return Err(Unobtained::Service { url, error: Box::new(error) }),
+        Ok(Answer::Unchanged { .. }) => ServiceError::NothingToKeep,
+        Err(error) => error,
     };
-    let verify = bundle.verify.clone();
-    let unpack = move || load::unpack(&download.archive, &url, verify.as_ref(), newest);
-    Ok(tokio::task::spawn_blocking(unpack).await??)
+    Err(Unobtained::Service { url, error: Box::new(error) })
 }

@@ -41,7 +41,14 @@ pub struct Client {
 #[derive(Debug)]
 pub enum Answer {
     /// A bundle.
-    Bundle(Download),
+    Bundle {
+        /// A gzipped tar, or whatever the service took for one.
+        archive: Bytes,
+        /// Names it.
+        etag: Option<String>,
+        /// Whether the service can wait for something new.
+        waits: bool,
+    },
     /// Nothing is new.
     Unchanged {
         /// What to ask with from now on.
@@ -49,17 +56,6 @@ pub enum Answer {
         /// Whether the service can wait for something new.
         waits: bool,
     },
-}
-
-/// An archive as it came.
-#[derive(Clone, Debug)]
-pub struct Download {
-    /// A gzipped tar, or whatever the service took for one.
-    pub archive: Bytes,
-    /// Names it.
-    pub etag: Option<String>,
-    /// Whether the service can wait for something new.
-    pub waits: bool,
 }
 
 impl Client {
@@ -198,7 +194,7 @@ async fn answer(
     if archive.is_empty() {
         return Err(ServiceError::Empty);
     }
-    Ok(Answer::Bundle(Download { archive, etag, waits }))
+    Ok(Answer::Bundle { archive, etag, waits })
 }
 
 /// A body of at most `most` bytes, in one piece: pieces of a byte each would cost forty times their size.

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::board::Board;
-use super::client::{Answer, Client, Download};
+use super::client::{Answer, Client};
 use super::copy::{Copy, CopyError, Kept};
 use super::error::ServiceError;
 use crate::authorize::load;
@@ -42,8 +42,8 @@ pub struct Follower {
     pub news: mpsc::Sender<News>,
     /// Tells to ask at once.
     pub hurry: Rc<Notify>,
-    /// When what serves was signed.
-    pub newest: Option<i64>,
+    /// What serves already.
+    pub serving: Option<Arc<Sources>>,
 }
 
 /// What came of asking.
@@ -120,10 +120,12 @@ struct Standing {
 impl Follower {
     /// Goes on until the task is dropped.
     ///
-    /// The kept copy comes first, so that a service that hangs holds up nobody.
-    pub async fn run(self) {
-        let mut standing = Standing { newest: self.newest, ..Standing::default() };
-        if let Some(Kept { file, archive }) = self.kept().await {
+    /// Where nothing serves yet, the kept copy comes first, so that a service that hangs holds up nobody.
+    pub async fn run(mut self) {
+        let mut standing = Standing::default();
+        if let Some(serving) = self.serving.take() {
+            standing.newest = serving.signed_at();
+        } else if let Some(Kept { file, archive }) = self.kept().await {
             self.arrived(&mut standing, archive, Some(file)).await;
         }
         self.equipped().await;
@@ -181,7 +183,7 @@ impl Follower {
                 }
                 Outcome::Same
             }
-            Ok(Answer::Bundle(Download { archive, etag, waits })) => {
+            Ok(Answer::Bundle { archive, etag, waits }) => {
                 standing.waits = waits;
                 self.board.downloaded(&self.name, archive.len());
                 let outcome = self.arrived(standing, archive, None).await;
