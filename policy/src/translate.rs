@@ -8,6 +8,7 @@
 
 pub(crate) mod aliases;
 pub(crate) mod annotated;
+pub(crate) mod arguments;
 pub(crate) mod heads;
 pub(crate) mod hoist;
 pub(crate) mod imports;

@@ -144,6 +144,48 @@ fn an_input_nested_too_deep_is_refused_unasked() {
 }
 
 #[test]
+fn a_decision_of_rules_that_are_always_there_needs_no_default() {
+    let compiled = |decision: &str| {
+        let text = format!(
+            "package postern\nimport data.lib\ndefault allow := false\nallow if input.now == 1\n\
+             default name := \"none\"\nname := \"one\" if allow\nreasons contains \"late\" if input.now > 5\n\
+             some_time if input.now > 3\n{decision}\n"
+        );
+        let lib = "package lib\ndefault allow := false\ndefault open := true\nallow if input.now == 2";
+        let sources = Sources::from_modules([("main.rego", text.as_str()), ("lib.rego", lib)], []);
+        PolicySet::compile(&sources, "data.postern.decision", FUSE)
+    };
+    for (decision, allows) in [
+        (r#"decision := {"allow": allow}"#, 1),
+        (r#"decision := {"allow": allow, "rule": name}"#, 1),
+        (r#"decision := {"allow": lib.allow, "rule": data.postern.name}"#, 2),
+        ("decision := allow", 1),
+    ] {
+        let policy = compiled(decision).unwrap_or_else(|error| panic!("{decision}: {error}"));
+        let mut judge = Judge::new(Arc::new(policy));
+        for now in 1..4 {
+            let verdict = judge.judge(&Recorded::parse(&format!(r#"{{"now": {now}}}"#)).unwrap());
+            assert_eq!(matches!(verdict, Verdict::Allow(_)), now == allows, "{decision} at {now}");
+        }
+    }
+    for decision in [
+        r#"decision := {"allow": allow} if input.now > 1"#,
+        r#"decision := {"allow": allow, "rule": input.route}"#,
+        r#"decision := {"allow": some_time}"#,
+        r#"decision := {"allow": lib.open}"#,
+        r#"decision := {"allow": true}"#,
+        r#"decision := {"allow": allow == true}"#,
+        r#"decision := {"rule": name}"#,
+        r#"decision := {"allow": allow, "rule": lib.nothing}"#,
+        "decision := not_there",
+        "decision := {\"allow\": allow}\ndecision := {\"allow\": true} if input.now == 3",
+    ] {
+        let error = compiled(decision).expect_err(decision).to_string();
+        assert!(error.contains("has no default"), "{decision}: {error}");
+    }
+}
+
+#[test]
 fn a_policy_without_a_default_that_refuses_is_not_loaded() {
     for (text, says) in [
         ("package postern\ndecision := true if input.now > 1", "has no default"),

@@ -128,7 +128,8 @@ What the gate refuses at load, with its place and what to write instead, since t
 
 * A reference that the input cannot have, unless it is asked of a query (`postern schema --of input`).
 * A comparison that no request decides, and a decision that would deny for its form; an entrypoint without a default that
-  refuses, also where its one rule always has a value, and one that is made of members alone (`decision.allow := …`).
+  refuses, unless its one rule has no `if` and is made of what is always there, `allow` being a rule with the default `false`
+  (`decision := {\"allow\": allow}`); and one that is made of members alone (`decision.allow := …`).
 * A policy whose own tests do not all pass.
 * A function without `if` and value, `is_read(\"GET\")`: `is_read(\"GET\") := true`.
 * `data` as the whole query of `policy eval`, with or without a policy: a rule or a package by its name.
@@ -147,7 +148,7 @@ What the gate refuses at load, with its place and what to write instead, since t
 * `with` that replaces a function or a builtin outside of tests, or one that is called by two names.
 * A constant pattern, network or window that is none; in OPA each call of it is undefined.
 * Numbers beyond the range of an IEEE double that are written with an exponent (`2e308`).
-* `$\"…{x}…\"` more than 4 deep in one another, and where a function's argument is defined.
+* `$\"…{x}…\"` more than 4 deep in one another, and where an argument of a function without `if` is defined.
 
 What OPA refuses for its types and is taken here shows when it is asked for; the tests of a policy find it:
 

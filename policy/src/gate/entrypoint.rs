@@ -1,8 +1,11 @@
 //! The entrypoint: it must exist, be one complete rule, and have a default that refuses.
 
+use std::collections::BTreeSet;
+
+use regorus::Value;
 use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead};
 
-use super::names::{head_name, path};
+use super::names::{self, Path, head_name, path};
 use super::shapes;
 use crate::problem::{Problem, Problems};
 
@@ -71,19 +74,100 @@ pub(crate) fn check(modules: &[Ref<Module>], entrypoint: &str, problems: &mut Pr
                  `policy.entrypoint` and `--entrypoint`"
             ),
         ));
-    } else if defaults == 0 {
+    } else if defaults == 0 && !(rules == 1 && always_decides(modules, entrypoint)) {
         let why = "has no default: a request no rule speaks of would have no answer";
         problems.push(Problem::of("", entrypoint, why, format!("{default} in its package")));
+    }
+}
+
+/// Whether the one rule of the entrypoint says without a condition what can never be missing, and refuses what no rule
+/// speaks of: `decision := {"allow": allow, "rule": name}`, where `allow` has the default `false` and `name` has any.
+fn always_decides(modules: &[Ref<Module>], entrypoint: &str) -> bool {
+    let mut found = None;
+    let mut known = Known::default();
+    for module in modules {
+        let package = names::package(module);
+        for rule in &module.policy {
+            let path = names::rule_path(&package, rule);
+            match rule.as_ref() {
+                Rule::Default { args, value, .. } if args.is_empty() => {
+                    known.refusing.extend(refuses(value).then(|| path.clone()));
+                    known.there.insert(path);
+                }
+                Rule::Spec { head: RuleHead::Set { refr, .. }, .. } if names::path(refr).is_some() => {
+                    known.there.insert(path);
+                }
+                Rule::Spec { head: RuleHead::Compr { assign: Some(assign), .. }, bodies, .. }
+                    if bodies.is_empty() && path.join(".") == entrypoint =>
+                {
+                    found = Some((module, &assign.value));
+                }
+                _ => {}
+            }
+        }
+    }
+    found.is_some_and(|(module, value)| known.defined(module, value) && known.refuses(module, value))
+}
+
+/// Rules that always have a value.
+#[derive(Default)]
+struct Known {
+    /// Those with a default, and sets, which may be empty.
+    there: BTreeSet<Path>,
+    /// Those of them whose default refuses.
+    refusing: BTreeSet<Path>,
+}
+
+impl Known {
+    fn defined(&self, module: &Module, value: &Expr) -> bool {
+        match value {
+            Expr::String { .. }
+            | Expr::RawString { .. }
+            | Expr::Number { .. }
+            | Expr::Bool { .. }
+            | Expr::Null { .. }
+            | Expr::ArrayCompr { .. }
+            | Expr::SetCompr { .. }
+            | Expr::ObjectCompr { .. } => true,
+            Expr::Array { items, .. } | Expr::Set { items, .. } => {
+                items.iter().all(|item| self.defined(module, item))
+            }
+            Expr::Object { fields, .. } => fields
+                .iter()
+                .all(|(_, name, value)| self.defined(module, name) && self.defined(module, value)),
+            refr => rule(module, refr).is_some_and(|path| self.there.contains(&path)),
+        }
+    }
+
+    fn refuses(&self, module: &Module, value: &Expr) -> bool {
+        let allow =
+            |name: &Expr| matches!(name, Expr::String { value, .. } if *value == Value::from("allow"));
+        match value {
+            Expr::Object { fields, .. } => fields.iter().any(|(_, name, value)| {
+                allow(name) && rule(module, value).is_some_and(|path| self.refusing.contains(&path))
+            }),
+            refr => rule(module, refr).is_some_and(|path| self.refusing.contains(&path)),
+        }
+    }
+}
+
+/// The full name of the rule that an expression is no more than.
+fn rule(module: &Module, refr: &Expr) -> Option<Path> {
+    match refr {
+        Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } => {
+            path(refr).map(|path| names::resolve(module, &path))
+        }
+        _ => None,
     }
 }
 
 /// `false`, or an object literal whose `allow` is `false`.
 fn refuses(value: &Expr) -> bool {
     match value {
-        Expr::Bool { value, .. } => *value == regorus::Value::Bool(false),
+        Expr::Bool { value, .. } => *value == Value::Bool(false),
         Expr::Object { fields, .. } => fields.iter().any(|(_, name, value)| {
-            matches!(name.as_ref(), Expr::String { value, .. } if *value == regorus::Value::from("allow"))
-                && matches!(value.as_ref(), Expr::Bool { value, .. } if *value == regorus::Value::Bool(false))
+            matches!(name.as_ref(), Expr::String { value, .. } if *value == Value::from("allow"))
+                && matches!(value.as_ref(), Expr::Bool { value, .. } if *value == Value::Bool(false))
         }),
         _ => false,
     }
