@@ -162,15 +162,19 @@ fn figures(engine: &Engine, rule: &str, run: &BenchRun<'_>, sample: &Sample) -> 
 }
 
 /// How many steps the engine's own fuse counts. It looks at the clock after so many steps, and with a fuse of no time at
-/// all it ends there: a decision that goes through to its end has fewer steps than that.
+/// all it ends there: a decision that comes out as without a fuse has fewer steps than that. Functions give the engine's
+/// error on in words of their own, so that it is not looked for.
 fn steps(engine: &Engine, rule: &str, sample: &Sample) -> Option<u32> {
+    let outcome = |config: ExecutionTimerConfig| {
+        let mut engine = engine.clone();
+        engine.set_execution_timer_config(config);
+        engine.set_input(sample.input.clone());
+        fenced(Duration::MAX, sample.now, || engine.eval_rule(rule.to_owned()))
+    };
+    let whole = outcome(ExecutionTimerConfig { limit: Duration::MAX, check_interval: NonZeroU32::MAX });
     let ends_before = |steps: u32| {
         let check_interval = NonZeroU32::new(steps)?;
-        let mut engine = engine.clone();
-        engine.set_execution_timer_config(ExecutionTimerConfig { limit: Duration::ZERO, check_interval });
-        engine.set_input(sample.input.clone());
-        let outcome = fenced(Duration::MAX, sample.now, || engine.eval_rule(rule.to_owned()));
-        Some(!matches!(outcome, Err(Cause::Late { .. })))
+        Some(outcome(ExecutionTimerConfig { limit: Duration::ZERO, check_interval }) == whole)
     };
     let mut most = 64_u32;
     while !ends_before(most)? {
@@ -225,6 +229,15 @@ mod tests {
 
         let (now, tenfold) = growth("decision if data.keyed[input.caller.id].a == 7");
         assert!(now > 0 && now == tenfold, "{now} and {tenfold} steps");
+    }
+
+    #[test]
+    fn steps_within_functions_are_counted() {
+        let search = "some n in data.list\n\tn == to_number(input.caller.id)";
+        let (alone, _) = growth(&format!("decision if {{\n\t{search}\n}}"));
+        let (within, tenfold) = growth(&format!("decision if found(1)\n\nfound(_) if {{\n\t{search}\n}}"));
+        assert!(within > alone && within < alone + 20, "{within} and {alone} steps");
+        assert!(tenfold > within * 8, "{tenfold} steps");
     }
 
     #[test]

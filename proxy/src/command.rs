@@ -90,6 +90,9 @@ enum Verb {
         /// What is described
         #[arg(long, value_enum, default_value_t = schema::Of::Configuration)]
         of: schema::Of,
+        /// How it is printed: as JSON Schema, or a line for each member
+        #[arg(long, short, value_enum, default_value_t = policy::Format::Json)]
+        format: policy::Format,
     },
     /// For authors of policy: check it before anybody loads it
     #[command(subcommand)]
@@ -167,7 +170,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
     match cli.verb {
         Verb::Run { config, log } => run::run(&config.config, log),
         Verb::Check { config } => check::check(&config.config),
-        Verb::Schema { of } => schema::schema(of),
+        Verb::Schema { of, format } => schema::schema(of, format),
         Verb::Policy(verb) => policy::policy(*verb),
         Verb::Explain(arguments) => explain::explain(&arguments),
         Verb::Why(arguments) => why::why(&arguments),

@@ -12,6 +12,7 @@ mod guide;
 mod hostile;
 mod library;
 mod reading;
+mod scenarios;
 mod schema;
 mod served;
 mod services;

@@ -1,17 +1,26 @@
-use std::process::Command;
+use std::ffi::OsString;
+use std::process::{Command, Output};
 
-use postern_policy::{decision_schema, input_schema};
+use postern::command;
 use postern_tests::parts::{present, program};
 
 use super::folder;
 
-/// Whether `opa check` takes a rule of this body, where the package names our schemas.
-fn taken(body: &str) -> bool {
+/// What `postern policy schema` prints.
+pub(super) fn printed(words: &[&str]) -> String {
+    let words = ["postern", "policy", "schema"].iter().chain(words).map(OsString::from);
+    let outcome = command::main(words);
+    assert_eq!((outcome.exit, outcome.err.as_str()), (command::Exit::Done, ""));
+    outcome.out
+}
+
+/// What a verb of `opa` makes of a rule of this body, where the package names the schemas that are printed.
+fn told(verb: &[&str], body: &str) -> Output {
     let text = format!(
         "# METADATA\n# scope: package\n# schemas:\n#   - input: schema.input\n#   - data.decided: schema.decision\n\
          package postern\n\nx if {body}\n"
     );
-    let (input, decision) = (input_schema().to_string(), decision_schema().to_string());
+    let (input, decision) = (printed(&[]), printed(&["--of", "decision", "--format", "json"]));
     let files = [
         ("policy/main.rego", text.as_str()),
         ("schemas/input.json", input.as_str()),
@@ -19,8 +28,17 @@ fn taken(body: &str) -> bool {
     ];
     let folder = folder(&files);
     let mut opa = Command::new(program("opa"));
-    let check = ["check", "--schema", "schemas", "policy"];
-    opa.current_dir(folder.path()).args(check).output().expect("opa runs").status.success()
+    opa.current_dir(folder.path()).args(verb).output().expect("opa runs")
+}
+
+/// Whether `opa check` takes it, and `opa eval` says the same.
+fn taken(body: &str) -> bool {
+    let check = told(&["check", "--schema", "schemas", "policy"], body);
+    let eval = told(&["eval", "--schema", "schemas", "--data", "policy", "data.postern.x"], body);
+    let said = String::from_utf8_lossy(&[check.stdout, check.stderr].concat()).into_owned();
+    assert_eq!(check.status.success(), eval.status.success(), "{body}: {said}");
+    assert!(check.status.success() || said.contains("policy/main.rego:8: rego_type_error"), "{body}: {said}");
+    check.status.success()
 }
 
 #[test]

@@ -38,12 +38,16 @@ pub(super) enum Verb {
         Examples:\n  \
         postern policy schema > schemas/input.json\n  \
         postern policy schema --of decision > decision.schema.json\n  \
+        postern policy schema --format pretty\n  \
         opa check --schema schemas/ policy/     # where a package says: schemas: [{input: schema.input}]"
     )]
     Schema {
         /// What is described
         #[arg(long, value_enum, default_value_t = Shown::Input)]
         of: Shown,
+        /// How it is printed: as JSON Schema, or a line for each member
+        #[arg(long, short, value_enum, default_value_t = Format::Json)]
+        format: Format,
     },
     /// Say what a bundle holds: revision, roots, modules, data, and who says to have signed it
     #[command(after_long_help = inspect::HELP)]
@@ -99,8 +103,13 @@ pub(super) fn policy(verb: Verb) -> Outcome {
         Verb::Bench(arguments) => bench::bench(&arguments),
         Verb::Conformance(arguments) => conformance::conformance(&arguments),
         Verb::Inspect(arguments) => inspect::inspect(&arguments),
-        Verb::Schema { of: Shown::Input } => super::schema::schema(super::schema::Of::Input),
-        Verb::Schema { of: Shown::Decision } => super::schema::schema(super::schema::Of::Decision),
+        Verb::Schema { of, format } => {
+            let of = match of {
+                Shown::Input => super::schema::Of::Input,
+                Shown::Decision => super::schema::Of::Decision,
+            };
+            super::schema::schema(of, format)
+        }
         Verb::Test(arguments) => test::test(&arguments, print::Paint::of_terminal()),
     }
 }
