@@ -32,11 +32,7 @@ pub(super) fn check(module: &Module, names: &Names, problems: &mut Problems) {
             let problem = Problem::of(computed.source.get_path(), computed.text(), why, instead);
             problems.push(problem.at_span(computed));
         }
-        let mut search = Search {
-            scope: Scope { module, names, globals: &globals, locals: Vec::new() },
-            loose: BTreeMap::new(),
-            early: Vec::new(),
-        };
+        let mut search = Search::new(Scope { module, names, globals: &globals, locals: Vec::new() });
         search.rule(rule);
         for span in search.early {
             let why = "is named before the statement that declares it, which OPA refuses";
@@ -124,8 +120,65 @@ struct Open<'a> {
     closures: Vec<Closure<'a>>,
     /// What they may take from the query around them.
     closed_over: BTreeSet<Var>,
-    /// Declared by this statement or after it.
-    later: BTreeSet<Var>,
+    /// How many statements stand before it.
+    index: usize,
+}
+
+/// The last statement that declares each name: what is declared from a statement on is not what a comprehension in it
+/// means by the same name.
+struct Declared(BTreeMap<Var, usize>);
+
+impl Declared {
+    fn by(stmts: &[LiteralStmt]) -> Self {
+        let names = stmts.iter().enumerate().flat_map(|(index, stmt)| {
+            terms::declared(std::slice::from_ref(stmt)).into_iter().map(move |name| (name, index))
+        });
+        Self(names.collect())
+    }
+
+    fn before(&self, name: &str, index: usize) -> bool {
+        self.0.get(name).is_none_or(|last| *last < index)
+    }
+}
+
+/// The statements that are to be looked at: each again only when a name in it has become known, so that what one waits
+/// for is not looked for in all the others.
+struct Waiting {
+    by_name: BTreeMap<Var, Vec<usize>>,
+    /// Those of this round, and of the next.
+    now: BTreeSet<usize>,
+    next: BTreeSet<usize>,
+}
+
+impl Waiting {
+    fn all(open: &[Option<Open<'_>>]) -> Self {
+        let mut by_name: BTreeMap<Var, Vec<usize>> = BTreeMap::new();
+        for (at, open) in open.iter().flatten().enumerate() {
+            for name in open.vars.iter().map(|(name, _)| name).chain(&open.closed_over) {
+                by_name.entry(name.clone()).or_default().push(at);
+            }
+        }
+        Self { by_name, now: (0..open.len()).collect(), next: BTreeSet::new() }
+    }
+
+    /// The next statement in the order of the text.
+    fn take(&mut self) -> Option<usize> {
+        if self.now.is_empty() {
+            std::mem::swap(&mut self.now, &mut self.next);
+        }
+        self.now.pop_first()
+    }
+
+    /// Something new is known of a name, by the statement at `at`.
+    fn known(&mut self, name: &str, at: usize) {
+        for other in self.by_name.get(name).into_iter().flatten() {
+            if *other > at {
+                self.now.insert(*other)
+            } else {
+                self.next.insert(*other)
+            };
+        }
+    }
 }
 
 struct Search<'a> {
@@ -134,9 +187,15 @@ struct Search<'a> {
     loose: BTreeMap<Var, &'a Span>,
     /// Variables before the statement that declares them.
     early: Vec<&'a Span>,
+    /// How many times a statement was looked at.
+    looked: usize,
 }
 
 impl<'a> Search<'a> {
+    const fn new(scope: Scope<'a>) -> Self {
+        Self { scope, loose: BTreeMap::new(), early: Vec::new(), looked: 0 }
+    }
+
     fn rule(&mut self, rule: &'a Rule) {
         let Rule::Spec { head, bodies, .. } = rule else { return };
         let mut arguments = Vec::new();
@@ -168,13 +227,11 @@ impl<'a> Search<'a> {
         let mut new: BTreeSet<Var> = declared.iter().filter(|name| !hidden(name)).cloned().collect();
         self.scope.locals.push(declared);
         self.early(stmts, &mut new);
-        let literals = stmts
-            .iter()
-            .enumerate()
-            .map(|(index, stmt)| self.open(Statement::Literal(stmt), stmts.get(index..).unwrap_or_default()));
-        let mut open: Vec<Open<'a>> = literals.collect();
-        open.extend(said.into_iter().map(|term| self.open(Statement::Term(term), &[])));
-        self.order(open, around);
+        let last = Declared::by(stmts);
+        let literals = stmts.iter().map(Statement::Literal).chain(said.into_iter().map(Statement::Term));
+        let open =
+            literals.enumerate().map(|(index, statement)| self.open(statement, index, &last)).collect();
+        self.order(open, around, &last);
         self.scope.locals.pop();
     }
 
@@ -193,8 +250,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// A statement, and what follows from it on.
-    fn open(&self, statement: Statement<'a>, following: &[LiteralStmt]) -> Open<'a> {
+    fn open(&self, statement: Statement<'a>, index: usize, last: &Declared) -> Open<'a> {
         let (mut vars, mut closures) = (Vec::new(), Vec::new());
         statement.each_expr(&mut |expr| self.scope.vars(expr, &mut vars));
         statement.closures(&mut closures);
@@ -202,46 +258,53 @@ impl<'a> Search<'a> {
         // OPA moves no `every` behind what its body takes.
         let comprehensions = closures.iter().filter(|closure| closure.names.is_empty());
         comprehensions.for_each(|closure| self.scope.taken(closure, &mut closed_over));
-        // What is declared from here on is not what a comprehension before it means by the same name.
-        let following = if closures.is_empty() { &[] } else { following };
-        let later = terms::declared(following);
-        closed_over.retain(|name| !later.contains(name));
-        Open { statement, vars, closures, closed_over, later }
+        closed_over.retain(|name| last.before(name, index));
+        Open { statement, vars, closures, closed_over, index }
     }
 
-    fn order(&mut self, mut left: Vec<Open<'a>>, around: BTreeSet<Var>) {
+    fn order(&mut self, open: Vec<Open<'a>>, around: BTreeSet<Var>, last: &Declared) {
         let mut given = around.clone();
-        for open in &left {
+        for open in &open {
             given.extend(self.scope.outputs(open.statement, &given));
         }
         // What is safe, and of it what stands in the statements that are in order.
         let (mut safe, mut ordered) = (around.clone(), around);
-        loop {
-            let before = left.len();
-            let mut still = Vec::new();
-            for open in left {
-                let outputs = self.scope.outputs(open.statement, &safe);
-                let waits =
-                    open.closed_over.iter().any(|name| given.contains(name) && !ordered.contains(name));
-                let bound = |name: &Var| safe.contains(name) || outputs.contains(name);
-                if waits || !open.vars.iter().all(|(name, _)| bound(name)) {
-                    still.push(open);
-                    continue;
-                }
-                safe.extend(outputs);
-                for closure in &open.closures {
-                    self.scope.locals.push(closure.names.clone());
-                    let seen = ordered.difference(&open.later).chain(&closure.names).cloned().collect();
-                    self.query(closure.stmts, closure.said.clone(), &seen);
-                    self.scope.locals.pop();
-                }
-                ordered.extend(open.vars.into_iter().map(|(name, _)| name));
+        let mut left: Vec<Option<Open<'a>>> = open.into_iter().map(Some).collect();
+        let mut waiting = Waiting::all(&left);
+        while let Some(at) = waiting.take() {
+            let Some(slot) = left.get_mut(at) else { continue };
+            let Some(open) = slot.as_ref() else { continue };
+            self.looked += 1;
+            let outputs = self.scope.outputs(open.statement, &safe);
+            let waits = open.closed_over.iter().any(|name| given.contains(name) && !ordered.contains(name));
+            let bound = |name: &Var| safe.contains(name) || outputs.contains(name);
+            if waits || !open.vars.iter().all(|(name, _)| bound(name)) {
+                continue;
             }
-            left = still;
-            if left.len() == before || left.is_empty() {
-                break;
+            let Some(open) = slot.take() else { continue };
+            for name in outputs {
+                if !safe.contains(&name) {
+                    waiting.known(&name, at);
+                    safe.insert(name);
+                }
+            }
+            for closure in &open.closures {
+                let mut seen = BTreeSet::new();
+                self.scope.taken(closure, &mut seen);
+                seen.retain(|name| ordered.contains(name) && last.before(name, open.index));
+                seen.extend(closure.names.iter().cloned());
+                self.scope.locals.push(closure.names.clone());
+                self.query(closure.stmts, closure.said.clone(), &seen);
+                self.scope.locals.pop();
+            }
+            for (name, _) in open.vars {
+                if !ordered.contains(&name) {
+                    waiting.known(&name, at);
+                    ordered.insert(name);
+                }
             }
         }
+        let left: Vec<Open<'a>> = left.into_iter().flatten().collect();
         let declared = |name: &Var| self.scope.locals.last().is_some_and(|locals| locals.contains(name));
         let loose =
             |open: &Open<'a>| open.vars.iter().filter(|(name, _)| !safe.contains(name)).cloned().collect();
@@ -257,5 +320,47 @@ impl<'a> Search<'a> {
                 self.loose.entry(name.clone()).or_insert(closure.span);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many times the statements of a rule were looked at, and what is unsafe in it.
+    fn looked(body: &str) -> (usize, Vec<String>) {
+        let mut engine = regorus::Engine::new();
+        engine.add_policy("a.rego".to_owned(), format!("package a\n\nx if {{\n{body}\n}}\n")).unwrap();
+        let modules = engine.get_modules();
+        let names = Names::of(modules);
+        let globals = globals(&modules[0], &names);
+        let module: &Module = &modules[0];
+        let mut search = Search::new(Scope { module, names: &names, globals: &globals, locals: Vec::new() });
+        search.rule(&module.policy[0]);
+        (search.looked, search.loose.into_keys().collect())
+    }
+
+    #[test]
+    fn a_body_that_is_written_backwards_is_put_in_order_by_a_look_or_two_for_each_statement() {
+        let lines = |line: fn(usize) -> String| (0..1_000).map(line).collect::<Vec<_>>().join("\n");
+        for (body, most) in [
+            (lines(|n| format!("x{n} = x{} + 1", n + 1)) + "\nx1000 = 1", 2_001),
+            ("y0 = 1\n".to_owned() + &lines(|n| format!("y{} = y{n} + 1", n + 1)), 1_001),
+            (
+                lines(|n| format!("[x{n}, z{n}] = [x{} + 1, [x{} | true]]", n + 1, n + 1)) + "\nx1000 = 1",
+                5_001,
+            ),
+            (
+                lines(|n| format!("x{n} = 1"))
+                    + "\n"
+                    + &lines(|n| format!("y{n} = [x{n} | x0; z = x1; z > 0]")),
+                6_000,
+            ),
+        ] {
+            let (looked, loose) = looked(&body);
+            assert!(looked <= most && loose.is_empty(), "{looked}, {loose:?}");
+        }
+        let (looked, loose) = looked(&lines(|n| format!("x{n} = x{} + 1", n + 1)));
+        assert_eq!((looked, loose.contains(&"x1000".to_owned())), (1_000, true));
     }
 }
