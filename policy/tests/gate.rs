@@ -57,6 +57,9 @@ fn a_body_has_a_limit_of_statements_wherever_it_stands() {
         let problem = refused(&body, line, "body");
         assert!(problem.file == "main.rego" && problem.why.contains("2000"), "{problem}");
     }
+    let ten: String = (0..9).map(|n| format!("x{n} if {{\n{}}}\n", lines(2_000))).collect();
+    let problem = refused(&ten, 4 + 4 * 2_002 + 1, "body");
+    assert!(problem.why.contains("too many"), "{problem}");
     load(&format!("x if {{\n{}}}", lines(2_000)), &[]).unwrap();
 }
 

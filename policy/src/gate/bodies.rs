@@ -1,29 +1,43 @@
 //! How many statements one body has: the engine puts them in order, and takes for that the square of their number.
 
-use regorus::unstable::{Module, Ref};
+use regorus::unstable::{Module, Ref, Span};
 
 use super::walk::{self, Seen};
 use crate::problem::{Problem, Problems};
 
 /// Most statements of one body, of a rule or of a comprehension.
 pub(crate) const STATEMENTS: usize = 2_000;
+/// Bodies of fewer statements are put in order in no time.
+const FEW: usize = 200;
+/// Most that all longer ones may take together: as long as four of the longest.
+const SQUARES: usize = 4 * STATEMENTS * STATEMENTS;
 
-/// Names the first statement beyond the limit in each module.
+/// Names the first statement beyond the limit in each module, and the first body that is too long beside others.
 pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
+    let mut squares = 0_usize;
     for module in modules {
-        let mut first = None;
+        let (mut first, mut beside) = (None, None);
         for rule in &module.policy {
             walk::rule(rule, &mut |seen| {
-                if let Seen::Opens(stmts) = seen
-                    && let Some(stmt) = stmts.get(STATEMENTS)
-                {
+                let Seen::Opens(stmts) = seen else { return };
+                if let Some(stmt) = stmts.get(STATEMENTS) {
                     first.get_or_insert(&stmt.span);
+                } else if let (FEW.., Some(stmt)) = (stmts.len(), stmts.first()) {
+                    squares = squares.saturating_add(stmts.len().pow(2));
+                    if squares > SQUARES {
+                        beside.get_or_insert(&stmt.span);
+                    }
                 }
             });
         }
-        problems.extend(first.map(|span| {
-            let why = format!("has more than {STATEMENTS} statements");
-            Problem::of(span.source.get_path(), "body", why, "several rules, or data").at_span(span)
-        }));
+        let mut say = |span: &Span, why: &str| {
+            let problem = Problem::of(span.source.get_path(), "body", why, "several rules, or data");
+            problems.push(problem.at_span(span));
+        };
+        if let Some(span) = first {
+            say(span, &format!("has more than {STATEMENTS} statements"));
+        } else if let Some(span) = beside {
+            say(span, &format!("is one of too many with more than {FEW} statements"));
+        }
     }
 }

@@ -14,7 +14,7 @@ const ONE: Duration = Duration::from_secs(5);
 const MOST: usize = 20;
 /// What to do about a failed test.
 const INSTEAD: &str =
-    "a policy whose tests pass under `postern policy test`; `policy.tests: skip` loads it untested";
+    "the rule mended, or the test where the rule is right; `postern policy test` runs it as here";
 
 /// Runs the tests of a policy, those in `*_test.rego` and those beside its rules, all by the deadline. Gives
 /// how many passed, or a problem for each that failed or had no answer.
@@ -49,7 +49,12 @@ fn problem(test: &Test, sources: &Sources, deadline: &Deadline) -> Problem {
     };
     let module = sources.modules.iter().find(|module| module.name == test.file);
     let source = module.map_or("", |module| module.text.as_str());
-    Problem::of(&test.file, &test.full_name(), why, INSTEAD).at(test.line, test.column, source)
+    // Where it stopped, if that is known, and not where it begins.
+    let (line, column) = match &test.reached {
+        Some((line, _)) if test.outcome == TestOutcome::Failed => (*line, indent(source, *line)),
+        _ => (test.line, test.column),
+    };
+    Problem::of(&test.file, &test.full_name(), why, INSTEAD).at(line, column, source)
 }
 
 /// The cases that did not pass, and the statement that did not hold.
@@ -58,12 +63,17 @@ fn failed(test: &Test) -> String {
     let cases: Vec<String> = cases.map(|case| format!("`{}`", case.notes.join("/"))).collect();
     let cases = if cases.is_empty() { String::new() } else { format!(" for {}", cases.join(", ")) };
     match &test.reached {
-        Some((line, statement)) => {
-            let statement: String = statement.trim().chars().take(160).collect();
-            format!("failed{cases}: line {line} did not hold: {statement}")
-        }
+        Some(_) => format!("failed{cases}: this did not hold"),
         None => format!("failed{cases}"),
     }
+}
+
+/// The column at which the text of a line begins.
+fn indent(source: &str, line: u32) -> u32 {
+    let index = usize::try_from(line).unwrap_or(usize::MAX).saturating_sub(1);
+    let blank =
+        source.lines().nth(index).unwrap_or_default().chars().take_while(|c| c.is_whitespace()).count();
+    u32::try_from(blank).unwrap_or(u32::MAX).saturating_add(1)
 }
 
 #[cfg(test)]
@@ -107,9 +117,9 @@ mod tests {
 
         let said = problems.iter().map(ToString::to_string).collect::<String>();
         for words in [
-            "main_test.rego:5:1: `data.postern_test.test_stop` failed: line 7 did not hold: postern.decision with",
-            " 5 | test_stop if {",
-            "policy.tests: skip",
+            "main_test.rego:7:2: `data.postern_test.test_stop` failed: this did not hold",
+            " 7 | \tpostern.decision with input as {\"route\": \"stop\"}",
+            "instead: the rule mended",
         ] {
             assert!(said.contains(words), "`{words}` is not in:\n{said}");
         }
