@@ -182,6 +182,10 @@ fn watched<T: Send + 'static>(
         let why = format!("did not begin: {ABANDONED} loads that did not end in time still run");
         return Err(whole(&why, "smaller or flatter modules, or a restart"));
     }
+    if deadline.is_over() {
+        let why = format!("did not begin within {:?}", deadline.whole());
+        return Err(whole(&why, "smaller or flatter modules, and shorter tests"));
+    }
     let deadline = deadline.sooner(PATIENCE);
     let (sender, receiver) = sync_channel(1);
     let loader =
@@ -266,31 +270,11 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
     if !problems.is_empty() {
         return Err(refused(problems, &texts));
     }
-    if let Some(in_full) = imports::in_full(&modules, &texts) {
-        (engine, modules) = reread(sources, &in_full, &mut problems);
-        texts = in_full;
-    }
-    if let Some(through) = aliases::through_lists(&modules, &texts) {
-        (engine, modules) = reread(sources, &through, &mut problems);
-        texts = through;
-    }
-    // Nobody reads what is printed while it is profiled either.
-    let printed = match purpose {
-        Purpose::Decisions(_) | Purpose::Proof | Purpose::Profile => prints::erased(&modules, &texts),
-        Purpose::Tests | Purpose::Queries => prints::kept(&modules, &texts),
-    };
-    if let Some(printed) = printed {
-        (engine, modules) = reread(sources, &printed, &mut problems);
-        texts = printed;
-    }
-    let mut marks = Vec::new();
-    if matches!(purpose, Purpose::Profile) && problems.is_empty() {
-        (texts, marks) = marks::marked(sources, &modules, &texts);
-        (engine, modules) = reread(sources, &texts, &mut problems);
-    }
+    let marks = behind_the_gate(sources, purpose, &mut engine, &mut texts, &mut problems);
     if !problems.is_empty() {
         return Err(refused(problems, &texts));
     }
+    modules.clone_from(engine.get_modules());
     prepare(&mut engine, &modules, purpose)
         .map_err(|error| refused(engines_problem(sources, &texts, "", &error.to_string()).into(), &texts))?;
     let contact = match purpose {
@@ -307,6 +291,35 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
     few.extend(warnings);
     let warnings = few.told(|problem| restore(sources, &texts, problem)).problems;
     Ok(Prepared { engine, leaves, contact, warnings, texts, marks })
+}
+
+/// Writes what no gate need see anew; gives the marks of a profile.
+fn behind_the_gate(
+    sources: &Sources,
+    purpose: &Purpose,
+    engine: &mut Engine,
+    texts: &mut Vec<Translated>,
+    problems: &mut Problems,
+) -> Vec<Mark> {
+    type Write = fn(&[Ref<Module>], &[Translated]) -> Option<Vec<Translated>>;
+    // Nobody reads what is printed while it is profiled either.
+    let printed: Write = match purpose {
+        Purpose::Decisions(_) | Purpose::Proof | Purpose::Profile => prints::erased,
+        Purpose::Tests | Purpose::Queries => prints::kept,
+    };
+    for write in [imports::in_full, aliases::through_lists, printed] {
+        if let Some(written) = write(engine.get_modules(), texts) {
+            *engine = reread(sources, &written, problems);
+            *texts = written;
+        }
+    }
+    if !matches!(purpose, Purpose::Profile) || !problems.is_empty() {
+        return Vec::new();
+    }
+    let (marked, marks) = marks::marked(sources, engine.get_modules(), texts);
+    *engine = reread(sources, &marked, problems);
+    *texts = marked;
+    marks
 }
 
 /// Refuses packages that stand where their bundle owns nothing. The engine keeps the order of the modules.
@@ -333,7 +346,8 @@ pub(crate) fn again(
     let sources = sources.clone();
     watched(deadline, move || {
         let mut problems = Problems::default();
-        let (mut engine, modules) = reread(&sources, &texts, &mut problems);
+        let mut engine = reread(&sources, &texts, &mut problems);
+        let modules = engine.get_modules().clone();
         if problems.is_empty()
             && let Err(error) = prepare(&mut engine, &modules, &Purpose::Tests)
         {
@@ -348,11 +362,10 @@ pub(crate) fn again(
 }
 
 /// The same without making it ready.
-fn reread(sources: &Sources, texts: &[Translated], problems: &mut Problems) -> (Engine, Vec<Ref<Module>>) {
+fn reread(sources: &Sources, texts: &[Translated], problems: &mut Problems) -> Engine {
     let mut engine = parse_as_wide(sources, texts, WIDE, problems);
     add_all(&mut engine, sources, problems);
-    let modules = engine.get_modules().clone();
-    (engine, modules)
+    engine
 }
 
 /// An engine with all modules that parse.

@@ -126,7 +126,16 @@ pub fn explain(
     now: Option<u64>,
     fuse: Duration,
 ) -> Result<Explanation, AskError> {
-    let deadline = Deadline::after(ALL);
+    explain_by(Deadline::after(ALL), sources, entrypoint, (input, now), fuse)
+}
+
+fn explain_by(
+    deadline: Deadline,
+    sources: &Sources,
+    entrypoint: &str,
+    (input, now): (Document, Option<u64>),
+    fuse: Duration,
+) -> Result<Explanation, AskError> {
     let prepared = load_by(sources, Purpose::Decisions(entrypoint.to_owned()), &deadline)?;
     let (mut engine, contact) = (prepared.engine, prepared.contact);
     let modules = engine.get_modules().clone();

@@ -75,7 +75,7 @@ fn a_stub_or_an_unbounded_builtin_names_what_to_write_instead() {
         "re_match",
     ] {
         let problem = refused(&format!("x if {name}(input.route)"), 4, name);
-        assert!(!problem.instead.is_empty());
+        assert!(!problem.instead.is_empty(), "{problem}");
     }
 }
 

@@ -132,7 +132,10 @@ What the gate refuses at load, with its place and what to write instead, since t
   (`decision := {\"allow\": allow}`); and one that is made of members alone (`decision.allow := …`).
 * A policy whose own tests do not all pass.
 * A function without `if` and value, `is_read(\"GET\")`: `is_read(\"GET\") := true`.
-* `data` as the whole query of `policy eval`, with or without a policy: a rule or a package by its name.
+* `data` as a whole in a query of `policy eval` that does more, or without a policy: a rule or a package by its name.
+* A number in data, inputs and bodies that would be kept as another: a whole one beyond 64 bits, a fraction of more than 17
+  digits, `1e-400`. As text it is kept.
+* A character that turns the direction of writing or has no width, in comments and texts of Rego too: its escape says it.
 * A package of several modules, or with packages below it, that is read as a whole while its rules read one another.
 * Two modules of a package that import two things by one name, and an import by the name of a rule of the package.
 * A rule whose name is keywords alone (`if.in := 1`) or goes on in brackets after a keyword (`if[\"a\"] := 1`), and a package

@@ -310,3 +310,37 @@ fn values_in_loops_and_comprehensions_under_with_and_from_last_arguments_are_tol
     // What holds without the `with` says nothing of why it does not with it.
     assert!(explanation.rules.iter().all(|rule| rule.name != "data.postern.small"), "{explanation:?}");
 }
+
+#[test]
+fn all_that_is_asked_and_loaded_for_an_explanation_ends_by_one_deadline() {
+    let forever = "package postern
+
+default decision := false
+
+decision if {
+	xs := numbers.range(1, 9000)
+	some a in xs
+	some b in xs
+	a + b < 0
+	input.route == \"go\"
+}
+";
+    let sources = Sources::from_modules([("main.rego", forever)], []);
+    let explained = |within: Duration| {
+        let asked = (Document::json("{}").unwrap(), None);
+        explain_by(Deadline::after(within), &sources, "data.postern.decision", asked, Duration::from_hours(1))
+    };
+    let late = explained(Duration::from_secs(3)).unwrap();
+    assert!(
+        matches!(&late.verdict, Verdict::Deny(Refusal { cause: Cause::Late { .. }, .. })),
+        "{:?}",
+        late.verdict
+    );
+    assert!(!late.whole);
+    // What was cut off by the deadline did not stop there.
+    let stopped = |clause: &Clause| matches!(clause.how, How::Stopped(_));
+    assert!(!late.rules.iter().flat_map(|rule| &rule.clauses).any(stopped), "{:?}", late.rules);
+
+    let refused = explained(Duration::ZERO).unwrap_err().to_string();
+    assert!(refused.contains("did not begin within 0ns"), "{refused}");
+}

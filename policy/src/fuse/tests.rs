@@ -8,7 +8,7 @@ fn judged(rules: &str, inputs: &[(&str, &str)], fuse: Duration) -> Result<(), Ve
     sources.inputs = inputs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
     let policy =
         PolicySet::compile(&sources, "data.postern.decision", fuse).unwrap_or_else(|error| panic!("{error}"));
-    let deadline = Deadline::after(Duration::from_secs(60));
+    let deadline = Deadline::after(Duration::from_mins(1));
     endure(&policy, &sources, Largest::default(), &deadline).map_err(|error| error.problems)
 }
 

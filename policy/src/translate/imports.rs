@@ -62,7 +62,7 @@ fn written(path: &[String]) -> String {
         match member {
             member if index == 0 => text.push_str(member),
             member if plain(member) => text.extend([".", member]),
-            member => text.push_str(&format!("[{}]", serde_json::Value::from(member.as_str()))),
+            member => text.extend(["[", &serde_json::Value::from(member.as_str()).to_string(), "]"]),
         }
     }
     text

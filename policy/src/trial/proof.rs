@@ -134,7 +134,7 @@ mod tests {
 
         let sources = Sources::from_modules([("a_test.rego", &*format!("package a_test\n\n{tests}"))], []);
         let run = TestRun { only: None, fuse: ONE, coverage: false };
-        let deadline = Deadline::after(Duration::from_secs(60));
+        let deadline = Deadline::after(Duration::from_mins(1));
         let report = run_by(&sources, Purpose::Proof, None, run, &deadline).unwrap();
         assert!(report.tests.iter().all(|test| test.output.is_empty()), "{:?}", report.tests);
         assert_eq!(report.tests[0].cases.len(), 2);

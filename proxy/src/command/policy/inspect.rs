@@ -131,8 +131,7 @@ mod tests {
         let token = "eyJhbGciOiJFUzI1NiIsImtpZCI6ImNpIn0.eyJmaWxlcyI6W10sInNjb3BlIjoicmVhZCJ9.AA";
         write(".signatures.json", &format!(r#"{{"signatures": ["{token}"]}}"#));
         let json: serde_json::Value = serde_json::from_str(&inspect(folder.path(), "json", &[]).out).unwrap();
-        let signature =
-            json!({"key": "ci", "algorithm": "ES256", "scope": "read", "files": 0, "checked": false});
+        let signature = json!({"key": "ci", "algorithm": "ES256", "scope": "read", "files": 0, "signed_at": null, "checked": false});
         assert_eq!((&json["signature"], &json["roots"][1]), (&signature, &"/b".into()));
 
         write("data.json", r#"{"c": 1}"#);
