@@ -12,7 +12,7 @@ mod depth;
 mod entrypoint;
 mod heads;
 mod imports;
-mod loops;
+pub(crate) mod loops;
 mod mocks;
 pub(crate) mod names;
 mod order;

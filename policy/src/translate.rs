@@ -9,6 +9,7 @@
 pub(crate) mod aliases;
 pub(crate) mod annotated;
 pub(crate) mod arguments;
+pub(crate) mod declared;
 pub(crate) mod heads;
 pub(crate) mod hoist;
 pub(crate) mod imports;

@@ -647,6 +647,7 @@ fn what_the_engine_would_answer_otherwise_is_refused_in_heads_and_statements() {
         ("x if {\n\tsome y\n\t-1 = y\n}", "-", "begins a line after `some`"),
         ("y := 1\nx if { every z in [2] { [y, _] := [z, 1]; y }; y == 1 }", "y", "behind `every`"),
         ("f(a) := a\nx if { not f(y); some y in [1] }", "y", "before the statement that declares it"),
+        ("y := 1\nx if { [y, z] := [1, y]; z }", "y", "before the statement that declares it"),
         ("f(a) := a\nx if { f(1); f := 1 }", "f", "before the statement that declares it"),
         (
             "x := [b | walk(input.context, [_, a]); a > 1; some b in [1, 2]]",

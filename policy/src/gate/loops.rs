@@ -190,7 +190,7 @@ fn declared<'a>(stmts: &'a [LiteralStmt], asked: &mut Vec<&'a LiteralStmt>) {
 }
 
 /// Whether a statement goes through many values.
-pub(super) fn iterates(stmt: &LiteralStmt, bound: &BTreeSet<String>) -> bool {
+pub(crate) fn iterates(stmt: &LiteralStmt, bound: &BTreeSet<String>) -> bool {
     match &stmt.literal {
         Literal::SomeIn { .. } => true,
         Literal::Expr { expr, .. } => loops(expr, bound),

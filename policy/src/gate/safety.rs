@@ -237,17 +237,25 @@ impl<'a> Search<'a> {
 
     /// Finds names that stand before the statement that declares them, among those that mean nothing outside.
     fn early(&mut self, stmts: &'a [LiteralStmt], new: &mut BTreeSet<Var>) {
+        let scope = &self.scope;
+        let named = |expr: &'a Expr, vars: &mut Vec<(Var, &'a Span)>| {
+            scope.vars(expr, vars);
+            called(expr, vars);
+        };
+        let mut early = Vec::new();
         for stmt in stmts {
+            let mut vars = Vec::new();
+            if let Some(value) = terms::given(stmt) {
+                named(value, &mut vars);
+            }
+            early.extend(vars.drain(..).filter(|(name, _)| new.remove(name)));
             for name in terms::declared(std::slice::from_ref(stmt)) {
                 new.remove(&name);
             }
-            let mut vars = Vec::new();
-            Statement::Literal(stmt).each_expr(&mut |expr| {
-                self.scope.vars(expr, &mut vars);
-                called(expr, &mut vars);
-            });
-            self.early.extend(vars.into_iter().filter(|(name, _)| new.remove(name)).map(|(_, span)| span));
+            Statement::Literal(stmt).each_expr(&mut |expr| named(expr, &mut vars));
+            early.extend(vars.into_iter().filter(|(name, _)| new.remove(name)));
         }
+        self.early.extend(early.into_iter().map(|(_, span)| span));
     }
 
     fn open(&self, statement: Statement<'a>, index: usize, last: &Declared) -> Open<'a> {

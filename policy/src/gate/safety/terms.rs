@@ -102,6 +102,18 @@ pub(super) fn declared(stmts: &[LiteralStmt]) -> BTreeSet<Var> {
     names
 }
 
+/// What the names that a statement declares are given by.
+pub(super) fn given(stmt: &LiteralStmt) -> Option<&Expr> {
+    match &stmt.literal {
+        Literal::SomeIn { collection, .. } => Some(collection),
+        Literal::Expr { expr, .. } => match expr.as_ref() {
+            Expr::AssignExpr { op: AssignOp::ColEq, rhs, .. } => Some(rhs),
+            _ => None,
+        },
+        Literal::SomeVars { .. } | Literal::NotExpr { .. } | Literal::Every { .. } => None,
+    }
+}
+
 /// The variables of a pattern: all but those in keys and references.
 pub(super) fn pattern_vars(pattern: &Expr, names: &mut BTreeSet<Var>) {
     match pattern {
