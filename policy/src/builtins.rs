@@ -90,7 +90,9 @@ const OLD: &str = "what took its place: OPA itself refuses it in Rego v1";
 const NO_RANDOM: &str = "a value from the input: a decision must come out the same when it is replayed";
 const NO_MD5: &str = "crypto.sha256 or crypto.hmac.sha256: MD5 is broken";
 const NO_GRAPHQL: &str = "regex.match or split on the text of the query";
-const NO_KEYS: &str = "crypto.x509.parse_rsa_private_key, for a key that signs tokens";
+const NO_KEYS: &str = "a key that stays where it is kept, and a credential that the route puts in; for a key that signs tokens \
+                       crypto.x509.parse_rsa_private_key";
+const NO_YAML: &str = "JSON with json.*, or a data.yaml in the bundle, which is read when it is loaded";
 const NO_SERVER: &str = "input.context, which says what Postern knows of itself";
 
 /// One line for each.
@@ -287,9 +289,9 @@ const TABLE: &[(&str, By)] = &[
     ("uuid.parse", By::Ours(uuid::parse)),
     ("uuid.rfc4122", By::Refused(NO_RANDOM)),
     ("walk", By::Guard(weigh::walked)),
-    ("yaml.is_valid", By::Refused("json.is_valid")),
-    ("yaml.marshal", By::Refused("json.marshal")),
-    ("yaml.unmarshal", By::Refused("json.unmarshal")),
+    ("yaml.is_valid", By::Refused(NO_YAML)),
+    ("yaml.marshal", By::Refused(NO_YAML)),
+    ("yaml.unmarshal", By::Refused(NO_YAML)),
 ];
 
 /// What the gate asks about a builtin.

@@ -116,6 +116,9 @@ None of OPA's own test cases is answered differently in silence. What is known t
   a part of the same schema, `$id` anywhere but at the whole schema, another `$schema`, the formats other than `date`,
   `hostname`, `ipv4`, `ipv6` and `uuid` that OPA looks at, and a pattern that is not RE2 (there `verify_schema` says false).
   What `verify_schema` says of a schema that is none may be worded otherwise. At most 5,000 values and 20,000 comparisons.
+* `crypto.parse_private_keys` and `crypto.x509.parse_keypair` are refused: whoever reads a bundle, its copy or a recorded input
+  would have the key. `yaml.*` are refused: where two readers of YAML take a text for different values, a caller who can send
+  one could choose the answer.
 * `regex.globs_match` is an error where OPA's own search may miss what two globs share, and for a set that begins with `^`.
 
 ";
