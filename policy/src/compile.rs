@@ -277,15 +277,12 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
     modules.clone_from(engine.get_modules());
     prepare(&mut engine, &modules, purpose)
         .map_err(|error| refused(engines_problem(sources, &texts, "", &error.to_string()).into(), &texts))?;
-    let contact = match purpose {
-        Purpose::Decisions(entrypoint) => {
-            metadata::contact(modules.iter().zip(texts.iter().map(of)), entrypoint)
-        }
-        Purpose::Tests | Purpose::Proof | Purpose::Queries | Purpose::Profile => None,
-    };
-    let warnings = match purpose {
-        Purpose::Decisions(_) => scans::warnings(&modules, &engine.get_data()),
-        Purpose::Tests | Purpose::Proof | Purpose::Queries | Purpose::Profile => Vec::new(),
+    let (contact, warnings) = match purpose {
+        Purpose::Decisions(entrypoint) => (
+            metadata::contact(modules.iter().zip(texts.iter().map(of)), entrypoint),
+            scans::warnings(&modules, &engine.get_data()),
+        ),
+        Purpose::Tests | Purpose::Proof | Purpose::Queries | Purpose::Profile => (None, Vec::new()),
     };
     let mut few = Problems::default();
     few.extend(warnings);

@@ -82,8 +82,8 @@ pub(super) fn check(arguments: &Arguments) -> Outcome {
         }
         Format::Json => {
             let mut said = json!({"admitted": admission.members(&terms, &admitted)});
-            if !warnings.is_empty() {
-                said["warnings"] = warnings.iter().map(print::problem).collect();
+            if let Some(members) = said.as_object_mut().filter(|_| !warnings.is_empty()) {
+                members.insert("warnings".to_owned(), warnings.iter().map(print::problem).collect());
             }
             print::lines(&said)
         }

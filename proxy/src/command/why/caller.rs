@@ -24,8 +24,8 @@ pub(super) struct Caller {
     #[arg(long, value_name = "JSON")]
     claims: Option<String>,
     /// Who asks, as `input.caller` says it, JSON or `@FILE`
-    #[arg(long, value_name = "JSON")]
-    caller: Option<String>,
+    #[arg(long = "caller", value_name = "JSON")]
+    described: Option<String>,
 }
 
 /// The caller, read.
@@ -43,7 +43,7 @@ impl Caller {
         if let Some(claims) = &self.claims {
             return Ok(Who::Token { claims: object("--claims", claims)? });
         }
-        let caller = object("--caller", self.caller.as_deref().unwrap_or_default())?;
+        let caller = object("--caller", self.described.as_deref().unwrap_or_default())?;
         let name = caller.get("id").and_then(Value::as_str).unwrap_or("a caller without an id").to_owned();
         let caller = Document::from_json(&caller).map_err(|error| format!("--caller: {error}"))?;
         let stands_for = NOBODY.parse().map_err(|error| format!("{NOBODY}: {error}"))?;
