@@ -5,7 +5,7 @@ mod package;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use regorus::unstable::{AssignOp, Expr, Literal, Rule};
+use regorus::unstable::{Expr, Literal, LiteralStmt, Rule, Span};
 use regorus::{Engine, QueryResult, QueryResults, Value};
 
 use crate::builtins::turn;
@@ -13,6 +13,7 @@ use crate::compile::load;
 use crate::document::Document;
 use crate::evaluate::{Stopwatch, arm, fenced};
 use crate::gate::Purpose;
+use crate::gate::binds::{self, Binds};
 use crate::gate::packages::WHOLE;
 use crate::problem::{LoadError, Problem};
 use crate::sources::Sources;
@@ -199,36 +200,27 @@ fn bound(query: &str) -> (Vec<String>, bool) {
     let stmts: Vec<_> = bodies.iter().flat_map(|body| &body.query.stmts).collect();
     let alone = matches!(stmts.as_slice(), [stmt] if matches!(stmt.literal, Literal::Expr { .. }));
     for stmt in stmts {
-        match &stmt.literal {
-            Literal::SomeVars { vars, .. } => names.extend(vars.iter().map(|var| var.text().to_owned())),
-            other => given(other, &mut names),
-        }
+        binds::of(stmt, &mut |binds| binds.names(&mut |name| note(name, &mut names)));
     }
     (names, alone)
 }
 
 /// The variables that have a value once this statement holds; `some x` alone gives it none.
-pub(crate) fn given(literal: &Literal, names: &mut Vec<String>) {
-    match literal {
-        Literal::SomeIn { key, value, .. } => {
-            key.iter().chain([value]).for_each(|pattern| variables(pattern, names));
-        }
-        Literal::Expr { expr, .. } => {
-            if let Expr::AssignExpr { op: AssignOp::ColEq, lhs, .. } = expr.as_ref() {
-                variables(lhs, names);
-            }
-        }
-        Literal::SomeVars { .. } | Literal::NotExpr { .. } | Literal::Every { .. } => {}
-    }
+pub(crate) fn given(stmt: &LiteralStmt, names: &mut Vec<String>) {
+    binds::of(stmt, &mut |binds| match binds {
+        Binds::Declared(_) => {}
+        binds => binds.names(&mut |name| note(name, names)),
+    });
 }
 
 /// The variables of a pattern.
 pub(crate) fn variables(pattern: &Expr, names: &mut Vec<String>) {
-    match pattern {
-        Expr::Var { span, .. } if span.text() != "_" => names.push(span.text().to_owned()),
-        Expr::Array { items, .. } => items.iter().for_each(|item| variables(item, names)),
-        Expr::Object { fields, .. } => fields.iter().for_each(|(_, _, value)| variables(value, names)),
-        _ => {}
+    binds::variables(pattern, &mut |name| note(name, names));
+}
+
+fn note(name: &Span, names: &mut Vec<String>) {
+    if name.text() != "_" {
+        names.push(name.text().to_owned());
     }
 }
 

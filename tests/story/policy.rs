@@ -54,7 +54,7 @@ fn a_policy_whose_own_test_fails_leaves_the_old_one_serving() {
     let refused = estate.record("reload", Duration::from_secs(10), |record| record["accepted"] == false);
     assert_eq!((&refused["what"], &refused["code"]), (&"policy".into(), &"PST-OP-003".into()));
     let detail = refused["detail"].as_str().unwrap();
-    let said = "main_test.rego:3:1: `data.postern_test.test_guests_stay_out` failed: line 3 did not hold";
+    let said = "main_test.rego:3:1: `data.postern_test.test_guests_stay_out` failed: this did not hold";
     assert!(detail.contains(said), "{detail}");
     assert_eq!(estate.curl(&clerk, "/", &[]).unwrap().0, 200);
     assert_eq!(estate.curl(&guest, "/", &[]).unwrap().0, 403);

@@ -185,7 +185,7 @@ fn ordered<'a>(policy: &Policy<'_>, module: &Module, stmts: &'a [LiteralStmt]) -
 
 fn step<'a>(policy: &Policy<'_>, module: &Module, stmt: &'a LiteralStmt) -> (Step<'a>, BTreeSet<String>) {
     let mut gives = Vec::new();
-    given(&stmt.literal, &mut gives);
+    given(stmt, &mut gives);
     if let Literal::Expr { expr, .. } = &stmt.literal
         && let Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. } = expr.as_ref()
     {

@@ -20,7 +20,9 @@ pub(crate) fn of<'a>(stmt: &'a LiteralStmt, visit: &mut dyn FnMut(Binds<'a>)) {
     match &stmt.literal {
         Literal::SomeVars { vars, .. } => vars.iter().for_each(|var| visit(Binds::Declared(var))),
         Literal::SomeIn { key, value, collection, .. } => {
-            key.iter().for_each(|key| visit(Binds::Key(key)));
+            if let Some(key) = key {
+                visit(Binds::Key(key));
+            }
             visit(Binds::Member(value, collection));
         }
         Literal::Expr { expr, .. } => {

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use regorus::unstable::{AssignOp, BinOp, Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleHead, Span};
 
+use super::binds::{self, Binds};
 use super::names::{self, Names};
 use super::walk::{self, Seen};
 use crate::problem::{Problem, Problems};
@@ -119,31 +120,14 @@ fn redeclared(module: &Module, names: &Names, stmt: &LiteralStmt) -> Vec<Problem
     let Literal::Every { query, .. } = &stmt.literal else { return Vec::new() };
     let mut declared = Vec::new();
     for stmt in &query.stmts {
-        match &stmt.literal {
-            Literal::Expr { expr, .. } => {
-                if let Expr::AssignExpr { op: AssignOp::ColEq, lhs, .. } = expr.as_ref() {
-                    vars(lhs, &mut declared);
-                }
-            }
-            Literal::SomeIn { key, value, .. } => {
-                key.iter().chain([value]).for_each(|pattern| vars(pattern, &mut declared));
-            }
-            Literal::SomeVars { .. } | Literal::NotExpr { .. } | Literal::Every { .. } => {}
-        }
+        binds::of(stmt, &mut |binds| match binds {
+            Binds::Declared(_) => {}
+            binds => binds.names(&mut |name| declared.push(name)),
+        });
     }
     let why = "is a rule too, which OPA does not find again behind `every`";
     declared.retain(|name| names.defines_below(&names::resolve(module, &[name.text().to_owned()])));
     declared.into_iter().map(|name| problem(name, name.text(), why, "another name")).collect()
-}
-
-/// The names in a pattern.
-fn vars<'a>(pattern: &'a Expr, found: &mut Vec<&'a Span>) {
-    match pattern {
-        Expr::Var { span, .. } => found.push(span),
-        Expr::Array { items, .. } => items.iter().for_each(|item| vars(item, found)),
-        Expr::Object { fields, .. } => fields.iter().for_each(|(_, _, value)| vars(value, found)),
-        _ => {}
-    }
 }
 
 /// `some x` where a rule of the package is called `x`: the engine goes on reading the rule.
@@ -180,9 +164,9 @@ fn union(stmt: &LiteralStmt) -> Option<Problem> {
 
 /// Whether a name stands in this pattern.
 fn gives(pattern: &Expr, name: &str) -> bool {
-    let mut found = Vec::new();
-    vars(pattern, &mut found);
-    found.iter().any(|span| span.text() == name)
+    let mut found = false;
+    binds::variables(pattern, &mut |variable| found |= variable.text() == name);
+    found
 }
 
 fn declared<'a>(stmts: &'a [LiteralStmt], asked: &mut Vec<&'a LiteralStmt>) {
@@ -200,39 +184,20 @@ pub(crate) fn iterates(stmt: &LiteralStmt, bound: &BTreeSet<String>) -> bool {
 
 /// Whether an expression has many values: by a member that is not bound, or by `walk`.
 fn loops(expr: &Expr, bound: &BTreeSet<String>) -> bool {
-    let inside = |expr: &Ref<Expr>| loops(expr, bound);
-    match expr {
-        Expr::String { .. }
-        | Expr::RawString { .. }
-        | Expr::Number { .. }
-        | Expr::Bool { .. }
-        | Expr::Null { .. }
-        | Expr::Var { .. }
-        | Expr::ArrayCompr { .. }
-        | Expr::SetCompr { .. }
-        | Expr::ObjectCompr { .. } => false,
-        Expr::RefDot { refr, .. } => inside(refr),
-        Expr::RefBrack { refr, index, .. } => inside(refr) || free(index, bound) || inside(index),
-        Expr::Array { items, .. } | Expr::Set { items, .. } => items.iter().any(inside),
-        Expr::Object { fields, .. } => fields.iter().any(|(_, key, value)| inside(key) || inside(value)),
-        Expr::Call { fcn, params, .. } => names::constant(fcn) == ["walk"] || params.iter().any(inside),
-        Expr::UnaryExpr { expr, .. } => inside(expr),
-        Expr::BinExpr { lhs, rhs, .. }
-        | Expr::BoolExpr { lhs, rhs, .. }
-        | Expr::ArithExpr { lhs, rhs, .. }
-        | Expr::AssignExpr { lhs, rhs, .. } => inside(lhs) || inside(rhs),
-        Expr::Membership { key, value, collection, .. } => key.iter().chain([value, collection]).any(inside),
-    }
+    let mut found = match expr {
+        Expr::RefBrack { index, .. } => free(index, bound),
+        Expr::Call { fcn, .. } => names::constant(fcn) == ["walk"],
+        _ => false,
+    };
+    walk::parts(expr, &mut |part| found = found || loops(part, bound));
+    found
 }
 
-/// A name that this member may be given by.
+/// Whether this member may be given by a name in it.
 fn free(index: &Expr, bound: &BTreeSet<String>) -> bool {
-    match index {
-        Expr::Var { span, .. } => !bound.contains(span.text()),
-        Expr::Array { items, .. } => items.iter().any(|item| free(item, bound)),
-        Expr::Object { fields, .. } => fields.iter().any(|(_, _, value)| free(value, bound)),
-        _ => false,
-    }
+    let mut found = false;
+    binds::variables(index, &mut |name| found |= !bound.contains(name.text()));
+    found
 }
 
 /// A constant name that stands twice in an object.

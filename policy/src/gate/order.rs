@@ -7,8 +7,7 @@ use regorus::unstable::{Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleHead}
 
 use super::loops::iterates;
 use super::names;
-use super::safety::parts;
-use super::walk::{self, Seen};
+use super::walk::{self, Seen, parts};
 use crate::problem::{Problem, Problems};
 
 const INSTEAD: &str = "the other statement before `walk`, or a set, `{… | …}`";
@@ -28,7 +27,9 @@ pub(super) fn check(module: &Module, problems: &mut Problems) {
         value.into_iter().chain(others).for_each(|value| lists(value, &mut found));
         walk::rule(rule, &mut |seen| {
             if let Seen::Opens(stmts) = seen {
-                stmts.iter().for_each(|stmt| in_statement(stmt, &mut found));
+                for stmt in stmts {
+                    in_statement(stmt, &mut found);
+                }
             }
         });
         problems.extend(found.into_iter().filter_map(other_order));

@@ -12,9 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use regorus::unstable::{Expr, LiteralStmt, Module, Rule, RuleHead, Span};
 
 use super::names::{self, Names};
+use super::walk::parts;
 use crate::nearest::nearest;
 use crate::problem::{Problem, Problems};
-pub(super) use terms::parts;
 use terms::{Closure, Statement, Var};
 
 /// Behind so many problems none is told what was meant: to find that looks at every name there is.

@@ -75,6 +75,39 @@ pub(crate) fn literal<'a>(stmt: &'a LiteralStmt, visit: &mut dyn FnMut(Seen<'a>)
     Walk { visit, depth: 0, deepest: 0 }.literal(stmt);
 }
 
+/// The expressions that an expression is made of; none of a query in it. What is called is a name, and none of them.
+pub(crate) fn parts<'a>(expr: &'a Expr, visit: &mut dyn FnMut(&'a Expr)) {
+    match expr {
+        Expr::String { .. }
+        | Expr::RawString { .. }
+        | Expr::Number { .. }
+        | Expr::Bool { .. }
+        | Expr::Null { .. }
+        | Expr::Var { .. }
+        | Expr::ArrayCompr { .. }
+        | Expr::SetCompr { .. }
+        | Expr::ObjectCompr { .. } => {}
+        Expr::Array { items, .. } | Expr::Set { items, .. } => items.iter().for_each(|item| visit(item)),
+        Expr::Object { fields, .. } => fields.iter().for_each(|(_, key, value)| {
+            visit(key);
+            visit(value);
+        }),
+        Expr::Call { params, .. } => params.iter().for_each(|param| visit(param)),
+        Expr::UnaryExpr { expr, .. } | Expr::RefDot { refr: expr, .. } => visit(expr),
+        Expr::RefBrack { refr: one, index: other, .. }
+        | Expr::BinExpr { lhs: one, rhs: other, .. }
+        | Expr::BoolExpr { lhs: one, rhs: other, .. }
+        | Expr::ArithExpr { lhs: one, rhs: other, .. }
+        | Expr::AssignExpr { lhs: one, rhs: other, .. } => {
+            visit(one);
+            visit(other);
+        }
+        Expr::Membership { key, value, collection, .. } => {
+            key.iter().chain([value, collection]).for_each(|expr| visit(expr));
+        }
+    }
+}
+
 struct Walk<'a, 'v> {
     visit: &'v mut dyn FnMut(Seen<'a>),
     depth: usize,
@@ -163,7 +196,9 @@ impl<'a> Walk<'a, '_> {
             Literal::Every { span: _, key, value, domain, query } => {
                 self.expr(domain, false);
                 self.scope(&[], |walk| {
-                    key.iter().for_each(|name| walk.bind(name));
+                    if let Some(key) = key {
+                        walk.bind(key);
+                    }
                     (walk.visit)(Seen::Binds(value, Some(domain)));
                     walk.scope(&query.stmts, |walk| walk.statements(query));
                 });

@@ -159,11 +159,10 @@ impl<'a> Scan<'a> {
                 let rule = self.names.defines_below(&names::resolve(self.module, &name));
                 rule || names::through_imports(self.module, &name).is_some()
             }
-            Expr::Array { items, .. } | Expr::Set { items, .. } => {
-                items.iter().any(|item| self.may_miss(item))
-            }
-            Expr::Object { fields, .. } => {
-                fields.iter().any(|(_, key, value)| self.may_miss(key) || self.may_miss(value))
+            Expr::Array { .. } | Expr::Set { .. } | Expr::Object { .. } => {
+                let mut found = false;
+                walk::parts(expr, &mut |part| found = found || self.may_miss(part));
+                found
             }
             Expr::RefDot { .. }
             | Expr::RefBrack { .. }

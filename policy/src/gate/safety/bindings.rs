@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::unstable::{Expr, Literal};
 
-use super::super::names;
+use super::super::walk::parts;
+use super::super::{binds, names};
 use super::Scope;
 use super::terms::{self, Statement, Var};
 use crate::builtins::{self, Known};
@@ -100,7 +101,7 @@ impl Scope<'_> {
                 self.indexes(index, safe, given);
             }
         } else {
-            terms::parts(expr, &mut |part| self.indexes(part, safe, given));
+            parts(expr, &mut |part| self.indexes(part, safe, given));
         }
     }
 
@@ -112,7 +113,7 @@ impl Scope<'_> {
                 steps(index).1.into_iter().for_each(|index| self.members(index, given));
             }
             Expr::Array { .. } | Expr::Set { .. } | Expr::Object { .. } => {
-                terms::parts(index, &mut |part| self.members(part, given));
+                parts(index, &mut |part| self.members(part, given));
             }
             _ => {}
         }
@@ -120,9 +121,11 @@ impl Scope<'_> {
 
     /// The variables of a pattern, and the computed members of references in it.
     fn all(&self, pattern: &Expr, given: &mut Vars) {
-        let mut names = Vars::new();
-        terms::pattern_vars(pattern, &mut names);
-        given.extend(names.into_iter().filter(|name| !self.is_global(name)));
+        binds::variables(pattern, &mut |name| {
+            if !self.is_global(name.text()) {
+                given.insert(terms::var(name));
+            }
+        });
     }
 }
 

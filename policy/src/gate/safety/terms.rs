@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, RuleHead, Span};
+use regorus::unstable::{Expr, Literal, LiteralStmt, RuleHead, Span};
 
+use super::super::binds::{self, Binds};
+use super::super::walk::parts;
 use super::Scope;
 
 /// The name of a variable; of `_`, which is another one each time, with its place.
@@ -86,75 +88,24 @@ pub(super) fn said_by(head: &RuleHead) -> Vec<&Expr> {
 pub(super) fn declared(stmts: &[LiteralStmt]) -> BTreeSet<Var> {
     let mut names = BTreeSet::new();
     for stmt in stmts {
-        match &stmt.literal {
-            Literal::SomeVars { vars, .. } => names.extend(vars.iter().map(var)),
-            Literal::SomeIn { key, value, .. } => {
-                key.iter().chain([value]).for_each(|pattern| pattern_vars(pattern, &mut names));
-            }
-            Literal::Expr { expr, .. } => {
-                if let Expr::AssignExpr { op: AssignOp::ColEq, lhs, .. } = expr.as_ref() {
-                    pattern_vars(lhs, &mut names);
-                }
-            }
-            Literal::NotExpr { .. } | Literal::Every { .. } => {}
-        }
+        binds::of(stmt, &mut |binds| {
+            binds.names(&mut |name| {
+                names.insert(var(name));
+            });
+        });
     }
     names
 }
 
 /// What the names that a statement declares are given by.
 pub(super) fn given(stmt: &LiteralStmt) -> Option<&Expr> {
-    match &stmt.literal {
-        Literal::SomeIn { collection, .. } => Some(collection),
-        Literal::Expr { expr, .. } => match expr.as_ref() {
-            Expr::AssignExpr { op: AssignOp::ColEq, rhs, .. } => Some(rhs),
-            _ => None,
-        },
-        Literal::SomeVars { .. } | Literal::NotExpr { .. } | Literal::Every { .. } => None,
-    }
-}
-
-/// The variables of a pattern: all but those in keys and references.
-pub(super) fn pattern_vars(pattern: &Expr, names: &mut BTreeSet<Var>) {
-    match pattern {
-        Expr::Var { span, .. } => drop(names.insert(var(span))),
-        Expr::Array { items, .. } => items.iter().for_each(|item| pattern_vars(item, names)),
-        Expr::Object { fields, .. } => fields.iter().for_each(|(_, _, value)| pattern_vars(value, names)),
-        _ => {}
-    }
-}
-
-/// The expressions that an expression is made of; none of a closure. What is called is a name, and none of them.
-pub(in crate::gate) fn parts<'a>(expr: &'a Expr, visit: &mut dyn FnMut(&'a Expr)) {
-    match expr {
-        Expr::String { .. }
-        | Expr::RawString { .. }
-        | Expr::Number { .. }
-        | Expr::Bool { .. }
-        | Expr::Null { .. }
-        | Expr::Var { .. }
-        | Expr::ArrayCompr { .. }
-        | Expr::SetCompr { .. }
-        | Expr::ObjectCompr { .. } => {}
-        Expr::Array { items, .. } | Expr::Set { items, .. } => items.iter().for_each(|item| visit(item)),
-        Expr::Object { fields, .. } => fields.iter().for_each(|(_, key, value)| {
-            visit(key);
-            visit(value);
-        }),
-        Expr::Call { params, .. } => params.iter().for_each(|param| visit(param)),
-        Expr::UnaryExpr { expr, .. } | Expr::RefDot { refr: expr, .. } => visit(expr),
-        Expr::RefBrack { refr: one, index: other, .. }
-        | Expr::BinExpr { lhs: one, rhs: other, .. }
-        | Expr::BoolExpr { lhs: one, rhs: other, .. }
-        | Expr::ArithExpr { lhs: one, rhs: other, .. }
-        | Expr::AssignExpr { lhs: one, rhs: other, .. } => {
-            visit(one);
-            visit(other);
+    let mut found = None;
+    binds::of(stmt, &mut |binds| {
+        if let Binds::Value(_, value) | Binds::Member(_, value) = binds {
+            found = Some(value.as_ref());
         }
-        Expr::Membership { key, value, collection, .. } => {
-            key.iter().chain([value, collection]).for_each(|expr| visit(expr));
-        }
-    }
+    });
+    found
 }
 
 fn closures<'a>(expr: &'a Expr, found: &mut Vec<Closure<'a>>) {

@@ -48,7 +48,7 @@ impl<'a> Contexts<'a> {
         let arity = arities.last().copied().unwrap_or_default();
         let given: Arguments<'a> =
             params.iter().take(arity).map(|param| passed(scopes.known(param))).collect();
-        let key: Vec<String> = given.iter().map(|known| key(known)).collect();
+        let key: Vec<String> = given.iter().map(key).collect();
         let calls = self.0.entry(path).or_default();
         let calls = if of_a_test(rule) { &mut calls.by_tests } else { &mut calls.by_rules };
         if calls.len() <= MOST {
@@ -119,12 +119,11 @@ pub(super) fn callers_first<'a>(nodes: &'a BTreeMap<Path, Node>) -> Vec<&'a Path
         };
         enter(path, &mut open, &mut known);
         while let Some((path, calls)) = open.last_mut() {
-            match calls.pop() {
-                Some(call) => enter(call, &mut open, &mut known),
-                None => {
-                    order.push(*path);
-                    open.pop();
-                }
+            if let Some(call) = calls.pop() {
+                enter(call, &mut open, &mut known);
+            } else {
+                order.push(*path);
+                open.pop();
             }
         }
     }

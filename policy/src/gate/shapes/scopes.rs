@@ -58,7 +58,10 @@ impl<'a, 'v> Scopes<'a, 'v> {
             binds::of(stmt, &mut |binds| binds.names(&mut |name| self.bind(name, None)));
         }
         for _ in 0..PASSES {
-            let learned = stmts.iter().fold(false, |learned, stmt| self.learn(stmt) || learned);
+            let mut learned = false;
+            for stmt in stmts {
+                learned |= self.learn(stmt);
+            }
             if !learned {
                 break;
             }
@@ -245,7 +248,9 @@ fn each<'a>(pattern: &'a Expr, known: Known<'a>, note: &mut dyn FnMut(&'a Span, 
         Expr::Var { span, .. } => note(span, known),
         Expr::Array { items, .. } => {
             let members = either(known.iter().map(Place::any));
-            items.iter().for_each(|item| each(item, members.clone(), note));
+            for item in items {
+                each(item, members.clone(), note);
+            }
         }
         Expr::Object { fields, .. } => {
             for (_, key, value) in fields {
