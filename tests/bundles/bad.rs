@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use postern_policy::{Signer, SigningKey};
 use postern_tests::process::{told_by, until};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -223,6 +224,75 @@ fn whatever_a_bundle_holds_that_it_may_not_is_said_and_the_one_before_serves_on(
     assert!(missed.is_empty(), "{}", missed.join("\n"));
     publish(&site, &main, &good("after"));
     site.reload(|record| record["revision"] == "after");
+}
+
+/// Files with the signature of this secret over them, of this scope.
+fn signed(secret: &str, scope: &str, files: &[(&str, &str)]) -> Vec<Entry> {
+    let folder = super::folder(files);
+    let key = SigningKey::new(secret.as_bytes(), "HS256".parse().unwrap()).unwrap();
+    let claims = format!(r#"{{"keyid": "ci", "scope": "{scope}"}}"#);
+    let signer = Signer::new(key, 1_795_300_000).with_claims(claims.as_bytes()).unwrap();
+    let signatures = signer.sign_bundle(folder.path()).unwrap();
+    let mut entries: Vec<Entry> = files.iter().map(|(name, text)| file(name, text)).collect();
+    entries.push(file(".signatures.json", signatures));
+    entries
+}
+
+#[test]
+fn a_signature_that_is_not_for_this_bundle_is_said_and_the_one_before_serves_on() {
+    let test = "a_signature_that_is_not_for_this_bundle_is_said_and_the_one_before_serves_on";
+    if !postern_tests::parts::present(test, &["curl"]) {
+        return;
+    }
+    const SECRET: &str = "a secret of at least sixteen bytes";
+    let text = rules(true);
+    let files: &[(&str, &str)] = &[("main.rego", &text), (".manifest", r#"{"revision": "before"}"#)];
+    let good = || signed(SECRET, "read", files);
+    let folder = place();
+    let main = folder.path().join("main.tar.gz");
+    fs::write(&main, packed(&good())).unwrap();
+    fs::write(folder.path().join("secret"), SECRET).unwrap();
+    let verify = "verify: { scope: read, keys: { ci: { file: secret, algorithm: HS256 } } }";
+    let site = Site::start(folder, &format!("main: {{ path: main.tar.gz, {verify} }}"));
+    assert_eq!(site.request().0, 200);
+
+    let replaced = |name: &str, text: &str| {
+        let mut entries = good();
+        entries.retain(|Entry(of, ..)| of.as_slice() != name.as_bytes());
+        entries.push(file(name, text));
+        entries
+    };
+    let Entry(.., one) = good().pop().unwrap();
+    let one: Value = serde_json::from_slice(&one).unwrap();
+    let token = &one["signatures"][0];
+    let doubled = serde_json::json!({"signatures": [token, token]}).to_string();
+    let mut more = good();
+    more.push(file("more.rego", "package more\n"));
+    let mut fewer = good();
+    fewer.remove(1);
+    let mut unsigned = good();
+    unsigned.pop();
+    let cases: [(&str, Vec<Entry>, &str); 7] = [
+        ("another key", signed("another secret of enough bytes", "read", files), "is not a signature by"),
+        ("another scope", signed(SECRET, "write", files), "`read` is asked for"),
+        ("another file", replaced("main.rego", &rules(false)), "main.rego: is not the file that was signed"),
+        ("a file more", more, "more.rego: is not in the signature"),
+        ("a file less", fewer, ".manifest"),
+        ("doubled", replaced(".signatures.json", &doubled), "none or several"),
+        ("not signed", unsigned, "is missing"),
+    ];
+    for (what, entries, why) in cases {
+        let before = site.policies().len();
+        publish(&site, &main, &packed(&entries));
+        let fits = |record: &Value| {
+            record["code"] == "PST-OP-003" && record["detail"].as_str().is_some_and(|it| it.contains(why))
+        };
+        until(what, || site.policies().len() > before);
+        let told = site.policies().split_off(before);
+        assert!(told.iter().any(fits), "{what}: {told:?}");
+        let (status, record) = site.request();
+        assert_eq!((status, &record["decision"]["policy"]["main"]), (200, &"before".into()), "{what}");
+    }
 }
 
 #[test]
