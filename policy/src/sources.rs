@@ -251,10 +251,12 @@ impl Sources {
         self.signed_at
     }
 
-    /// Whether both say the same under the same name.
+    /// Whether both say the same under the same name, and were signed at the same time: what is signed anew is new, for
+    /// nothing that was signed before it counts from then on.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         self.revision == other.revision
+            && self.signed_at == other.signed_at
             && self.roots == other.roots
             && self.tests == other.tests
             && self.inputs == other.inputs

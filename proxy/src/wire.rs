@@ -17,6 +17,9 @@ use tokio_rustls::TlsConnector;
 
 use crate::model::Secret;
 
+/// As much as is read at once, and the largest head of an answer, in bytes. However fast a server floods us with
+/// interim answers (`1xx`), whatever else runs on this thread has its turn.
+const AT_ONCE: usize = 16 * 1024;
 /// The longest token that is read from a file, in bytes.
 const MAX_TOKEN: u64 = 16 * 1024;
 
@@ -62,7 +65,9 @@ impl Server {
 
 /// Speaks HTTP/1.1 on a connection, for as long as the sender lives.
 pub(crate) async fn speak(stream: impl Stream) -> hyper::Result<SendRequest<Full<Bytes>>> {
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let mut http = http1::Builder::new();
+    http.read_buf_exact_size(Some(AT_ONCE));
+    let (sender, connection) = http.handshake(TokioIo::new(stream)).await?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a connection ended");

@@ -492,3 +492,28 @@ fn a_long_poll_that_is_answered_too_late_or_by_halves_is_asked_anew() {
     assert!(late >= 1, "{late}");
     assert_eq!(site.request().0, 403);
 }
+
+#[test]
+fn a_flood_of_interim_answers_leaves_the_rest_of_the_thread_its_turn() {
+    let test = "a_flood_of_interim_answers_leaves_the_rest_of_the_thread_its_turn";
+    if !present(test, &["opa", "curl"]) {
+        return;
+    }
+    let good = archive(1, &rules(true));
+    let double = Double::start(move |_| bundle("one", &good));
+    let url = double.url("/main");
+    let more = "timeout: 1h, polling: { min: 20ms, max: 40ms }";
+    let mut site = Site::begin(place(), &format!("bundles: {{ main: {{ url: \"{url}\", {more} }} }}"));
+    site.ready();
+    let asked = double.heads().len();
+    double.say(move |_| vec![Step::Flood(b"HTTP/1.1 102 P\r\n\r\n".repeat(4096))]);
+    until("it is flooded", || double.heads().len() > asked);
+
+    // Where the flood is read for as long as there is some, one answer takes seconds.
+    let mut answers = 0;
+    until("it answers others", || {
+        answers += u32::from(site.sidecar.ask("/ready").is_ok());
+        answers >= 200
+    });
+    assert_eq!(site.request().0, 200);
+}

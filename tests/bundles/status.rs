@@ -9,7 +9,7 @@ use postern_tests::process::{Process, free_port, told_by, until};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::double::{Double, whole};
+use super::double::{Double, Step, whole};
 use super::site::{Site, place};
 use super::{archive, folder, rules};
 
@@ -100,6 +100,56 @@ fn a_status_service_is_told_what_became_of_each_bundle() {
     assert!(["PST-OP-009", "status 503"].iter().all(|word| log.contains(word)), "{log}");
     let state: Value = serde_json::from_str(&site.sidecar.ask("/state").unwrap().1).unwrap();
     assert_eq!(state["bundles"]["main"]["http_code"], 500, "{state}");
+}
+
+#[test]
+fn whatever_a_status_service_does_wrong_is_counted_and_holds_up_nothing() {
+    let test = "whatever_a_status_service_does_wrong_is_counted_and_holds_up_nothing";
+    if !present(test, &["opa", "curl"]) {
+        return;
+    }
+    let good = archive(1, &rules(true));
+    let bundles = Double::start(move |_| whole("200 OK", "", &good));
+    let status = Double::start(|_| vec![Step::Hang]);
+    let (url, to) = (bundles.url("/main"), status.url(""));
+    let often = "polling: { min: 20ms, max: 40ms }";
+    let told = format!("status: {{ url: \"{to}\", timeout: 200ms, token_file: token }}");
+    let folder = place();
+    fs::write(folder.path().join("token"), "hunter2").unwrap();
+    let policy = format!("bundles: {{ main: {{ url: \"{url}\", {often} }} }}, {told}");
+    let mut site = Site::begin(folder, &policy);
+    site.ready();
+    let reports = |code: &str| {
+        let (metrics, name) = (site.metrics(), format!("postern_status_reports_total{{code=\"{code}\"}} "));
+        let count = metrics.lines().find_map(|line| line.strip_prefix(&name)?.parse().ok());
+        count.unwrap_or(0_u64)
+    };
+    let flood = |head: &str, again: &str| {
+        vec![
+            Step::Send(format!("HTTP/1.1 {head}\r\n").into_bytes()),
+            Step::Flood(again.repeat(64).into_bytes()),
+        ]
+    };
+    for steps in [
+        vec![Step::Hang],
+        flood("200 OK", "x: y\r\n"),
+        flood("100 Continue\r\n", "HTTP/1.1 102 Processing\r\n\r\n"),
+        whole("307 Go", "location: http://127.0.0.1:1/hunter2\r\n", b""),
+        whole("401 No", "", b""),
+        Vec::new(),
+    ] {
+        let (failed, taken) = (reports("PST-OP-009"), reports(""));
+        status.say(move |_| steps.clone());
+        until("it fails", || reports("PST-OP-009") > failed);
+        assert_eq!(site.request().0, 200);
+        // An answer whose body never ends is an answer: the body is not read.
+        let endless = flood("200 OK\r\nconnection: close\r\n", "more");
+        status.say(move |_| endless.clone());
+        until("a report is taken", || reports("") > taken);
+    }
+    status.say(|_| whole("200 OK", "", b""));
+    until("no connection is left open", || status.open() <= 1);
+    assert!(!fs::read_to_string(site.path("log")).unwrap().contains("hunter2"));
 }
 
 /// The real `opa`, with one bundle of this service, reporting to the other.
