@@ -453,6 +453,10 @@ fn a_part_of_the_input_is_followed_to_where_it_is_read() {
         ("req := input.request\nx if not data.postern.req.methd", method, "methd"),
         ("import data.postern as p\nreq := input.request\nx if not p.req.methd", method, "methd"),
         ("req := input.request\nf(r) if r.methd\nx if not f(req)", method, "methd"),
+        // In what is written out.
+        ("x if { c := {\"r\": input.request}; not c.r.methd }", method, "methd"),
+        ("c := {\"a\": {\"r\": [input.request]}}\nx if { some r in c.a.r; not r.methd }", method, "methd"),
+        ("x if { some r in [input.request, input.caller]; not r.methd }", method, "methd"),
         // By computed names.
         ("x if { k := \"methd\"; not input.request[k] }", method, "methd"),
         ("k := \"methd\"\nx if not input.request[k]", method, "methd"),
@@ -512,6 +516,8 @@ fn what_a_function_is_given_by_one_of_its_callers_is_not_wrong_for_all() {
         "req contains input.request\nx if req.methd",
         "x if { some c in input.credentials; c.state == \"live\" }",
         "x if { some r in [input.request, data.r]; r.methd }",
+        "x if { c := {\"r\": input.request, \"d\": data.d}; c.r.method; c.d.methd }",
+        "c := {\"r\": input.request} if input.now > 3 else := data.c\nx if c.r.methd",
         "x if { walk(input.request, [p, v]); v.anything; p[0] == 1 }",
     ] {
         loaded(body);

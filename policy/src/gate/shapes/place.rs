@@ -1,5 +1,8 @@
 //! Where a reference leads: to a part of the input, of a decision, or of a value that is written out.
 
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
 use regorus::Value;
 use regorus::unstable::{Expr, Span};
 
@@ -23,7 +26,12 @@ pub(in crate::gate) struct Place<'a> {
     decides: bool,
     /// Whether a function has it as it was handed over: the function may ask for its kind, and be written for others too.
     handed: bool,
+    /// What is known of the values in what is written out, by where these stand.
+    inside: Option<Rc<Inside<'a>>>,
 }
+
+/// What is known of each expression.
+type Inside<'a> = BTreeMap<*const Expr, Vec<Place<'a>>>;
 
 /// What stands in a place.
 #[derive(Clone, Copy, Debug)]
@@ -41,11 +49,23 @@ pub(super) type Places<'a> = Result<Vec<Place<'a>>, Box<Problem>>;
 
 impl<'a> Place<'a> {
     pub(super) fn input() -> Self {
-        Self { path: "input".to_owned(), shape: Shape::Kind(INPUT), decides: false, handed: false }
+        Self {
+            path: "input".to_owned(),
+            shape: Shape::Kind(INPUT),
+            decides: false,
+            handed: false,
+            inside: None,
+        }
     }
 
     pub(super) fn decision() -> Self {
-        Self { path: "decision".to_owned(), shape: Shape::Kind(DECISION), decides: true, handed: false }
+        Self {
+            path: "decision".to_owned(),
+            shape: Shape::Kind(DECISION),
+            decides: true,
+            handed: false,
+            inside: None,
+        }
     }
 
     /// The same in a function that is called with it. What is written out may have less than the function asks for, as
@@ -83,7 +103,29 @@ impl<'a> Place<'a> {
             Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } => Shape::Kind(Kind::Any),
             _ => Shape::Made(value),
         };
-        Self { path, shape, decides: false, handed: false }
+        Self { path, shape, decides: false, handed: false, inside: None }
+    }
+
+    /// The same, with what is known of the values in it.
+    pub(super) fn with(self, inside: Inside<'a>) -> Self {
+        Self { inside: (!inside.is_empty()).then(|| Rc::new(inside)), ..self }
+    }
+
+    /// One of the values in it.
+    fn value(&self, path: String, value: &'a Expr) -> Vec<Self> {
+        let known = self.inside.as_ref().and_then(|inside| inside.get(&std::ptr::from_ref(value)));
+        match known {
+            Some(known) => known.iter().cloned().map(|place| place.called(&path)).collect(),
+            None => vec![Self::said(path, value)],
+        }
+    }
+
+    /// The member of this name, and all that it may be.
+    pub(super) fn members(&self, name: &str, at: &Span) -> Places<'a> {
+        let member = self.member(name, at)?;
+        let Shape::Written(Expr::Object { fields, .. }) = self.shape else { return Ok(vec![member]) };
+        let value = fields.iter().rev().find(|(_, key, _)| text_of(key) == Some(name));
+        Ok(value.map_or_else(|| vec![member.clone()], |(_, _, value)| self.value(member.path.clone(), value)))
     }
 
     pub(super) fn path(&self) -> &str {
@@ -127,7 +169,13 @@ impl<'a> Place<'a> {
         match self.shape {
             Shape::Kind(kind) => {
                 let kind = kind.member(name).or_else(|none| self.other_kinds(none)).map_err(missing)?;
-                Ok(Self { path, shape: Shape::Kind(kind), decides: self.decides, handed: false })
+                Ok(Self {
+                    path,
+                    shape: Shape::Kind(kind),
+                    decides: self.decides,
+                    handed: false,
+                    inside: None,
+                })
             }
             Shape::Written(Expr::Object { fields, .. }) => {
                 let found = fields.iter().rev().find(|(_, key, _)| text_of(key) == Some(name));
@@ -160,6 +208,7 @@ impl<'a> Place<'a> {
                     shape: Shape::Kind(kind),
                     decides: self.decides,
                     handed: false,
+                    inside: None,
                 }]);
             }
             Shape::Written(Expr::Array { items, .. }) => match index {
@@ -183,7 +232,7 @@ impl<'a> Place<'a> {
         if values.is_empty() || values.len() > MOST {
             return Ok(vec![self.anything(path)]);
         }
-        Ok(values.into_iter().map(|value| Self::said(path.clone(), value)).collect())
+        Ok(values.into_iter().flat_map(|value| self.value(path.clone(), value)).collect())
     }
 
     /// Any of what stands in a list or an object.
@@ -197,6 +246,7 @@ impl<'a> Place<'a> {
                     shape: Shape::Kind(kind),
                     decides: self.decides,
                     handed: false,
+                    inside: None,
                 };
                 return kind.map(place).into_iter().collect();
             }
@@ -208,7 +258,7 @@ impl<'a> Place<'a> {
             }
             Shape::Written(_) | Shape::Made(_) => Vec::new(),
         };
-        let few = values.into_iter().take(MOST + 1).map(|value| Self::said(path(), value));
+        let few = values.into_iter().take(MOST + 1).flat_map(|value| self.value(path(), value));
         Some(few.collect::<Vec<_>>()).filter(|few| few.len() <= MOST).unwrap_or_default()
     }
 
@@ -218,7 +268,7 @@ impl<'a> Place<'a> {
     }
 
     const fn anything(&self, path: String) -> Self {
-        Self { path, shape: Shape::Kind(Kind::Any), decides: self.decides, handed: false }
+        Self { path, shape: Shape::Kind(Kind::Any), decides: self.decides, handed: false, inside: None }
     }
 
     /// The problem of a value that never stands here.

@@ -6,6 +6,7 @@ use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Ref, Span}
 
 use super::super::binds::{self, Binds};
 use super::super::names;
+use super::super::walk::parts;
 use super::place::{Place, Places};
 use super::text_of;
 use super::values::Values;
@@ -144,6 +145,23 @@ impl<'a, 'v> Scopes<'a, 'v> {
             Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } => {
                 self.place(expr).unwrap_or_default()
             }
+            Expr::Array { .. } | Expr::Set { .. } | Expr::Object { .. } => {
+                let mut inside = BTreeMap::new();
+                parts(expr, &mut |part| {
+                    if let Expr::Var { .. }
+                    | Expr::RefDot { .. }
+                    | Expr::RefBrack { .. }
+                    | Expr::Array { .. }
+                    | Expr::Object { .. } = part
+                    {
+                        let known = self.known(part);
+                        if !known.is_empty() {
+                            inside.insert(std::ptr::from_ref(part), known);
+                        }
+                    }
+                });
+                vec![Place::said(String::new(), expr).with(inside)]
+            }
             _ => vec![Place::said(String::new(), expr)],
         }
     }
@@ -181,7 +199,7 @@ impl<'a, 'v> Scopes<'a, 'v> {
         while let Some(link) = links.pop() {
             places = match link {
                 Expr::RefDot { field, .. } => match field.1.as_string() {
-                    Ok(name) => step(&places, |place| place.member(name, &field.0).map(|place| vec![place]))?,
+                    Ok(name) => step(&places, |place| place.members(name, &field.0))?,
                     Err(_) => Vec::new(),
                 },
                 Expr::RefBrack { index, .. } => self.step(&places, index)?,
@@ -203,7 +221,7 @@ impl<'a, 'v> Scopes<'a, 'v> {
             Some(names) => {
                 let (mut found, mut wrong) = (Vec::new(), None);
                 for (name, at) in names {
-                    match step(places, |place| place.member(name, at).map(|place| vec![place])) {
+                    match step(places, |place| place.members(name, at)) {
                         Ok(next) => found.push(next),
                         // A name that no request has is wrong, also among others that it has.
                         Err(problem) if places.iter().any(|place| place.kind().is_some()) => {
@@ -255,7 +273,7 @@ fn each<'a>(pattern: &'a Expr, known: Known<'a>, note: &mut dyn FnMut(&'a Span, 
         Expr::Object { fields, .. } => {
             for (_, key, value) in fields {
                 let Some(name) = text_of(key) else { continue };
-                let member = step(&known, |place| place.member(name, key.span()).map(|place| vec![place]));
+                let member = step(&known, |place| place.members(name, key.span()));
                 each(value, member.unwrap_or_default(), note);
             }
         }
