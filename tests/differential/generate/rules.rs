@@ -11,7 +11,8 @@ impl Maker {
     pub(super) fn rule(&mut self) -> Tree {
         self.scope.clear();
         match self.random.below(100) {
-            0..30 => self.complete(),
+            0..26 => self.complete(),
+            26..30 => self.calls(),
             30..42 => self.holds(),
             42..56 => self.partial_set(),
             56..70 => self.partial_object(),
@@ -70,6 +71,18 @@ impl Maker {
             rules.push(self.clause(&name, &ty, body));
         }
         self.learn(&name, ty, None);
+        Tree::List(rules, "\n\n")
+    }
+
+    /// Rules that are what one builtin gives, so that its value shows.
+    fn calls(&mut self) -> Tree {
+        self.shape("rule of one call");
+        let mut rules = Vec::new();
+        for _ in 0..4 {
+            let (name, ty) = (self.fresh("r"), self.any());
+            rules.push(Tree::Group(vec![text(format!("{name} := ")), self.call(&ty, 1)]));
+            self.learn(&name, ty, None);
+        }
         Tree::List(rules, "\n\n")
     }
 
