@@ -178,9 +178,9 @@ What is not refused, and differs:
   Whole numbers are exact in both.
 * Among sets and objects in one set or list, sets come before objects when they are sorted.
 * An object with two computed members that turn out to have one name has another of their values.
-* An error of a builtin that the one comes by and the other does not, since they evaluate in another order: the answer is
-  then the one that OPA gives without strict builtin errors, as it runs by default.
-
+* An error of a builtin, or a conflict in another rule or a function, that the one comes by and the other does not, since
+  they evaluate in another order: the answer is then the one that OPA gives without strict builtin errors, as it runs by
+  default, or the one without the conflict.
 * Where OPA errs: it goes twice through a set in which two computed members turn out the same; where the value of the
   head is computed, a body that is `not true` or `true with …` alone holds; its server takes a text for the index of a
   list of data, and its `json.filter` fails where it meets an object of data inside another; in the name of a member
