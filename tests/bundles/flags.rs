@@ -51,7 +51,7 @@ fn every_flag_of_opa_is_taken_or_told_what_takes_its_place() {
                 continue;
             }
             let told = postern(&[verb, &format!("--{name}"), "x"]);
-            let says = format!("--{name} is a flag of `opa {verb}`; here it takes ");
+            let says = format!("--{name} is a flag of `opa {verb}` and is not taken here; in its place: ");
             assert!(
                 told.exit == command::Exit::Usage && told.err.contains(&says),
                 "{verb} --{name}: {told:?}"

@@ -16,7 +16,7 @@ use super::{ConfigFile, Exit, Outcome};
 use crate::authorize::load::{self, LoadedPolicy};
 use crate::authorize::{Action, Authorizer, Request, Surroundings};
 use crate::clock::{Clock as _, Moment, SystemClock};
-use crate::config::{self, Config, ConfigErrors, Listener};
+use crate::config::{self, Config, Listener};
 use crate::fault::{Code, Coded as _};
 use crate::identify::{Identities, OwnSvids, Peer, TrustBundles};
 use crate::live::live;
@@ -91,8 +91,7 @@ pub(super) fn why(arguments: &Why) -> Outcome {
 fn told(arguments: &Why) -> Result<Outcome, (Exit, String)> {
     let usage = |why| (Exit::Usage, why);
     let caller = arguments.caller.read().map_err(usage)?;
-    let config =
-        configuration(arguments, &caller).map_err(|errors| (Exit::Configuration, errors.to_string()))?;
+    let config = configuration(arguments, &caller).map_err(|why| (Exit::Configuration, why))?;
     let listener = listener(arguments, &config).map_err(usage)?;
     let policy = arguments.bundle.as_ref().or(arguments.policy.as_ref());
     let at_hand = AtHand::read(policy.map(PathBuf::as_path), Some(&config))?;
@@ -113,13 +112,17 @@ fn told(arguments: &Why) -> Result<Outcome, (Exit, String)> {
     Ok(judged.outcome(arguments, &caller))
 }
 
-/// What the caller and the request come to: a file, or as much as a policy needs.
-fn configuration(arguments: &Why, caller: &Who) -> Result<Config, ConfigErrors> {
-    if arguments.bundle.is_none() {
-        return config::load(&arguments.config.config);
+/// The configuration that is named, or as much of one as a policy by itself needs.
+fn configuration(arguments: &Why, caller: &Who) -> Result<Config, String> {
+    let file = &arguments.config.config;
+    if arguments.bundle.is_some() {
+        let (domain, audience) = caller.expected();
+        let config = config::around_policy(&entrypoint(&arguments.entrypoint), domain, audience);
+        return config.map_err(|errors| errors.to_string());
     }
-    let (domain, audience) = caller.expected();
-    config::around_policy(&entrypoint(&arguments.entrypoint), domain, audience)
+    let without =
+        if file.exists() { "" } else { "\nwithout a configuration: --bundle PATH asks a policy by itself" };
+    config::load(file).map_err(|errors| format!("{errors}{without}"))
 }
 
 fn listener<'c>(arguments: &Why, config: &'c Config) -> Result<&'c Arc<Listener>, String> {

@@ -275,7 +275,7 @@ mod tests {
         let failed = checked(true, Format::Pretty);
         assert_eq!(failed.exit, Exit::Policy);
         for words in
-            ["main_test.rego:3:1: `data.postern.test_open` failed: line 3", "1 problem: the policy would"]
+            ["main_test.rego:3:1: `data.postern.test_open` failed: this did not hold", "1 problem: the policy would"]
         {
             assert!(failed.err.contains(words), "`{words}` is not in:\n{}", failed.err);
         }

@@ -90,7 +90,10 @@ pub(in crate::command) fn instead(verb: &OsStr, unknown: &str) -> Option<String>
     let letter = name.chars().next().filter(|_| name.chars().count() == 1);
     let meant = |flag: &&Flag| flag.long == name || (letter.is_some() && flag.letter == letter);
     let flag = FLAGS.iter().filter(|flag| flag.verbs.contains(&verb)).find(meant)?;
-    Some(format!("--{} is a flag of `opa {verb}`; here it takes {}", flag.long, flag.instead))
+    Some(format!(
+        "--{} is a flag of `opa {verb}` and is not taken here; in its place: {}",
+        flag.long, flag.instead
+    ))
 }
 
 /// The page of the reference.
@@ -135,7 +138,7 @@ mod tests {
         for (words, said) in [
             (
                 &["eval", "--partial", "1"][..],
-                "--partial is a flag of `opa eval`; here it takes nothing: there is no",
+                "--partial is a flag of `opa eval` and is not taken here; in its place: nothing: there is no",
             ),
             (&["eval", "-O=1", "1"], "--optimize"),
             (&["check", "--capabilities=c.json", "x"], "--capabilities"),

@@ -49,24 +49,25 @@ pub(super) fn problems(error: &LoadError, format: Format) -> Outcome {
 
 /// The same, of which no more than so many are told; 0 for all.
 pub(super) fn first_problems(error: &LoadError, format: Format, most: usize) -> Outcome {
-    let count = error.problems.len();
-    if most > 0 && count > most {
-        let first = LoadError { problems: error.problems.iter().take(most).cloned().collect() };
-        let text = format!(
-            "{first}\n{count} problems, of which the first {most} are told: the policy would not be loaded"
-        );
-        return printed(&text, &first.problems.iter().map(problem).collect(), format);
-    }
-    let said = if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") };
-    let text = format!("{error}\n{said}: the policy would not be loaded");
-    printed(&text, &error.problems.iter().map(problem).collect(), format)
+    told(error, format, most, "the policy would not be loaded")
 }
 
 /// A query that would be refused is a query that cannot be answered; the policy's own problems are the policy's.
 pub(super) fn refused(error: &LoadError, format: Format) -> Outcome {
-    let outcome = problems(error, format);
-    let policy = error.problems.iter().any(|problem| problem.file != "query");
-    Outcome { exit: if policy { Exit::Policy } else { Exit::TEST_FAILED }, ..outcome }
+    if error.problems.iter().any(|problem| problem.file != "query") {
+        return problems(error, format);
+    }
+    Outcome { exit: Exit::TEST_FAILED, ..told(error, format, 0, "the query is not asked") }
+}
+
+fn told(error: &LoadError, format: Format, most: usize, so: &str) -> Outcome {
+    let count = counted(error.problems.len(), "problem");
+    if most > 0 && error.problems.len() > most {
+        let first = LoadError { problems: error.problems.iter().take(most).cloned().collect() };
+        let text = format!("{first}\n{count}, of which the first {most} are told: {so}");
+        return printed(&text, &first.problems.iter().map(problem).collect(), format);
+    }
+    printed(&format!("{error}\n{count}: {so}"), &error.problems.iter().map(problem).collect(), format)
 }
 
 fn printed(text: &str, errors: &Value, format: Format) -> Outcome {

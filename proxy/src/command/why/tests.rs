@@ -174,5 +174,9 @@ fn a_policy_by_itself_is_asked_of_whatever_caller_it_may_see() {
     for wrong in [["--caller", "[]"], ["--claims", "{"], ["--as", "clerk"]] {
         assert_eq!(asked(wrong, &[]).exit, Exit::Usage, "{wrong:?}");
     }
-    assert_eq!(asked(["--as", "spiffe://td.example/clerk"], &["--config", "x"]).exit, Exit::Usage);
+    let clerk = ["--as", "spiffe://td.example/clerk"];
+    assert_eq!(asked(clerk, &["--config", "x"]).exit, Exit::Usage);
+    let words = ["postern", "why", clerk[0], clerk[1], "GET", "/", "--config", "/nonexistent.yaml"];
+    let lost = crate::command::main(words.map(OsString::from));
+    assert!(lost.exit == Exit::Configuration && lost.err.contains("--bundle PATH"), "{}", lost.err);
 }

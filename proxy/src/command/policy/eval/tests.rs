@@ -83,6 +83,7 @@ fn a_query_goes_through_the_gate_like_a_policy() {
     let outcome = evaluated("x := http.send({})", None, &["--format", "pretty"]);
     assert_eq!(outcome.exit, Exit::TEST_FAILED);
     assert!(outcome.err.starts_with("query:1:6: `http.send`"), "{}", outcome.err);
+    assert!(outcome.err.ends_with("1 problem: the query is not asked\n"), "{}", outcome.err);
     assert_eq!(evaluated("[p, v] := walk(1)", None, &[]).exit, Exit::Done);
     assert_eq!(evaluated("x :=", None, &[]).exit, Exit::TEST_FAILED);
 }
