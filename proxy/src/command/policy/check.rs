@@ -274,9 +274,10 @@ mod tests {
         write("main_test.rego", "package postern\n\ntest_open if decision\n");
         let failed = checked(true, Format::Pretty);
         assert_eq!(failed.exit, Exit::Policy);
-        for words in
-            ["main_test.rego:3:1: `data.postern.test_open` failed: this did not hold", "1 problem: the policy would"]
-        {
+        for words in [
+            "main_test.rego:3:1: `data.postern.test_open` failed: this did not hold",
+            "1 problem: the policy would",
+        ] {
             assert!(failed.err.contains(words), "`{words}` is not in:\n{}", failed.err);
         }
         let said: serde_json::Value = serde_json::from_str(&checked(true, Format::Json).out).unwrap();
