@@ -284,9 +284,7 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
         ),
         Purpose::Tests | Purpose::Proof | Purpose::Queries | Purpose::Profile => (None, Vec::new()),
     };
-    let mut few = Problems::default();
-    few.extend(warnings);
-    let warnings = few.told(|problem| restore(sources, &texts, problem)).problems;
+    let warnings = Problems::from_iter(warnings).told(|problem| restore(sources, &texts, problem)).problems;
     Ok(Prepared { engine, leaves, contact, warnings, texts, marks })
 }
 

@@ -1,6 +1,4 @@
 //! More threads than cores. Alone in its file: it disturbs whatever runs beside it.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
-
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,8 +1,6 @@
 //! One character wrong in a policy that is right: what would allow for it in silence is refused at load, by its place and
 //! with what to write instead. What cannot be told from what an author may mean loads, as with OPA.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
-
 use std::time::Duration;
 
 use postern_policy::{PolicySet, Problem, Sources};

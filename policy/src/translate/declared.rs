@@ -36,7 +36,7 @@ fn moved(text: &str, stmts: &[LiteralStmt]) -> Option<Vec<Edit>> {
                 let (from, to) = (begin(text, stmt), begin(text, stmts.get(index + 1)?));
                 let lines = text.get(from as usize..to as usize)?.matches('\n').count();
                 edits.push(Edit { from, to, text: "\n".repeat(lines) });
-                names.extend(vars.iter().map(|var| var.text()));
+                names.extend(vars.iter().map(regorus::unstable::Span::text));
             }
         } else {
             loops |= matches!(stmt.literal, Literal::Expr { .. }) && iterates(stmt, &BTreeSet::new());

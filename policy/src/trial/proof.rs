@@ -182,7 +182,7 @@ mod tests {
         let problems = proved_within(&format!("{forever}\ntest_behind if true\n"), 1).unwrap_err();
 
         // Far below what one of them alone would take.
-        assert!(watch.elapsed() < Duration::from_secs(60), "{:?}", watch.elapsed());
+        assert!(watch.elapsed() < Duration::from_mins(1), "{:?}", watch.elapsed());
         let whys: Vec<&str> = problems.iter().map(|problem| problem.why.as_str()).collect();
         assert!(whys[0].starts_with("has no answer: ") && whys[1].starts_with("was not run: "), "{whys:?}");
     }
