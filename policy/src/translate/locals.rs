@@ -1,6 +1,6 @@
-//! Variables that are called as a rule, or as an import: `x := y` where a rule `x` stands in the package. In OPA the
-//! variable hides the rule; the engine takes statements that read `x` for readers of the rule, asks them too early, and
-//! refuses `some x in xs`. So such a variable gets a name that nothing else has.
+//! Variables that are called as a rule, as an import, or as a variable around them: `x := y` where a rule `x` stands in
+//! the package. In OPA the variable hides the other; the engine takes statements that read `x` for readers of the rule,
+//! asks them too early, and refuses `some x in xs`. So such a variable gets a name that nothing else has.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -61,7 +61,10 @@ fn edits(module: &Module, names: &Names) -> Vec<Edit> {
                 every.extend(stmts.iter().filter_map(body_of_every));
                 // What is declared there OPA does not tell from the rule afterwards: the gate refuses it.
                 let within = stmts.first().is_some_and(|first| every.contains(&first.span.start));
-                scopes.push(if within { Scope::default() } else { scope(stmts, &ruled) });
+                let taken =
+                    |name: &str| ruled(name) || scopes.iter().any(|scope| scope.names.contains_key(name));
+                let new = if within { Scope::default() } else { scope(stmts, &taken) };
+                scopes.push(new);
             }
             Seen::Closes => drop(scopes.pop()),
             Seen::Binds(span, _) => {
@@ -118,7 +121,7 @@ fn declared(scopes: &[Scope], span: &Span) -> Option<String> {
     own
 }
 
-fn scope(stmts: &[LiteralStmt], ruled: &dyn Fn(&str) -> bool) -> Scope {
+fn scope(stmts: &[LiteralStmt], taken: &dyn Fn(&str) -> bool) -> Scope {
     let mut scope = Scope::default();
     for stmt in stmts {
         let mut found = Vec::new();
@@ -141,11 +144,11 @@ fn scope(stmts: &[LiteralStmt], ruled: &dyn Fn(&str) -> bool) -> Scope {
             }
             Literal::NotExpr { .. } | Literal::Every { .. } => continue,
         };
-        for name in found.into_iter().filter(|name| ruled(name.text())) {
+        for name in found {
             let text = name.text().to_owned();
             scope.values.push((text.clone(), value, stmt.span.end));
-            let new = format!("{text}__{}{ENDING}", name.start);
-            scope.names.entry(text).or_insert(Some(new));
+            let new = taken(&text).then(|| format!("{text}__{}{ENDING}", name.start));
+            scope.names.entry(text).or_insert(new);
         }
     }
     scope
