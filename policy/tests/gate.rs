@@ -654,6 +654,10 @@ fn what_the_engine_would_answer_otherwise_is_refused_in_heads_and_statements() {
             "some b in [1, 2]",
             "goes through values after `walk`",
         ),
+        ("f(y, y) := y\nx := f(1, 2)", "y", "stands for two values"),
+        ("f([_, y], _, {\"a\": y}) := y\nx := f([1, 2], 1, {})", "y", "stands for two values"),
+        ("x if { some y, y in [1] }", "y", "stands for two values"),
+        ("y := 1\nx if { some y, [_, y] in [[1, 2]] }", "y", "stands for two values"),
         ("x if { print(data.postern.y[i]) }\ny := [1]", "i", "OPA calls it unsafe"),
     ] {
         let problems = load(body, &[]).err().unwrap_or_else(|| panic!("loaded: {body}"));
@@ -664,6 +668,7 @@ fn what_the_engine_would_answer_otherwise_is_refused_in_heads_and_statements() {
     for body in [
         "x if { some y\n\t[-1][_] = y\n}",
         "y := 1\nx if { some y; y = 2 }",
+        "f([y, y], _, _) := y\nx if { some _, [y, y, _] in input.request.query; f([1, y], 1, 2) }",
         "x if { y := 1; z := [a | some a in [y]]; print(y, z) }",
         "x if { z := [y | some y in [2]]; some y in z }",
         "x := [b | walk(input.context, [_, a]); some b in a; some c in [b]; c > 1]",

@@ -147,6 +147,7 @@ What the gate refuses at load, with its place and what to write instead, since t
   a head that goes on behind a constant where another rule has a computed member there: it would be there without its body.
 * `with` on a statement that goes through many values, when what comes after reads documents or rules.
 * `=` that gives a value to a name of `every`, `some x` in the body of `every` where a rule is called `x`, an object that names a member twice,
+  a name that two arguments of a function or both sides of `some x, x in` share,
   and a body that begins with a union.
 * `walk` anywhere but as a statement of its own, `walk(x, [path, value])` or `[path, value] := walk(x)`.
 * Data in the place of a rule or of its package.

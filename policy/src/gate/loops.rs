@@ -17,6 +17,9 @@ const COLLECT: &str = "the values first: `all := [x | some x in …] with …`";
 /// Checks the statements of one module.
 pub(super) fn check(module: &Module, names: &Names, problems: &mut Problems) {
     for rule in &module.policy {
+        if let Rule::Spec { head: RuleHead::Func { args, .. }, .. } = rule.as_ref() {
+            problems.extend(bound_twice(args));
+        }
         let (mut bound, mut asked) = (BTreeSet::new(), Vec::new());
         walk::rule(rule, &mut |seen| match seen {
             Seen::Binds(name, _) => {
@@ -26,6 +29,10 @@ pub(super) fn check(module: &Module, names: &Names, problems: &mut Problems) {
                 declared(stmts, &mut asked);
                 problems.extend(stmts.iter().flat_map(unified));
                 problems.extend(stmts.iter().flat_map(|stmt| redeclared(module, names, stmt)));
+                problems.extend(stmts.iter().filter_map(|stmt| match &stmt.literal {
+                    Literal::SomeIn { key, value, .. } => bound_twice(key.iter().chain([value])),
+                    _ => None,
+                }));
                 problems.extend(stmts.first().and_then(union));
                 problems.extend(stmts.windows(2).filter_map(minus));
                 problems.extend(hidden(module, names, stmts));
@@ -153,6 +160,21 @@ fn minus(two: &[LiteralStmt]) -> Option<Problem> {
         .text()
         .starts_with('-')
         .then(|| problem(&next.span, "-", why, "the other side first: `x == -1`"))
+}
+
+/// `f(x, x)` and `some x, x in xs`: both have to be the same to OPA, the engine takes the last.
+fn bound_twice<'a>(patterns: impl IntoIterator<Item = &'a Ref<Expr>>) -> Option<Problem> {
+    let mut before = BTreeSet::new();
+    patterns.into_iter().find_map(|pattern| {
+        let mut here = Vec::new();
+        vars(pattern, &mut here);
+        let twice = here.iter().find(|span| before.contains(span.text())).map(|span| {
+            let why = "stands for two values, which the engine would not compare";
+            problem(span, span.text(), why, "two names, and `==` between them in the body")
+        });
+        before.extend(here.into_iter().map(Span::text).filter(|name| *name != "_"));
+        twice
+    })
 }
 
 /// `{1 | x}` after `if`: a body to the engine, a set to OPA.
