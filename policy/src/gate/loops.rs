@@ -167,7 +167,7 @@ fn bound_twice<'a>(patterns: impl IntoIterator<Item = &'a Ref<Expr>>) -> Option<
     let mut before = BTreeSet::new();
     patterns.into_iter().find_map(|pattern| {
         let mut here = Vec::new();
-        vars(pattern, &mut here);
+        binds::variables(pattern, &mut |name| here.push(name));
         let twice = here.iter().find(|span| before.contains(span.text())).map(|span| {
             let why = "stands for two values, which the engine would not compare";
             problem(span, span.text(), why, "two names, and `==` between them in the body")
