@@ -23,8 +23,8 @@ use crate::scans;
 use crate::sources::{DataFile, Sources};
 use crate::translate::marks::{self, Mark};
 use crate::translate::{
-    self, Translated, aliases, annotated, arguments, declared, heads, hoist, imports, keywords, locals,
-    member, negation, otherwise, prints,
+    self, Translated, aliases, annotated, arguments, declared, given, heads, hoist, imports, keywords,
+    locals, member, negation, prints, unnamed,
 };
 
 /// Longest time for parsing and checking one policy, where nothing says a shorter one; past it the policy is refused and
@@ -446,7 +446,8 @@ fn arguments_first(engine: &mut Engine, texts: &mut [Translated], pass: usize) -
     for (module, text) in modules.iter().zip(texts) {
         let written = heads::brackets(module, text);
         let written = written.or_else(|| arguments::compared(module, text));
-        let written = written.or_else(|| otherwise::values(module, &names, text));
+        let written = written.or_else(|| given::values(module, &names, text));
+        let written = written.or_else(|| unnamed::keys(module, text));
         let written = written.or_else(|| member::calls(module, text));
         let written = written.or_else(|| declared::first(module, text));
         let written = written.or_else(|| negation::arguments(module, &names, text, pass));

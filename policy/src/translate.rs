@@ -10,6 +10,7 @@ pub(crate) mod aliases;
 pub(crate) mod annotated;
 pub(crate) mod arguments;
 pub(crate) mod declared;
+pub(crate) mod given;
 pub(crate) mod heads;
 pub(crate) mod hoist;
 pub(crate) mod imports;
@@ -18,8 +19,8 @@ pub(crate) mod locals;
 pub(crate) mod marks;
 pub(crate) mod member;
 pub(crate) mod negation;
-pub(crate) mod otherwise;
 pub(crate) mod prints;
+pub(crate) mod unnamed;
 mod walked;
 
 use regorus::unstable::{Expr, Module, Ref};

@@ -700,21 +700,3 @@ fn of_very_many_problems_a_hundred_are_told_and_the_others_counted() {
     let some = lines(|n| if n < 100 { format!("x{n} := input.reqest") } else { String::new() });
     assert_eq!(load(&some, &[]).unwrap_err().len(), 100);
 }
-
-/// What was meant is looked for among all of them, once for each name and not without end.
-#[test]
-fn names_that_are_not_among_very_much_data_load() {
-    let keys: Vec<String> = (0..10_000).map(|at| format!("\"of_the_data_{at}\": 1")).collect();
-    let data = format!("{{{}}}", keys.join(","));
-    let loads = |absent: &dyn Fn(usize) -> String| {
-        let rules: String = (0..2_000).map(|at| format!("x if data.{}\n", absent(at))).collect();
-        let main = format!("package postern\n\ndefault decision := false\n\n{rules}");
-        let sources = Sources::from_modules([("main.rego", main.as_str())], [("", data.as_str())]);
-        PolicySet::compile(&sources, "data.postern.decision", Duration::from_secs(1)).map(drop)
-    };
-    loads(&|_| "elsewhere_than_it".to_owned()).unwrap();
-    loads(&|at| format!("elsewhere_{at}")).unwrap();
-    // There are looks enough for a slip.
-    let problem = loads(&|_| "of_the_dat_7".to_owned()).unwrap_err().problems.remove(0);
-    assert!(problem.instead.contains("of_the_data_7"), "{problem}");
-}

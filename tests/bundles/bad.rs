@@ -171,7 +171,7 @@ fn contents() -> Vec<Case> {
         ("an input that is not UTF-8", input(b"{\"a\": \"\xff\"}"), "inputs/one.json: not UTF-8"),
         (
             "an input of too many values",
-            input(&format!("[{}1]", "1,".repeat(200_000))),
+            input(format!("[{}1]", "1,".repeat(200_000))),
             "inputs/one.json: `input` too many values",
         ),
     ];
@@ -238,13 +238,14 @@ fn signed(secret: &str, scope: &str, files: &[(&str, &str)]) -> Vec<Entry> {
     entries
 }
 
+const SECRET: &str = "a secret of at least sixteen bytes";
+
 #[test]
 fn a_signature_that_is_not_for_this_bundle_is_said_and_the_one_before_serves_on() {
     let test = "a_signature_that_is_not_for_this_bundle_is_said_and_the_one_before_serves_on";
     if !postern_tests::parts::present(test, &["curl"]) {
         return;
     }
-    const SECRET: &str = "a secret of at least sixteen bytes";
     let text = rules(true);
     let files: &[(&str, &str)] = &[("main.rego", &text), (".manifest", r#"{"revision": "before"}"#)];
     let good = || signed(SECRET, "read", files);

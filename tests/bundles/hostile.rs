@@ -91,7 +91,7 @@ fn raw() -> Vec<(Vec<Step>, &'static str, &'static str)> {
         (vec![Step::Send(b"<p>of the year 1991".to_vec())], "PST-OP-005", broken),
         (vec![Step::Send(b"HTTP/0.9 200 OK\r\n\r\n".to_vec())], "PST-OP-005", broken),
         (vec![Step::Send(b"HTTP/2 200\r\n\r\n".to_vec())], "PST-OP-005", broken),
-        (whole("200 OK", &encoded, &gzip(&[0; 4 << 20])), "PST-OP-003", "no .rego file"),
+        (whole("200 OK", &encoded, &gzip(&vec![0; 4 << 20])), "PST-OP-003", "no .rego file"),
         (whole("200 OK", &encoded, &gzip(&archive(9, &rules(true)))), "PST-OP-003", "cannot be unpacked"),
     ]
 }
@@ -479,7 +479,7 @@ fn a_long_poll_that_is_answered_too_late_or_by_halves_is_asked_anew() {
                 Step::Hang,
             ],
             2 => answer("one", &first),
-            3 => [vec![Step::Pause(Duration::from_secs(60))], answer("late", &first)].concat(),
+            3 => [vec![Step::Pause(Duration::from_mins(1))], answer("late", &first)].concat(),
             _ => answer("two", &second),
         }
     });

@@ -22,7 +22,7 @@ use super::{archive, archive_with, folder, opa, rules};
 /// What a service offers until something else is put there; nothing, while there is none.
 type Offer = Arc<Mutex<Option<Vec<u8>>>>;
 
-/// A service that answers by ETag as OPA's do, whoever asks with this token.
+/// A service that answers by `ETag` as OPA's do, whoever asks with this token.
 fn offering(token: &'static str) -> (Double, Offer) {
     let offer = Offer::default();
     let offered = Arc::clone(&offer);

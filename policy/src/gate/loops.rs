@@ -205,7 +205,7 @@ pub(crate) fn iterates(stmt: &LiteralStmt, bound: &BTreeSet<String>) -> bool {
 }
 
 /// Whether an expression has many values: by a member that is not bound, or by `walk`.
-fn loops(expr: &Expr, bound: &BTreeSet<String>) -> bool {
+pub(crate) fn loops(expr: &Expr, bound: &BTreeSet<String>) -> bool {
     let mut found = match expr {
         Expr::RefBrack { index, .. } => free(index, bound),
         Expr::Call { fcn, .. } => names::constant(fcn) == ["walk"],

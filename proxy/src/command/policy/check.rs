@@ -124,7 +124,7 @@ mod tests {
     fn checks(path: PathBuf, skip_tests: bool, format: Format) -> Outcome {
         // Long enough for an engine that is compiled without optimisation.
         let fuse = Some(Duration::from_millis(200));
-        let admission = Admission { skip_tests, fuse, ..Admission::default() };
+        let admission = Admission { fuse, skip_tests, ..Admission::default() };
         check(&Arguments { paths: vec![path], admission, format, ..plain() })
     }
 
