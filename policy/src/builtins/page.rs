@@ -115,7 +115,8 @@ None of OPA's own test cases is answered differently in silence. What is known t
   verdicts and errors, those of an object in the order of its members' names. An error where OPA goes on: `$ref` to anything but
   a part of the same schema, `$id` anywhere but at the whole schema, another `$schema`, the formats other than `date`,
   `hostname`, `ipv4`, `ipv6` and `uuid` that OPA looks at, and a pattern that is not RE2 (there `verify_schema` says false).
-  What `verify_schema` says of a schema that is none may be worded otherwise. At most 5,000 values and 20,000 comparisons.
+  What `verify_schema` says of a schema that is none may be worded otherwise. At most 5,000 values,
+  20,000 comparisons, 64 patterns, and 64 KiB of text that patterns are asked of.
 * `crypto.parse_private_keys` and `crypto.x509.parse_keypair` are refused: whoever reads a bundle, its copy or a recorded input
   would have the key. `yaml.*` are refused: where two readers of YAML take a text for different values, a caller who can send
   one could choose the answer.

@@ -15,10 +15,12 @@ use super::{Fail, weigh};
 use crate::bundle::canonical::float_as_go;
 use crate::document::plain;
 
-/// Most values in schema and document together.
+/// Most values in either, and in both together where neither is given as text.
 const VALUES: usize = 5_000;
 /// Most bytes of JSON in either.
 const BYTES: usize = 256 * 1024;
+/// Most patterns in a schema: fewer than a thread keeps compiled, so that none is compiled again for each value.
+const PATTERNS: usize = 64;
 /// Deepest nesting of schemas in one another, those that a `$ref` names included.
 const DEPTH: usize = 64;
 const TOO_MANY: Fail = Fail::Limit("at most 5000 values, 64 deep");

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value as Json};
 
-use super::{DEPTH, Draft, TOO_DEEP, Wrong, canonical, named, none, unknown, whole};
-use crate::builtins::pattern;
+use super::{DEPTH, Draft, PATTERNS, TOO_DEEP, Wrong, canonical, named, none, unknown, whole};
+use crate::builtins::{Fail, pattern};
 
 const TYPES: [&str; 7] = ["array", "boolean", "integer", "number", "null", "object", "string"];
 /// Formats that OPA looks at and we do not; what neither knows passes.
@@ -41,7 +41,7 @@ pub(super) fn schema(root: &Json) -> Result<Draft, Wrong> {
         _ => return none("schema is invalid"),
     };
     addresses(root, true)?;
-    Check { root, draft, followed: BTreeSet::new() }.schema(root, 0)?;
+    Check { root, draft, followed: BTreeSet::new(), patterns: BTreeSet::new() }.schema(root, 0)?;
     Ok(draft)
 }
 
@@ -82,6 +82,7 @@ struct Check<'a> {
     root: &'a Json,
     draft: Draft,
     followed: BTreeSet<&'a str>,
+    patterns: BTreeSet<&'a str>,
 }
 
 impl<'a> Check<'a> {
@@ -120,7 +121,7 @@ impl<'a> Check<'a> {
         types(members)?;
         self.parts(members, depth)?;
         self.numbers(members)?;
-        texts(members)?;
+        self.texts(members)?;
         lists(members)
     }
 
@@ -150,7 +151,7 @@ impl<'a> Check<'a> {
             };
             for (property, part) in parts {
                 if name == "patternProperties" {
-                    pattern::compiled(property)?;
+                    self.pattern(property)?;
                 }
                 match part {
                     Json::Array(needed) if name == "dependencies" => {
@@ -249,6 +250,29 @@ impl<'a> Check<'a> {
         }
         Ok(())
     }
+
+    /// All of them stay compiled while a document is matched.
+    fn pattern(&mut self, written: &'a str) -> Result<(), Fail> {
+        if self.patterns.insert(written) && self.patterns.len() > PATTERNS {
+            return Err(Fail::Limit("at most 64 patterns in one schema"));
+        }
+        pattern::compiled(written)?;
+        Ok(())
+    }
+
+    fn texts(&mut self, members: &'a Map<String, Json>) -> Result<(), Wrong> {
+        if let Some(written) = text(members, "pattern")? {
+            self.pattern(written)?;
+        }
+        if let Some(format) = text(members, "format")?
+            && OTHER_FORMATS.contains(&format)
+        {
+            return unknown(
+                "takes of the formats that OPA knows date, hostname, ipv4, ipv6 and uuid: use `pattern`",
+            );
+        }
+        Ok(())
+    }
 }
 
 fn types(members: &Map<String, Json>) -> Result<(), Wrong> {
@@ -271,20 +295,6 @@ fn types(members: &Map<String, Json>) -> Result<(), Wrong> {
         if !known.insert(name) {
             return none(format!("{name} type is duplicated"));
         }
-    }
-    Ok(())
-}
-
-fn texts(members: &Map<String, Json>) -> Result<(), Wrong> {
-    if let Some(written) = text(members, "pattern")? {
-        pattern::compiled(written)?;
-    }
-    if let Some(format) = text(members, "format")?
-        && OTHER_FORMATS.contains(&format)
-    {
-        return unknown(
-            "takes of the formats that OPA knows date, hostname, ipv4, ipv6 and uuid: use `pattern`",
-        );
     }
     Ok(())
 }

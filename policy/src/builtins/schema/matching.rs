@@ -1,46 +1,57 @@
 //! Where a document is not as its schema says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::LazyLock;
 
 use ::regex::Regex;
 use regorus::Value;
 use serde_json::{Map, Value as Json};
 
-use super::{DEPTH, Draft, TOO_DEEP, canonical, joined, named, whole};
+use super::{DEPTH, Draft, TOO_DEEP, canonical, named, whole};
 use crate::builtins::{Fail, pattern, weigh};
 use crate::bundle::canonical::float_as_go;
 
-/// Most comparisons of a value with a schema.
+/// Most steps: a value compared with a schema, a name with a pattern, an error made, a value written to be compared.
 const STEPS: usize = 20_000;
+/// How many names that are looked up in an object count as a step.
+const LOOKUPS: usize = 16;
 /// Most errors that are told.
 const ERRORS: usize = 1_000;
+/// Longest text that a pattern is asked of, in bytes, and most of all such texts together.
+const PATTERN: usize = 8 * 1024;
+const PATTERNS: usize = 64 * 1024;
+/// What an error weighs beside its text, in bytes.
+const ERROR: usize = 64;
+const TOO_MANY: Fail = Fail::Limit("at most 20000 comparisons and 1000 errors");
 
 /// All of them as OPA tells them: with `field`, `type`, `desc` and `error`.
 pub(super) fn errors(root: &Json, draft: Draft, document: &Json) -> Result<Vec<Value>, Fail> {
-    let mut matching = Matching { root, draft, steps: 0 };
+    let mut matching = Matching::new(root, draft);
     let mut outcome = Outcome::default();
-    matching.value(root, document, "(Root)", 0, &mut outcome)?;
+    matching.value(root, document, &Place::Root, 0, &mut outcome)?;
+    if outcome.errors.len() > ERRORS {
+        return Err(TOO_MANY);
+    }
     outcome.errors.iter().map(Error::told).collect()
 }
 
 struct Error {
-    place: String,
+    field: String,
     kind: &'static str,
     said: String,
 }
 
 impl Error {
     fn told(&self) -> Result<Value, Fail> {
-        let field = field(&self.place);
-        weigh::pay(2 * (field.len() + self.said.len()))?;
+        weigh::pay(2 * (self.field.len() + self.said.len()))?;
         let mut members = regorus::value::Object::new();
         for (name, value) in [
-            ("field", field.to_owned()),
+            ("field", self.field.clone()),
             ("type", self.kind.to_owned()),
             ("desc", self.said.clone()),
-            ("error", format!("{field}: {}", self.said)),
+            ("error", format!("{}: {}", self.field, self.said)),
         ] {
             members.insert(Value::from(name), Value::from(value));
         }
@@ -48,8 +59,25 @@ impl Error {
     }
 }
 
-fn field(place: &str) -> &str {
-    place.strip_prefix("(Root).").unwrap_or(place)
+/// Where in the document a value stands: written out only for an error.
+enum Place<'p> {
+    Root,
+    Member(&'p Place<'p>, &'p str),
+    Item(&'p Place<'p>, usize),
+}
+
+impl Place<'_> {
+    fn field(&self) -> String {
+        let part = |above: &Place<'_>, name: &str| match above {
+            Place::Root => name.to_owned(),
+            above => format!("{}.{name}", above.field()),
+        };
+        match self {
+            Place::Root => "(Root)".to_owned(),
+            Place::Member(above, name) => part(above, name),
+            Place::Item(above, at) => part(above, &at.to_string()),
+        }
+    }
 }
 
 /// What one comparison found. The score says which of several schemas was nearest, whose errors are told.
@@ -62,11 +90,6 @@ struct Outcome {
 impl Outcome {
     fn fits(&self) -> bool {
         self.errors.is_empty()
-    }
-
-    fn error(&mut self, place: &str, kind: &'static str, said: impl Into<String>) {
-        self.errors.push(Error { place: place.to_owned(), kind, said: said.into() });
-        self.score -= 2;
     }
 
     fn merge(&mut self, other: Self) {
@@ -86,12 +109,84 @@ struct Matching<'a> {
     root: &'a Json,
     draft: Draft,
     steps: usize,
+    /// Bytes of text that patterns were asked of.
+    searched: usize,
+    /// What is written out of each `enum` and `const`, by its place in memory.
+    allowed: HashMap<*const Json, Rc<Allowed>>,
+}
+
+struct Allowed {
+    values: HashSet<String>,
+    said: String,
 }
 
 type Done = Result<(), Fail>;
 
 impl<'a> Matching<'a> {
-    fn apart(&mut self, schema: &'a Json, value: &Json, place: &str, depth: usize) -> Result<Outcome, Fail> {
+    fn new(root: &'a Json, draft: Draft) -> Self {
+        Self { root, draft, steps: 0, searched: 0, allowed: HashMap::new() }
+    }
+
+    fn step(&mut self, steps: usize) -> Done {
+        self.steps = self.steps.saturating_add(steps);
+        if self.steps > STEPS { Err(TOO_MANY) } else { Ok(()) }
+    }
+
+    /// Counts and pays where an error is made: whether it will be told is known much later.
+    fn error(
+        &mut self,
+        out: &mut Outcome,
+        place: &Place<'_>,
+        kind: &'static str,
+        said: impl Into<String>,
+    ) -> Done {
+        self.step(1)?;
+        let error = Error { field: place.field(), kind, said: said.into() };
+        weigh::pay(ERROR + error.field.len() + error.said.len())?;
+        out.errors.push(error);
+        out.score -= 2;
+        Ok(())
+    }
+
+    /// A value of the document as text that equal values have in common.
+    fn written(&mut self, value: &Json) -> Result<String, Fail> {
+        self.step(values(value))?;
+        let written = canonical(value);
+        weigh::pay(written.len())?;
+        Ok(written)
+    }
+
+    /// What an `enum` or `const` allows, written out once.
+    fn allowed(&mut self, of: &'a Json, values: &'a [Json]) -> Result<Rc<Allowed>, Fail> {
+        if let Some(known) = self.allowed.get(&std::ptr::from_ref(of)) {
+            return Ok(Rc::clone(known));
+        }
+        let written: Vec<String> = values.iter().map(canonical).collect();
+        let said = written.join(", ");
+        weigh::pay(2 * said.len())?;
+        let allowed = Rc::new(Allowed { values: written.into_iter().collect(), said });
+        self.allowed.insert(of, Rc::clone(&allowed));
+        Ok(allowed)
+    }
+
+    fn fits_pattern(&mut self, written: &str, text: &str) -> Result<bool, Fail> {
+        self.step(1)?;
+        self.searched = self.searched.saturating_add(text.len());
+        if text.len() > PATTERN || self.searched > PATTERNS {
+            return Err(Fail::Limit(
+                "a text of at most 8192 bytes for a pattern, and 64 KiB of all together",
+            ));
+        }
+        Ok(pattern::compiled(written)?.is_match(text))
+    }
+
+    fn apart(
+        &mut self,
+        schema: &'a Json,
+        value: &Json,
+        place: &Place<'_>,
+        depth: usize,
+    ) -> Result<Outcome, Fail> {
         let mut outcome = Outcome::default();
         self.value(schema, value, place, depth, &mut outcome)?;
         Ok(outcome)
@@ -101,14 +196,11 @@ impl<'a> Matching<'a> {
         &mut self,
         schema: &'a Json,
         value: &Json,
-        place: &str,
+        place: &Place<'_>,
         depth: usize,
         out: &mut Outcome,
     ) -> Done {
-        self.steps += 1;
-        if self.steps > STEPS || out.errors.len() > ERRORS {
-            return Err(Fail::Limit("at most 20000 comparisons and 1000 errors"));
-        }
+        self.step(1)?;
         if depth > DEPTH {
             return Err(TOO_DEEP);
         }
@@ -116,8 +208,7 @@ impl<'a> Matching<'a> {
             Json::Object(members) => members,
             Json::Bool(true) => return Ok(()),
             _ => {
-                out.error(place, "false", "False always fails validation");
-                return Ok(());
+                return self.error(out, place, "false", "False always fails validation");
             }
         };
         if let Some(refr) = members.get("$ref").and_then(Json::as_str) {
@@ -125,25 +216,25 @@ impl<'a> Matching<'a> {
             return self.value(part, value, place, depth + 1, out);
         }
         if let Some(said) = wrong_type(members, value) {
-            out.error(place, "invalid_type", said);
-            return Ok(());
+            return self.error(out, place, "invalid_type", said);
         }
         self.together(members, value, place, depth, out)?;
         match value {
             Json::Array(items) => self.items(members, items, place, depth, out)?,
             Json::Object(object) => self.object(members, object, place, depth, out)?,
-            Json::Number(_) => number(members, value, place, out)?,
+            Json::Number(_) => self.number(members, value, place, out)?,
             _ => {}
         }
-        self.one_of_these(members, value, place, out);
+        self.one_of_these(members, value, place, out)?;
         if let Json::String(text) = value {
-            characters(members, text, place, out)?;
+            self.characters(members, text, place, out)?;
         }
         if let Json::Object(object) = value {
             let properties = members.get("properties").and_then(Json::as_object);
+            self.step(properties.map_or(0, Map::len) / LOOKUPS)?;
             for (name, part) in properties.into_iter().flatten() {
                 if let Some(inside) = object.get(name) {
-                    self.value(part, inside, &format!("{place}.{name}"), depth + 1, out)?;
+                    self.value(part, inside, &Place::Member(place, name), depth + 1, out)?;
                 }
             }
         }
@@ -156,7 +247,7 @@ impl<'a> Matching<'a> {
         &mut self,
         members: &'a Map<String, Json>,
         value: &Json,
-        place: &str,
+        place: &Place<'_>,
         depth: usize,
         out: &mut Outcome,
     ) -> Done {
@@ -172,7 +263,7 @@ impl<'a> Matching<'a> {
                 nearer(&mut nearest, found);
             }
             if !any {
-                out.error(place, "number_any_of", "Must validate at least one schema (anyOf)");
+                self.error(out, place, "number_any_of", "Must validate at least one schema (anyOf)")?;
                 out.merge(nearest.unwrap_or_default());
             }
         }
@@ -187,7 +278,7 @@ impl<'a> Matching<'a> {
                 }
             }
             if fitting != 1 {
-                out.error(place, "number_one_of", "Must validate one and only one schema (oneOf)");
+                self.error(out, place, "number_one_of", "Must validate one and only one schema (oneOf)")?;
                 out.merge(nearest.filter(|_| fitting == 0).unwrap_or_default());
             }
         }
@@ -199,13 +290,13 @@ impl<'a> Matching<'a> {
                 out.merge(found);
             }
             if !all {
-                out.error(place, "number_all_of", "Must validate all the schemas (allOf)");
+                self.error(out, place, "number_all_of", "Must validate all the schemas (allOf)")?;
             }
         }
         if let Some(part) = members.get("not")
             && self.apart(part, value, place, depth + 1)?.fits()
         {
-            out.error(place, "number_not", "Must not validate the schema (not)");
+            self.error(out, place, "number_not", "Must not validate the schema (not)")?;
         }
         self.dependencies(members, value, place, depth, out)?;
         if let Some(part) = members.get("if").filter(|_| self.draft >= Draft::Seven) {
@@ -217,7 +308,7 @@ impl<'a> Matching<'a> {
             if let Some(part) = members.get(name) {
                 let found = self.apart(part, value, place, depth + 1)?;
                 if !found.fits() {
-                    out.error(place, kind, said);
+                    self.error(out, place, kind, said)?;
                     out.merge(found);
                 }
             }
@@ -230,21 +321,23 @@ impl<'a> Matching<'a> {
         &mut self,
         members: &'a Map<String, Json>,
         value: &Json,
-        place: &str,
+        place: &Place<'_>,
         depth: usize,
         out: &mut Outcome,
     ) -> Done {
         let (Some(dependencies), Json::Object(object)) = (members.get("dependencies"), value) else {
             return Ok(());
         };
+        self.step(dependencies.as_object().map_or(0, Map::len) / LOOKUPS)?;
         for (name, needed) in dependencies.as_object().into_iter().flatten() {
             match needed {
                 _ if !object.contains_key(name) => {}
                 Json::Array(needed) => {
+                    self.step(needed.len() / LOOKUPS)?;
                     for other in
                         needed.iter().filter_map(Json::as_str).filter(|other| !object.contains_key(*other))
                     {
-                        out.error(place, "missing_dependency", format!("Has a dependency on {other}"));
+                        self.error(out, place, "missing_dependency", format!("Has a dependency on {other}"))?;
                     }
                 }
                 part => self.value(part, value, place, depth + 1, out)?,
@@ -257,7 +350,7 @@ impl<'a> Matching<'a> {
         &mut self,
         members: &'a Map<String, Json>,
         items: &[Json],
-        place: &str,
+        place: &Place<'_>,
         depth: usize,
         out: &mut Outcome,
     ) -> Done {
@@ -271,22 +364,27 @@ impl<'a> Matching<'a> {
             let part = match (first.get(at), each) {
                 (Some(part), _) => part,
                 (None, Some(Json::Bool(false))) if positional && !first.is_empty() => {
-                    out.error(place, "array_no_additional_items", "No additional items allowed on array");
+                    self.error(
+                        out,
+                        place,
+                        "array_no_additional_items",
+                        "No additional items allowed on array",
+                    )?;
                     break;
                 }
                 (None, Some(Json::Bool(_))) if positional => break,
                 (None, Some(part)) if !positional || !first.is_empty() => part,
                 _ => break,
             };
-            let found = self.apart(part, item, &format!("{place}.{at}"), depth + 1)?;
+            let found = self.apart(part, item, &Place::Item(place, at), depth + 1)?;
             out.merge(found);
         }
-        bounds(members, items.len(), ITEMS, place, out);
+        self.bounds(members, items.len(), ITEMS, place, out)?;
         if members.get("uniqueItems") == Some(&Json::Bool(true)) {
             let mut known = BTreeMap::new();
             for (at, item) in items.iter().enumerate() {
-                if let Some(other) = known.insert(canonical(item), at) {
-                    out.error(place, "unique", format!("array items[{other},{at}] must be unique"));
+                if let Some(other) = known.insert(self.written(item)?, at) {
+                    self.error(out, place, "unique", format!("array items[{other},{at}] must be unique"))?;
                 }
             }
         }
@@ -294,7 +392,7 @@ impl<'a> Matching<'a> {
             let mut nearest: Option<Outcome> = None;
             let mut any = false;
             for (at, item) in items.iter().enumerate() {
-                let found = self.apart(part, item, &format!("{place}.{at}"), depth + 1)?;
+                let found = self.apart(part, item, &Place::Item(place, at), depth + 1)?;
                 if found.fits() {
                     any = true;
                     break;
@@ -302,7 +400,7 @@ impl<'a> Matching<'a> {
                 nearer(&mut nearest, found);
             }
             if !any {
-                out.error(place, "contains", "At least one of the items must match");
+                self.error(out, place, "contains", "At least one of the items must match")?;
                 out.merge(nearest.unwrap_or_default());
             }
         }
@@ -314,27 +412,29 @@ impl<'a> Matching<'a> {
         &mut self,
         members: &'a Map<String, Json>,
         object: &Map<String, Json>,
-        place: &str,
+        place: &Place<'_>,
         depth: usize,
         out: &mut Outcome,
     ) -> Done {
-        bounds(members, object.len(), PROPERTIES, place, out);
-        for name in several(members, "required").unwrap_or_default().iter().filter_map(Json::as_str) {
+        self.bounds(members, object.len(), PROPERTIES, place, out)?;
+        let required = several(members, "required").unwrap_or_default();
+        self.step((required.len() + object.len()) / LOOKUPS)?;
+        for name in required.iter().filter_map(Json::as_str) {
             if object.contains_key(name) {
                 out.score += 1;
             } else {
-                out.error(place, "required", format!("{name} is required"));
+                self.error(out, place, "required", format!("{name} is required"))?;
             }
         }
         let properties = members.get("properties").and_then(Json::as_object);
         let patterns = members.get("patternProperties").and_then(Json::as_object);
         let additional = members.get("additionalProperties");
         for (name, inside) in object {
-            let here = format!("{place}.{name}");
+            let here = Place::Member(place, name);
             let mut described = properties.is_some_and(|properties| properties.contains_key(name));
             let mut by_pattern = false;
             for (written, part) in patterns.into_iter().flatten() {
-                if pattern::compiled(written)?.is_match(name) {
+                if self.fits_pattern(written, name)? {
                     by_pattern = true;
                     let found = self.apart(part, inside, &here, depth + 1)?;
                     out.merge(found);
@@ -343,11 +443,12 @@ impl<'a> Matching<'a> {
             out.score += i64::from(by_pattern);
             described |= by_pattern;
             match additional {
-                Some(Json::Bool(false)) if !described => out.error(
+                Some(Json::Bool(false)) if !described => self.error(
+                    out,
                     place,
                     "additional_property_not_allowed",
                     format!("Additional property {name} is not allowed"),
-                ),
+                )?,
                 Some(part @ Json::Object(_)) if !described => {
                     let found = self.apart(part, inside, &here, depth + 1)?;
                     out.merge(found);
@@ -359,11 +460,12 @@ impl<'a> Matching<'a> {
             for name in object.keys() {
                 let found = self.apart(part, &Json::from(name.as_str()), place, depth + 1)?;
                 if !found.fits() {
-                    out.error(
+                    self.error(
+                        out,
                         place,
                         "invalid_property_name",
                         format!("Property name of \"{name}\" does not match"),
-                    );
+                    )?;
                     out.merge(found);
                 }
             }
@@ -372,25 +474,119 @@ impl<'a> Matching<'a> {
         Ok(())
     }
 
-    fn one_of_these(&self, members: &Map<String, Json>, value: &Json, place: &str, out: &mut Outcome) {
-        if let Some(only) = members.get("const").filter(|_| self.draft >= Draft::Six)
-            && canonical(only) != canonical(value)
-        {
-            out.error(place, "const", format!("{} does not match: {}", field(place), canonical(only)));
+    fn one_of_these(
+        &mut self,
+        members: &'a Map<String, Json>,
+        value: &Json,
+        place: &Place<'_>,
+        out: &mut Outcome,
+    ) -> Done {
+        if let Some(only) = members.get("const").filter(|_| self.draft >= Draft::Six) {
+            let allowed = self.allowed(only, std::slice::from_ref(only))?;
+            if !allowed.values.contains(&self.written(value)?) {
+                let said = format!("{} does not match: {}", place.field(), allowed.said);
+                self.error(out, place, "const", said)?;
+            }
         }
-        if let Some(values) = several(members, "enum") {
-            let values: Vec<String> = values.iter().map(canonical).collect();
-            if !values.contains(&canonical(value)) {
-                let all = joined(values.iter(), ", ");
-                out.error(place, "enum", format!("{} must be one of the following: {all}", field(place)));
+        if let Some((of, values)) = members.get("enum").zip(several(members, "enum")) {
+            let allowed = self.allowed(of, values)?;
+            if !allowed.values.contains(&self.written(value)?) {
+                let said = format!("{} must be one of the following: {}", place.field(), allowed.said);
+                self.error(out, place, "enum", said)?;
             }
         }
         if let (Some(format), Json::String(text)) = (members.get("format").and_then(Json::as_str), value)
             && !of_format(format, text)
         {
-            out.error(place, "format", format!("Does not match format '{format}'"));
+            self.error(out, place, "format", format!("Does not match format '{format}'"))?;
         }
         out.score += 1;
+        Ok(())
+    }
+
+    fn bounds(
+        &mut self,
+        members: &Map<String, Json>,
+        count: usize,
+        bounds: Bounds,
+        place: &Place<'_>,
+        out: &mut Outcome,
+    ) -> Done {
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        for (index, (word, kind, said)) in bounds.into_iter().enumerate() {
+            let bound = members.get(word).and_then(Json::as_u64);
+            if let Some(bound) =
+                bound.filter(|bound| if index == 0 { count < *bound } else { count > *bound })
+            {
+                self.error(out, place, kind, said.replace('#', &bound.to_string()))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn characters(
+        &mut self,
+        members: &Map<String, Json>,
+        text: &str,
+        place: &Place<'_>,
+        out: &mut Outcome,
+    ) -> Done {
+        self.bounds(members, text.chars().count(), CHARACTERS, place, out)?;
+        if let Some(written) = members.get("pattern").and_then(Json::as_str) {
+            if !self.fits_pattern(written, text)? {
+                self.error(out, place, "pattern", format!("Does not match pattern '{written}'"))?;
+            }
+        }
+        out.score += 1;
+        Ok(())
+    }
+
+    fn number(
+        &mut self,
+        members: &Map<String, Json>,
+        value: &Json,
+        place: &Place<'_>,
+        out: &mut Outcome,
+    ) -> Done {
+        if let Some(step) = members.get("multipleOf")
+            && !multiple(value, step)?
+        {
+            self.error(out, place, "multiple_of", format!("Must be a multiple of {}", shown(step)))?;
+        }
+        for (bound, exclusive, least) in
+            [("maximum", "exclusiveMaximum", false), ("minimum", "exclusiveMinimum", true)]
+        {
+            // In draft 4 the one says of the other that it does not belong to what is allowed.
+            let (inclusive, strict) = match members.get(exclusive) {
+                Some(Json::Bool(true)) => (None, members.get(bound)),
+                Some(strict @ Json::Number(_)) => (members.get(bound), Some(strict)),
+                _ => (members.get(bound), None),
+            };
+            let order = |bound: &Json| if least { compared(value, bound) } else { compared(bound, value) };
+            if let Some(bound) = inclusive.filter(|bound| order(bound).is_lt()) {
+                let (kind, said) = if least {
+                    ("number_gte", "greater than or equal")
+                } else {
+                    ("number_lte", "less than or equal")
+                };
+                self.error(out, place, kind, format!("Must be {said} to {}", shown(bound)))?;
+            }
+            if let Some(bound) = strict.filter(|bound| order(bound).is_le()) {
+                let (kind, said) = if least { ("number_gt", "greater") } else { ("number_lt", "less") };
+                self.error(out, place, kind, format!("Must be {said} than {}", shown(bound)))?;
+            }
+        }
+        out.score += 1;
+        Ok(())
+    }
+}
+
+/// How many values stand in this one, itself included.
+fn values(value: &Json) -> usize {
+    1 + match value {
+        Json::Array(items) => items.iter().map(values).sum::<usize>(),
+        Json::Object(members) => members.values().map(values).sum(),
+        _ => 0,
     }
 }
 
@@ -437,63 +633,6 @@ const CHARACTERS: Bounds = [
     ("minLength", "string_gte", "String length must be greater than or equal to #"),
     ("maxLength", "string_lte", "String length must be less than or equal to #"),
 ];
-
-fn bounds(members: &Map<String, Json>, count: usize, bounds: Bounds, place: &str, out: &mut Outcome) {
-    let count = u64::try_from(count).unwrap_or(u64::MAX);
-    for (index, (word, kind, said)) in bounds.into_iter().enumerate() {
-        let bound = members.get(word).and_then(Json::as_u64);
-        if let Some(bound) = bound.filter(|bound| if index == 0 { count < *bound } else { count > *bound }) {
-            out.error(place, kind, said.replace('#', &bound.to_string()));
-        }
-    }
-}
-
-fn characters(members: &Map<String, Json>, text: &str, place: &str, out: &mut Outcome) -> Done {
-    bounds(members, text.chars().count(), CHARACTERS, place, out);
-    if let Some(written) = members.get("pattern").and_then(Json::as_str) {
-        if text.len() > 8_192 {
-            return Err(Fail::Limit("a text of at most 8192 bytes for a pattern"));
-        }
-        if !pattern::compiled(written)?.is_match(text) {
-            out.error(place, "pattern", format!("Does not match pattern '{written}'"));
-        }
-    }
-    out.score += 1;
-    Ok(())
-}
-
-fn number(members: &Map<String, Json>, value: &Json, place: &str, out: &mut Outcome) -> Done {
-    if let Some(step) = members.get("multipleOf")
-        && !multiple(value, step)?
-    {
-        out.error(place, "multiple_of", format!("Must be a multiple of {}", shown(step)));
-    }
-    for (bound, exclusive, least) in
-        [("maximum", "exclusiveMaximum", false), ("minimum", "exclusiveMinimum", true)]
-    {
-        // In draft 4 the one says of the other that it does not belong to what is allowed.
-        let (inclusive, strict) = match members.get(exclusive) {
-            Some(Json::Bool(true)) => (None, members.get(bound)),
-            Some(strict @ Json::Number(_)) => (members.get(bound), Some(strict)),
-            _ => (members.get(bound), None),
-        };
-        let order = |bound: &Json| if least { compared(value, bound) } else { compared(bound, value) };
-        if let Some(bound) = inclusive.filter(|bound| order(bound).is_lt()) {
-            let (kind, said) = if least {
-                ("number_gte", "greater than or equal")
-            } else {
-                ("number_lte", "less than or equal")
-            };
-            out.error(place, kind, format!("Must be {said} to {}", shown(bound)));
-        }
-        if let Some(bound) = strict.filter(|bound| order(bound).is_le()) {
-            let (kind, said) = if least { ("number_gt", "greater") } else { ("number_lt", "less") };
-            out.error(place, kind, format!("Must be {said} than {}", shown(bound)));
-        }
-    }
-    out.score += 1;
-    Ok(())
-}
 
 fn compared(one: &Json, other: &Json) -> std::cmp::Ordering {
     let exact = |value: &Json| value.as_i64().map(i128::from).or_else(|| value.as_u64().map(i128::from));
@@ -561,6 +700,9 @@ fn of_format(format: &str, text: &str) -> bool {
 
 /// A day of the calendar, YYYY-MM-DD.
 fn day(text: &str) -> bool {
+    if text.len() != "YYYY-MM-DD".len() {
+        return false;
+    }
     let parts: Vec<&str> = text.split('-').collect();
     let [year, month, day] = parts[..] else { return false };
     let number = |text: &str, digits: usize| {
@@ -578,4 +720,65 @@ fn day(text: &str) -> bool {
         _ => return false,
     };
     (1..=days).contains(&day)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::builtins::turn;
+
+    /// The steps of one matching, and how it ended.
+    fn matched(schema: &Json, document: &Json) -> (usize, Result<usize, Fail>) {
+        turn::begin(None);
+        let mut matching = Matching::new(schema, Draft::Any);
+        let mut outcome = Outcome::default();
+        let done = matching.value(schema, document, &Place::Root, 0, &mut outcome);
+        (matching.steps, done.map(|()| outcome.errors.len()))
+    }
+
+    #[test]
+    fn an_error_counts_and_is_paid_for_where_it_is_made_also_if_it_is_never_told() {
+        assert_eq!(matched(&json!({"required": ["a", "b", "c"]}), &json!({})), (4, Ok(3)));
+        let either = json!({"anyOf": [{"required": ["a", "b", "c"]}, {}]});
+        assert_eq!(matched(&either, &json!({})), (6, Ok(0)));
+
+        let names: Vec<String> = (0..1_000).map(|name| name.to_string()).collect();
+        let (steps, end) =
+            matched(&json!({"items": {"required": names}}), &Json::from(vec![json!({}); 4_900]));
+        assert_eq!((steps, end), (STEPS + 1, Err(TOO_MANY)));
+
+        let mut long = Map::new();
+        long.insert("a".repeat(64 * 1024), Json::from(vec![1; 4_900]));
+        let each = json!({"additionalProperties": {"items": {"type": "string"}}});
+        let (steps, end) = matched(&each, &Json::Object(long));
+        // Of errors with 64 KiB of place each the purse pays for 127.
+        assert_eq!((steps, end), (2 + 2 * 128, Err(Fail::Limit(weigh::PURSE_LIMIT))));
+    }
+
+    #[test]
+    fn what_is_allowed_is_written_out_once_and_what_is_compared_with_it_each_time() {
+        turn::begin(None);
+        let values: Vec<u32> = (0..3_000).collect();
+        let schema = json!({"items": {"enum": values, "const": 7}});
+        let document = Json::from(vec![7; 4_900]);
+        let mut matching = Matching::new(&schema, Draft::Any);
+        let done = matching.value(&schema, &document, &Place::Root, 0, &mut Outcome::default());
+        assert_eq!((done, matching.allowed.len(), matching.steps), (Ok(()), 2, 1 + 3 * 4_900));
+
+        let nested = json!([[1, 2], [3, 4]]);
+        assert_eq!(matched(&json!({"enum": [nested]}), &nested), (8, Ok(0)));
+    }
+
+    #[test]
+    fn a_name_that_a_pattern_is_asked_of_is_a_step() {
+        let schema = json!({"patternProperties": {"^a": true, "b": true}});
+        // Each of three names of both patterns, and the values of the two that one of them fits.
+        assert_eq!(matched(&schema, &json!({"a": 1, "b": 1, "c": 1})), (1 + 6 + 2, Ok(0)));
+
+        let part = || (0..17).map(|name| (format!("{name}{}", "a".repeat(4_000)), Json::Null)).collect();
+        let (_, end) = matched(&schema, &Json::Object(part()));
+        assert!(matches!(end, Err(Fail::Limit(_))));
+    }
 }
