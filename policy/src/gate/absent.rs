@@ -141,3 +141,32 @@ fn slipped(one: &str, other: &str) -> bool {
     let letters = one.len().min(other.len()) >= 3;
     letters && (rest(&one, 1) == rest(&other, 0) || rest(&one, 0) == rest(&other, 1) || swapped())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The looks that are left after these names, of so many, and what was meant by each.
+    fn left(names: &[&str], looks: usize) -> (usize, Vec<Option<String>>) {
+        let data = Value::from_json_str(r#"{"limits": 1, "roles": 2, "teams": 3}"#).unwrap();
+        let (rules, others) =
+            (Names::default(), BTreeSet::from([vec!["data".to_owned(), "other".to_owned()]]));
+        let mut search = Search { names: &rules, data: &data, others, known: BTreeMap::new(), left: looks };
+        let mut meant =
+            |name: &&str| search.slip(&["data".to_owned(), (*name).to_owned()]).map(|slip| slip.1);
+        let meant = names.iter().map(&mut meant).collect();
+        (search.left, meant)
+    }
+
+    #[test]
+    fn each_name_is_looked_for_once_and_no_more_than_there_are_looks() {
+        let (looks, meant) = left(&["role", "role", "absent", "absent", "role", "other"], 100);
+        assert_eq!(looks, 100 - 2 * 3);
+        assert!(meant[0].as_ref().unwrap().contains("data.roles"), "{meant:?}");
+        assert_eq!((&meant[1], &meant[4]), (&meant[0], &meant[0]));
+        assert_eq!((&meant[2], &meant[3], &meant[5]), (&None, &None, &None));
+
+        let (looks, meant) = left(&["role", "limit", "team"], 4);
+        assert_eq!((looks, meant[0].is_some(), meant[1].is_some(), &meant[2]), (0, true, true, &None));
+    }
+}
