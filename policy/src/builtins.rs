@@ -71,6 +71,8 @@ enum By {
     Added(u8, fn(&[Value]) -> Result<Value, Fail>),
     /// The same, but only the translation writes it; an author is refused, with what to write instead.
     Within(u8, fn(&[Value]) -> Result<Value, Fail>, &'static str),
+    /// The same, but it is written before the gate looks: the translation refuses an author that calls it.
+    Before(u8, fn(&[Value]) -> Result<Value, Fail>),
     /// The gate, with what to write instead.
     Refused(&'static str),
 }
@@ -164,7 +166,7 @@ const TABLE: &[(&str, By)] = &[
     ("indexof_n", By::Ours(index::indexof_n)),
     ("internal.member_2", By::Added(2, member::member)),
     ("internal.member_3", By::Added(3, member::member_at)),
-    ("internal.metadata", By::Added(1, metadata::written)),
+    ("internal.metadata", By::Before(1, metadata::written)),
     ("internal.print", By::Within(2, print::print, "print")),
     ("internal.template_string", By::Added(1, template::template_string)),
     ("internal.test_case", By::Within(1, print::test_case, "print")),
@@ -308,7 +310,7 @@ pub(crate) enum Known {
 pub(crate) fn known(name: &str) -> Option<Known> {
     let (_, by) = TABLE.iter().find(|(known, _)| *known == name)?;
     match by {
-        By::Added(arity, _) => Some(Known::Added(*arity)),
+        By::Added(arity, _) | By::Before(arity, _) => Some(Known::Added(*arity)),
         By::Refused(instead) | By::Within(_, _, instead) => Some(Known::Refused(instead)),
         By::Engine | By::Guard(_) | By::Ours(_) => ENGINE.get(name).map(|(_, arity)| Known::Engines(*arity)),
     }
@@ -316,7 +318,8 @@ pub(crate) fn known(name: &str) -> Option<Known> {
 
 /// The builtin that was probably meant.
 pub(crate) fn meant(name: &str) -> Option<String> {
-    let offered = TABLE.iter().filter(|(_, by)| !matches!(by, By::Refused(_) | By::Within(..)));
+    let offered =
+        TABLE.iter().filter(|(_, by)| !matches!(by, By::Refused(_) | By::Within(..) | By::Before(..)));
     let names: Vec<&str> = offered.map(|(known, _)| *known).collect();
     nearest(name, &names).map(str::to_owned)
 }
@@ -374,7 +377,7 @@ pub(crate) fn install(engine: &mut Engine) -> anyhow::Result<()> {
         match (*by, builtin) {
             (By::Engine | By::Refused(_), _) | (By::Ours(_) | By::Guard(_), None) => {}
             (By::Ours(answer), Some((_, arity)))
-            | (By::Added(arity, answer) | By::Within(arity, answer, _), _) => {
+            | (By::Added(arity, answer) | By::Within(arity, answer, _) | By::Before(arity, answer), _) => {
                 let ours = move |args: Vec<Value>| answer(&args).map_err(|fail| report(name, &fail));
                 engine.add_extension((*name).to_owned(), arity, Box::new(ours))?;
             }

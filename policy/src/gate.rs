@@ -23,6 +23,7 @@ mod shapes;
 pub(crate) mod text;
 pub(crate) mod walk;
 
+pub(crate) use calls::MISSING;
 use regorus::Value;
 use regorus::unstable::{Module, Ref};
 

@@ -700,3 +700,16 @@ fn of_very_many_problems_a_hundred_are_told_and_the_others_counted() {
     let some = lines(|n| if n < 100 { format!("x{n} := input.reqest") } else { String::new() });
     assert_eq!(load(&some, &[]).unwrap_err().len(), 100);
 }
+
+/// OPA has no builtin of this name: it is written in the place of `rego.metadata.rule()` alone.
+#[test]
+fn the_builtin_that_stands_for_annotations_is_not_an_authors() {
+    let problem = refused("x := internal.metadata(\"{}\")", 4, "internal.metadata");
+    assert_eq!(problem.why, "is neither a function of this policy nor a builtin");
+    refused("x := y if internal.metadata(\"{}\", y)", 4, "internal.metadata");
+    // A function of the policy may be called so.
+    let own = "package internal\n\nmetadata(x) := x\n";
+    load("x := data.internal.metadata(1)", &[("own.rego", own)]).unwrap();
+    load("import data.internal\nx := internal.metadata(1)", &[("own.rego", own)]).unwrap();
+    load("x := rego.metadata.rule()", &[]).unwrap();
+}

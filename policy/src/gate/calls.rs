@@ -8,7 +8,7 @@ use crate::builtins::{self, Known, signatures};
 use crate::input::LeafSet;
 use crate::problem::{Problem, Problems};
 
-const MISSING: &str = "is neither a function of this policy nor a builtin";
+pub(crate) const MISSING: &str = "is neither a function of this policy nor a builtin";
 const WALK: &str = "walk(x, [path, value]) as a statement of its own";
 
 /// Checks the calls of one module and notes the leaves it reads.

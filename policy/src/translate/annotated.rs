@@ -7,6 +7,7 @@ use regorus::unstable::{Expr, Module, Ref, Rule};
 use serde_json::{Map, Value, json};
 
 use super::{Edit, Translated};
+use crate::gate::MISSING;
 use crate::gate::names::{self, Names, Path};
 use crate::gate::walk::{self, Seen};
 use crate::metadata::Annotation;
@@ -25,6 +26,10 @@ pub(crate) fn values(
     annotations: &[&[Annotation]],
 ) -> Result<Option<Vec<Translated>>, Problems> {
     let names = Names::of(modules);
+    let ours: Problems = modules.iter().flat_map(|module| called_ours(module, &names)).collect();
+    if !ours.is_empty() {
+        return Err(ours);
+    }
     let calls: Vec<Vec<Call<'_>>> = modules.iter().map(|module| calls(module, &names)).collect();
     if calls.iter().all(Vec::is_empty) {
         return Ok(None);
@@ -53,6 +58,23 @@ pub(crate) fn values(
         });
     let written = written.collect();
     if problems.is_empty() { Ok(Some(written)) } else { Err(problems) }
+}
+
+/// The author's calls of what only this file may write, which OPA does not have.
+fn called_ours(module: &Module, names: &Names) -> Vec<Problem> {
+    let mut found = Vec::new();
+    for rule in &module.policy {
+        walk::rule(rule, &mut |seen| {
+            let Seen::Call { fcn, .. } = seen else { return };
+            let called = names::path(fcn).filter(|called| called.join(".") == CALL);
+            if called.is_some_and(|called| names.function(module, &called).is_none()) {
+                let begin = names::begin(fcn);
+                let problem = Problem::of(begin.source.get_path(), CALL, MISSING, "rego.metadata.rule()");
+                found.push(problem.at_span(begin));
+            }
+        });
+    }
+    found
 }
 
 /// One call, and the rule it stands in.
