@@ -183,8 +183,9 @@ fn watched<T: Send + 'static>(
         return Err(whole(&why, "smaller or flatter modules, or a restart"));
     }
     if deadline.is_over() {
-        let why = format!("did not begin within {:?}", deadline.whole());
-        return Err(whole(&why, "smaller or flatter modules, and shorter tests"));
+        let why = format!("did not begin: what came before it took all of {:?}", deadline.whole());
+        let instead = "smaller or flatter modules and shorter tests, here or in what else is loaded then";
+        return Err(whole(&why, instead));
     }
     let deadline = deadline.sooner(PATIENCE);
     let (sender, receiver) = sync_channel(1);
