@@ -17,7 +17,7 @@ pub(crate) mod signing_key;
 
 use std::collections::BTreeMap;
 
-use crate::document::exact::{self, keeps_numbers};
+use crate::document::exact::{is_kept, keeps_numbers};
 use crate::document::{DocumentError, MAX_DATA_VALUES, plain, within};
 
 /// Most entries of one bundle, folders among them.
@@ -124,9 +124,6 @@ fn is_input(name: &str) -> bool {
     file.and_then(|file| file.rsplit_once('.')).is_some_and(|(_, end)| end == "json")
 }
 
-/// Numbers of YAML from here on may have been written with other digits: 2 to the 64th.
-const LARGEST: f64 = 18_446_744_073_709_551_616.0;
-
 /// Hex digits, in small letters.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or_default();
@@ -143,8 +140,12 @@ pub(crate) fn document(name: &str, text: &str, role: Role) -> Result<serde_json:
         plain::parse(text).map_err(|error| format!("not JSON: {error}"))
     };
     let read = match role {
-        // Every JSON is YAML, and OPA reads it as JSON then.
-        Role::Yaml => json().or_else(|_| yaml(text)).and_then(|value| kept(value, text)),
+        // Every JSON is YAML, and OPA reads it as JSON then, with all its digits.
+        Role::Yaml if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() => {
+            yaml(text).and_then(|value| {
+                if kept(&value) { Ok(value) } else { Err(DocumentError::Inexact.to_string()) }
+            })
+        }
         _ => json(),
     };
     read.map_err(|why| Wrong::new(name, why))
@@ -157,21 +158,17 @@ fn yaml(text: &str) -> Result<serde_json::Value, String> {
         .map_err(|error| format!("not YAML: {}", error.without_snippet()))
 }
 
-/// YAML's own reader has lost the digits of a large number by now, so that it counts whether any was written with many.
-fn kept(value: serde_json::Value, text: &str) -> Result<serde_json::Value, String> {
-    fn large(value: &serde_json::Value) -> bool {
-        match value {
-            serde_json::Value::Number(number) => {
-                number.is_f64() && number.as_f64().is_some_and(|number| number.abs() >= LARGEST)
-            }
-            serde_json::Value::Array(items) => items.iter().any(large),
-            serde_json::Value::Object(members) => members.values().any(large),
-            _ => false,
+/// Whether the numbers are what OPA makes of them: its reader of YAML too keeps fractions and large numbers in 64 bits,
+/// but then writes each as short as it can.
+fn kept(value: &serde_json::Value) -> bool {
+    match value {
+        serde_json::Value::Number(number) => {
+            !number.is_f64() || number.as_f64().is_some_and(|number| is_kept(&format!("{number:e}")))
         }
+        serde_json::Value::Array(items) => items.iter().all(kept),
+        serde_json::Value::Object(members) => members.values().all(kept),
+        _ => true,
     }
-    let many = |word: &str| word.len() > exact::DIGITS;
-    let many = text.split(|c: char| !c.is_ascii_digit() && c != '_' && c != '.').any(many);
-    if many && large(&value) { Err(DocumentError::Inexact.to_string()) } else { Ok(value) }
 }
 
 #[cfg(test)]
@@ -181,11 +178,27 @@ mod tests {
     #[test]
     fn data_with_too_many_values_is_refused_before_it_is_parsed() {
         let wide = format!("[{}", "0,".repeat(MAX_DATA_VALUES));
-        let long = document("data", "a: 123456789012345678901", Role::Yaml).unwrap_err().why;
-        assert!(long.contains("more digits"), "{long}");
         for role in [Role::Json, Role::Yaml] {
             let why = document("data", &wide, role).unwrap_err().why;
             assert!(why.contains("too many values") || why.contains("Nodes"), "{why}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_yaml_are_those_that_opa_makes_of_them() {
+        // As `opa eval --bundle` 1.22.2 prints them.
+        for (text, opas) in [
+            ("a: 1e300\nb: \"123456789012345678\"", 1e300),
+            ("a: 0.123456789012345678901", 0.12345678901234568),
+            ("a: 9007199254740993.0", 9_007_199_254_740_992.0),
+            ("a: 123456789012345678901", 123_456_789_012_345_680_000.0),
+            ("a: 1e-400", 0.0),
+        ] {
+            assert_eq!(document("data", text, Role::Yaml).unwrap()["a"].as_f64(), Some(opas), "{text}");
+        }
+        let json = r#"{"v": 0.123456789012345678901}"#;
+        for lost in [json, r#"{"w": 1e-400}"#, "a: 1.2345678901234567e18", "a: 1e400"] {
+            assert!(document("data", lost, Role::Yaml).is_err(), "{lost}");
         }
     }
 

@@ -137,8 +137,8 @@ What the gate refuses at load, with its place and what to write instead, since t
 * A policy whose own tests do not all pass.
 * A function without `if` and value, `is_read(\"GET\")`: `is_read(\"GET\") := true`.
 * `data` as a whole in a query of `policy eval` that does more, or without a policy: a rule or a package by its name.
-* A number in data, inputs and bodies that would be kept as another: a whole one beyond 64 bits, a fraction of more than 17
-  digits, `1e-400`. As text it is kept.
+* A number in data, inputs and bodies that would be kept as another: a whole one beyond 64 bits, a fraction of more digits than
+  64 bits give back, `9007199254740993.0`, `1e-400`. As text it is kept. In YAML such a number is what OPA too makes of it.
 * A character that turns the direction of writing or has no width, in comments and texts of Rego too: its escape says it.
 * A package of several modules, or with packages below it, that is read as a whole while its rules read one another.
 * Two modules of a package that import two things by one name, and an import by the name of a rule of the package.

@@ -1,9 +1,6 @@
 //! Numbers that are kept as they are written. OPA keeps every digit; here a number is one of 64 bits, and of two long ones
 //! that differ in their last digits both would become the same.
 
-/// Most significant digits that a fraction or a power of ten may have: as many as a number of 64 bits is written with.
-pub(crate) const DIGITS: usize = 17;
-
 /// Whether JSON text has no number that would be kept as another. Whether it is JSON at all, a parser says.
 #[must_use]
 pub fn keeps_numbers(json: &[u8]) -> bool {
@@ -30,22 +27,39 @@ pub fn keeps_numbers(json: &[u8]) -> bool {
     true
 }
 
-fn is_kept(number: &str) -> bool {
-    let bytes = number.bytes();
+/// Digits that every number of 64 bits keeps.
+const SURE: usize = 15;
+/// From here on a fraction's number of 64 bits is a whole one, and none beyond [`LARGEST`] is any other kind's.
+const WHOLE: f64 = 9_007_199_254_740_992.0;
+/// Beyond whole numbers of 64 bits.
+const LARGEST: f64 = 18_446_744_073_709_551_616.0;
+
+/// Whether no other number, as it is written, becomes the same.
+pub(crate) fn is_kept(number: &str) -> bool {
     // Most are short, and have no exponent.
-    if number.len() <= DIGITS && bytes.clone().all(|byte| byte.is_ascii_digit()) {
+    if number.len() <= SURE && !number.bytes().any(|byte| matches!(byte, b'e' | b'E')) {
         return true;
     }
-    let mantissa = number.split(['e', 'E']).next().unwrap_or_default();
-    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
-    let digits = digits.trim_start_matches('0').trim_end_matches('0');
-    if digits.is_empty() || number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok() {
+    if number.parse::<i64>().is_ok() || number.parse::<u64>().is_ok() {
+        return true;
+    }
+    let digits = significant(number);
+    if digits.is_empty() {
         return true;
     }
     let Ok(kept) = number.parse::<f64>() else { return true };
-    let whole = number.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit());
-    let same = digits.len() <= DIGITS || (whole && format!("{kept:.0}") == number);
-    same && kept != 0.0 && kept.is_finite()
+    if kept == 0.0 || !kept.is_finite() {
+        return false;
+    }
+    // Among whole numbers it is compared by its own value, elsewhere it stands for its shortest spelling.
+    let own = if (WHOLE..LARGEST).contains(&kept.abs()) { format!("{kept:.0}") } else { format!("{kept:e}") };
+    significant(&own) == digits
+}
+
+fn significant(number: &str) -> String {
+    let mantissa = number.split(['e', 'E']).next().unwrap_or_default();
+    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    digits.trim_matches('0').to_owned()
 }
 
 #[cfg(test)]
@@ -57,14 +71,28 @@ mod tests {
         for kept in [
             "0",
             "-0.0e9",
-            "[18446744073709551615, -9223372036854775808, 18446744073709551616]",
+            "[18446744073709551615, -9223372036854775808, 18446744073709552000]",
+            "[9007199254740993, 9007199254740992.0, 9007199254740994e0, 1e18, -1.50, 0.1000000000000000000]",
             "{\"a\": 0.30000000000000004, \"b\": 1e300, \"c\": 100000000000000000000000}",
             "[\"123456789012345678901234\", \"\\\"1e999\", true]",
         ] {
             assert!(keeps_numbers(kept.as_bytes()), "{kept}");
         }
         let long = "1".repeat(100_000);
-        for lost in ["123456789012345678901", "[-0.123456789012345678]", "1e-400", "{\"a\":1E400}", &long] {
+        for lost in [
+            "123456789012345678901",
+            "[-0.123456789012345678]",
+            "1e-400",
+            "{\"a\":1E400}",
+            &long,
+            "9007199254740993.0",
+            "-9007199254740993e0",
+            "900719925474099.3e1",
+            "0.10000000000000001",
+            // Two spellings of what is one number of 64 bits, of which the other is kept.
+            "18446744073709551616",
+            "1.2345678901234567e18",
+        ] {
             assert!(!keeps_numbers(lost.as_bytes()), "{lost}");
         }
     }
