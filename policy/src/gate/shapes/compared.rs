@@ -24,6 +24,15 @@ pub(super) fn check<'a>(scopes: &Scopes<'a, '_>, names: &Names, expr: &'a Expr) 
             let (place, value) = sides.into_iter().find_map(|(input, value)| {
                 Some((places(input).into_iter().find(|place| place.kind().is_some())?, value))
             })?;
+            if place.path() == "input.now" && nanoseconds(scopes.literal(value).unwrap_or(value)) {
+                let why = "is in seconds, and is put in order with nanoseconds";
+                return Some(super::at_span(
+                    names::begin(value),
+                    place.path(),
+                    why,
+                    "`input.now * 1000000000`",
+                ));
+            }
             let of = |side: &'a Expr| arguments::given(scopes, names, side);
             (!of(lhs).meets(of(rhs))).then(|| place.other_kind(&of(value).to_string(), value))
         }
@@ -58,6 +67,15 @@ fn of_one_kind<'a>(
     }
     let why = format!("is never true: {one} stands in this place, and {other} in the other");
     Some(super::at_span(names::begin(lhs), "==", &why, "two values of one kind"))
+}
+
+/// Whether this is a time as `time.now_ns()` and `time.parse_ns(…)` give it.
+fn nanoseconds(value: &Expr) -> bool {
+    let Expr::Call { fcn, .. } = value else { return false };
+    let called = names::constant(fcn);
+    called.len() == 2
+        && called.first().is_some_and(|first| first == "time")
+        && called.last().is_some_and(|last| last.ends_with("_ns"))
 }
 
 /// A value, written here or where its name is bound, that is equal to none of these places.

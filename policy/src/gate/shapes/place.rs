@@ -312,7 +312,9 @@ impl<'a> Place<'a> {
         let kind = self.kind().unwrap_or(Kind::Any);
         let why = format!("is {} in every request, and is put in order with {given}", kind.name());
         let instead = match kind {
-            Kind::Number => "a number; `to_number` and `time.parse_rfc3339_ns` read one from text",
+            Kind::Number => {
+                "a number: `to_number(…)`; or for a time `time.parse_rfc3339_ns(…) / 1000000000`, in seconds"
+            }
             Kind::List(_) | Kind::Map(_) => "`count(…)` of it, or one of what is in it",
             _ => "a value of the same kind",
         };
