@@ -33,6 +33,8 @@ pub struct Problem {
     pub instead: String,
     /// The line of source, for the rendering; empty when there is none.
     pub excerpt: String,
+    /// How many it stands for: 1, but for the last of very many, which only counts the others.
+    pub stands_for: usize,
 }
 
 impl Problem {
@@ -51,6 +53,7 @@ impl Problem {
             why: why.into(),
             instead: instead.into(),
             excerpt: String::new(),
+            stands_for: 1,
         }
     }
 
@@ -118,7 +121,8 @@ impl Problems {
         problems.sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
         if self.more > 0 {
             let why = format!("has {} more problems, which are not told", self.more);
-            problems.push(Problem::of("", "policy", why, "what these ask for; the others are told then"));
+            let last = Problem::of("", "policy", why, "what these ask for; the others are told then");
+            problems.push(Problem { stands_for: self.more, ..last });
         }
         LoadError { problems }
     }

@@ -96,7 +96,7 @@ pub(super) fn check(arguments: &Arguments) -> Outcome {
 pub(super) fn warned(warnings: &[Problem]) -> String {
     let mut said: String = warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
     if !warnings.is_empty() {
-        said.push_str(&print::counted(warnings.len(), "warning"));
+        said.push_str(&print::counted(print::found(warnings), "warning"));
         said.push('\n');
     }
     said
@@ -152,6 +152,21 @@ mod tests {
     }
 
     const WRONG: &str = "package postern\n\ndefault decision := false\n\ndecision if http.send({\"url\": \"x\"})\n\nx := uuid.rfc4122(\"a\")\n";
+
+    #[test]
+    fn problems_and_warnings_that_are_not_told_are_counted() {
+        let wrong: String = (0..150).map(|n| format!("x{n} := missing(1)\n")).collect();
+        let wrong = format!("package postern\n\ndefault decision := false\n\n{wrong}");
+        let outcome = checked(&wrong, Format::Pretty);
+        assert!(outcome.err.ends_with("\n150 problems: the policy would not be loaded\n"), "{}", outcome.err);
+        let error = PolicySet::compile(
+            &Sources::from_modules([("main.rego", wrong.as_str())], []),
+            ENTRYPOINT,
+            Duration::from_secs(1),
+        );
+        let said = warned(&error.unwrap_err().problems);
+        assert!(said.ends_with("\n150 warnings\n"), "{said}");
+    }
 
     #[test]
     fn a_policy_that_would_be_loaded_is_said_to_be() {

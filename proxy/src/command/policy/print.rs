@@ -61,13 +61,18 @@ pub(super) fn refused(error: &LoadError, format: Format) -> Outcome {
 }
 
 fn told(error: &LoadError, format: Format, most: usize, so: &str) -> Outcome {
-    let count = counted(error.problems.len(), "problem");
+    let count = counted(found(&error.problems), "problem");
     if most > 0 && error.problems.len() > most {
         let first = LoadError { problems: error.problems.iter().take(most).cloned().collect() };
         let text = format!("{first}\n{count}, of which the first {most} are told: {so}");
         return printed(&text, &first.problems.iter().map(problem).collect(), format);
     }
     printed(&format!("{error}\n{count}: {so}"), &error.problems.iter().map(problem).collect(), format)
+}
+
+/// How many there are, also those that are not told.
+pub(super) fn found(problems: &[Problem]) -> usize {
+    problems.iter().map(|problem| problem.stands_for).sum()
 }
 
 fn printed(text: &str, errors: &Value, format: Format) -> Outcome {
