@@ -24,7 +24,9 @@ use serde_json::value::RawValue;
 
 use crate::clock::SharedClock;
 use crate::config::{Recorded, RecordedInput};
+use crate::fault::Code;
 use crate::live::{Live, Versioned};
+use crate::model::CredentialName;
 use crate::record::DecisionFacts;
 
 /// A worker's judge. It follows the live policy: a new generation brings a new engine.
@@ -34,6 +36,16 @@ pub struct Authorizer {
     parts: facts::Parts,
     keeps: RecordedInput,
     clock: SharedClock,
+}
+
+/// What would become of a request.
+pub(crate) struct Supposition {
+    /// Why it would be denied; none where it would be granted.
+    pub(crate) code: Option<&'static Code>,
+    /// The credential that it would be given.
+    pub(crate) credential: Option<CredentialName>,
+    /// What policy would say of it.
+    pub(crate) decision: DecisionFacts,
 }
 
 /// An input that was made by hand.
@@ -79,14 +91,16 @@ impl Authorizer {
         self.judge_by(request, &facts::Asked { request, parts: &self.parts, now })
     }
 
-    /// The same of an input that is not quite the request's: for commands that say what would become of it.
-    pub(crate) fn judge_supposed(
-        &self,
-        request: &Request<'_>,
-        input: &Document,
-        now: u64,
-    ) -> Result<(Grant, DecisionFacts), Box<Denial>> {
-        self.judge_by(request, &Supposed { input, now })
+    /// What would become of an input that is not quite the request's: for commands that say so. It grants nothing.
+    pub(crate) fn judge_supposed(&self, request: &Request<'_>, input: &Document, now: u64) -> Supposition {
+        match self.judge_by(request, &Supposed { input, now }) {
+            Ok((grant, decision)) => {
+                Supposition { code: None, credential: grant.credential().cloned(), decision }
+            }
+            Err(denial) => {
+                Supposition { code: Some(denial.code), credential: None, decision: denial.decision }
+            }
+        }
     }
 
     fn judge_by(

@@ -14,7 +14,7 @@ use super::policy::{Format, entrypoint};
 use super::reasons::{self, line};
 use super::{ConfigFile, Exit, Outcome};
 use crate::authorize::load::{self, LoadedPolicy};
-use crate::authorize::{Action, Authorizer, Request, Surroundings};
+use crate::authorize::{Action, Authorizer, Request, Supposition, Surroundings};
 use crate::clock::{Clock as _, Moment, SystemClock};
 use crate::config::{self, Config, Listener};
 use crate::fault::{Code, Coded as _};
@@ -198,12 +198,8 @@ impl Asking<'_> {
         };
         let seconds = now.unix_seconds();
         let input = self.caller.seen_in(authorizer.input(&asked, seconds));
-        let (code, credential, decision) = match authorizer.judge_supposed(&asked, &input, seconds) {
-            Ok((grant, decision)) => {
-                (None, grant.credential().map(|name| name.as_str().to_owned()), decision)
-            }
-            Err(denial) => (Some(denial.code), None, denial.decision),
-        };
+        let Supposition { code, credential, decision } = authorizer.judge_supposed(&asked, &input, seconds);
+        let credential = credential.map(|name| name.as_str().to_owned());
         let explanation = explain(&at_hand.sources, &at_hand.entrypoint, input, Some(seconds), PATIENCE);
         let explanation = explanation.map_err(|error| error.to_string())?;
         let route = request.route.name.as_str().to_owned();
