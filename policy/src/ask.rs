@@ -259,7 +259,7 @@ fn for_queries(problem: &mut Problem) {
 const QUERY: &str = "query";
 const BEFORE: &str = "package postern_query\n\nasked if {\n";
 /// The full name of that rule.
-const ASKED: &str = "data.postern_query.asked";
+pub(crate) const ASKED: &str = "data.postern_query.asked";
 
 /// None when a part of it is undefined, and the row with it.
 fn row(row: &QueryResult, query: &Translated, author: &str) -> Result<Option<Row>, serde_json::Error> {

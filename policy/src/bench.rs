@@ -8,7 +8,7 @@ use std::time::Duration;
 use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, Value};
 
-use crate::ask::check_query;
+use crate::ask::{ASKED, check_query};
 use crate::compile::load;
 use crate::evaluate::{Evaluator, Stopwatch, cpu_time, fenced};
 use crate::fuse::{self, Largest, Sample};
@@ -105,9 +105,6 @@ pub fn bench(sources: &Sources, run: &BenchRun<'_>) -> Result<Bench, LoadError> 
     });
     Ok(Bench { inputs: inputs.collect(), grown })
 }
-
-/// What a query is asked as.
-const ASKED: &str = "data.postern_query.asked";
 
 /// A rule that goes through all answers of a query; it is undefined where there is none.
 fn as_rule(query: &str) -> String {

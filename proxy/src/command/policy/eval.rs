@@ -26,7 +26,7 @@ Examples:
   postern policy eval 'x := 1; y := x + 1'
   postern policy eval -d policy/ -i request.json --profile --format pretty data.postern.decision
 
---profile answers a second time and tells, of each line, how often a statement on it was begun and the time from there \
+--profile asks twice more, the second time with each statement noting that it begins, and tells, of each line, how often a statement on it was begun and the time from there \
 until the next one was, wherever that stands: OPA's measure. A loop within a statement begins it with each turn; a \
 statement that writes into the last argument of a call counts with the one before it.
 

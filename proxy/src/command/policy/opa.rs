@@ -23,7 +23,7 @@ const fn flag(
 
 const V1: &str = "Rego v1, which `opa fmt --v0-v1 --write` makes of v0";
 const SCHEMA: &str = "nothing: policies are always checked by the schemas of `postern policy schema`, which `opa check --schema` takes too";
-const BUILTINS: &str = "nothing: the builtins are those of `proxy/docs/reference/builtins.md`, always";
+const BUILTINS: &str = "nothing: the builtins are always the same, and a load says which of them it refuses";
 const ONE: &str = "nothing: there is one engine, the one that decides";
 const PARTIAL: &str = "nothing: there is no partial evaluation; give the whole input with `--input`";
 const EXPLAIN: &str =
@@ -37,7 +37,7 @@ const RUNS: &str = "nothing: lines are those that were gone through";
 
 #[rustfmt::skip]
 const FLAGS: &[Flag] = &[
-    flag("annotations", Some('a'), &["inspect"], "`opa inspect --annotations`: a load reads no more of them than `custom.contact`"),
+    flag("annotations", Some('a'), &["inspect"], "`opa inspect --annotations`: a load reads `custom.contact` of them, and what `rego.metadata.rule()` and `rego.metadata.chain()` give"),
     flag("benchmem", None, &["bench", "test"], MEASURED),
     flag("bench", None, &["test"], BENCH),
     flag("capabilities", None, &["check", "test", "eval", "build"], BUILTINS),

@@ -32,9 +32,6 @@ fn figures(figures: &Figures) -> Value {
         "p99_ns": nanos(figures.p99),
         "steps": figures.steps,
         "defined": figures.defined,
-        // The help says why.
-        "instructions": null,
-        "allocations": null,
         "error": figures.error.as_ref().map(|error| json!({"message": error.to_string(), "code": print::code(error)})),
     })
 }
