@@ -84,11 +84,13 @@ pub(crate) fn after_parsing(
     imports::check(modules, &names, problems);
     let nodes = depth::nodes(modules, &names);
     packages::check(modules, &names, &nodes, problems);
-    if !matches!(purpose, Purpose::Queries) {
+    // A query brings its own input, and may bring no data.
+    let requests = !matches!(purpose, Purpose::Queries | Purpose::Profile);
+    if requests {
         absent::check(modules, &names, data, problems);
     }
     mocks::check(modules, &names, problems);
-    shapes::check(modules, &names, &nodes, !matches!(purpose, Purpose::Queries | Purpose::Profile), problems);
+    shapes::check(modules, &names, &nodes, requests, problems);
     let before = problems.len();
     depth::check(&nodes, &names, problems);
     // It goes as deep as the text.

@@ -7,10 +7,15 @@ pub fn nearest<'a>(word: &str, options: &'a [impl AsRef<str>]) -> Option<&'a str
     if word.len() > 64 {
         return None;
     }
+    let most = |option: &str| (option.len().max(word.len()) / 3).max(1);
+    let letters = word.chars().count();
     options
         .iter()
-        .map(|option| (distance(word, option.as_ref()), option.as_ref()))
-        .filter(|(away, option)| *away < word.len() && *away <= (option.len().max(word.len()) / 3).max(1))
+        .map(AsRef::as_ref)
+        // It is no nearer than the lengths are, which cost less to compare.
+        .filter(|option| option.chars().count().abs_diff(letters) <= most(option))
+        .map(|option| (distance(word, option), option))
+        .filter(|(away, option)| *away < word.len() && *away <= most(option))
         .min_by_key(|(away, _)| *away)
         .map(|(_, option)| option)
 }

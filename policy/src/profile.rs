@@ -182,6 +182,21 @@ ok(v) if {
     }
 
     #[test]
+    fn what_is_answered_without_a_profile_is_answered_with_one() {
+        let policy = "package p\n\nok if not data.p.denid[input.id]\n\ndenied contains \"a\"\n";
+        let sources = Sources::from_modules([("main.rego", policy)], []);
+        let question = Question {
+            query: "data.p.ok",
+            input: Some(Document::json(r#"{"id": "a"}"#).unwrap()),
+            now: None,
+            fuse: Duration::from_secs(5),
+            lines: false,
+        };
+        assert!(profile(&sources, &question).unwrap().iter().any(|line| line.line == 3));
+        assert!(crate::ask(&sources, question).is_ok());
+    }
+
+    #[test]
     fn a_statement_that_is_not_reached_is_not_told() {
         let counts = counted(POLICY, r#"{"xs": [1], "id": "abc"}"#);
         assert!(counts.iter().all(|(line, _)| *line != 25 && *line != 20), "{counts:?}");

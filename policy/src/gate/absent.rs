@@ -3,7 +3,7 @@
 //!
 //! Elsewhere, what is like nothing is let be: a bundle may go without data that its rules ask for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::Value;
 use regorus::unstable::{Expr, Module, Ref};
@@ -15,6 +15,8 @@ use crate::problem::{Problem, Problems};
 
 /// Most members of one object that are looked at for what was meant.
 const LOOK: usize = 10_000;
+/// Most members that are looked at in one load: what no look is left for is let be.
+const LOOKS: usize = 20 * LOOK;
 
 /// A name below `data`, in full.
 struct Name<'a> {
@@ -48,7 +50,7 @@ pub(super) fn check<'a>(modules: &'a [Ref<Module>], names: &Names, data: &Value,
     // What a `with` puts something in the place of may be absent otherwise, as long as it is read by the same name.
     let paths = |names: &[Name<'_>]| names.iter().map(|name| name.path.clone()).collect::<BTreeSet<Path>>();
     for (those, others) in [(&read, paths(&replaced)), (&replaced, paths(&read))] {
-        let search = Search { names, data, others };
+        let mut search = Search { names, data, others, known: BTreeMap::new(), left: LOOKS };
         problems.extend(those.iter().filter_map(|name| search.wrong(name)));
     }
 }
@@ -58,10 +60,14 @@ struct Search<'a> {
     data: &'a Value,
     /// What is named elsewhere.
     others: BTreeSet<Path>,
+    /// What is meant by the names that were looked for: a policy may write each many times.
+    known: BTreeMap<Path, Option<String>>,
+    /// How many members may still be looked at.
+    left: usize,
 }
 
 impl Search<'_> {
-    fn wrong(&self, name: &Name<'_>) -> Option<Problem> {
+    fn wrong(&mut self, name: &Name<'_>) -> Option<Problem> {
         let (at, instead) = self.slip(&name.path)?;
         let here = name.path.get(..=at)?.join(".");
         let why = "is neither a rule nor in the data: it is undefined in every decision";
@@ -70,7 +76,7 @@ impl Search<'_> {
     }
 
     /// The first member that is nowhere, and what to write instead.
-    fn slip(&self, path: &[String]) -> Option<(usize, String)> {
+    fn slip(&mut self, path: &[String]) -> Option<(usize, String)> {
         if path.first().is_none_or(|root| root != "data") {
             return None;
         }
@@ -92,36 +98,61 @@ impl Search<'_> {
     }
 
     fn meant(
-        &self,
+        &mut self,
         parent: &[String],
         name: &str,
         object: Option<&regorus::value::Object>,
     ) -> Option<String> {
-        let mut here = parent.to_vec();
-        here.push(name.to_owned());
-        if self.others.iter().any(|path| path.starts_with(&here) || here.starts_with(path)) {
+        let here = child(parent, name);
+        if let Some(known) = self.known.get(&here) {
+            return known.clone();
+        }
+        let meant = if self.is_elsewhere(&here) { None } else { self.look(parent, name, object) };
+        self.known.insert(here, meant.clone());
+        meant
+    }
+
+    /// Whether this, or what is above or below it, is named elsewhere.
+    fn is_elsewhere(&self, here: &[String]) -> bool {
+        let below = self.others.range(here.to_vec()..).next().is_some_and(|path| path.starts_with(here));
+        below || (1..here.len()).any(|end| here.get(..end).is_some_and(|above| self.others.contains(above)))
+    }
+
+    fn look(
+        &mut self,
+        parent: &[String],
+        name: &str,
+        object: Option<&regorus::value::Object>,
+    ) -> Option<String> {
+        if self.left == 0 {
             return None;
         }
         let there =
             |meant: &str| format!("`{}.{meant}`, which is there; or data of that name", parent.join("."));
-        let rules: BTreeSet<&str> = self.names.members(parent).take(LOOK).collect();
+        let rules: Vec<&str> = self.names.members(parent).take(LOOK).collect();
         let members = object.into_iter().flat_map(|object| object.iter().take(LOOK));
-        let members = members.filter_map(|(key, _)| key.as_string().ok().map(AsRef::as_ref));
+        let members: Vec<&str> =
+            members.filter_map(|(key, _)| key.as_string().ok().map(AsRef::as_ref)).collect();
+        self.left = self.left.saturating_sub(rules.len() + members.len());
+        let rules: BTreeSet<&str> = rules.into_iter().collect();
         if parent.len() == 1 || !rules.is_empty() {
             let options: Vec<&str> = rules.iter().copied().chain(members).collect();
             let meant = nearest(name, &options).map(there);
             // A package has its rules; beside them, what data may come there.
-            let mut below =
-                self.names.rules.range(parent.to_vec()..).take_while(|rule| rule.starts_with(parent));
-            let package = object.is_none() && below.any(|rule| rule.len() == parent.len() + 1);
+            let rule = |name: &&str| self.names.rules.contains(&child(parent, name));
+            let package = object.is_none() && rules.iter().any(rule);
             return meant
                 .or_else(|| package.then(|| format!("one of the rules of the package: {}", few(&rules))));
         }
         // Keys of data that are alike may all be right, `team_a` and `team_b`: here only a lost, doubled or swapped
         // letter is a slip.
-        let mut members = members.filter(|_| !name.contains(char::is_numeric));
+        let mut members = members.into_iter().filter(|_| !name.contains(char::is_numeric));
         members.find(|member| slipped(name, member)).map(there)
     }
+}
+
+fn child(parent: &[String], name: &str) -> Path {
+    parent.iter().cloned().chain([name.to_owned()]).collect()
 }
 
 fn few(rules: &BTreeSet<&str>) -> String {
@@ -130,6 +161,9 @@ fn few(rules: &BTreeSet<&str>) -> String {
 
 /// Whether one is the other with a letter more or less, or with two neighbours swapped.
 fn slipped(one: &str, other: &str) -> bool {
+    if one.chars().count().abs_diff(other.chars().count()) > 1 {
+        return false;
+    }
     let (one, other): (Vec<char>, Vec<char>) = (one.chars().collect(), other.chars().collect());
     let same = one.iter().zip(&other).take_while(|(a, b)| a == b).count();
     let rest = |of: &[char], skip: usize| of.get(same + skip..).unwrap_or_default().to_vec();
