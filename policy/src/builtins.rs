@@ -38,6 +38,8 @@ mod split;
 mod sprintf;
 mod subset;
 mod template;
+mod time_format;
+mod time_layout;
 mod time_now;
 mod time_parse;
 pub(crate) mod turn;
@@ -264,7 +266,7 @@ const TABLE: &[(&str, By)] = &[
     ("time.clock", By::Engine),
     ("time.date", By::Engine),
     ("time.diff", By::Engine),
-    ("time.format", By::Guard(weigh::linear)),
+    ("time.format", By::Ours(time_format::format)),
     ("time.now_ns", By::Ours(time_now::now_ns)),
     ("time.parse_duration_ns", By::Guard(weigh::linear)),
     ("time.parse_ns", By::Ours(time_parse::parse_ns)),

@@ -7,6 +7,7 @@ mod locals;
 mod metadata;
 mod render;
 mod schema;
+mod times;
 
 use std::fs;
 use std::process::Command;

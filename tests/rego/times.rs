@@ -1,0 +1,213 @@
+//! `time.parse_ns`, `time.parse_rfc3339_ns` and `time.format`: what OPA takes is read and written as it does, and what it
+//! refuses is refused.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::{opa, ours};
+
+const LAYOUTS: [&str; 34] = [
+    "2006-01-02",
+    "06-01-02",
+    "01/02/2006",
+    "02.01.2006",
+    "1/2/2006",
+    "20060102",
+    "2006-002",
+    "2006 __2",
+    "2006 _2 Jan",
+    "_2006 January",
+    "ANSIC",
+    "RubyDate",
+    "RFC822Z",
+    "RFC1123Z",
+    "RFC1123",
+    "RFC3339",
+    "RFC3339Nano",
+    "15:04:05",
+    "15:04:05.000",
+    "3:04:05 PM",
+    "03:4:5 pm",
+    "2006-01-02T15:04:05Z0700",
+    "2006-01-02T15:04:05Z07",
+    "2006-01-02T15:04:05-07",
+    "2006-01-02T15:04:05-0700",
+    "2006-01-02T15:04:05-07:00:00",
+    "2006-01-02T15:04:05Z070000",
+    "2006-01-02 15:04:05,999",
+    "2006-01-02 15:04 MST",
+    "Monday 2006-01-02",
+    "Mon Month 2",
+    "2006-01-02 002",
+    ".00 .9",
+    "",
+];
+
+const TIMES: [&str; 96] = [
+    "2026-01-02",
+    "2026-1-2",
+    "26-01-02",
+    "6-1-2",
+    "69-12-31",
+    "68-12-31",
+    "01/02/2006",
+    "1/2/2026",
+    "1/2/20261",
+    "02.01.2026",
+    "2.1.2026",
+    "20260102",
+    "2026112",
+    "2024-060",
+    "2024-366",
+    "2023-366",
+    "2023-60",
+    "2023 60",
+    "2024  60",
+    "2023   1",
+    "2024 000",
+    "2024 29 Feb",
+    "2023 29 feb",
+    "2024  9 FEB",
+    "_2026 march",
+    "_2026 mar",
+    "Fri Jan  2 15:04:05 2026",
+    "Mon Jan 2 15:04:05.5 2026",
+    "Mon Jan 2 15:04:05 2026",
+    "mon jan 12   15:4:5 2026",
+    "Fri Jan 02 15:04:05 -0700 2026",
+    "Fri Jan 2 15:04:05 -0700 2026",
+    "02 Jan 26 15:04 +0100",
+    "02 Jan 26 15:04 +01:00",
+    "Fri, 02 Jan 2026 15:04:05 +0100",
+    "Sun, 02 Jan 2026 15:04:05,25 +0100",
+    "Fri, 02 Jan 2026 15:04:05 UTC",
+    "Fri, 02 Jan 2026 15:04:05 GMT",
+    "Fri, 02 Jan 2026 15:04:05 utc",
+    "2026-01-02T15:04:05Z",
+    "2026-01-02 15:04:05Z",
+    "2026-01-02t15:04:05Z",
+    "2026-01-02T15:04:05z",
+    "2026-01-02T15:04:05 Z",
+    "2026-01-02T15:04:05+01:00",
+    "2026-01-02T15:04:05\\u221201:00",
+    "2026-01-02T15:04:05-01:00",
+    "2026-01-02T15:04:05+0100",
+    "2026-01-02T15:04:05-0100",
+    "2026-01-02T15:04:05\\u22120100",
+    "2026-01-02T15:04:05+01",
+    "2026-01-02T15:04:05-24",
+    "2026-01-02T15:04:05+25",
+    "2026-01-02T15:04:05+24:60",
+    "2026-01-02T15:04:05+23:61",
+    "2026-01-02T15:04:05-00:00:01",
+    "2026-01-02T15:04:05-00:00:02",
+    "2026-01-02T15:04:05+01:02:60",
+    "2026-01-02T15:04:05+010203",
+    "2026-01-02T15:04:05.Z",
+    "2026-01-02T15:04:05.1Z",
+    "2026-01-02T15:04:05,1Z",
+    "2026-01-02T15:04:05.123456789123Z",
+    "2026-01-02T15:04:05.1+01:00",
+    "2026-01-02T5:04:05Z",
+    "2026-01-02T15:4:05Z",
+    "2026-01-02T15:04:5Z",
+    "2026-01-02T24:00:00Z",
+    "2026-01-02T23:60:00Z",
+    "2026-06-30T23:59:60Z",
+    "2026-02-29T00:00:00Z",
+    "2024-02-29T00:00:00Z",
+    "2026-04-31T00:00:00Z",
+    "2026-13-01T00:00:00Z",
+    "2026-00-01T00:00:00Z",
+    "2026-01-00T00:00:00Z",
+    "1677-09-21T00:12:43.145224192Z",
+    "1677-09-21T00:12:43.145224191Z",
+    "2262-04-11T23:47:16.854775807Z",
+    "2262-04-11T23:47:16.854775808Z",
+    "0000-02-29T00:00:00Z",
+    "1969-12-31T23:59:59.5Z",
+    "15:04:05",
+    "15:04:05.123",
+    "15:04:05.12",
+    "3:04:05 PM",
+    "12:04:05 AM",
+    "13:04:05 PM",
+    "03:4:5 pm",
+    "2026-01-02 15:04:05,5",
+    "2026-01-02 15:04:05",
+    "2026-01-02 15:04 UTC",
+    "fri 2026-01-02",
+    "sunday  2026-01-02",
+    "2026-01-02 002",
+    "",
+];
+
+#[test]
+fn times_are_read_and_refused_as_opa_reads_and_refuses_them() {
+    let mut module = String::from("package a\n");
+    let mut calls = Vec::new();
+    for time in TIMES {
+        calls.push(format!("time.parse_rfc3339_ns(\"{time}\")"));
+        calls.extend(LAYOUTS.iter().map(|layout| format!("time.parse_ns(\"{layout}\", \"{time}\")")));
+    }
+    for (at, call) in calls.iter().enumerate() {
+        let _written = writeln!(module, "x[{at}] := {call}");
+    }
+    let theirs = opa(&module, "data.a.x").expect("a value");
+    let taken = theirs.as_object().map_or(0, serde_json::Map::len);
+    assert!((100..1000).contains(&taken), "OPA takes {taken}");
+
+    agree(&calls, &theirs);
+}
+
+/// Each call by itself: an error is one of the whole answer.
+#[track_caller]
+fn agree(calls: &[String], theirs: &Value) {
+    let mut differing = Vec::new();
+    for (at, call) in calls.iter().enumerate() {
+        let theirs = theirs.get(at.to_string());
+        let ours = ours(&format!("package a\nx := {call}\n"), "data.a.x").unwrap_or(None);
+        if ours.as_ref() != theirs {
+            differing.push(format!("{call}: {ours:?}, OPA {:?}", theirs.map(Value::to_string)));
+        }
+    }
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
+}
+
+#[test]
+fn times_are_written_as_opa_writes_them() {
+    let more = [
+        "2006 06 January Jan 01 1 02 2 _2 002 __2 Monday Mon",
+        "15 3 03 4 04 5 05 PM pm .000 ,00 .999 ,9 .0000000000 .099",
+        "-070000 -07:00:00 -0700 -07:00 -07 Z070000 Z07:00:00 Z0700 Z07:00 Z07 -7 Z7",
+        "Month Januarys é _2006 2006_2 JanMon",
+    ];
+    let times = ["0", "1735689599123456789", "1709164800100000000", "-1", "-3000000000000000000", "1e18"];
+    let zones = ["UTC", "", "Europe/Berlin", "America/New_York", "Asia/Kolkata"];
+    let mut calls = Vec::new();
+    for time in times {
+        calls.push(format!("time.format({time})"));
+        for zone in zones {
+            calls.push(format!("time.format([{time}, \"{zone}\"])"));
+            for layout in LAYOUTS.iter().chain(&more) {
+                let named = matches!(*layout, "RFC1123") || layout.contains("MST");
+                if !named || zones[..2].contains(&zone) {
+                    calls.push(format!("time.format([{time}, \"{zone}\", \"{layout}\"])"));
+                }
+            }
+        }
+    }
+    let mut module = String::from("package a\n");
+    for (at, call) in calls.iter().enumerate() {
+        let _written = writeln!(module, "x[{at}] := {call}");
+    }
+    let theirs = opa(&module, "data.a.x").expect("a value");
+    assert_eq!(theirs.as_object().map(serde_json::Map::len), Some(calls.len()));
+    agree(&calls, &theirs);
+    for layout in ["RFC1123", "UnixDate", "RFC822", "RFC850", "15:04 MST"] {
+        let call = format!("package a\nx := time.format([0, \"Europe/Berlin\", \"{layout}\"])\n");
+        let error = ours(&call, "data.a.x").expect_err("no name of a zone").to_string();
+        assert!(error.contains("RFC1123Z"), "{error}");
+    }
+}
