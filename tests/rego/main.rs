@@ -5,6 +5,7 @@ mod certificates;
 mod globs;
 mod locals;
 mod metadata;
+mod queries;
 mod render;
 mod schema;
 mod times;

@@ -1,6 +1,8 @@
-//! `urlquery.decode` and `urlquery.decode_object`: the engine takes what is no query for text, OPA refuses it.
+//! `urlquery.*`: the engine takes what is no query for text, OPA refuses it; and it escapes `~` and not `*`, OPA `*` and
+//! not `~`.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use regorus::Value;
 
@@ -8,6 +10,7 @@ use super::{Fail, text, weigh};
 
 const ESCAPE: Fail = Fail::Argument("has a % without two hex digits after it");
 const UTF8: Fail = Fail::Argument("is not UTF-8 when decoded");
+const MEMBERS: Fail = Fail::Argument("takes an object of texts, or of lists or sets of texts");
 const SEMICOLON: Fail = Fail::Argument("has a semicolon between its parts");
 
 /// The text of one encoded part.
@@ -33,6 +36,55 @@ pub(super) fn decode_object(args: &[Value]) -> Result<Value, Fail> {
     Ok(Value::from(
         members.into_iter().map(|(name, values)| (name, Value::from(values))).collect::<BTreeMap<_, _>>(),
     ))
+}
+
+/// Text as a part of a query.
+pub(super) fn encode(args: &[Value]) -> Result<Value, Fail> {
+    let [value] = args else { return Err(Fail::Argument("takes one text")) };
+    weigh::linear(args)?;
+    let mut out = String::new();
+    encoded(text(value)?, &mut out);
+    weigh::pay(out.len())?;
+    Ok(Value::from(out))
+}
+
+/// A query of names and their values, in the order of the names: texts, or lists or sets of them.
+pub(super) fn encode_object(args: &[Value]) -> Result<Value, Fail> {
+    let [value] = args else { return Err(MEMBERS) };
+    weigh::deep(args)?;
+    let mut out = String::new();
+    for (name, values) in value.as_object().map_err(|_| MEMBERS)?.iter() {
+        let name = text(name)?;
+        let mut add = |value: &Value| {
+            // A long name may have many values.
+            weigh::pay(name.len() * 3)?;
+            if !out.is_empty() {
+                out.push('&');
+            }
+            encoded(name, &mut out);
+            out.push('=');
+            encoded(text(value)?, &mut out);
+            Ok(())
+        };
+        match values {
+            Value::Array(items) => items.iter().try_for_each(&mut add)?,
+            Value::Set(items) => items.iter().try_for_each(&mut add)?,
+            one => add(one)?,
+        }
+    }
+    Ok(Value::from(out))
+}
+
+fn encoded(part: &str, out: &mut String) {
+    for byte in part.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
+            b' ' => out.push('+'),
+            byte => {
+                let _written = write!(out, "%{byte:02X}");
+            }
+        }
+    }
 }
 
 fn decoded(part: &str) -> Result<String, Fail> {
