@@ -3,6 +3,7 @@
 use regorus::Value;
 
 use super::{Fail, engines, weigh};
+use crate::document::exact::keeps_numbers;
 
 /// Longest range.
 const MOST: u64 = 10_000;
@@ -83,11 +84,21 @@ pub(super) fn small_places(args: &[Value]) -> Result<(), Fail> {
 }
 
 /// `to_number`: the engine reads past the blanks around a number.
-pub(super) fn no_blanks(args: &[Value]) -> Result<(), Fail> {
-    weigh::linear(args)?;
+pub(super) fn one_kept(args: &[Value]) -> Result<(), Fail> {
     let blank = |text: &str| text.trim().len() < text.len();
-    let blanks = args.iter().any(|arg| arg.as_string().is_ok_and(|text| blank(text)));
-    if blanks { Err(Fail::Argument("takes a number without blanks around it")) } else { Ok(()) }
+    if args.iter().any(|arg| arg.as_string().is_ok_and(|text| blank(text))) {
+        return Err(Fail::Argument("takes a number without blanks around it"));
+    }
+    kept(args)
+}
+
+/// `to_number` and `json.unmarshal`: the engine keeps a number that is too long as another.
+pub(super) fn kept(args: &[Value]) -> Result<(), Fail> {
+    weigh::linear(args)?;
+    let kept = args.iter().all(|arg| arg.as_string().map_or(true, |text| keeps_numbers(text.as_bytes())));
+    let longer =
+        "takes whole numbers of 64 bits, and fractions of at most 17 digits; one that is longer stays text";
+    if kept { Ok(()) } else { Err(Fail::Argument(longer)) }
 }
 
 /// `product`: lets through factors whose digits together are at most ten thousand.

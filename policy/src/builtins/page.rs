@@ -181,7 +181,8 @@ What is not refused, and differs:
 * How a number was written is not kept: `1.0`, `1e3` and `-0` are 1, 1000 and 0, as text too, and whole where OPA has a
   fraction (`sprintf(\"%d\", [1e3])`).
 * Arithmetic with fractions has the 53 bits of an IEEE double, where OPA has 64: `0.1 + 0.2 == 0.3` holds in OPA alone.
-  Whole numbers are exact in both.
+  Whole numbers are exact in both, beyond 64 bits as long as they are computed and written as text; `to_number` and
+  `json.unmarshal` of one that would be kept as another are errors, as are those of such a fraction.
 * Among sets and objects in one set or list, sets come before objects when they are sorted.
 * An object with two computed members that turn out to have one name has another of their values.
 * An error of a builtin, or a conflict in another rule or a function, that the one comes by and the other does not, since
