@@ -77,3 +77,18 @@ fn what_opa_refuses_of_it_is_refused_in_the_authors_words() {
         assert!(error.contains("`x`") && !error.contains("_local"), "{body}: {error}");
     }
 }
+
+#[test]
+fn a_minus_before_what_is_no_number_is_refused_by_its_place() {
+    for value in ["-late", "-input.v", "-count([1])", "1 + -late"] {
+        let module = format!("package a\nlate := 2\nx := [{value}]\n");
+        let Err(postern_policy::AskError::Refused(error)) = crate::ours(&module, "data.a.x") else {
+            panic!("{value} is taken")
+        };
+        let problem = &error.problems[0];
+        let column = 7 + value.find('-').expect("a minus");
+        assert_eq!((problem.line, problem.column as usize), (3, column), "{value}: {problem}");
+        assert!(problem.instead.contains("0 - x"), "{value}: {problem}");
+    }
+    crate::same("package a\nlate := 2\nx := [-1, - 2.5, 0 - late]\n", "data.a.x");
+}

@@ -83,6 +83,7 @@ pub(super) fn of_step(
             | Seen::Opens(_)
             | Seen::Object(_)
             | Seen::Member(_)
+            | Seen::Minus(_)
             | Seen::Closes
             | Seen::Compares(_) => {}
         }
@@ -246,6 +247,7 @@ fn call(
             | Seen::Closes
             | Seen::Object(_)
             | Seen::Member(_)
+            | Seen::Minus(_)
             | Seen::Compares(_) => {}
         });
         if !askable {

@@ -73,7 +73,12 @@ pub(super) fn nodes(modules: &[Ref<Module>], names: &Names) -> BTreeMap<Path, No
                     bound.insert(name.text().to_owned());
                 }
                 Seen::With(with) => mocks.push(names::constant(&with.r#as)),
-                Seen::Compares(_) | Seen::Object(_) | Seen::Member(_) | Seen::Opens(_) | Seen::Closes => {}
+                Seen::Compares(_)
+                | Seen::Object(_)
+                | Seen::Member(_)
+                | Seen::Minus(_)
+                | Seen::Opens(_)
+                | Seen::Closes => {}
             });
             let node = nodes.entry(names::rule_path(&package, rule)).or_default();
             node.depth = node.depth.max(depth + RULE);

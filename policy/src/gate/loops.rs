@@ -38,6 +38,7 @@ pub(super) fn check(module: &Module, names: &Names, problems: &mut Problems) {
                 problems.extend(hidden(module, names, stmts));
             }
             Seen::Object(object) => problems.extend(twice(object)),
+            Seen::Minus(expr) => problems.extend(negative(expr)),
             Seen::Ref(_)
             | Seen::Call { .. }
             | Seen::With(_)
@@ -52,6 +53,14 @@ pub(super) fn check(module: &Module, names: &Names, problems: &mut Problems) {
             problem(&stmt.span, "with", why, COLLECT)
         }));
     }
+}
+
+/// A minus before anything but a number, which the engine takes for an error when it comes to it.
+fn negative(minus: &Expr) -> Option<Problem> {
+    let Expr::UnaryExpr { span, expr, .. } = minus else { return None };
+    let why = "stands before something that is no number written out, which the engine does not evaluate";
+    let instead = "`0 - x` for `-x`, in parentheses inside another expression";
+    (!matches!(expr.as_ref(), Expr::Number { .. })).then(|| problem(span, "-", why, instead))
 }
 
 /// Where the last statements of a rule's bodies begin, when nothing that a `with` could change is read after them.

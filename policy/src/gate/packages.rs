@@ -53,6 +53,7 @@ pub(super) fn check(
                 | Seen::Compares(_)
                 | Seen::Object(_)
                 | Seen::Member(_)
+                | Seen::Minus(_)
                 | Seen::Opens(_)
                 | Seen::Closes => {}
             });

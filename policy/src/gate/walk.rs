@@ -22,6 +22,8 @@ pub(crate) enum Seen<'a> {
     Binds(&'a Span, Option<&'a Ref<Expr>>),
     /// A membership, `x in xs`.
     Member(&'a Expr),
+    /// A minus before something.
+    Minus(&'a Expr),
     /// An object written out.
     Object(&'a Expr),
     /// Names that are bound from here on end at [`Seen::Closes`]; with the statements that bind them, if any do.
@@ -273,7 +275,10 @@ impl<'a> Walk<'a, '_> {
                 (self.visit)(Seen::Call { span, fcn, params, alone });
                 self.exprs(params);
             }
-            Expr::UnaryExpr { expr, .. } => self.expr(expr, false),
+            Expr::UnaryExpr { expr: of, .. } => {
+                (self.visit)(Seen::Minus(expr));
+                self.expr(of, false);
+            }
             Expr::BoolExpr { lhs, rhs, .. }
             | Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. }
             | Expr::BinExpr { lhs, rhs, .. }

@@ -226,7 +226,12 @@ impl Mover<'_> {
             Seen::Binds(name, _) => {
                 bound.insert(name.text().to_owned());
             }
-            Seen::Opens(_) | Seen::Closes | Seen::Compares(_) | Seen::Object(_) | Seen::Member(_) => {}
+            Seen::Opens(_)
+            | Seen::Closes
+            | Seen::Compares(_)
+            | Seen::Object(_)
+            | Seen::Member(_)
+            | Seen::Minus(_) => {}
         });
         for refr in roots {
             self.read(refr, &bound, &mut stretch);
