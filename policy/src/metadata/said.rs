@@ -52,6 +52,9 @@ pub(super) fn members(yaml: &str) -> Result<Map<String, Value>, String> {
     let related = written.related_resources.unwrap_or_default();
     add("related_resources", related.iter().map(resource).collect::<Result<_, _>>()?);
     add("authors", written.authors.unwrap_or_default().iter().map(author).collect::<Result<_, _>>()?);
+    for given in written.schemas.iter().flatten().flat_map(BTreeMap::values) {
+        certain(given, yaml)?;
+    }
     add("schemas", written.schemas.unwrap_or_default().iter().map(schema).collect::<Result<_, _>>()?);
     for (name, given) in [("custom", written.custom), ("labels", written.labels)] {
         let given = Value::Object(given.unwrap_or_default());
@@ -145,10 +148,14 @@ fn certain(value: &Value, yaml: &str) -> Result<(), String> {
         Regex::new("^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt ][0-9:.]+(?:Z|[+-][0-9:]+)?)?$").ok()
     });
     match value {
+        Value::String(text) if underlined(text) && bare(text, yaml) => Err(format!(
+            "has the number {text}, which OPA reads without `_`: write it without them, or in quotes"
+        )),
+        Value::Number(number) if number.as_f64().is_none_or(|number| number.abs() > LARGEST) => {
+            Err(format!("has the number {number}, which is beyond 1e308"))
+        }
         Value::String(text) if TIME.as_ref().is_none_or(|time| time.is_match(text)) => {
-            let quoted = [format!("\"{text}\""), format!("'{text}'")];
-            let quotes: usize = quoted.iter().map(|quoted| yaml.matches(quoted).count()).sum();
-            if yaml.matches(text.as_str()).count() > quotes {
+            if bare(text, yaml) {
                 return Err(format!("has the time {text} without quotes, which OPA writes in another way"));
             }
             Ok(())
@@ -157,7 +164,31 @@ fn certain(value: &Value, yaml: &str) -> Result<(), String> {
             Err(format!("has the number {number}, which is beyond 64 bits"))
         }
         Value::Array(items) => items.iter().try_for_each(|item| certain(item, yaml)),
-        Value::Object(members) => members.values().try_for_each(|member| certain(member, yaml)),
+        Value::Object(members) => members.iter().try_for_each(|(name, member)| {
+            if underlined(name) && bare(name, yaml) {
+                return Err(format!("has the name {name}, which is a number to OPA: write it in quotes"));
+            }
+            certain(member, yaml)
+        }),
         _ => Ok(()),
     }
+}
+
+/// The engine does not write numbers much larger.
+const LARGEST: f64 = 1e308;
+
+/// Whether it stands somewhere without quotes.
+fn bare(text: &str, yaml: &str) -> bool {
+    let quoted = [format!("\"{text}\""), format!("'{text}'")];
+    yaml.matches(text).count() > quoted.iter().map(|quoted| yaml.matches(quoted).count()).sum()
+}
+
+/// Whether OPA, which leaves out every `_`, reads a number.
+fn underlined(text: &str) -> bool {
+    static NUMBER: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        let real = "(?:[0-9]+(?:\\.[0-9]*)?|\\.[0-9]+)(?:[eE][-+]?[0-9]+)?";
+        Regex::new(&format!("^[-+]?(?:{real}|0[bB][-+]?[01]+|0[oO][-+]?[0-7]+|0[xX][0-9a-fA-F]+)$")).ok()
+    });
+    let number = |plain: &str| NUMBER.as_ref().is_none_or(|number| number.is_match(plain));
+    text.contains('_') && !text.starts_with('_') && number(&text.replace('_', ""))
 }
