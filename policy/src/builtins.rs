@@ -26,6 +26,7 @@ mod numbers;
 mod page;
 mod paths;
 mod pattern;
+mod pattern_names;
 mod print;
 mod regex;
 mod render;

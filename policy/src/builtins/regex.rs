@@ -111,7 +111,11 @@ pub(super) fn template_match(args: &[Value]) -> Result<Value, Fail> {
         match (outside, depth) {
             (true, 0) => literal.push(c),
             (true, _) => pattern += &regex::escape(&std::mem::take(&mut literal)),
-            (false, 0) => pattern.extend(["(?:", &std::mem::take(&mut inner), ")"]),
+            (false, 0) => {
+                // A pattern for itself: its parentheses are not those around it.
+                compiled(&format!("^{inner}$"))?;
+                pattern.extend(["(?:", &std::mem::take(&mut inner), ")"]);
+            }
             (false, _) => inner.push(c),
         }
     }
