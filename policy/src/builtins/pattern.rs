@@ -481,7 +481,6 @@ mod tests {
             "a**",
             "a{2}{3}",
             "(a{40}){40}|b",
-            r"\<",
             "[[:w:]]",
         ] {
             assert!(matches!(compiled(pattern), Err(Fail::Argument(_))), "{pattern}");
