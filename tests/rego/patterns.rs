@@ -232,7 +232,7 @@ fn patterns_are_to_each_function_what_they_are_to_opa() {
                  \"groups\": {{t: regex.find_all_string_submatch_n(p{at}, t, -1) | some t in texts}},\n\
                  \"template\": {{t: regex.template_match(concat(\"\", [\"<\", p{at}, \">\"]), t, \"<\", \">\") | \
                  some t in texts}},\n\
-                 \"schema\": {{t: json.match_schema([t], {{\"items\": {{\"pattern\": p{at}}}}})[0] | some t in texts}}}}"
+                 \"schema\": {{t: json.match_schema({{\"a\": t}}, {{\"properties\": {{\"a\": {{\"pattern\": p{at}}}}}}})[0] | some t in texts}}}}"
             );
         }
         let names: Vec<String> =

@@ -118,9 +118,12 @@ impl Scan<'_> {
                             return Err(Fail::Argument("takes a pattern with at most 1000 repetitions"));
                         }
                         self.repeat(&format!("{{{written}"), size, least >= 2 || size >= 2)?;
-                        if most == Some(0) || (most.is_none() && least == 0) {
-                            // As RE2 counts: nothing of what is left out.
-                            self.item = Item::Repeated(if most == Some(0) { 1 } else { self.product() });
+                        // RE2 keeps the groups of what is left out, the crate does not.
+                        if most == Some(0) {
+                            return Err(Fail::Limit("repetitions of at least one"));
+                        }
+                        if most.is_none() && least == 0 {
+                            self.item = Item::Repeated(self.product());
                         }
                     }
                     None => self.literal('{'),
@@ -334,18 +337,19 @@ const NAMED: [&str; 14] = [
 
 /// `2}`, `2,}` or `2,3}` as it is written, with its numbers; none where the brace before it stands for itself.
 fn braces(rest: Peekable<Chars<'_>>) -> Option<(String, usize, Option<usize>)> {
-    let written: String = rest.take_while(|c| *c != '}').collect();
+    let rest: String = rest.collect();
+    let written = rest.split_once('}')?.0;
     let number = |digits: &str| {
         let plain = digits.bytes().all(|c| c.is_ascii_digit()) && (digits == "0" || !digits.starts_with('0'));
         // Too many digits for a number are too many repetitions.
         (plain && !digits.is_empty()).then(|| digits.parse().unwrap_or(usize::MAX))
     };
     let (least, most) = match written.split_once(',') {
-        None => (number(&written)?, Some(number(&written)?)),
+        None => (number(written)?, Some(number(written)?)),
         Some((least, "")) => (number(least)?, None),
         Some((least, most)) => (number(least)?, Some(number(most)?)),
     };
-    Some((written + "}", least, most))
+    Some((format!("{written}}}"), least, most))
 }
 
 /// `\d`, `\pL` and their like, the backslash read; none where it is another.
