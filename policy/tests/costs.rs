@@ -167,7 +167,7 @@ fn the_dearest_call_that_is_let_through_ends_in_time() {
                 Verdict::Allow(_) => String::new(),
                 Verdict::Deny(refusal) => refusal.cause.to_string(),
             };
-            ((cpu_time() - before).as_micros(), outcome)
+            (cpu_time().saturating_sub(before).as_micros(), outcome)
         };
         let (us, outcome) = (0..3).map(took).min().unwrap();
         println!("{us:>8} us  {call}  {outcome}");
