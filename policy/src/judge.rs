@@ -32,7 +32,8 @@ impl Judge {
     }
 
     /// Answers one request. Never waits, never panics, and takes little longer than twice the policy's fuse: a late
-    /// answer is asked for once more, if it is the first or the machine set the thread aside. `&mut` and single leaves leave room for a memo of earlier answers.
+    /// answer is asked for once more, if it is the first or the machine set the thread aside. `&mut` and single leaves
+    /// leave room for a memo of earlier answers.
     pub fn judge(&mut self, facts: &impl Facts) -> Verdict {
         let watch = Stopwatch::start();
         let mut verdict = match self.value(facts) {

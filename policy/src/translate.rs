@@ -1,10 +1,6 @@
-//! What OPA reads and the engine's parser does not, written as what it reads.
-//!
-//! Eight things: `rego.metadata.*`, whose values are the annotations where it stands; variables that are called as
-//! rules, and second names of variables; `$"…{x}…"`, which OPA itself takes for a call of `internal.template_string`; a builtin that is not
-//! the engine's own with one argument more, which takes its value: `f(x, y)` is `y = f(x)`; names that begin with a
-//! keyword; `[path, value] := walk(x)`; and the value of a `with`, which OPA evaluates before the statement. Lines stay
-//! lines, and what moved within a line is found again, so that a problem names the place that its author wrote.
+//! What OPA reads and the engine's parser does not, or reads otherwise, written as what it reads: one file for each, which
+//! says what and why. Lines stay lines, and what moved within a line is found again, so that a problem names the place
+//! that its author wrote.
 
 pub(crate) mod aliases;
 pub(crate) mod annotated;
@@ -136,6 +132,19 @@ impl Translated {
         let layers = self.layers.iter().cloned().chain(written.layers).collect();
         Some(Self { text: written.text, layers, of: self.of, stand_ins: self.stand_ins.clone() })
     }
+}
+
+/// The texts of all modules, each with its edits; none where there is nothing to write.
+pub(crate) fn each<'a>(
+    modules: &'a [Ref<Module>],
+    texts: &[Translated],
+    edits: impl Fn(&'a Module, &Translated) -> Vec<Edit>,
+) -> Option<Vec<Translated>> {
+    let written = |(module, text): (&'a Ref<Module>, &Translated)| text.edited(edits(module, text));
+    let written: Vec<_> = modules.iter().zip(texts).map(written).collect();
+    let any = written.iter().any(Option::is_some);
+    let kept = |(new, text): (Option<Translated>, &Translated)| new.unwrap_or_else(|| text.clone());
+    any.then(|| written.into_iter().zip(texts).map(kept).collect())
 }
 
 /// Line and column of an offset in bytes.

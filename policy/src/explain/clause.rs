@@ -151,18 +151,7 @@ fn value<'a>(head: &'a RuleHead, body: Option<&'a RuleBody>) -> Option<Step<'a>>
     };
     let text = format!("{VALUE} := {}", text::of(value.span(), stands));
     let step = Step { text, stands, what: What::Value(value), gives: Vec::new() };
-    (!is_constant(value)).then_some(step)
-}
-
-const fn is_constant(expr: &Expr) -> bool {
-    matches!(
-        expr,
-        Expr::String { .. }
-            | Expr::RawString { .. }
-            | Expr::Number { .. }
-            | Expr::Bool { .. }
-            | Expr::Null { .. }
-    )
+    (!walk::is_scalar(value)).then_some(step)
 }
 
 /// The statements in the order of their author, but none before what gives its names their values.

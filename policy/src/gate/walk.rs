@@ -110,6 +110,18 @@ pub(crate) fn parts<'a>(expr: &'a Expr, visit: &mut dyn FnMut(&'a Expr)) {
     }
 }
 
+/// Whether this is text, a number, `true`, `false` or `null`, written out.
+pub(crate) const fn is_scalar(expr: &Expr) -> bool {
+    matches!(
+        expr,
+        Expr::String { .. }
+            | Expr::RawString { .. }
+            | Expr::Number { .. }
+            | Expr::Bool { .. }
+            | Expr::Null { .. }
+    )
+}
+
 struct Walk<'a, 'v> {
     visit: &'v mut dyn FnMut(Seen<'a>),
     depth: usize,

@@ -3,13 +3,12 @@
 
 use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Ref};
 
-use super::{Edit, Translated};
+use super::{Edit, Translated, each};
 use crate::gate::walk::{self, Seen};
 
 /// The texts of all modules with each such statement in that form; none where there is none.
 pub(crate) fn through_lists(modules: &[Ref<Module>], texts: &[Translated]) -> Option<Vec<Translated>> {
-    let mut any = false;
-    let written = modules.iter().zip(texts).map(|(module, text)| {
+    each(modules, texts, |module, _| {
         let mut edits = Vec::new();
         for rule in &module.policy {
             walk::rule(rule, &mut |seen| {
@@ -18,12 +17,8 @@ pub(crate) fn through_lists(modules: &[Ref<Module>], texts: &[Translated]) -> Op
                 }
             });
         }
-        let new = text.edited(edits);
-        any |= new.is_some();
-        new.unwrap_or_else(|| text.clone())
-    });
-    let written = written.collect();
-    any.then_some(written)
+        edits
+    })
 }
 
 fn alias(stmt: &LiteralStmt) -> Option<Edit> {

@@ -6,22 +6,16 @@ use std::collections::BTreeSet;
 
 use regorus::unstable::{Expr, Module, Ref, Rule};
 
-use super::{Edit, Translated};
+use super::{Edit, Translated, each};
 use crate::gate::names::{self, Path};
 use crate::gate::walk::{self, Seen};
 
 /// The texts of all modules with such references written in full; none where there is none.
 pub(crate) fn in_full(modules: &[Ref<Module>], texts: &[Translated]) -> Option<Vec<Translated>> {
     let packages: BTreeSet<Path> = modules.iter().map(|module| names::package(module)).collect();
-    let mut any = false;
-    let written = modules.iter().zip(texts).map(|(module, text)| {
-        let edits = module.policy.iter().flat_map(|rule| of_rule(module, rule, &packages));
-        let new = text.edited(edits.collect());
-        any |= new.is_some();
-        new.unwrap_or_else(|| text.clone())
-    });
-    let written = written.collect();
-    any.then_some(written)
+    each(modules, texts, |module, _| {
+        module.policy.iter().flat_map(|rule| of_rule(module, rule, &packages)).collect()
+    })
 }
 
 fn of_rule(module: &Module, rule: &Rule, packages: &BTreeSet<Path>) -> Vec<Edit> {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Ref, Span};
 
-use super::{Edit, Translated};
+use super::{Edit, Translated, each};
 use crate::gate::names::{self, Names};
 use crate::gate::walk::{self, Seen};
 
@@ -16,25 +16,23 @@ const ENDING: &str = "_local";
 /// The texts of all modules with such variables renamed; none where there is none.
 pub(crate) fn renamed(modules: &[Ref<Module>], texts: &[Translated]) -> Option<Vec<Translated>> {
     let names = Names::of(modules);
-    let mut any = false;
-    let written = modules.iter().zip(texts).map(|(module, text)| {
-        let new = text.edited(edits(module, &names));
-        any |= new.is_some();
-        new.unwrap_or_else(|| text.clone())
-    });
-    let written = written.collect();
-    any.then_some(written)
+    each(modules, texts, |module, _| edits(module, &names))
 }
 
 /// A message in the author's own names.
 pub(crate) fn own(message: &str) -> String {
-    let mut own = message.to_owned();
-    while let Some(end) = own.find(ENDING) {
+    let (mut own, mut seen) = (message.to_owned(), 0);
+    while let Some(at) = own.get(seen..).and_then(|rest| rest.find(ENDING)) {
+        let (end, behind) = (seen + at, seen + at + ENDING.len());
         let digits = own.get(..end).unwrap_or_default().trim_end_matches(|c: char| c.is_ascii_digit());
-        let Some(from) = digits.strip_suffix("__").map(str::len).filter(|_| digits.len() < end) else {
-            break;
+        // A name of the author's may end in this too.
+        seen = match digits.strip_suffix("__").map(str::len).filter(|_| digits.len() < end) {
+            Some(from) => {
+                own.replace_range(from..behind, "");
+                from
+            }
+            None => behind,
         };
-        own.replace_range(from..end + ENDING.len(), "");
     }
     own
 }
@@ -204,6 +202,7 @@ mod tests {
     #[test]
     fn a_message_names_what_its_author_wrote() {
         assert_eq!(own("`x__12_local.b` and y__3_local"), "`x.b` and y");
+        assert_eq!(own("`a_local[_] == x__136_local`"), "`a_local[_] == x`");
         for other in ["x_local", "x__local", "1_local", ""] {
             assert_eq!(own(other), other);
         }

@@ -69,18 +69,7 @@ fn heads(rule: &Rule) -> impl Iterator<Item = &RuleAssign> {
         RuleHead::Set { .. } => None,
     });
     let of_bodies = bodies.iter().filter_map(|body| body.assign.as_ref());
-    of_head.into_iter().chain(of_bodies).filter(|assign| !is_word(&assign.value))
-}
-
-const fn is_word(expr: &Expr) -> bool {
-    matches!(
-        expr,
-        Expr::String { .. }
-            | Expr::RawString { .. }
-            | Expr::Number { .. }
-            | Expr::Bool { .. }
-            | Expr::Null { .. }
-    )
+    of_head.into_iter().chain(of_bodies).filter(|assign| !walk::is_scalar(&assign.value))
 }
 
 /// From where to where an expression is written. To the engine an object begins at its last member, and so does what

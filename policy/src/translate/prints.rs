@@ -5,7 +5,7 @@
 use regorus::Engine;
 use regorus::unstable::{Expr, Module, Ref, Span};
 
-use super::{Edit, Translated};
+use super::{Edit, Translated, each};
 use crate::gate::names::{self, Names};
 use crate::gate::walk::{self, Seen};
 
@@ -66,16 +66,11 @@ fn written(
     edits: impl Fn(&str, &[(&Span, &Expr)]) -> Vec<Edit>,
 ) -> Option<Vec<Translated>> {
     let names = Names::of(modules);
-    let mut any = false;
-    let written = modules.iter().zip(texts).map(|(module, text)| {
+    each(modules, texts, |module, text| {
         let own = names.function(module, &["print".to_owned()]).is_some();
         let calls = if own { Vec::new() } else { calls(module) };
-        let new = text.edited(edits(&text.text, &calls));
-        any |= new.is_some();
-        new.unwrap_or_else(|| text.clone())
-    });
-    let written = written.collect();
-    any.then_some(written)
+        edits(&text.text, &calls)
+    })
 }
 
 /// Every call of `print` in a module.

@@ -532,10 +532,10 @@ impl<'a> Matching<'a> {
         out: &mut Outcome,
     ) -> Done {
         self.bounds(members, text.chars().count(), CHARACTERS, place, out)?;
-        if let Some(written) = members.get("pattern").and_then(Json::as_str) {
-            if !self.fits_pattern(written, text)? {
-                self.error(out, place, "pattern", format!("Does not match pattern '{written}'"))?;
-            }
+        if let Some(written) = members.get("pattern").and_then(Json::as_str)
+            && !self.fits_pattern(written, text)?
+        {
+            self.error(out, place, "pattern", format!("Does not match pattern '{written}'"))?;
         }
         out.score += 1;
         Ok(())
