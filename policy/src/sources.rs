@@ -100,7 +100,7 @@ pub enum SourceError {
         path: PathBuf,
     },
     /// A single file that is named as nothing that is read.
-    #[error("{}: none of *.rego, *.json and *.tar.gz", path.display())]
+    #[error("{}: none of *.rego, *.json, *.tar.gz and *.tgz", path.display())]
     Unread {
         /// The file.
         path: PathBuf,

@@ -18,7 +18,7 @@ pub enum Tests {
 }
 
 impl Sources {
-    /// Reads folders and archives (`*.tar.gz`) as [`read`](Self::read) does, and single files: `*.rego`, and `*.json`
+    /// Reads folders and archives (`*.tar.gz`, `*.tgz`) as [`read`](Self::read) does, and single files: `*.rego`, and `*.json`
     /// as data of its own. Names are the paths as they were given, so that a problem can be clicked on; the revision
     /// of one bundle is still the one it has at load, wherever it is read from.
     pub fn read_paths(paths: &[impl AsRef<Path>], tests: Tests) -> Result<Self, SourceError> {
@@ -119,7 +119,7 @@ impl Sources {
                 let text = read_text(path, MAX_TEXT)?;
                 self.modules.push(Module { name, text, roots: Roots::default() });
             }
-            Some("gz") => {
+            Some("gz" | "tgz") => {
                 let bundle = Self::read(path, Signed::Unchecked)?;
                 let revision = bundle.revision.clone();
                 self.join(bundle, path);
@@ -181,7 +181,7 @@ mod tests {
             let path = folder.path().join(name);
             std::fs::write(&path, "{}").unwrap();
             let refused = Sources::read_paths(&[&path], Tests::Left).unwrap_err().to_string();
-            assert_eq!(refused, format!("{}: none of *.rego, *.json and *.tar.gz", path.display()));
+            assert_eq!(refused, format!("{}: none of *.rego, *.json, *.tar.gz and *.tgz", path.display()));
         }
         let null = Sources::read_paths(&["/dev/null"], Tests::Left);
         assert!(matches!(null, Err(SourceError::NotAFile { .. })), "{null:?}");

@@ -134,6 +134,17 @@ fn an_archive_is_the_same_policy_as_the_folder_that_it_was_made_from() {
 }
 
 #[test]
+fn an_archive_is_read_under_both_of_its_names() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["b.tar.gz", "b.tgz"] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, archive(&[("main.rego", "package a")])).unwrap();
+        let read = Sources::read_paths(&[&path], Tests::Left).unwrap();
+        assert_eq!(read.names().collect::<Vec<_>>(), [path.join("main.rego").to_str().unwrap()]);
+    }
+}
+
+#[test]
 fn a_refusal_names_the_archive_and_the_entry() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bundle.tar.gz");
