@@ -23,7 +23,7 @@ pub use load::{Lines, load, load_admin};
 pub use problem::{ConfigErrors, Problem, Wrong};
 pub use rules::Rule;
 pub use units::UnitError;
-pub(crate) use units::{duration, without_user};
+pub(crate) use units::{duration, time, without_user};
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -4,6 +4,7 @@ mod caller;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 use clap::Args;
 use postern_policy::{Explanation, explain};
@@ -34,12 +35,16 @@ The caller comes by an X.509-SVID (--as), by a JWT-SVID that its trust domain si
 nbf if there are), or as the policy would see it (--caller, like input.caller of `postern schema --of input`: for \
 processes and people, whom no listener lets in by itself).
 
+The time of the request is now, or that of --at; by it the policy's `input.now` and clock are asked, and the claims of a token \
+judged.
+
 --bundle needs no configuration: listener, route and upstream are called `any`, every path leads there, JSON bodies up to \
 1 MiB are inspected, and there is no credential.
 
 Examples:
   postern why --as spiffe://example.org/clerk GET /ledger --config postern.yaml
   postern why --as spiffe://example.org/clerk GET /ledger --bundle policy/
+  postern why --as spiffe://example.org/clerk GET /ledger --bundle policy/ --at 2026-11-22T03:00:00+01:00
   postern why --claims @claims.json GET /ledger --config postern.yaml
   postern why --caller '{\"id\": \"uid:1000\", \"kind\": \"process\", \"process\": {\"uid\": 1000}}' GET / --bundle policy/
   postern why --as spiffe://example.org/clerk POST https://ledger.example/postings --body @posting.json \\
@@ -68,6 +73,9 @@ pub(super) struct Why {
     /// The address it comes from
     #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
     from: std::net::IpAddr,
+    /// When it asks, like 2026-11-22T18:30:00+01:00; without it, now
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    at: Option<Moment>,
     /// Folder or bundle of the policy, in the place of the configuration's
     #[arg(long, value_name = "PATH")]
     policy: Option<PathBuf>,
@@ -96,7 +104,7 @@ fn told(arguments: &Why) -> Result<Outcome, (Exit, String)> {
     let policy = arguments.bundle.as_ref().or(arguments.policy.as_ref());
     let at_hand = AtHand::read(policy.map(PathBuf::as_path), Some(&config))?;
     let (head, body) = request(arguments).map_err(usage)?;
-    let now = SystemClock.now();
+    let now = arguments.at.unwrap_or_else(|| SystemClock.now());
     let peer = match caller.peer(&listener.callers, now) {
         Ok(peer) => peer,
         // The handshake or the token would end it.
@@ -110,6 +118,14 @@ fn told(arguments: &Why) -> Result<Outcome, (Exit, String)> {
     let asking = Asking { from: arguments.from, config: &config, listener, peer: &peer, caller: &caller };
     let judged = asking.judged(&at_hand, &request, now).map_err(|why| (Exit::Policy, why))?;
     Ok(judged.outcome(arguments, &caller))
+}
+
+/// A time of the calendar, from 1970 on.
+fn moment(text: &str) -> Result<Moment, String> {
+    let seconds = config::time(text).map_err(|error| error.to_string())?;
+    let since = u64::try_from(seconds).map(Duration::from_secs);
+    let wall = since.ok().and_then(|since| UNIX_EPOCH.checked_add(since)).ok_or("a time before 1970")?;
+    Ok(Moment { wall, ..SystemClock.now() })
 }
 
 /// The configuration that is named, or as much of one as a policy by itself needs.
@@ -269,6 +285,9 @@ impl Judged {
             line(&mut text, "code", &format!("{}  {}", code.id, code.summary));
         }
         line(&mut text, "asked", &format!("{} {}  as {}", arguments.method, arguments.url, caller.name()));
+        if let Some(at) = arguments.at {
+            line(&mut text, "at", &jiff::Timestamp::try_from(at.wall).unwrap_or_default().to_string());
+        }
         line(&mut text, "route", &self.route);
         if let Some(credential) = &self.credential {
             line(&mut text, "credential", credential);

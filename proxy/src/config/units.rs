@@ -108,7 +108,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, UnitError> {
 }
 
 /// `2026-11-22T00:00:00Z`, in Unix seconds.
-pub(super) fn time(text: &str) -> Result<i64, UnitError> {
+pub(crate) fn time(text: &str) -> Result<i64, UnitError> {
     let parsed: Result<jiff::Timestamp, _> = text.parse();
     parsed.map(jiff::Timestamp::as_second).map_err(|_| UnitError::Time(text.to_owned()))
 }

@@ -139,6 +139,30 @@ fn a_caller_by_token_is_judged_by_its_claims_and_refused_as_a_listener_would() {
 }
 
 #[test]
+fn a_request_is_judged_by_the_time_that_is_named() {
+    let folder = folder();
+    let policy = folder.path().join("hours.rego");
+    let text = "package postern\n\ndefault decision := false\n\ndecision if time.within(\"08:00-18:00 Europe/Berlin\")\n";
+    std::fs::write(&policy, text).unwrap();
+    let policy = policy.display().to_string();
+    let ask = |at: &str| {
+        let caller = ["postern", "why", "--as", "spiffe://td.example/x", "GET", "/"];
+        crate::command::main(caller.iter().chain(&["--bundle", &policy, "--at", at]).map(OsString::from))
+    };
+    for (at, exit) in [
+        ("2026-11-22T08:00:00+01:00", Exit::Done),
+        ("2026-11-22T07:59:59+01:00", Exit::DENIED),
+        ("2026-11-22T17:00:00Z", Exit::DENIED),
+        ("2026-11-22 08:00", Exit::Usage),
+        ("1969-12-31T23:59:59Z", Exit::Usage),
+    ] {
+        let outcome = ask(at);
+        assert_eq!(outcome.exit, exit, "{at}\n{}{}", outcome.out, outcome.err);
+    }
+    assert!(ask("2026-11-22T08:00:00+01:00").out.contains("\nat          2026-11-22T07:00:00Z\n"));
+}
+
+#[test]
 fn a_policy_by_itself_is_asked_of_whatever_caller_it_may_see() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(
