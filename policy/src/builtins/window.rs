@@ -5,7 +5,7 @@
 
 use regorus::Value;
 
-use super::{Fail, engines, text, time_now};
+use super::{Fail, engines, text, time_layout, time_now, time_parse};
 
 /// Most windows of one call.
 const MOST: usize = 64;
@@ -66,9 +66,9 @@ impl Window {
             return Err(Fail::Limit("a window of at most 128 bytes"));
         }
         if let Some((from, to)) = window.split_once('/').filter(|(from, _)| from.contains('T')) {
-            let time = |time: &str| engines("time.parse_rfc3339_ns", &[Value::from(time)]).ok_or(WANT);
+            let time = |time: &str| time_parse::read(time_layout::named("RFC3339"), time).map_err(|_| WANT);
             let (from, to) = (time(from)?, time(to)?);
-            return if from < to { Ok(Self::Once { from, to }) } else { Err(WANT) };
+            return if from < to { Ok(Self::Once { from: from.into(), to: to.into() }) } else { Err(WANT) };
         }
         let mut words = window.split_ascii_whitespace().peekable();
         let days = match words.next_if(|word| word.starts_with(|c: char| c.is_ascii_lowercase())) {
