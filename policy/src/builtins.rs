@@ -60,6 +60,7 @@ use regorus::unstable::{BUILTINS as ENGINE, BuiltinFcn, Expr, Ref, Span};
 use regorus::{Engine, Source, Value};
 
 use crate::nearest::nearest;
+use crate::problem::Said;
 
 /// What stands between a policy and a builtin.
 #[derive(Clone, Copy)]
@@ -264,15 +265,15 @@ const TABLE: &[(&str, By)] = &[
     ("substring", By::Guard(numbers::small_places)),
     ("sum", By::Guard(weigh::linear)),
     ("time.add_date", By::Ours(add_date::add_date)),
-    ("time.clock", By::Engine),
-    ("time.date", By::Engine),
-    ("time.diff", By::Engine),
+    ("time.clock", By::Guard(weigh::linear)),
+    ("time.date", By::Guard(weigh::linear)),
+    ("time.diff", By::Guard(weigh::linear)),
     ("time.format", By::Ours(time_format::format)),
     ("time.now_ns", By::Ours(time_now::now_ns)),
     ("time.parse_duration_ns", By::Guard(weigh::linear)),
     ("time.parse_ns", By::Ours(time_parse::parse_ns)),
     ("time.parse_rfc3339_ns", By::Ours(time_parse::parse_rfc3339_ns)),
-    ("time.weekday", By::Engine),
+    ("time.weekday", By::Guard(weigh::linear)),
     ("time.within", By::Added(1, window::within)),
     ("to_number", By::Guard(numbers::one_kept)),
     ("trace", By::Engine),
@@ -387,7 +388,7 @@ pub(crate) fn install(engine: &mut Engine) -> anyhow::Result<()> {
             (By::Guard(guard), Some(builtin)) => {
                 let guarded = move |args: Vec<Value>| {
                     guard(&args).map_err(|fail| report(name, &fail))?;
-                    run_engines(builtin, &args)
+                    run_engines(builtin, &args).map_err(|error| engines_own(name, &error))
                 };
                 engine.add_extension((*name).to_owned(), builtin.1, Box::new(guarded))?;
             }
@@ -398,9 +399,28 @@ pub(crate) fn install(engine: &mut Engine) -> anyhow::Result<()> {
 
 fn report(name: &'static str, fail: &Fail) -> anyhow::Error {
     if let Fail::Limit(limit) = fail {
-        turn::exceed(name, limit);
+        turn::exceed(said(name), limit);
     }
-    anyhow::anyhow!("{name}: {fail}")
+    anyhow::anyhow!("{}: {fail}", said(name))
+}
+
+/// What the engine's own builtin says, by its name and without a place, which the engine adds around it.
+fn engines_own(name: &str, error: &anyhow::Error) -> anyhow::Error {
+    let message = error.to_string();
+    let why = Said::of(&message).why;
+    if why.contains(name) { anyhow::anyhow!("{why}") } else { anyhow::anyhow!("{name}: {why}") }
+}
+
+/// The name of a builtin as authors write it: the translation writes some in the place of what they wrote.
+pub(crate) fn said(name: &str) -> &str {
+    match name {
+        "internal.member_2" | "internal.member_3" => "in",
+        "internal.template_string" => "$\"…\"",
+        "internal.print" => "print",
+        "__builtin_sets.intersection" => "&",
+        "__builtin_sets.union" => "|",
+        name => name,
+    }
 }
 
 /// Runs the engine's own builtin. It wants the source of its arguments for its messages; the engine adds the real

@@ -17,7 +17,7 @@ use crate::evaluate::Evaluator;
 use crate::gate::{self, Purpose, names::Names};
 use crate::input::LeafSet;
 use crate::metadata;
-use crate::problem::{LoadError, Problem, Problems, column};
+use crate::problem::{LoadError, Problem, Problems, Said, column};
 use crate::profile;
 use crate::scans;
 use crate::sources::{DataFile, Sources};
@@ -528,22 +528,17 @@ fn add_data(engine: &mut Engine, file: &DataFile) -> Result<(), Box<Problem>> {
 /// What the engine says of `f("a")` as a whole rule.
 const BARE: &str = "rule must have a body or assignment";
 
-/// The engine says where in its message: `--> file:line:column`, and what after `error:`.
+/// What the engine says of a module; `name` where it does not say of which.
 fn engines_problem(sources: &Sources, texts: &[Translated], name: &str, message: &str) -> Problem {
-    let place = message.split("--> ").nth(1).and_then(|rest| rest.lines().next()).unwrap_or_default();
-    let mut numbers = place.rsplitn(3, ':');
-    let engines = numbers.next().and_then(|column| column.parse().ok());
-    let line = numbers.next().and_then(|line| line.parse().ok());
-    let file = numbers.next().unwrap_or(name);
-    let text = text_at(sources, texts, file, line.unwrap_or(0)).map_or("", |text| text.text.as_str());
-    let why = message.rsplit("error: ").next().unwrap_or(message).trim();
-    let place = line.zip(engines);
-    let instead = if why == BARE { "`… := true`, which OPA takes as said" } else { "" };
-    let problem = Problem::of(file, "rego", format!("does not compile: {why}"), instead);
-    match place {
-        Some((line, engines)) => problem.at(line, column(text, line, engines), text),
-        None => problem,
+    let said = Said::of(message);
+    let (file, line, engines) = said.place.unwrap_or((name, 0, 0));
+    let instead = if said.why == BARE { "`… := true`, which OPA takes as said" } else { "" };
+    let problem = Problem::of(file, "rego", format!("does not compile: {}", said.why), instead);
+    if line == 0 {
+        return problem;
     }
+    let text = text_at(sources, texts, file, line).map_or("", |text| text.text.as_str());
+    problem.at(line, column(text, line, engines), text)
 }
 
 #[cfg(test)]

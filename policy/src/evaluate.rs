@@ -10,6 +10,7 @@ use regorus::{Engine, LimitError, Value};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::builtins::turn;
+use crate::problem::Said;
 use crate::verdict::Cause;
 
 /// Steps of the engine between two looks at the clock. A step is well under a microsecond.
@@ -93,7 +94,7 @@ fn cause(error: &anyhow::Error, fuse: Duration) -> Cause {
     if let Some(LimitError::TimeLimitExceeded { .. }) = error.downcast_ref::<LimitError>() {
         return Cause::Late { fuse };
     }
-    let detail: String = error.to_string().chars().take(MAX_DETAIL).collect();
+    let detail: String = Said::of(&error.to_string()).to_string().chars().take(MAX_DETAIL).collect();
     let contradicts = ["multiple outputs", "conflict"].iter().any(|words| detail.contains(words));
     if contradicts { Cause::Conflict { detail } } else { Cause::Error { detail } }
 }

@@ -192,6 +192,43 @@ impl fmt::Display for Problem {
     }
 }
 
+/// What the engine calls the module of a query.
+const ENGINES_QUERY: &str = "<query.rego>";
+
+/// What the engine says: `--> file:line:column`, an excerpt of the text that it read, and why behind `error:`.
+pub(crate) struct Said<'a> {
+    /// File, line and column, as the engine counts it, of the innermost place.
+    pub(crate) place: Option<(&'a str, u32, u32)>,
+    pub(crate) why: &'a str,
+}
+
+impl<'a> Said<'a> {
+    pub(crate) fn of(message: &'a str) -> Self {
+        let mut said = Self { place: None, why: message.trim() };
+        while let Some((place, why)) =
+            said.why.strip_prefix("--> ").and_then(|rest| rest.split_once("\nerror: "))
+        {
+            let mut parts = place.lines().next().unwrap_or_default().rsplitn(3, ':');
+            let mut number = || parts.next().and_then(|number| number.trim().parse().ok());
+            let (column, line) = (number(), number());
+            let file = parts.next().map(|file| if file == ENGINES_QUERY { "query" } else { file });
+            let found = line.zip(column).zip(file).map(|((line, column), file)| (file, line, column));
+            said = Self { place: found.or(said.place), why: why.trim() };
+        }
+        said
+    }
+}
+
+impl fmt::Display for Said<'_> {
+    /// On one line, and without the excerpt: what the engine read is not always what the author wrote, but its lines are.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((file, line, _)) = self.place {
+            write!(f, "{file}:{line}: ")?;
+        }
+        f.write_str(self.why)
+    }
+}
+
 /// Whether a character could move the reader's cursor or turn the direction of writing. A text that others wrote is
 /// shown without.
 #[must_use]
@@ -236,6 +273,22 @@ mod tests {
         let expected = "a.rego:2:7: `http.send` is not in the engine\n   |\n 2 | \tx := http.send({})\n   | \t     ^\n   \
                         instead: data read at load";
         assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn what_the_engine_says_is_told_on_one_line_by_its_place() {
+        let engines = |place: &str, why: &str| {
+            format!("\n--> {place}\n  |\n4 | \tx := f(a__)\n  |      ^\nerror: {why}")
+        };
+        for (message, wanted) in [
+            (engines("a.rego:4:7", "f: is no\t`error: `"), "a.rego:4: f: is no\t`error: `"),
+            (engines("c:/a b.rego:4:7", &engines("b.rego:2:1", "no.")), "b.rego:2: no."),
+            (engines("<query.rego>:1:7", "no"), "query:1: no"),
+            ("stopped".to_owned(), "stopped"),
+            (String::new(), ""),
+        ] {
+            assert_eq!(Said::of(&message).to_string(), wanted);
+        }
     }
 
     #[test]

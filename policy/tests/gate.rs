@@ -127,7 +127,7 @@ fn what_the_engine_answers_with_silence_is_refused() {
     refused("x if [p, v] = walk(input)", 4, "walk");
     refused("x := count(walk(input))", 4, "walk");
     load("x contains v if walk(input, [_, v])", &[]).unwrap();
-    refused("x if y := f(1)\nf($\"{input.route}\") := 1", 5, "internal.template_string");
+    refused("x if y := f(1)\nf($\"{input.route}\") := 1", 5, "$\"…\"");
     load("x if input.route with input.v as 1", &[]).unwrap();
 }
 

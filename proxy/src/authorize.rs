@@ -15,6 +15,7 @@ pub use facts::Surroundings;
 pub use grant::{Denial, Grant, HeaderEdits, Reply};
 pub use load::LoadedPolicy;
 pub use request::{Action, BodyFacts, HttpAction, Request};
+pub(crate) use verdict::code;
 
 use std::cell::RefCell;
 use std::sync::Arc;

@@ -162,7 +162,7 @@ fn what_costs_too_much_hits_the_cap_before_it_is_done() {
     ] {
         let error = call(name, &args).map(|value| value.to_string().len()).unwrap_err();
         let excess = turn::end().unwrap_or_else(|| panic!("{name}: {error}"));
-        assert_eq!(excess.builtin, name);
+        assert_eq!(excess.builtin, said(name));
     }
 }
 
@@ -346,6 +346,20 @@ fn a_pattern_reaches_no_further_than_it_looks() {
     ] {
         assert!(call("spiffe.parse", &format!("\"{id}\"")).is_err(), "{id}");
         assert_gives("spiffe.matches", &format!("\"spiffe://a/**\", \"{id}\""), "false");
+    }
+}
+
+#[test]
+fn an_error_says_the_builtins_name_once_and_its_place() {
+    for (one, wanted) in [
+        ("time.clock([1, \"Europe/Nowhere\"])", "time.clock: failed to parse timezone"),
+        ("json.unmarshal(\"{\")", "json.unmarshal: could not deserialize json."),
+        ("startswith(to_number(\"1\"), \"a\")", "`startswith` expects string argument. Got `1` instead"),
+    ] {
+        let (name, args) = one.split_once('(').unwrap();
+        let error = call(name, args.strip_suffix(')').unwrap()).unwrap_err().to_string();
+        let told = Said::of(&error).to_string();
+        assert!(told.starts_with(&format!("a.rego:2: {wanted}")), "{told}");
     }
 }
 

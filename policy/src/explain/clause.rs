@@ -201,6 +201,7 @@ fn step<'a>(policy: &Policy<'_>, module: &Module, stmt: &'a LiteralStmt) -> (Ste
     });
     let stands = text::statement(&stmt.span);
     let text = text::of(&stmt.span, stands).to_owned();
+    let stands = text::taken_out(stmt).unwrap_or(stands);
     let step = Step { text, stands, what: What::Statement(stmt), gives };
     (step, uses)
 }

@@ -113,12 +113,25 @@ fn steps_held(policy: &Policy<'_>, asker: &Asker, open: &[Open<'_>]) -> Vec<Opti
                 Ok(_) => return Some((count, None)),
                 // It is not known where the time for all of it ended first.
                 Err(Cause::Late { .. }) if asker.deadline.is_over() => return None,
-                Err(cause) => return Some((count, Some(cause))),
+                Err(cause) => return Some((count, Some(here(cause)))),
             }
         }
         Some((clause.steps.len(), None))
     };
     open.iter().map(outcome).collect()
+}
+
+/// An error without the place of the question in which it came about: the statement has one of its own.
+fn here(cause: Cause) -> Cause {
+    let told = |detail: String| match detail.strip_prefix(MODULE).and_then(|rest| rest.split_once(": ")) {
+        Some((_, why)) => why.to_owned(),
+        None => detail,
+    };
+    match cause {
+        Cause::Error { detail } => Cause::Error { detail: told(detail) },
+        Cause::Conflict { detail } => Cause::Conflict { detail: told(detail) },
+        cause => cause,
+    }
 }
 
 /// What steps read, with the values, and the rules and calls among it.

@@ -349,3 +349,27 @@ decision if {
     let refused = explained(Duration::from_millis(100), true).unwrap_err().to_string();
     assert!(refused.contains("did not begin: what came before it took all of 100ms"), "{refused}");
 }
+
+#[test]
+fn what_is_asked_before_its_time_is_told_where_it_is_written_and_its_error_in_its_own_words() {
+    let policy = "package postern\n\ndefault decision := false\n\ndecision if {\n\tnot startswith(json.unmarshal(input.route), \"a\")\n}\n\n\
+                  decision if f(\"x\")\n\nf(x) := json.unmarshal(x) if x == \"x\" else := false\n";
+    let input = Document::json(r#"{"route": "b"}"#).unwrap();
+    let explanation = told(policy, "{}", input);
+    let rules = explanation.rules.iter().filter(|rule| rule.name != "data.postern");
+    let stopped: Vec<_> = rules
+        .flat_map(|rule| &rule.clauses)
+        .filter_map(|clause| if let How::Stopped(at) = &clause.how { Some(at) } else { None })
+        .map(|at| (at.line, at.column, at.text.as_str(), at.error.as_ref().map(ToString::to_string)))
+        .collect();
+    let error =
+        |place: &str| Some(format!("evaluation failed: {place}json.unmarshal: could not deserialize json."));
+    assert_eq!(
+        stopped,
+        [
+            (6, 17, "json.unmarshal(input.route)", error("")),
+            (9, 13, "f(\"x\")", error("main.rego:11: ")),
+            (11, 9, "json.unmarshal(x)", error("")),
+        ]
+    );
+}

@@ -1,7 +1,7 @@
 //! The text of an expression or a statement. The engine's spans leave the quotes of a text out at either end, and
 //! those of references and objects begin too late.
 
-use regorus::unstable::{Expr, Ref, RuleAssign, Span};
+use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Ref, RuleAssign, Span};
 
 /// From where to where something stands in the text that the engine read, in bytes.
 pub(crate) type Stretch = (u32, u32);
@@ -19,6 +19,24 @@ fn end(span: &Span) -> u32 {
 pub(crate) fn statement(span: &Span) -> Stretch {
     let from = if span.start > 0 && quote(span, span.start - 1) { span.start - 1 } else { span.start };
     (from, end(span))
+}
+
+/// Where what a statement of ours asks before its time is written: the statement gives it a name, `not0_0_0__ := f(x)`,
+/// which stands in its place.
+pub(super) fn taken_out(stmt: &LiteralStmt) -> Option<Stretch> {
+    let Literal::Expr { expr, .. } = &stmt.literal else { return None };
+    let Expr::AssignExpr { op: AssignOp::ColEq, lhs, .. } = expr.as_ref() else { return None };
+    let Expr::Var { span, .. } = lhs.as_ref() else { return None };
+    let name = Some(span.text()).filter(|name| name.ends_with("__"))?;
+    let text = span.source.get_contents();
+    let whole = |at: &usize| {
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        !text.get(..*at).is_some_and(|before| before.ends_with(word))
+            && !text.get(at + name.len()..).is_some_and(|behind| behind.starts_with(word))
+    };
+    let places = text.match_indices(name).map(|(at, _)| at).filter(whole);
+    let at = places.map(length).find(|at| *at != span.start)?;
+    Some((at, at + length(name.len())))
 }
 
 /// What a head assigns, behind its `:=` or `=`.

@@ -68,7 +68,7 @@ fn wrong_arguments(rule: &Rule) -> Option<Problem> {
             let name = names::constant(fcn).join(".");
             Some(at(
                 span,
-                &name,
+                builtins::said(&name),
                 "stands where an argument is defined",
                 "a comparison in the function's body",
             ))

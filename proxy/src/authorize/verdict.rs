@@ -60,7 +60,8 @@ pub(super) fn absent(policy: &Versioned<LoadedPolicy>) -> Denial {
     Denial { code: codes::POLICY_ABSENT, decision, reply: None, generation: policy.generation }
 }
 
-const fn code(cause: &Cause) -> &'static Code {
+/// The code of a request that policy did not allow.
+pub(crate) const fn code(cause: &Cause) -> &'static Code {
     match cause {
         Cause::Policy => codes::POLICY_DENIED,
         Cause::Conflict { .. } => codes::POLICY_CONFLICT,

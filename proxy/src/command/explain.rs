@@ -11,7 +11,7 @@ pub(in crate::command) use decision::Recorded;
 
 use super::at_hand::AtHand;
 use super::policy::Format;
-use super::reasons::{line, printable};
+use super::reasons::{line, lines, printable};
 use super::{ConfigFile, Exit, Outcome};
 use crate::config;
 use crate::fault::{Code, Owner, codes};
@@ -225,7 +225,7 @@ impl Found {
         match again {
             None => {}
             Some(Ok(again)) => again.text(&mut text),
-            Some(Err(why)) => line(&mut text, "judged anew", &format!("no: {why}")),
+            Some(Err(why)) => lines(&mut text, "judged anew", &format!("no: {why}")),
         }
         self.describe_related(&mut text);
         if let Some(id) = part(record, "/code").as_str() {

@@ -11,6 +11,19 @@ pub(super) fn line(text: &mut String, name: &str, said: &str) {
     let _written = writeln!(text, "{name:<11} {}", printable(said));
 }
 
+/// The same of a text of several lines, as a refused policy has, whose tabs are kept.
+pub(super) fn lines(text: &mut String, name: &str, said: &str) {
+    for (at, said) in said.lines().enumerate() {
+        let name = if at == 0 { name } else { "" };
+        let _written = writeln!(text, "{name:<11} {}", with_tabs(said));
+    }
+}
+
+/// A line of a text that its author may have written with tabs.
+pub(super) fn with_tabs(text: &str) -> String {
+    text.split('\t').map(printable).collect::<Vec<_>>().join("\t")
+}
+
 /// A text without control characters, nor those that turn the direction of writing: it may come from callers.
 pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if moves_the_cursor(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()

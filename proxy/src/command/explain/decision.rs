@@ -6,6 +6,7 @@ use postern_policy::{AskError, Document, Explanation, Kept, Verdict, explain};
 use serde_json::{Value, json};
 
 use super::part;
+use crate::authorize;
 use crate::command::at_hand::{AtHand, PATIENCE};
 use crate::command::reasons;
 use crate::fault::codes;
@@ -75,8 +76,10 @@ pub(super) fn again(recorded: &Recorded, at_hand: &AtHand) -> Result<Again, Stri
         Verdict::Deny(no) if no.cause == postern_policy::Cause::Policy => {
             (!recorded.allow, words(&no.rule, &no.reason))
         }
-        // An error has neither.
-        Verdict::Deny(_) => (!recorded.allow, !recorded.allow),
+        // An error has neither, but a code of its own.
+        Verdict::Deny(no) => {
+            (!recorded.allow, recorded.code.as_deref() == Some(authorize::code(&no.cause).id))
+        }
     };
     Ok(Again { explanation, same, notes: notes(recorded, kept, at_hand) })
 }
@@ -108,10 +111,18 @@ fn notes(recorded: &Recorded, kept: &Kept, at_hand: &AtHand) -> Vec<String> {
 }
 
 impl Again {
+    /// Whether it did not come to a decision.
+    fn fails(&self) -> bool {
+        matches!(&self.explanation.verdict, Verdict::Deny(no) if no.cause != postern_policy::Cause::Policy)
+    }
+
     /// For people.
     pub(super) fn text(&self, text: &mut String) {
         let same = match self.same {
             (true, true) => "as recorded",
+            (true, false) if self.fails() => {
+                "denied as recorded, but by an ERROR that the record does not have"
+            }
             (true, false) => "as recorded, by ANOTHER rule or reason",
             (false, _) => "NOT as recorded",
         };

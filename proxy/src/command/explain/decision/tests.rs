@@ -113,6 +113,33 @@ fn the_same_verdict_for_another_reason_is_told_from_another_verdict() {
 }
 
 #[test]
+fn an_error_is_as_recorded_where_the_record_has_that_error() {
+    let policy = POLICY.replace("[0] == \"blue\"", "[0] == json.unmarshal(\"{\")");
+    for (code, said, same) in [
+        ("PST-AZ-010", "denied as recorded, but by an ERROR that the record does not have: denied", false),
+        ("PST-AZ-012", "as recorded: denied", true),
+    ] {
+        let mut recorded = record("r42", "red", &[]);
+        recorded["code"] = code.into();
+        let folder = folder(&policy, &recorded);
+        let text = explained(folder.path(), &[]).out;
+        let json: Value = serde_json::from_str(&explained(folder.path(), &["--format", "json"]).out).unwrap();
+        let file = folder.path().join("policy/main.rego");
+        let said = format!("judged anew {said}  evaluation failed: {}:7: json.unmarshal: ", file.display());
+        assert!(text.contains(&said), "{said} is not in\n{text}");
+        assert_eq!(json["explanation"]["rule_and_reason_as_recorded"], same);
+    }
+}
+
+#[test]
+fn a_policy_that_would_not_be_loaded_is_told_line_by_line() {
+    let folder = folder(&POLICY.replace("method", "metod"), &record("r42", "red", &[]));
+    let text = explained(folder.path(), &[]).out;
+    let said = "6 | \tinput.request.metod == \"GET\"\n";
+    assert!(text.contains(said) && !text.contains('\u{fffd}'), "{text}");
+}
+
+#[test]
 fn a_record_without_input_or_from_another_version_is_still_explained() {
     let mut old = record("r42", "blue", &[]);
     old["decision"]["input"] = Value::Null;

@@ -2,7 +2,7 @@ use std::fmt::Write as _;
 
 use postern_policy::{Case, Coverage, Test, TestOutcome, TestReport};
 
-use crate::command::reasons::printable;
+use crate::command::reasons::{printable, with_tabs};
 
 use super::super::covered::{percent, ranges};
 use super::print::{self, Paint};
@@ -56,7 +56,7 @@ fn one(out: &mut String, test: &Test, paint: Paint) {
             "\n  {}:{line}:{}: did not hold\n   {margin} |\n   {number} | {}\n   {margin} | {blank}^\n",
             test.file,
             blank.chars().count() + 1,
-            excerpt.split('\t').map(printable).collect::<Vec<_>>().join("\t"),
+            with_tabs(excerpt),
         );
     }
     if !test.output.is_empty() {
@@ -105,5 +105,5 @@ fn lines(text: &mut String, coverage: &Coverage) {
 }
 
 fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("  {}", printable(line))).collect::<Vec<_>>().join("\n")
+    text.lines().map(|line| format!("  {}", with_tabs(line))).collect::<Vec<_>>().join("\n")
 }
