@@ -125,14 +125,13 @@ pub fn unpack(
     };
     let sources = Sources::from_archive(archive, from, Signed::By(&verifier(verify)?))?;
     if verify.since.is_some() {
-        let shown = |seconds| jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX);
-        let (from, signed) = (from.to_owned(), sources.signed_at().unwrap_or(i64::MIN));
-        if let Some(newest) = newest.filter(|newest| signed < *newest) {
-            return Err(PolicyError::Older { from, signed: shown(signed), newest: shown(newest) });
+        if let Some(error) = newest.and_then(|newest| older(&sources, from, newest)) {
+            return Err(error);
         }
         let now = i64::try_from(SystemClock.now().unix_seconds()).unwrap_or(i64::MAX);
+        let signed = sources.signed_at().unwrap_or(i64::MIN);
         if signed > now.saturating_add(CLOCKS_APART) {
-            return Err(PolicyError::Early { from, signed: shown(signed) });
+            return Err(PolicyError::Early { from: from.to_owned(), signed: shown(signed) });
         }
     }
     Ok(Arc::new(sources))
@@ -176,6 +175,10 @@ pub struct Reread {
 /// it. What waits for others that have not arrived is neither accepted nor refused.
 #[must_use]
 pub fn reread(policy: &config::Policy, serving: &Bundles, arrived: &Bundles) -> Reread {
+    reread_within(ROUND, policy, serving, arrived)
+}
+
+fn reread_within(round: Duration, policy: &config::Policy, serving: &Bundles, arrived: &Bundles) -> Reread {
     let mut outcome = Reread::default();
     let mut changed = arrived.clone();
     for (name, bundle) in &policy.bundles {
@@ -187,7 +190,7 @@ pub fn reread(policy: &config::Policy, serving: &Bundles, arrived: &Bundles) -> 
             }
         }
     }
-    take_over(policy, serving, changed, &mut outcome);
+    take_over(round, policy, serving, changed, &mut outcome);
     outcome
 }
 
@@ -195,26 +198,73 @@ pub fn reread(policy: &config::Policy, serving: &Bundles, arrived: &Bundles) -> 
 #[must_use]
 pub fn take(policy: &config::Policy, serving: &Bundles, arrived: &Bundles) -> Reread {
     let mut outcome = Reread::default();
-    take_over(policy, serving, arrived.clone(), &mut outcome);
+    take_over(ROUND, policy, serving, arrived.clone(), &mut outcome);
     outcome
 }
 
-fn take_over(policy: &config::Policy, serving: &Bundles, mut changed: Bundles, outcome: &mut Reread) {
+fn take_over(
+    round: Duration,
+    policy: &config::Policy,
+    serving: &Bundles,
+    mut changed: Bundles,
+    outcome: &mut Reread,
+) {
     changed.retain(|name, sources| serving.get(name).is_none_or(|before| !before.is_same(sources)));
+    // What waited may be behind by now.
+    changed.retain(|name, sources| match behind(policy, serving, name, sources) {
+        None => true,
+        Some(error) => {
+            outcome.refused.push((name.clone(), error));
+            false
+        }
+    });
     let mut all = serving.clone();
     all.extend(changed.clone());
     if !changed.is_empty() && missing(policy, &all).is_none() {
-        adopt(policy, serving, changed, outcome);
+        adopt(policy, serving, changed, &Deadline::after(round), outcome);
     }
+}
+
+/// Why a service's bundle is refused beside what serves under its name, where `verify.since` asks for that.
+#[must_use]
+pub fn behind(
+    policy: &config::Policy,
+    serving: &Bundles,
+    name: &str,
+    sources: &Sources,
+) -> Option<PolicyError> {
+    let bundle = policy.bundles.get(name)?;
+    let BundleSource::Service(service) = &bundle.source else { return None };
+    bundle.verify.as_ref()?.since?;
+    let newest = serving.get(name)?.signed_at()?;
+    older(sources, &service.endpoint.url, newest)
+}
+
+fn older(sources: &Sources, from: &str, newest: i64) -> Option<PolicyError> {
+    let signed = sources.signed_at().unwrap_or(i64::MIN);
+    (signed < newest).then(|| PolicyError::Older {
+        from: from.to_owned(),
+        signed: shown(signed),
+        newest: shown(newest),
+    })
+}
+
+fn shown(seconds: i64) -> jiff::Timestamp {
+    jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::MAX)
 }
 
 /// Takes over all that changed at once, and where that does not pass, each by itself for as long as one does, and the
 /// round's time is not over.
-fn adopt(policy: &config::Policy, serving: &Bundles, mut changed: Bundles, outcome: &mut Reread) {
-    let deadline = Deadline::after(ROUND);
+fn adopt(
+    policy: &config::Policy,
+    serving: &Bundles,
+    mut changed: Bundles,
+    deadline: &Deadline,
+    outcome: &mut Reread,
+) {
     let mut bundles = serving.clone();
     bundles.extend(changed.clone());
-    match compile(policy, bundles, &deadline) {
+    match compile(policy, bundles, deadline) {
         Ok(loaded) => {
             outcome.accepted = changed.into_keys().collect();
             outcome.policy = Some(loaded);
@@ -233,7 +283,7 @@ fn adopt(policy: &config::Policy, serving: &Bundles, mut changed: Bundles, outco
         changed.retain(|name, sources| {
             let mut with = bundles.clone();
             with.insert(name.clone(), Arc::clone(sources));
-            match compile(policy, with, &deadline) {
+            match compile(policy, with, deadline) {
                 Err(error) => errors.push((name.clone(), error)),
                 Ok(loaded) => {
                     bundles.clone_from(&loaded.bundles);
@@ -243,7 +293,8 @@ fn adopt(policy: &config::Policy, serving: &Bundles, mut changed: Bundles, outco
             }
             bundles.get(name).is_none_or(|taken| !Arc::ptr_eq(taken, sources))
         });
-        if changed.is_empty() || changed.len() == before {
+        // Once the time is over, a try would say no more than that.
+        if changed.is_empty() || changed.len() == before || deadline.is_over() {
             outcome.refused.extend(errors);
             return;
         }

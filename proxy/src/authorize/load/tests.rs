@@ -89,6 +89,40 @@ fn a_bundle_that_cannot_be_read_holds_no_other_back_either() {
 }
 
 #[test]
+fn all_that_one_reading_brings_has_one_round_of_time_together_and_the_next_begins_anew() {
+    let names = ["first", "main", "other", "slow", "zone"];
+    let (folder, policy, loaded) = start(&names);
+    let round = Duration::from_secs(4);
+    for name in ["first", "other", "zone"] {
+        write(folder.path(), name, "t2", "open := true\n\nshut := false");
+    }
+    // Never passes, so that each is tried by itself; and goes on for longer than anybody waits.
+    std::fs::write(folder.path().join("main/b.rego"), "package main\n\nx := no_such(1)\n").unwrap();
+    let slow = "package slow_test\n\ntest_slow if {\n\tmany := numbers.range(1, 5000)\n\tsome a in many\n\t\
+                some b in many\n\tsome c in many\n\ta * b * c < 0\n}\n";
+    std::fs::write(folder.path().join("slow/a_test.rego"), slow).unwrap();
+
+    let (first, third) = (Deadline::after(round), Deadline::after(round * 3));
+    let next = reread_within(round, &policy, &loaded.bundles, &Bundles::new());
+
+    // One admission alone may take half a minute; three would have been left.
+    assert!(first.is_over() && !third.is_over(), "{:?} left", third.left());
+    assert_eq!(next.accepted, ["first", "other"], "{:?}", next.refused);
+    let refused: BTreeMap<_, _> =
+        next.refused.iter().map(|(name, why)| (name.as_str(), why.to_string())).collect();
+    assert_eq!(refused.keys().copied().collect::<Vec<_>>(), ["main", "slow", "zone"]);
+    let told = [("main", "no_such"), ("slow", "test_slow"), ("zone", "what came before it took all of 4s")];
+    for (name, words) in told {
+        assert!(refused[name].contains(words), "{name}: {}", refused[name]);
+    }
+
+    // Of the time of another nothing is taken.
+    std::fs::remove_file(folder.path().join("slow/a_test.rego")).unwrap();
+    let next = reread(&policy, &next.policy.unwrap().bundles, &Bundles::new());
+    assert_eq!(next.accepted, ["zone"], "{:?}", next.refused);
+}
+
+#[test]
 fn two_bundles_that_come_to_own_the_same_are_not_taken() {
     let (folder, policy, loaded) = start(&["main", "team"]);
     std::fs::write(
