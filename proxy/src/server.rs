@@ -124,6 +124,8 @@ const LAST_LEASES: Duration = Duration::from_secs(5);
 /// The control thread, from start to end. However it ends, the writer finishes what it was given.
 async fn control(config: Arc<Config>) -> Result<(), ServerError> {
     let stop = Stop::listen()?;
+    // A file that may grow no further is an error of whoever writes it, not the end of the process.
+    let _too_large = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
     let clock: SharedClock = Arc::new(SystemClock);
     let metrics = Arc::new(Metrics::new()?);
     let state = State::open(&config.state)?;
@@ -178,7 +180,9 @@ async fn serve(config: Arc<Config>, ground: Ground, mut stop: Stop) -> Result<()
     let workers = Workers::start(&config, 1, &parts, None)?;
     doors.serve(Rc::clone(&status));
     let services = Services::follow(&config, &client, &board, &load::Bundles::new());
-    let mut reloader = Reloader { configs, policies, material, workers, services, client, board, parts };
+    let (edit, refused_edit) = (None, None);
+    let mut reloader =
+        Reloader { configs, policies, material, workers, services, client, board, parts, edit, refused_edit };
     tell_service_manager(&[sd_notify::NotifyState::Ready]);
     let failed = reloader.follow(&config, &mut stop).await;
     status.draining.set(true);

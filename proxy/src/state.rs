@@ -3,11 +3,12 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::FlockOperation;
+use rustix::fs::{FlockOperation, OFlags};
 
+use crate::fault::{Code, Coded, codes};
 use crate::model::Secret;
 
 /// Bytes of a key.
@@ -32,6 +33,14 @@ pub enum StateError {
         #[source]
         cause: io::Error,
     },
+    /// Whoever it belongs to could put there what would be trusted.
+    #[error("{} {}", path.display(), foreign(*owner))]
+    Foreign {
+        /// What it concerned.
+        path: PathBuf,
+        /// The user that it belongs to.
+        owner: u32,
+    },
     /// Another instance runs on the same directory.
     #[error("{} is in use by another instance", .0.display())]
     InUse(PathBuf),
@@ -43,18 +52,42 @@ pub enum StateError {
     Key(PathBuf),
 }
 
+impl Coded for StateError {
+    fn code(&self) -> &'static Code {
+        codes::STATE_UNUSABLE
+    }
+}
+
+/// Whose what belongs to `owner` is, in words.
+#[must_use]
+pub fn foreign(owner: u32) -> String {
+    format!("belongs to user {owner} and not to user {}, which this runs as", ours())
+}
+
+/// The user that this runs as.
+#[must_use]
+pub fn ours() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
 impl State {
-    /// Makes the directory if it is missing, closes it to others, and locks it.
+    /// Makes the directory if it is missing, closes it to others, and locks it. One of another user is refused.
     pub fn open(root: &Path) -> Result<Self, StateError> {
         let io = |cause| StateError::Io { path: root.to_owned(), cause };
         DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(io)?;
-        let mode = fs::metadata(root).map_err(io)?.permissions().mode();
-        if mode & 0o077 != 0 {
+        let found = fs::metadata(root).map_err(io)?;
+        if found.uid() != ours() {
+            return Err(StateError::Foreign { path: root.to_owned(), owner: found.uid() });
+        }
+        if found.permissions().mode() & 0o077 != 0 {
             fs::set_permissions(root, fs::Permissions::from_mode(0o700)).map_err(io)?;
         }
         let path = root.join("lock");
-        let lock = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&path);
-        let lock = lock.map_err(|cause| StateError::Io { path: path.clone(), cause })?;
+        // A link is not followed, nor a pipe waited for.
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let mut lock = OpenOptions::new();
+        lock.write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
+        let lock = lock.open(&path).map_err(|cause| StateError::Io { path: path.clone(), cause })?;
         match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Self { root: root.to_owned(), _lock: lock }),
             Err(rustix::io::Errno::WOULDBLOCK) => Err(StateError::InUse(root.to_owned())),
@@ -100,7 +133,8 @@ fn make_key(path: PathBuf) -> Result<Secret<Vec<u8>>, StateError> {
     }
 }
 
-/// Replaces a file by these bytes so that a crash leaves the old or the new, for the owner's eyes only.
+/// Replaces a file by these bytes so that a crash leaves the old or the new, for the owner's eyes only. Where it cannot
+/// be done, nothing is left of the new.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let beside = path.with_extension("new");
@@ -110,9 +144,13 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
         _ => {}
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)?;
+    let written =
+        file.write_all(bytes).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&beside, path));
+    if let Err(error) = written {
+        // On a disk that is full, half a file takes the room of what others have to write.
+        let _gone = fs::remove_file(&beside);
+        return Err(error);
+    }
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
@@ -157,6 +195,40 @@ mod tests {
         assert_eq!(fs::metadata(&root).unwrap().permissions().mode() & 0o777, 0o700);
         drop(state);
         assert!(State::open(&root).is_ok());
+    }
+
+    #[test]
+    fn a_directory_of_another_user_and_a_lock_that_is_no_file_are_refused_and_not_followed() {
+        let root = tempfile::tempdir().unwrap();
+        let (state, elsewhere) = (root.path().join("state"), root.path().join("elsewhere"));
+        // What belongs to the other of these two belongs to another user, whoever runs this.
+        let foreign = if ours() == 0 { state.clone() } else { PathBuf::from("/usr") };
+        if ours() == 0 {
+            fs::create_dir(&state).unwrap();
+            std::os::unix::fs::chown(&state, Some(65534), None).unwrap();
+        }
+        let error = State::open(&foreign).unwrap_err();
+        assert!(matches!(error, StateError::Foreign { .. }), "{error}");
+        assert_eq!(error.code().id, "PST-OP-011");
+        assert!(!foreign.join("lock").exists());
+
+        let lock = root.path().join("lock");
+        std::os::unix::fs::symlink(&elsewhere, &lock).unwrap();
+        assert!(matches!(State::open(root.path()), Err(StateError::Io { path, .. }) if path == lock));
+        assert!(!elsewhere.exists(), "a link was followed");
+        fs::remove_file(&lock).unwrap();
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &lock, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        assert!(matches!(State::open(root.path()), Err(StateError::Io { path, .. }) if path == lock));
+    }
+
+    #[test]
+    fn what_cannot_be_written_leaves_the_old_and_nothing_of_the_new() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("f");
+        fs::create_dir_all(path.join("full")).unwrap();
+        assert!(write_whole(&path, b"new").is_err());
+        assert!(path.join("full").exists() && !path.with_extension("new").exists());
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod building;
 mod copies;
 mod decision;
 mod double;
+mod edits;
 mod examples;
 mod flags;
 mod guide;

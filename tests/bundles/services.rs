@@ -20,10 +20,10 @@ use super::site::{Site, place};
 use super::{archive, archive_with, folder, opa, rules};
 
 /// What a service offers until something else is put there; nothing, while there is none.
-type Offer = Arc<Mutex<Option<Vec<u8>>>>;
+pub(super) type Offer = Arc<Mutex<Option<Vec<u8>>>>;
 
 /// A service that answers by `ETag` as OPA's do, whoever asks with this token.
-fn offering(token: &'static str) -> (Double, Offer) {
+pub(super) fn offering(token: &'static str) -> (Double, Offer) {
     let offer = Offer::default();
     let offered = Arc::clone(&offer);
     let double = Double::start(move |head| {
@@ -41,7 +41,7 @@ fn offering(token: &'static str) -> (Double, Offer) {
     (double, offer)
 }
 
-fn put(offer: &Offer, archive: Vec<u8>) {
+pub(super) fn put(offer: &Offer, archive: Vec<u8>) {
     *offer.lock().unwrap() = Some(archive);
 }
 
@@ -77,7 +77,7 @@ fn a_kept_copy_serves_while_its_service_hangs_and_sighup_asks_again_at_once() {
 }
 
 /// A bundle of data alone, below `team`, or below what `main` owns.
-fn team(revision: &str, root: &str, open: bool) -> Vec<u8> {
+pub(super) fn team(revision: &str, root: &str, open: bool) -> Vec<u8> {
     let manifest = format!(r#"{{"revision": "{revision}", "roots": ["{root}"]}}"#);
     let data = format!(r#"{{"open": {open}}}"#);
     let source = folder(&[(&format!("{root}/data.json"), &data), (".manifest", &manifest)]);
@@ -86,7 +86,7 @@ fn team(revision: &str, root: &str, open: bool) -> Vec<u8> {
 }
 
 /// What allows where the team's data says so.
-fn by_team(revision: u64) -> Vec<u8> {
+pub(super) fn by_team(revision: u64) -> Vec<u8> {
     archive(
         revision,
         "package postern\n\nimport data.team\n\ndefault decision := false\n\n\
@@ -240,12 +240,12 @@ fn a_stop_waits_neither_for_a_bundle_that_takes_long_to_judge_nor_for_a_service(
     assert!(site.sidecar.stop().unwrap().success());
 }
 
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
 }
 
 /// A bundle that the real `opa` signed at this time, where it says one.
-fn signed(key: &Path, revision: u64, iat: Option<u64>) -> Vec<u8> {
+pub(super) fn signed(key: &Path, revision: u64, iat: Option<u64>) -> Vec<u8> {
     let claims = iat.map_or(json!({"keyid": "ci"}), |iat| json!({"keyid": "ci", "iat": iat})).to_string();
     let key = key.display().to_string();
     let words = ["--signing-alg", "ES256", "--signing-key", &key, "--claims-file", "claims.json"];

@@ -4,7 +4,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::{Exit, LogFormat, Outcome};
 use crate::config;
-use crate::fault::{causes, codes};
+use crate::fault::{Coded as _, causes, codes};
 use crate::server::{self, ServerError, WorkerError};
 
 /// Serves; returns when the process is to end.
@@ -26,7 +26,19 @@ pub(super) fn run(file: &Path, log: LogFormat) -> Outcome {
     }));
     match server::run(config) {
         Ok(()) => Outcome::said(String::new()),
-        Err(error) => Outcome::failed(exit_of(&error), format!("postern: {}\n", causes(&error))),
+        Err(error) => Outcome::failed(exit_of(&error), told(&error)),
+    }
+}
+
+/// Why it did not start, or ended.
+fn told(error: &ServerError) -> String {
+    let causes = causes(error);
+    match error {
+        ServerError::State(state) => {
+            let code = state.code();
+            format!("postern: {}: {causes}\n  {}\n", code.id, code.hint)
+        }
+        _ => format!("postern: {causes}\n"),
     }
 }
 

@@ -193,11 +193,13 @@ codes! {
     SERVICE_ANSWER = "PST-OP-007", Operate, Operator, 503, "a bundle service answered with something that is no bundle",
         "the log says what it was: a redirect is never followed, and a page or an error is no bundle; the bundle that it gave last serves on";
     BUNDLE_COPY = "PST-OP-008", Operate, Operator, 503, "the kept copy of a bundle could not be used or made",
-        "the log names the file in the state folder: what is damaged is not used and can be removed; what cannot be written will be missing when the next start finds no service";
+        "the log names the file in the state folder: what is damaged, a link or another user's is not used and can be removed; what cannot be written will be missing when the next start finds no service";
     STATUS_UNSENT = "PST-OP-009", Operate, Operator, 503, "a status report was not taken",
         "check policy.status: its url, tls and token_file; the log line has what the service did, and the newest state is sent again";
     BUNDLE_OLDER = "PST-OP-010", Operate, Operator, 503, "a bundle was signed before the one that served last",
         "a service that offers an old bundle is behind, or is lying; to go back on purpose, sign the old bundle anew";
+    STATE_UNUSABLE = "PST-OP-011", Operate, Operator, 503, "the state folder cannot be used",
+        "`state` names a folder of this instance alone, which belongs to the user that it runs as and can be written by it: chown it, or name another";
 }
 
 #[cfg(test)]

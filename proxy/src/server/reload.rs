@@ -5,14 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::material::Material;
-use super::services::{self, Services, Unobtained};
+use super::services::{Edit, Services, Unobtained};
 use super::watch::{Changed, Watch};
 use super::workers::Workers;
 use super::{Parts, ServerError, Stop};
 use crate::authorize::LoadedPolicy;
 use crate::authorize::load::{self, Bundles, PolicyError, Reread};
-use crate::authorize::service::{Board, Client, News};
-use crate::config::{self, Config, ConfigErrors};
+use crate::authorize::service::{Board, Client, Copy, News};
+use crate::config::{self, Bundle, BundleSource, Config, ConfigErrors};
 use crate::fault::{Code, Coded as _, causes, codes};
 use crate::identify::IdentifyError;
 use crate::live::Publisher;
@@ -30,6 +30,10 @@ pub(super) struct Reloader {
     /// What became of each bundle.
     pub(super) board: Board,
     pub(super) parts: Parts,
+    /// A configuration that waits for its new services.
+    pub(super) edit: Option<Edit>,
+    /// Why the configuration in the file was refused.
+    pub(super) refused_edit: Option<String>,
 }
 
 /// Why a new configuration does not serve.
@@ -53,37 +57,52 @@ enum Refused {
     Fault(#[from] tokio::task::JoinError),
 }
 
+/// What the loop has to do next.
+enum Next {
+    /// Look at what changed.
+    Changed(Changed),
+    /// Take over an edited configuration: what its new services gave, or why one did not.
+    Edit(Result<Bundles, (String, Unobtained)>),
+    /// Follow the files of another configuration.
+    Replaced,
+}
+
 impl Reloader {
     /// Follows the files until told to stop; gives the error of a worker that ended by itself.
     pub(super) async fn follow(&mut self, config: &Config, stop: &mut Stop) -> Option<ServerError> {
         let mut watch = Watch::over(config);
+        unless_told(stop, self.forget_copies()).await?;
         loop {
-            let changed = {
+            let next = {
                 let mut changing = std::pin::pin!(watch.changed());
                 loop {
                     tokio::select! {
                         () = stop.told() => return None,
                         failed = self.workers.one_ended() => return Some(failed),
-                        changed = &mut changing => break changed,
-                        news = self.services.news() => unless_told(stop, self.hear(news)).await?,
+                        changed = &mut changing => break Next::Changed(changed),
+                        begun = begun(&mut self.edit) => break Next::Edit(begun),
+                        news = self.services.news() => {
+                            if unless_told(stop, self.hear(news)).await? {
+                                break Next::Replaced;
+                            }
+                        }
                     }
                 }
             };
-            let serving = unless_told(stop, self.reload(changed)).await?;
-            watch.follow(&serving);
+            match next {
+                Next::Changed(changed) => unless_told(stop, self.reload(changed)).await?,
+                Next::Edit(begun) => unless_told(stop, self.end_edit(begun)).await?,
+                Next::Replaced => {}
+            }
+            watch.follow(&self.configs.current().value);
         }
     }
 
-    /// Tries what changed, records how that went, and gives the configuration that serves then.
-    async fn reload(&mut self, changed: Changed) -> Arc<Config> {
+    /// Tries what changed, and records how that went.
+    async fn reload(&mut self, changed: Changed) {
         if changed.config {
-            match self.replace_config().await {
-                Ok(true) => {
-                    self.accepted("config", self.configs.current().generation, None, String::new()).await;
-                }
-                Ok(false) => {}
-                Err(refused) => self.refused("config", codes::CONFIG_REFUSED, &refused).await,
-            }
+            self.refused_edit = None;
+            self.begin_edit().await;
         }
         if changed.services {
             self.services.ask();
@@ -94,30 +113,83 @@ impl Reloader {
                 self.refused("policy", codes::POLICY_REFUSED, &refused).await;
             }
         }
-        Arc::clone(&self.configs.current().value)
     }
 
-    /// New workers listen before the old ones stop; those finish what is open, within the drain's deadline.
-    /// False where nothing is different.
-    async fn replace_config(&mut self) -> Result<bool, Refused> {
+    /// Reads the configuration again and takes it over, at once or when its new services have given their bundles. What
+    /// others bring goes on meanwhile.
+    async fn begin_edit(&mut self) {
+        match self.edited().await {
+            Ok(Some(edit)) if edit.waits() => {
+                tracing::info!("an edited configuration waits for the bundles of its new services");
+                self.edit = Some(edit);
+            }
+            Ok(Some(edit)) => {
+                let taken = self.replace_config(edit, Bundles::new()).await;
+                self.settle_edit(taken).await;
+            }
+            Ok(None) => {}
+            Err(refused) => self.settle_edit(Err(refused)).await,
+        }
+    }
+
+    async fn end_edit(&mut self, begun: Result<Bundles, (String, Unobtained)>) {
+        let Some(edit) = self.edit.take() else { return };
+        let taken = match begun {
+            Ok(begun) => self.replace_config(edit, begun).await,
+            Err((name, error)) => Err(Refused::Unobtained(name, error)),
+        };
+        self.settle_edit(taken).await;
+    }
+
+    async fn settle_edit(&mut self, taken: Result<(), Refused>) {
+        match taken {
+            Ok(()) => {
+                self.refused_edit = None;
+                self.accepted("config", self.configs.current().generation, None, String::new()).await;
+            }
+            Err(refused) => {
+                // What is tried again because a bundle arrived is told where it fails otherwise.
+                let why = refused.to_string();
+                if self.refused_edit.as_ref() != Some(&why) {
+                    self.refused("config", codes::CONFIG_REFUSED, &refused).await;
+                }
+                self.refused_edit = Some(why);
+            }
+        }
+    }
+
+    /// The configuration as it stands now; nothing where it is what serves, or what is on its way already.
+    async fn edited(&mut self) -> Result<Option<Edit>, Refused> {
         let serving = Arc::clone(&self.configs.current().value);
         let file = serving.file.clone();
-        // Reading and compiling may take long; the control thread has leases to renew meanwhile.
-        let (next, material) = tokio::task::spawn_blocking(move || read(&file)).await??;
+        // Reading may take long; the control thread has leases to renew meanwhile.
+        let read = tokio::task::spawn_blocking(move || read(&file)).await;
+        if let (Some(edit), Ok(Ok((next, material)))) = (&self.edit, &read)
+            && (&edit.next, &edit.material) == (next, material)
+        {
+            return Ok(None);
+        }
+        self.edit = None;
+        let (next, material) = read??;
         if *next == *serving && material == self.material {
-            return Ok(false);
+            return Ok(None);
         }
         let fixed = serving.needs_restart_for(&next);
         if !fixed.is_empty() {
             return Err(Refused::NeedsRestart(fixed));
         }
+        let bundles = &self.policies.current().value.bundles;
+        Ok(Some(Edit::begin((next, material), &serving.policy, bundles, &self.client)))
+    }
+
+    /// New workers listen before the old ones stop; those finish what is open, within the drain's deadline.
+    async fn replace_config(&mut self, edit: Edit, begun: Bundles) -> Result<(), Refused> {
+        let Edit { next, material, .. } = edit;
+        let serving = Arc::clone(&self.configs.current().value);
         let policy = if next.policy == serving.policy {
             None
         } else {
-            let bundles = self.policies.current().value.bundles.clone();
-            let begun = services::begin(&next.policy, (&serving.policy, &bundles), &self.client).await;
-            let begun = begun.map_err(|(name, error)| Refused::Unobtained(name, error))?;
-            Some(compile(&next.policy, begun).await?)
+            Some(self.edited_policy(&next.policy, &serving.policy, begun).await?)
         };
         let generation = self.configs.current().generation + 1;
         let workers = Workers::start(&next, generation, &self.parts, Some(&self.workers))?;
@@ -132,7 +204,58 @@ impl Reloader {
         self.material = material;
         self.configs.publish(next, now);
         tokio::task::spawn_local(before.drain(serving.drain));
-        Ok(true)
+        self.forget_copies().await;
+        Ok(())
+    }
+
+    /// The policy of an edited configuration: what its new services gave, and of the others what serves, or what they
+    /// brought that could not serve before the edit.
+    async fn edited_policy(
+        &self,
+        next: &config::Policy,
+        before: &config::Policy,
+        begun: Bundles,
+    ) -> Result<LoadedPolicy, Refused> {
+        let serving = &self.policies.current().value.bundles;
+        // What serves may have moved on while the new ones were asked.
+        if let Some(error) = begun.iter().find_map(|(name, new)| load::behind(next, serving, name, new)) {
+            return Err(error.into());
+        }
+        let is_service = |name: &str, bundle: &Bundle| {
+            matches!(bundle.source, BundleSource::Service(_)) && before.bundles.get(name) == Some(bundle)
+        };
+        let same: Vec<_> = next.bundles.iter().filter(|(name, bundle)| is_service(name, bundle)).collect();
+        let of = |bundles: &Bundles| -> Bundles {
+            let held = same.iter().filter_map(|(name, _)| bundles.get_key_value(*name));
+            held.map(|(name, sources)| (name.clone(), Arc::clone(sources))).collect()
+        };
+        let mut beside = begun;
+        beside.extend(of(serving));
+        let mut arrived = of(&self.services.arrived());
+        arrived.retain(|name, new| load::behind(next, serving, name, new).is_none());
+        if !arrived.is_empty() {
+            let mut with = beside.clone();
+            with.extend(arrived);
+            if let Ok(policy) = compile(next, with).await {
+                return Ok(policy);
+            }
+        }
+        compile(next, beside).await
+    }
+
+    /// Removes the copies of bundles that no service has any more.
+    async fn forget_copies(&self) {
+        let config = Arc::clone(&self.configs.current().value);
+        let of = Arc::clone(&config);
+        let forget = move || {
+            let services = of.policy.bundles.iter();
+            let services = services.filter(|(_, bundle)| matches!(bundle.source, BundleSource::Service(_)));
+            Copy::forget_others(&of.state, &services.map(|(name, _)| name).collect::<Vec<_>>())
+        };
+        // A fault of ours is told by its panic.
+        for (name, error) in tokio::task::spawn_blocking(forget).await.unwrap_or_default() {
+            self.failed(&config, &name, error.code(), &causes(&error)).await;
+        }
     }
 
     /// Takes over what changed; a bundle that is refused keeps its old state. A record tells of each.
@@ -146,8 +269,8 @@ impl Reloader {
         Ok(())
     }
 
-    /// What a bundle service brought, or failed to.
-    async fn hear(&mut self, news: News) {
+    /// What a bundle service brought, or failed to. True where the configuration is another then.
+    async fn hear(&mut self, news: News) -> bool {
         let config = Arc::clone(&self.configs.current().value);
         match news {
             News::Withdrawn(name) => self.services.withdraw(&name),
@@ -158,11 +281,19 @@ impl Reloader {
                 let serving = self.policies.current().value.bundles.clone();
                 let take = move || load::take(&policy, &serving, &arrived);
                 match tokio::task::spawn_blocking(take).await {
-                    Ok(taken) => self.settle(&config, taken).await,
+                    Ok(taken) => {
+                        let refused = !taken.refused.is_empty();
+                        self.settle(&config, taken).await;
+                        // An edit that was refused may be what this bundle needs, and the edit the bundle.
+                        if refused && self.refused_edit.is_some() {
+                            self.begin_edit().await;
+                        }
+                    }
                     Err(fault) => self.refused("policy", codes::POLICY_REFUSED, &fault.into()).await,
                 }
             }
         }
+        !Arc::ptr_eq(&config, &self.configs.current().value)
     }
 
     /// Publishes what passed, and records what became of each bundle.
@@ -191,14 +322,17 @@ impl Reloader {
             }
         }
         for taken in self.services.settle(&reread, &self.policies.current().value.bundles) {
-            let name = taken.name.clone();
+            let (name, copy) = (taken.name.clone(), taken.copy.clone());
+            let unkept = taken.keep().await.err().map(|error| (error.code(), causes(&error)));
+            let is_new = copy.fails_anew(unkept.as_ref().map(|(_, why)| why.clone()));
             if !reread.accepted.contains(&name) {
                 self.board.same(&name);
             }
-            if let Err(error) = taken.keep().await {
-                let why = causes(&error);
-                self.board.refused(&name, error.code(), &why);
-                self.failed(config, &name, error.code(), &why).await;
+            if let Some((code, why)) = unkept {
+                self.board.unkept(&name, code, &why);
+                if is_new {
+                    self.failed(config, &name, code, &why).await;
+                }
             }
         }
         let several = config.policy.bundles.len() > 1;
@@ -241,6 +375,14 @@ impl Reloader {
         let at = self.parts.clock.now().wall;
         let reload = Reload { at, what, accepted: code.is_none(), generation, revision, code, detail };
         self.parts.records.write(Entry::Reload(reload)).await;
+    }
+}
+
+/// What the new services of an edited configuration gave; never, where none waits. Safe to drop.
+async fn begun(edit: &mut Option<Edit>) -> Result<Bundles, (String, Unobtained)> {
+    match edit {
+        Some(edit) => edit.begun().await,
+        None => std::future::pending().await,
     }
 }
 

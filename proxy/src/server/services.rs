@@ -2,14 +2,16 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use postern_policy::Sources;
 use tokio::sync::{Notify, mpsc};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
+use super::material::Material;
 use crate::authorize::load::{self, Bundles, PolicyError, Reread};
 use crate::authorize::service::{
     Answer, Arrival, Board, Client, Copy, Follower, News, Outcome, Reporter, ServiceError,
 };
-use crate::config::{Bundle, BundleService, BundleSource, Config, Policy};
+use crate::config::{BundleService, BundleSource, Config, Policy, Verify};
 
 /// How much may wait to be heard; followers wait then.
 const NEWS: usize = 16;
@@ -135,37 +137,69 @@ pub(super) enum Unobtained {
     Fault(#[from] tokio::task::JoinError),
 }
 
-/// What a new configuration begins with: what serves, where a bundle comes from where it came from; else it is
-/// downloaded, for a service that cannot be asked is not to take the place of one that could.
-pub(super) async fn begin(
-    next: &Policy,
-    (before, serving): (&Policy, &Bundles),
-    client: &Client,
-) -> Result<Bundles, (String, Unobtained)> {
-    let mut begun = Bundles::new();
-    for (name, bundle) in &next.bundles {
-        let BundleSource::Service(service) = &bundle.source else { continue };
-        if before.bundles.get(name) == Some(bundle) {
-            begun.extend(serving.get(name).map(|sources| (name.clone(), Arc::clone(sources))));
-            continue;
+/// An edited configuration whose new services are asked for their bundles: a service that cannot be asked is not to take
+/// the place of one that could. All are asked at once, each for as long as its `timeout`.
+pub(super) struct Edit {
+    /// The configuration.
+    pub(super) next: Arc<Config>,
+    /// The certificates that it names.
+    pub(super) material: Material,
+    downloads: JoinSet<(String, Result<Arc<Sources>, Unobtained>)>,
+    begun: Bundles,
+}
+
+impl Edit {
+    /// Asks for every bundle that comes from elsewhere than in `before`, or is verified otherwise.
+    pub(super) fn begin(
+        (next, material): (Arc<Config>, Material),
+        before: &Policy,
+        serving: &Bundles,
+        client: &Client,
+    ) -> Self {
+        let mut downloads = JoinSet::new();
+        for (name, bundle) in &next.policy.bundles {
+            let BundleSource::Service(service) = &bundle.source else { continue };
+            if before.bundles.get(name) == Some(bundle) {
+                continue;
+            }
+            let (service, verify) = (Arc::clone(service), bundle.verify.clone());
+            let (name, client) = (name.clone(), client.clone());
+            let newest = serving.get(&name).and_then(|sources| sources.signed_at());
+            downloads.spawn_local(async move {
+                let obtained = obtain(&service, verify, &client, newest).await;
+                (name, obtained)
+            });
         }
-        let newest = serving.get(name).and_then(|sources| sources.signed_at());
-        let sources = obtain(service, bundle, client, newest).await.map_err(|error| (name.clone(), error))?;
-        begun.insert(name.clone(), sources);
+        Self { next, material, downloads, begun: Bundles::new() }
     }
-    Ok(begun)
+
+    /// Whether services are still to answer.
+    pub(super) fn waits(&self) -> bool {
+        !self.downloads.is_empty()
+    }
+
+    /// What the new services gave, once all have; or why one did not. Safe to drop.
+    pub(super) async fn begun(&mut self) -> Result<Bundles, (String, Unobtained)> {
+        while let Some(joined) = self.downloads.join_next().await {
+            let (name, obtained) = joined.map_err(|fault| ("of a new service".to_owned(), fault.into()))?;
+            match obtained {
+                Ok(sources) => self.begun.insert(name, sources),
+                Err(error) => return Err((name, error)),
+            };
+        }
+        Ok(std::mem::take(&mut self.begun))
+    }
 }
 
 async fn obtain(
-    service: &Arc<BundleService>,
-    bundle: &Bundle,
+    service: &BundleService,
+    verify: Option<Verify>,
     client: &Client,
     newest: Option<i64>,
-) -> Result<Arc<postern_policy::Sources>, Unobtained> {
+) -> Result<Arc<Sources>, Unobtained> {
     let url = service.endpoint.url.clone();
     let error = match client.ask(service, None, None).await {
         Ok(Answer::Bundle { archive, .. }) => {
-            let verify = bundle.verify.clone();
             let unpack = move || load::unpack(&archive, &url, verify.as_ref(), newest);
             return Ok(tokio::task::spawn_blocking(unpack).await??);
         }

@@ -157,6 +157,12 @@ impl Board {
         self.trouble(name, code, message, None, Vec::new());
     }
 
+    /// What serves could not be kept for a start without its service.
+    pub fn unkept(&self, name: &str, code: &'static Code, message: &str) {
+        self.count(name, "unkept", Some(code));
+        self.trouble(name, code, message, None, Vec::new());
+    }
+
     /// The policy does not pass with it.
     pub fn unfit(&self, name: &str, error: &PolicyError) {
         let mut errors = Vec::new();

@@ -21,6 +21,9 @@ use crate::pace;
 const LEAST: Duration = Duration::from_millis(100);
 /// A service that can wait, and has nothing new sooner than this, is asked like one that cannot.
 const WAITED: Duration = Duration::from_secs(1);
+/// How long a request goes on at least that was under way when another was asked for: it may be about to bring something.
+/// It doubles with each that is cut off, so that who asks again and again keeps nothing from arriving.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How long our own SVID may be waited for at start.
 const EQUIPPED: Duration = Duration::from_secs(5);
 
@@ -115,6 +118,8 @@ struct Standing {
     waits: bool,
     /// When the newest that was taken was signed.
     newest: Option<i64>,
+    /// How many requests were cut off since the last that ended.
+    cut: u32,
 }
 
 impl Follower {
@@ -123,6 +128,7 @@ impl Follower {
     /// Where nothing serves yet, the kept copy comes first, so that a service that hangs holds up nobody.
     pub async fn run(mut self) {
         let mut standing = Standing::default();
+        self.forget_elsewhere().await;
         if let Some(serving) = self.serving.take() {
             standing.newest = serving.signed_at();
         } else if let Some(Kept { file, archive }) = self.kept().await {
@@ -138,17 +144,28 @@ impl Follower {
         }
     }
 
+    async fn forget_elsewhere(&self) {
+        let copy = self.copy.clone();
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || copy.forget_elsewhere()).await {
+            self.unusable(&error).await;
+        }
+    }
+
     async fn kept(&self) -> Option<Kept> {
         let (copy, most) = (self.copy.clone(), self.service.size);
         match tokio::task::spawn_blocking(move || copy.held(most)).await.ok()? {
             Ok(kept) => kept,
             Err(error) => {
-                let why = causes(&error);
-                self.board.refused(&self.name, error.code(), &why);
-                self.tell(self.failure(error.code(), why)).await;
+                self.unusable(&error).await;
                 None
             }
         }
+    }
+
+    async fn unusable(&self, error: &CopyError) {
+        let why = causes(error);
+        self.board.refused(&self.name, error.code(), &why);
+        self.tell(self.failure(error.code(), why)).await;
     }
 
     /// Our own SVID comes from elsewhere, and asking without it only fails.
@@ -165,14 +182,20 @@ impl Follower {
     /// Asks once, and says when to ask again.
     async fn once(&self, standing: &mut Standing) -> Duration {
         let begun = Instant::now();
+        if self.copy.is_behind() {
+            // It comes once more, and is kept then.
+            standing.etag = None;
+        }
         // Where nothing has come yet, nothing is waited for.
         let wait = self.service.long.filter(|_| standing.etag.is_some());
         self.board.asked(&self.name);
-        let asked = tokio::select! {
-            asked = self.client.ask(&self.service, standing.etag.as_deref(), wait) => asked,
-            // The request may be one that waits, or that hangs.
-            () = self.hurry.notified() => return Duration::ZERO,
+        let patience = PATIENCE.saturating_mul(1 << standing.cut.min(16));
+        let asking = self.client.ask(&self.service, standing.etag.as_deref(), wait);
+        let Some(asked) = self.unless_hurried(asking, begun + patience).await else {
+            standing.cut = standing.cut.saturating_add(1);
+            return Duration::ZERO;
         };
+        standing.cut = 0;
         let outcome = match asked {
             Err(error) => return self.failed(standing, &error).await,
             Ok(Answer::Unchanged { etag, waits }) => {
@@ -202,6 +225,23 @@ impl Follower {
         pace::between(self.service.min, self.service.max)
     }
 
+    /// What is answered; nothing, where another request is wanted and this one, which may be one that waits or hangs, has
+    /// had its time. One that ends before is followed by another at once.
+    async fn unless_hurried<T>(&self, asking: impl Future<Output = T>, until: Instant) -> Option<T> {
+        let mut asking = std::pin::pin!(asking);
+        tokio::select! {
+            asked = &mut asking => return Some(asked),
+            () = self.hurry.notified() => {}
+        }
+        tokio::select! {
+            asked = &mut asking => {
+                self.hurry.notify_one();
+                Some(asked)
+            }
+            () = tokio::time::sleep_until(until) => None,
+        }
+    }
+
     /// Reads what came, from the service or from `file`, and has it judged.
     async fn arrived(&self, standing: &mut Standing, archive: Bytes, file: Option<PathBuf>) -> Outcome {
         let outcome = match self.unpack(&archive, file.as_ref(), standing.newest).await {
@@ -213,8 +253,9 @@ impl Follower {
                 let archive = Some(archive).filter(|_| file.is_none());
                 self.tell(News::Arrived(Arrival { name, sources, archive, copy, outcome })).await;
                 let decided = decided.await.unwrap_or(Outcome::Refused);
-                // The copy served once, whatever is said of it now.
-                if decided != Outcome::Refused || file.is_some() {
+                // The copy served once, whatever is said of it now. What is held may never serve; once it does, who
+                // decides that compares.
+                if matches!(decided, Outcome::Serves | Outcome::Same) || file.is_some() {
                     standing.newest = standing.newest.max(signed_at);
                 }
                 decided
