@@ -171,6 +171,10 @@ const TABLE: &[(&str, By)] = &[
     ("internal.member_2", By::Added(2, member::member)),
     ("internal.member_3", By::Added(3, member::member_at)),
     ("internal.metadata", By::Before(1, metadata::written)),
+    ("internal.now.decode_verify", By::Within(3, |args| at(args, jwt::decode_verify), "io.jwt.decode_verify")),
+    ("internal.now.verify", By::Within(2, |args| at(args, x509::verified), "crypto.x509.parse_and_verify_certificates")),
+    ("internal.now.verify_with", By::Within(3, |args| at(args, x509::verified_with), "crypto.x509.parse_and_verify_certificates_with_options")),
+    ("internal.now.within", By::Within(2, |args| at(args, window::within), "time.within")),
     ("internal.print", By::Within(2, print::print, "print")),
     ("internal.template_string", By::Added(1, template::template_string)),
     ("internal.test_case", By::Within(1, print::test_case, "print")),
@@ -320,6 +324,22 @@ pub(crate) fn known(name: &str) -> Option<Known> {
     }
 }
 
+/// With how many arguments a builtin is called that only the translation writes.
+pub(crate) fn within(name: &str) -> Option<u8> {
+    TABLE.iter().find_map(|(known, by)| match by {
+        By::Within(arity, ..) if *known == name => Some(*arity),
+        _ => None,
+    })
+}
+
+/// What the translation writes for a builtin that answers by the clock: the same, with the time before its arguments.
+pub(crate) fn clocked(name: &str) -> Option<&'static str> {
+    TABLE.iter().find_map(|(known, by)| match by {
+        By::Within(_, _, of) if *of == name && known.starts_with("internal.now.") => Some(*known),
+        _ => None,
+    })
+}
+
 /// The builtin that was probably meant.
 pub(crate) fn meant(name: &str) -> Option<String> {
     let offered =
@@ -382,7 +402,8 @@ pub(crate) fn install(engine: &mut Engine) -> anyhow::Result<()> {
             (By::Engine | By::Refused(_), _) | (By::Ours(_) | By::Guard(_), None) => {}
             (By::Ours(answer), Some((_, arity)))
             | (By::Added(arity, answer) | By::Within(arity, answer, _) | By::Before(arity, answer), _) => {
-                let ours = move |args: Vec<Value>| answer(&args).map_err(|fail| report(name, &fail));
+                let called = if let By::Within(_, _, of) = by { of } else { name };
+                let ours = move |args: Vec<Value>| answer(&args).map_err(|fail| report(called, &fail));
                 engine.add_extension((*name).to_owned(), arity, Box::new(ours))?;
             }
             (By::Guard(guard), Some(builtin)) => {
@@ -416,7 +437,6 @@ pub(crate) fn said(name: &str) -> &str {
     match name {
         "internal.member_2" | "internal.member_3" => "in",
         "internal.template_string" => "$\"…\"",
-        "internal.print" => "print",
         "__builtin_sets.intersection" => "&",
         "__builtin_sets.union" => "|",
         name => name,
@@ -435,6 +455,19 @@ fn run_engines(builtin: BuiltinFcn, args: &[Value]) -> anyhow::Result<Value> {
     let Some((span, params)) = PLACE.as_ref() else { anyhow::bail!("no source text for messages") };
     let params = params.get(..args.len()).unwrap_or_default();
     builtin.0(span, params, args, true)
+}
+
+/// Answers by the time that stands before the arguments; where there is none, by that of the decision.
+fn at(args: &[Value], answer: fn(&[Value]) -> Result<Value, Fail>) -> Result<Value, Fail> {
+    let Some((Value::Array(now), args)) = args.split_first() else { return Err(time_now::NO_TIME) };
+    match now.first() {
+        None => answer(args),
+        Some(now) => {
+            let now =
+                now.as_u64().map_err(|_| Fail::Argument("takes the time from input.now, a whole number"))?;
+            turn::at(now, || answer(args))
+        }
+    }
 }
 
 /// What the engine's own builtin answers; none when it fails.

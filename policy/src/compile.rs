@@ -23,7 +23,7 @@ use crate::scans;
 use crate::sources::{DataFile, Sources};
 use crate::translate::marks::{self, Mark};
 use crate::translate::{
-    self, Translated, aliases, annotated, arguments, declared, given, heads, hoist, imports, keywords,
+    self, Translated, aliases, annotated, arguments, clock, declared, given, heads, hoist, imports, keywords,
     locals, member, negation, prints, unnamed,
 };
 
@@ -283,7 +283,9 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
             metadata::contact(modules.iter().zip(texts.iter().map(of)), entrypoint),
             scans::warnings(&modules, &engine.get_data()),
         ),
-        Purpose::Tests | Purpose::Proof | Purpose::Queries | Purpose::Profile => (None, Vec::new()),
+        Purpose::Tests | Purpose::Proof | Purpose::Queries | Purpose::Questions | Purpose::Profile => {
+            (None, Vec::new())
+        }
     };
     let warnings = Problems::from_iter(warnings).told(|problem| restore(sources, &texts, problem)).problems;
     Ok(Prepared { engine, leaves, contact, warnings, texts, marks })
@@ -301,9 +303,9 @@ fn behind_the_gate(
     // Nobody reads what is printed while it is profiled either.
     let printed: Write = match purpose {
         Purpose::Decisions(_) | Purpose::Proof | Purpose::Profile => prints::erased,
-        Purpose::Tests | Purpose::Queries => prints::kept,
+        Purpose::Tests | Purpose::Queries | Purpose::Questions => prints::kept,
     };
-    for write in [imports::in_full, aliases::through_lists, printed] {
+    for write in [imports::in_full, aliases::through_lists, printed, clock::given] {
         if let Some(written) = write(engine.get_modules(), texts) {
             *engine = reread(sources, &written, problems);
             *texts = written;

@@ -52,6 +52,8 @@ pub(crate) enum Purpose {
     Proof,
     /// Queries of the workbench, and OPA's own cases: the input is what they bring, the entrypoint what they ask.
     Queries,
+    /// The same, beside questions of ours that are made of what was loaded: the translation wrote in it already.
+    Questions,
     /// The same, of which each line is to be told.
     Profile,
 }
@@ -74,9 +76,10 @@ pub(crate) fn after_parsing(
 ) -> LeafSet {
     let names = names::Names::of(modules);
     shadows::check(data, &names, problems);
+    let written = matches!(purpose, Purpose::Questions);
     let mut leaves = LeafSet::Only(std::collections::BTreeSet::new());
     for module in modules {
-        calls::check(module, &names, whole, &mut leaves, problems);
+        calls::check(module, &names, (whole, written), &mut leaves, problems);
         loops::check(module, &names, problems);
     }
     conflicts::check(modules, problems);
@@ -85,7 +88,7 @@ pub(crate) fn after_parsing(
     let nodes = depth::nodes(modules, &names);
     packages::check(modules, &names, &nodes, problems);
     // A query brings its own input, and may bring no data.
-    let requests = !matches!(purpose, Purpose::Queries | Purpose::Profile);
+    let requests = !matches!(purpose, Purpose::Queries | Purpose::Questions | Purpose::Profile);
     if requests {
         absent::check(modules, &names, data, problems);
     }

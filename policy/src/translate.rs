@@ -5,6 +5,7 @@
 pub(crate) mod aliases;
 pub(crate) mod annotated;
 pub(crate) mod arguments;
+pub(crate) mod clock;
 pub(crate) mod declared;
 pub(crate) mod given;
 pub(crate) mod heads;

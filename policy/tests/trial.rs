@@ -67,6 +67,42 @@ helper if true
 }
 
 #[test]
+fn what_goes_by_the_clock_goes_by_the_now_of_the_input_that_a_test_puts_in() {
+    // HS256 by the secret `s`: from 1795300100 until 1795300200.
+    let token = "eyJhbGciOiJIUzI1NiJ9.eyJleHAiOjE3OTUzMDAyMDAsIm5iZiI6MTc5NTMwMDEwMCwic3ViIjoiYSJ9.\
+                 5vjXABy0CZznj7UFkINti_dWBlsr-Tyw7BxIBYLeZmQ";
+    let tests = format!(
+        "package postern_test
+held if io.jwt.decode_verify(\"{token}\", {{\"secret\": \"s\"}})[0]
+stated if io.jwt.decode_verify(\"{token}\", {{\"secret\": \"s\", \"time\": 1795300123000000000}})[0]
+test_in_time if held with input as {{\"now\": 1795300123}}
+test_by_itself if held with input as {{\"now\": 1}} with input.now as 1795300199
+test_late if not held with input as {{\"now\": 1795300200}}
+test_early if not held with input as {{\"now\": 1795300099}}
+test_stated if stated with input as {{}}
+test_window if time.within(\"22:00-23:00\") with input as {{\"now\": 1795300123}}
+test_no_window if not time.within(\"23:00-24:00\") with input as {{\"now\": 1795300123}}
+test_none if held with input as {{\"route\": \"a\"}}
+test_no_input if time.within(\"22:00-23:00\")
+test_other_clock if held with time.now_ns as 1795300123000000000
+test_ns if time.now_ns() > 1 with input as {{\"now\": 1795300123}}
+"
+    );
+    let passed = ["in_time", "by_itself", "late", "early", "stated", "window", "no_window"];
+    for test in run(&tests) {
+        let name = test.name.trim_start_matches("test_");
+        let expected = passed.contains(&name);
+        assert_eq!(test.outcome == TestOutcome::Passed, expected, "{name}: {:?}", test.outcome);
+        if !expected {
+            let TestOutcome::Error(cause) = &test.outcome else { panic!("{name}: {:?}", test.outcome) };
+            let words =
+                if name == "ns" { "a test says `with time.now_ns as …`" } else { "the input needs `now`" };
+            assert!(cause.to_string().contains(words), "{name}: {cause}");
+        }
+    }
+}
+
+#[test]
 fn tests_of_one_name_are_run_one_by_one() {
     outcomes(
         "package postern\ntest_a if true\ntest_a if false\ntest_a if { true }\n",
@@ -108,7 +144,7 @@ fn what_would_deny_with_a_code_of_its_own_is_an_error() {
         matches!(&tests[0].outcome, TestOutcome::Error(cause) if cause.to_string().contains("main_test.rego:2"))
     );
     assert!(
-        matches!(&tests[2].outcome, TestOutcome::Error(cause) if cause.to_string().contains("input.now"))
+        matches!(&tests[2].outcome, TestOutcome::Error(cause) if cause.to_string().contains("with time.now_ns as"))
     );
     let endless = "package postern\ntest_a if { some x in numbers.range(1, 9000); some y in numbers.range(1, 9000); x + y < 0 }\n";
     let fuse = Duration::from_millis(20);

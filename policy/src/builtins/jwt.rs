@@ -204,7 +204,7 @@ impl Constraints {
         };
         let time = match time {
             Some(time) => time,
-            None => number(&time_now::now_ns(&[])?).ok_or(WANT_TIME)?,
+            None => number(&time_now::now()?).ok_or(WANT_TIME)?,
         };
         Ok(Self { keys, alg, iss, aud, time })
     }

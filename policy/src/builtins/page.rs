@@ -88,7 +88,10 @@ that all builtins of one decision may make together. Past a bound the decision i
 None of OPA's own test cases is answered differently in silence. What is known to differ of builtins, and denies where OPA goes on:
 
 * An error of a builtin is the error of the decision; OPA leaves the expression undefined.
-* `time.now_ns()` and the clock of `io.jwt.decode_verify` are `input.now`, so that a decision can be replayed.
+* `time.now_ns()` and the clock of `io.jwt.decode_verify` are `input.now`, so that a decision can be replayed. In a test that
+  clock is the `now` of the input that its `with` puts in, also for `time.within` and `parse_and_verify_certificates`;
+  `opa test` has the machine's there. `time.now_ns` is replaced, `with time.now_ns as …`, and moves no other clock; `time`
+  among the constraints of `decode_verify` is the same to both.
 * What differs each time, waits for something or reads the machine is refused.
 * Signatures with RSA take keys of 2048 to 8192 bits, and for `PS…` a salt as long as the digest, as RFC 7518 has it.
 * `strings.count` of an empty part is refused: a caller who can send an empty text could otherwise choose the answer.

@@ -121,6 +121,14 @@ pub(crate) fn spend(bytes: usize) -> bool {
     })
 }
 
+/// Answers as if the time of the request were this.
+pub(crate) fn at<T>(now: u64, answer: impl FnOnce() -> T) -> T {
+    let before = TURN.with_borrow_mut(|turn| turn.now.replace(now));
+    let answered = answer();
+    TURN.with_borrow_mut(|turn| turn.now = before);
+    answered
+}
+
 /// The time of the request in Unix seconds, where the input has one.
 pub(crate) fn now() -> Option<u64> {
     TURN.with_borrow(|turn| turn.now)

@@ -29,7 +29,7 @@ pub(super) fn within(args: &[Value]) -> Result<Value, Fail> {
     if windows.len() > MOST {
         return Err(Fail::Limit("at most 64 windows"));
     }
-    let now = time_now::now_ns(&[])?;
+    let now = time_now::now()?;
     let mut within = false;
     for window in windows {
         // Each is read, also after one that holds: a mistake in it is one at any hour.

@@ -219,7 +219,7 @@ impl Bench {
             let sources = written.modules.iter().fold(policy.sources.clone(), |sources, (index, text, _)| {
                 sources.with_module(&format!("{MODULE}{index}"), text)
             });
-            match load_by(&sources, Purpose::Queries, &asker.deadline) {
+            match load_by(&sources, Purpose::Questions, &asker.deadline) {
                 Ok(prepared) => {
                     let engine = prepared.engine;
                     let paths = questions.iter().enumerate().map(|(number, question)| {

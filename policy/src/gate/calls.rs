@@ -11,11 +11,12 @@ use crate::problem::{Problem, Problems};
 pub(crate) const MISSING: &str = "is neither a function of this policy nor a builtin";
 const WALK: &str = "walk(x, [path, value]) as a statement of its own";
 
-/// Checks the calls of one module and notes the leaves it reads.
+/// Checks the calls of one module and notes the leaves it reads. `whole` says that no other module may define what is
+/// called, `written` that the translation may have written the calls.
 pub(super) fn check(
     module: &Module,
     names: &Names,
-    whole: bool,
+    (whole, written): (bool, bool),
     leaves: &mut LeafSet,
     problems: &mut Problems,
 ) {
@@ -31,6 +32,12 @@ pub(super) fn check(
                     problems.push(at(span, span.text(), "calls what is not a name", "the function's name"));
                     return;
                 };
+                if written
+                    && builtins::within(&called.join("."))
+                        .is_some_and(|arity| usize::from(arity) == params.len())
+                {
+                    return;
+                }
                 let suggest = !problems.is_full();
                 let found = wrong(module, names, &called, params.len(), (alone, suggest))
                     // What is missing may stand in a module that does not parse.

@@ -5,7 +5,7 @@
 use regorus::Engine;
 use regorus::unstable::{Expr, Module, Ref, Span};
 
-use super::{Edit, Translated, each};
+use super::{Edit, Translated, clock, each};
 use crate::gate::names::{self, Names};
 use crate::gate::walk::{self, Seen};
 
@@ -40,17 +40,19 @@ pub(crate) fn kept(modules: &[Ref<Module>], texts: &[Translated]) -> Option<Vec<
     })
 }
 
-/// A query with our builtin in the place of `print`; `begin` is how it is written as a rule, up to the query itself.
+/// A query with our builtin in the place of `print`, and the time in what answers by the clock; `begin` is how it is written
+/// as a rule, up to the query itself.
 pub(crate) fn kept_in_query(query: Translated, begin: &str) -> Translated {
     let mut parser = Engine::new();
     let rule = format!("{begin}{}\n}}\n", query.text);
-    if !query.text.contains("print") || parser.add_policy("query".to_owned(), rule.clone()).is_err() {
+    if !query.text.contains('(') || parser.add_policy("query".to_owned(), rule.clone()).is_err() {
         return query;
     }
     let Some(module) = parser.get_modules().first().cloned() else { return query };
     let above = u32::try_from(begin.matches('\n').count()).unwrap_or_default();
     let mut edits: Vec<Edit> =
         calls(&module).into_iter().flat_map(|call| ours(&rule, call, above).unwrap_or_default()).collect();
+    edits.extend(clock::edits(&module, &Names::of(parser.get_modules()), &rule));
     edits.sort_by_key(|edit| (edit.from, edit.to));
     let before = u32::try_from(begin.len()).unwrap_or(u32::MAX);
     for edit in &mut edits {

@@ -13,6 +13,7 @@ use x509_parser::oid_registry::OID_X509_EXT_EXTENDED_KEY_USAGE;
 use x509_parser::prelude::X509Certificate;
 
 use super::{Fail, MALFORMED, parsed, read, shape, text};
+use crate::builtins::time_now::NO_TIME;
 use crate::builtins::turn;
 
 /// `crypto.x509.parse_and_verify_certificates(text)`, for a server at the time of the request.
@@ -92,7 +93,7 @@ impl ExtendedKeyUsageValidator for Purpose {
 }
 
 fn now() -> Result<u64, Fail> {
-    turn::now().ok_or(Fail::Argument("input.now is not a number"))
+    turn::now().ok_or(NO_TIME)
 }
 
 fn usage(name: &Value) -> Result<Purpose, Fail> {

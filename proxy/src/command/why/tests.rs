@@ -160,6 +160,8 @@ fn a_request_is_judged_by_the_time_that_is_named() {
         assert_eq!(outcome.exit, exit, "{at}\n{}{}", outcome.out, outcome.err);
     }
     assert!(ask("2026-11-22T08:00:00+01:00").out.contains("\nat          2026-11-22T07:00:00Z\n"));
+    let denied = ask("2026-11-22T07:59:59+01:00").out;
+    assert!(denied.contains(":5:13  time.within(\"08:00-18:00 Europe/Berlin\")\n"), "{denied}");
 }
 
 #[test]
