@@ -1,5 +1,6 @@
-//! What a decision costs: time, steps of the engine, and how both grow with the data.
+//! What a decision costs: time, instructions, steps of the engine, and how they grow with the data.
 
+mod cpu;
 mod grow;
 
 use std::num::NonZeroU32;
@@ -9,12 +10,13 @@ use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, Value};
 
 use crate::ask::{ASKED, check_query};
-use crate::compile::load;
+use crate::compile::load_by;
+use crate::deadline::Deadline;
 use crate::evaluate::{Evaluator, Stopwatch, cpu_time, fenced};
 use crate::fuse::{self, Largest, Sample};
 use crate::gate::Purpose;
 use crate::gate::names::Names;
-use crate::problem::LoadError;
+use crate::problem::{LoadError, Problem};
 use crate::sources::Sources;
 use crate::verdict::Cause;
 
@@ -26,6 +28,10 @@ const FEWEST: usize = 20;
 const MOST: usize = 100_000;
 /// Most steps that are counted.
 const MOST_STEPS: u32 = 1 << 24;
+/// How long the CPU's instructions are counted for one figure.
+const COUNTED: Duration = Duration::from_millis(10);
+/// Longest time for the load of what is measured.
+const LOADED: Duration = Duration::from_secs(20);
 
 /// What is measured, and for how long.
 #[derive(Clone, Debug)]
@@ -34,6 +40,8 @@ pub struct BenchRun<'a> {
     pub query: &'a str,
     /// Name and JSON text of each input; without any, the recorded inputs of the policy or the largest requests.
     pub inputs: Vec<(String, String)>,
+    /// The limits that make the largest requests.
+    pub largest: Largest,
     /// How long each input is judged, again and again.
     pub time: Duration,
     /// Longest time of one decision.
@@ -47,6 +55,8 @@ pub struct Bench {
     pub inputs: Vec<Benched>,
     /// The collections that were made ten times as large, `data.bindings`; or why none was.
     pub grown: Result<Vec<String>, String>,
+    /// Why the CPU counted no instructions, or not all.
+    pub not_counted: Option<String>,
 }
 
 /// What the decisions over one input cost.
@@ -69,6 +79,8 @@ pub struct Figures {
     pub median: Duration,
     /// All but one of a hundred took less CPU time.
     pub p99: Duration,
+    /// Instructions of the CPU in one decision, in user space, on average; none where the CPU does not count them.
+    pub instructions: Option<u64>,
     /// Steps of the engine in one decision, the same each time; none above sixteen million.
     pub steps: Option<u32>,
     /// Whether there was an answer to have: else it is undefined.
@@ -77,33 +89,104 @@ pub struct Figures {
     pub error: Option<Cause>,
 }
 
+impl Figures {
+    /// How many decisions take about so long, at least two and at most a thousand.
+    #[must_use]
+    pub fn decisions_in(&self, time: Duration) -> usize {
+        let times = time.as_nanos() / self.median.as_nanos().max(1);
+        usize::try_from(times).unwrap_or(usize::MAX).clamp(2, 1000)
+    }
+}
+
+/// Decisions over one input and nothing else, for a meter that stands outside of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeat {
+    /// Which of the inputs, from 0.
+    pub input: usize,
+    /// Whether with ten times the data.
+    pub tenfold: bool,
+    /// How many decisions, after one over each input.
+    pub times: usize,
+}
+
 /// Measures decisions, one after another on this thread.
 pub fn bench(sources: &Sources, run: &BenchRun<'_>) -> Result<Bench, LoadError> {
-    let samples = samples(sources, run)?;
-    let mut engine = load(sources, Purpose::Queries)?.engine;
-    let names = Names::of(engine.get_modules());
-    let rule = names.rules.contains(&run.query.split('.').map(str::to_owned).collect::<Vec<_>>());
-    let (rule, question) = if rule { (run.query, None) } else { (ASKED, Some(as_rule(run.query))) };
-    let asked = |sources: &Sources| {
-        question.as_ref().map_or_else(|| sources.clone(), |text| sources.clone().with_module("query", text))
-    };
-    if question.is_some() {
-        check_query(sources, run.query)?;
-        engine = load(&asked(sources), Purpose::Queries)?.engine;
-    }
+    let (asked, engine) = Asked::of(sources, run, LOADED)?;
     let (large, grown) = match grow::tenfold(sources) {
-        Ok((large, paths)) => match load(&asked(&large), Purpose::Queries) {
-            Ok(prepared) => (Some(prepared.engine), Ok(paths)),
+        Ok((large, paths)) => match asked.engine(&large) {
+            Ok(engine) => (Some(engine), Ok(paths)),
             Err(error) => (None, Err(format!("ten times the data is not loaded: {error}"))),
         },
         Err(why) => (None, Err(why.to_owned())),
     };
-    let inputs = samples.into_iter().map(|sample| Benched {
-        now: figures(&engine, rule, run, &sample),
-        tenfold: large.as_ref().map(|engine| figures(engine, rule, run, &sample)),
-        name: sample.name,
-    });
-    Ok(Bench { inputs: inputs.collect(), grown })
+    let mut not_counted = None;
+    let mut inputs = Vec::new();
+    for sample in samples(sources, run)? {
+        let mut figures = |engine| {
+            let (figures, why) = figures(engine, asked.rule, run, &sample);
+            not_counted = not_counted.take().or(why);
+            figures
+        };
+        let (now, tenfold) = (figures(&engine), large.as_ref().map(&mut figures));
+        inputs.push(Benched { name: sample.name, now, tenfold });
+    }
+    Ok(Bench { inputs, grown, not_counted })
+}
+
+/// Decides as [`bench`] does, once over each input and then as often as is said. `run.fuse` is also the longest time for
+/// the load.
+pub fn repeat(sources: &Sources, run: &BenchRun<'_>, repeat: Repeat) -> Result<(), LoadError> {
+    let refused =
+        |why: &str| LoadError { problems: vec![Problem::of("", "bench", why, "what `bench` measures")] };
+    let large;
+    let measured = if repeat.tenfold {
+        large = grow::tenfold(sources).map_err(refused)?.0;
+        &large
+    } else {
+        sources
+    };
+    let (asked, engine) = Asked::of(measured, run, run.fuse)?;
+    let samples = samples(sources, run)?;
+    let one = samples.get(repeat.input).ok_or_else(|| refused("has no such input"))?;
+    let mut evaluator = Evaluator::new(&engine, asked.rule, run.fuse);
+    for sample in samples.iter().chain(std::iter::repeat_n(one, repeat.times)) {
+        // An error is an outcome too, and costs what it costs.
+        drop(evaluator.evaluate(sample.input.clone(), sample.now));
+    }
+    Ok(())
+}
+
+/// How a query is asked: by the name of a rule, its own or that of one around it.
+struct Asked<'a> {
+    rule: &'a str,
+    /// The module with the rule around it.
+    around: Option<String>,
+    /// Longest time for a load.
+    patience: Duration,
+}
+
+impl<'a> Asked<'a> {
+    /// With the engine that is asked so.
+    fn of(sources: &Sources, run: &BenchRun<'a>, patience: Duration) -> Result<(Self, Engine), LoadError> {
+        let mut engine = load_by(sources, Purpose::Queries, &Deadline::after(patience))?.engine;
+        let name: Vec<String> = run.query.split('.').map(str::to_owned).collect();
+        if Names::of(engine.get_modules()).rules.contains(&name) {
+            return Ok((Self { rule: run.query, around: None, patience }, engine));
+        }
+        check_query(sources, run.query)?;
+        let asked = Self { rule: ASKED, around: Some(as_rule(run.query)), patience };
+        let engine = asked.engine(sources)?;
+        Ok((asked, engine))
+    }
+
+    /// One that is asked so of other data.
+    fn engine(&self, sources: &Sources) -> Result<Engine, LoadError> {
+        let mut sources = sources.clone();
+        if let Some(text) = &self.around {
+            sources = sources.with_module("query", text);
+        }
+        Ok(load_by(&sources, Purpose::Queries, &Deadline::after(self.patience))?.engine)
+    }
 }
 
 /// A rule that goes through all answers of a query; it is undefined where there is none.
@@ -113,13 +196,14 @@ fn as_rule(query: &str) -> String {
 
 fn samples(sources: &Sources, run: &BenchRun<'_>) -> Result<Vec<Sample>, LoadError> {
     if run.inputs.is_empty() {
-        return fuse::samples(sources, Largest::default());
+        return fuse::samples(sources, run.largest);
     }
     let samples = run.inputs.iter().map(|(name, text)| fuse::sample(name, text));
     samples.collect::<Result<_, _>>().map_err(|problem| LoadError { problems: vec![*problem] })
 }
 
-fn figures(engine: &Engine, rule: &str, run: &BenchRun<'_>, sample: &Sample) -> Figures {
+/// The figures, and why the CPU counted no instructions.
+fn figures(engine: &Engine, rule: &str, run: &BenchRun<'_>, sample: &Sample) -> (Figures, Option<String>) {
     let mut evaluator = Evaluator::new(engine, rule, run.fuse);
     let mut took = Vec::new();
     let mut decide = || {
@@ -131,7 +215,8 @@ fn figures(engine: &Engine, rule: &str, run: &BenchRun<'_>, sample: &Sample) -> 
     let (defined, error) = (!matches!(outcome, Ok(Value::Undefined)), outcome.err());
     if matches!(error, Some(Cause::Late { .. })) {
         // Asking again would only be late again.
-        return Figures { decisions: 1, median: first, p99: first, steps: None, defined, error };
+        let (decisions, instructions, steps) = (1, None, None);
+        return (Figures { decisions, median: first, p99: first, instructions, steps, defined, error }, None);
     }
     for _ in 0..WARM {
         drop(decide());
@@ -148,14 +233,19 @@ fn figures(engine: &Engine, rule: &str, run: &BenchRun<'_>, sample: &Sample) -> 
     took.sort_unstable();
     let at =
         |percent: usize| took.get(took.len().saturating_sub(1) * percent / 100).copied().unwrap_or_default();
-    Figures {
+    let mut figures = Figures {
         decisions: took.len(),
         median: at(50),
         p99: at(99),
+        instructions: None,
         steps: steps(engine, rule, sample),
         defined,
         error,
-    }
+    };
+    let times = figures.decisions_in(COUNTED);
+    let counted = cpu::instructions(|| (0..times).for_each(|_| drop(decide())));
+    figures.instructions = counted.as_ref().ok().map(|all| all / times as u64);
+    (figures, counted.err())
 }
 
 /// How many steps the engine's own fuse counts. It looks at the clock after so many steps, and with a fuse of no time at
@@ -197,6 +287,7 @@ mod tests {
         let run = BenchRun {
             query: "data.postern.decision",
             inputs: vec![("one.json".to_owned(), input.to_owned())],
+            largest: Largest::default(),
             time: Duration::from_millis(20),
             fuse: Duration::from_secs(5),
         };
@@ -253,7 +344,9 @@ mod tests {
         let asked = |sources: &Sources, query: &str| {
             let inputs = vec![("one.json".to_owned(), "{}".to_owned())];
             let (time, fuse) = (Duration::from_millis(5), Duration::from_secs(5));
-            bench(sources, &BenchRun { query, inputs, time, fuse }).map(|bench| bench.inputs[0].now.clone())
+            let largest = Largest::default();
+            bench(sources, &BenchRun { query, inputs, largest, time, fuse })
+                .map(|bench| bench.inputs[0].now.clone())
         };
         let steps = |size| asked(&list(size), "data.list[_] >= 0; true").unwrap().steps.unwrap();
         assert!(steps(100) > 8 * steps(10), "{} and {}", steps(100), steps(10));

@@ -12,6 +12,7 @@ mod flags;
 mod guide;
 mod hostile;
 mod library;
+mod measured;
 mod reading;
 mod scenarios;
 mod schema;

@@ -1,5 +1,6 @@
 //! Patterns with `*` and `?`, as a manifest and a list of excluded files have them.
 
+use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -15,6 +16,12 @@ impl FromStr for Pattern {
             return Ok(Self(text.to_owned()));
         }
         Err("expected one name, with `*` and `?` and no more to match with".to_owned())
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

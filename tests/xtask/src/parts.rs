@@ -146,6 +146,12 @@ pub const PARTS: &[Part] = &[
         source: Source::Machine { package: "openssl" },
         programs: &[("openssl", "openssl")],
     },
+    Part {
+        name: "valgrind",
+        version: "any",
+        source: Source::Machine { package: "valgrind" },
+        programs: &[("valgrind", "valgrind")],
+    },
 ];
 
 /// The part called `name`.

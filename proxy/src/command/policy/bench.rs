@@ -1,47 +1,56 @@
 mod shape;
+mod valgrind;
 
 use std::io::Read as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum};
-use postern_policy::{Bench, BenchRun, Pattern, Sources, Tests, bench as measure};
+use postern_policy::{Bench, BenchRun, Pattern, Repeat, Sources, Tests, bench as measure, repeat};
 
-use super::{Format, print};
+use super::{Format, print, terms};
 use crate::command::{Exit, Outcome};
 use crate::config;
 
 pub(super) const HELP: &str = "\
 Answers a query again and again as a live decision is answered, on one thread, and says for each input: the median and \
-the 99th percentile of the CPU time of an answer, its steps, and both with ten times the data. Steps are those that \
-the engine's own fuse counts: the same on every machine and each time, where times are as busy as the machine. \
-Instructions of the CPU and allocations are not counted: few virtual machines let a process count the first, and a \
-count of the second would be paid for by every request.
+the 99th percentile of the CPU time of an answer, its instructions, its steps, and all of it with ten times the data. \
+Steps are those that the engine's own fuse counts: the same on every machine and each time, where times are as busy as \
+the machine.
+
+Instructions are counted by the CPU, in user space, where it can be asked; few virtual machines can. With --instructions \
+valgrind counts them there, the same each time to a hundredth: this program runs under it once for each input and size \
+of data, with a load of the policy each time, some tens of times as slow as elsewhere, and two minutes at most. Where \
+neither counts, none is told, and why. They are instructions of this program: compare those of one build. Allocations \
+are not counted, since a count of them would be paid for by every request.
 
 A rule by its full name is asked for as a live decision is; any other query as a rule around it, to its last answer.
 
 Ten times the data: lists, objects of at least eight members, and objects whose members are all alike get nine copies \
 of each member, under names of their own. What is keyed by what is asked for takes as many steps as before.
 
-Without -i the inputs are those of the policy, inputs/*.json, or else the largest requests that a listener lets through.
+Without -i the inputs are those of the policy, inputs/*.json, or else the largest requests that a listener lets through: \
+one that sets no limits, or with --config those of the configuration, whose entrypoint is asked for too.
 
 Examples:
   postern policy bench -d policy/
   postern policy bench -d policy/ -i clerk.json -i batch.json --count 3
   postern policy bench -b bundle.tar.gz --format json data.ledger.decision
+  postern policy bench -d policy/ --config postern.yaml --instructions
   postern policy bench -d policy/ 'some role in data.roles; role.name == \"clerk\"'
 
 Exits with 0; with 1 when an answer is undefined (not with --fail=false); with 2 when a query has no answer; with 3 when \
-a PATH cannot be read; with 4 when the policy or an input would not be loaded.";
+a PATH, an input or the configuration cannot be read; with 4 when the policy or an input would not be loaded.";
 
 /// The largest input that is read, in bytes.
 const LARGEST: u64 = 32 << 20;
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line, each by itself")]
 pub(in crate::command) struct Arguments {
-    /// Rego: data.postern.decision, or any other query
-    #[arg(value_name = "QUERY", default_value = "data.postern.decision")]
-    query: String,
+    /// Rego; without it the rule that decides, data.postern.decision or as the configuration says
+    #[arg(value_name = "QUERY")]
+    query: Option<String>,
     /// Read the query from standard input
     #[arg(long, conflicts_with_all = ["query", "stdin_input"])]
     stdin: bool,
@@ -64,6 +73,15 @@ pub(in crate::command) struct Arguments {
     /// Leave out files and folders of such a name, like drafts; may be repeated
     #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
     ignore: Vec<Pattern>,
+    /// The postern.yaml that it is for: its entrypoint and the limits of its listeners count
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Have instructions counted by valgrind where the CPU does not count them
+    #[arg(long)]
+    instructions: bool,
+    /// Only decide, so often over one of the inputs: what valgrind is given to run
+    #[arg(long, hide = true, value_parser = valgrind::repeat)]
+    repeat: Option<Repeat>,
     /// How often all of it is measured
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
     count: u32,
@@ -99,17 +117,31 @@ pub(super) fn bench(arguments: &Arguments) -> Outcome {
         Ok(sources) => sources.ignoring(&arguments.ignore, &arguments.data),
         Err(error) => return print::unreadable(&error, format),
     };
-    let (query, inputs) = match asked(arguments) {
-        Ok(asked) => asked,
+    let terms = match terms::configured(arguments.config.as_deref()) {
+        Ok(terms) => terms,
+        Err(outcome) => return outcome,
+    };
+    let given = match Given::of(arguments) {
+        Ok(given) => given,
         Err(text) => return Outcome::failed(Exit::Configuration, text),
     };
-    let run = BenchRun { query: &query, inputs, time: arguments.time, fuse: arguments.timeout };
-    let runs: Result<Vec<Bench>, _> = (0..arguments.count).map(|_| measure(&sources, &run)).collect();
-    let runs = match runs {
+    let query = given.query.as_ref().unwrap_or(&terms.entrypoint);
+    let (inputs, largest) = (given.inputs.clone(), terms.largest);
+    let run = BenchRun { query, inputs, largest, time: arguments.time, fuse: arguments.timeout };
+    if let Some(times) = arguments.repeat {
+        let done = repeat(&sources, &run, times);
+        return done.map_or_else(|error| print::refused(&error, format), |()| Outcome::said(String::new()));
+    }
+    let measured = (0..arguments.count).map(|_| {
+        let mut bench = measure(&sources, &run)?;
+        let by = counted(arguments, query, &given, &mut bench);
+        Ok((bench, by))
+    });
+    let runs: Vec<(Bench, Result<By, String>)> = match measured.collect() {
         Ok(runs) => runs,
         Err(error) => return print::refused(&error, format),
     };
-    let mut figures = runs.iter().flat_map(|bench| &bench.inputs).map(|input| &input.now);
+    let mut figures = runs.iter().flat_map(|(bench, _)| &bench.inputs).map(|input| &input.now);
     let exit = if figures.clone().any(|figures| figures.error.is_some()) {
         Exit::TEST_FAILED
     } else if arguments.fail && figures.any(|figures| !figures.defined) {
@@ -117,27 +149,65 @@ pub(super) fn bench(arguments: &Arguments) -> Outcome {
     } else {
         Exit::Done
     };
-    let one = |bench: &Bench| match arguments.format {
-        Shape::Pretty => shape::pretty(&query, bench),
-        Shape::Json => print::lines(&shape::json(&query, bench)),
+    let one = |(bench, by): &(Bench, Result<By, String>)| match arguments.format {
+        Shape::Pretty => shape::pretty(query, bench, by),
+        Shape::Json => print::lines(&shape::json(query, bench, by)),
         Shape::Gobench => shape::gobench(bench),
     };
     Outcome { exit, ..Outcome::said(runs.iter().map(one).collect()) }
 }
 
-/// The query, and the inputs by their names.
-fn asked(arguments: &Arguments) -> Result<(String, Vec<(String, String)>), String> {
-    let stdin = || ("standard input".to_owned(), whole("standard input", Ok(std::io::stdin())));
-    let query = if arguments.stdin { stdin().1? } else { arguments.query.clone() };
-    let file = |file: &PathBuf| {
-        let name = file.display().to_string();
-        let text = whole(&name, std::fs::File::open(file));
-        (name, text)
-    };
-    let inputs = arguments.input.iter().map(file).chain(arguments.stdin_input.then(stdin));
-    let inputs: Result<_, String> = inputs.map(|(name, text)| Ok((name, text?))).collect();
-    Ok((query, inputs?))
+/// Who counted the instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    Cpu,
+    Valgrind,
 }
+
+/// Has the instructions counted that the CPU did not count, where that is asked for; or says why they are not.
+fn counted(arguments: &Arguments, query: &str, given: &Given, bench: &mut Bench) -> Result<By, String> {
+    let Some(why) = bench.not_counted.take() else { return Ok(By::Cpu) };
+    // Counts of two meters do not compare.
+    let figures = bench.inputs.iter_mut().flat_map(|input| [Some(&mut input.now), input.tenfold.as_mut()]);
+    figures.flatten().for_each(|figures| figures.instructions = None);
+    if !arguments.instructions {
+        return Err(format!("{why}; with --instructions valgrind counts them"));
+    }
+    let counts = valgrind::count(arguments, query, given.stdin(), bench);
+    let counts = counts.map_err(|error| format!("{why}; {error}"))?;
+    let figures = bench.inputs.iter_mut().flat_map(|input| [Some(&mut input.now), input.tenfold.as_mut()]);
+    figures.flatten().zip(counts).for_each(|(figures, count)| figures.instructions = count);
+    Ok(By::Valgrind)
+}
+
+/// What is asked, and of what.
+struct Given {
+    query: Option<String>,
+    /// By their names; what comes from standard input is the last.
+    inputs: Vec<(String, String)>,
+}
+
+impl Given {
+    fn of(arguments: &Arguments) -> Result<Self, String> {
+        let stdin = || (STDIN.to_owned(), whole(STDIN, Ok(std::io::stdin())));
+        let query = if arguments.stdin { Some(stdin().1?) } else { arguments.query.clone() };
+        let file = |file: &PathBuf| {
+            let name = file.display().to_string();
+            let text = whole(&name, std::fs::File::open(file));
+            (name, text)
+        };
+        let inputs = arguments.input.iter().map(file).chain(arguments.stdin_input.then(stdin));
+        let inputs: Result<_, String> = inputs.map(|(name, text)| Ok((name, text?))).collect();
+        Ok(Self { query, inputs: inputs? })
+    }
+
+    /// The input that cannot be read once more.
+    fn stdin(&self) -> Option<&str> {
+        self.inputs.last().filter(|(name, _)| name == STDIN).map(|(_, text)| text.as_str())
+    }
+}
+
+const STDIN: &str = "standard input";
 
 fn whole(name: &str, from: std::io::Result<impl std::io::Read>) -> Result<String, String> {
     let mut text = String::new();
@@ -191,6 +261,34 @@ mod tests {
         let wrong = bench_of("", "{}", &["x := http.send({})"]);
         assert!(wrong.exit == Exit::TEST_FAILED && wrong.err.starts_with("query:1:6: "), "{wrong:?}");
     }
+
+    #[test]
+    fn by_a_configuration_its_entrypoint_is_asked_of_the_largest_requests_by_its_limits() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("main.rego", "package ledger\n\ndefault decision := false\n");
+        write(
+            "postern.yaml",
+            "version: 1\nstate: state\nidentity: { workload_api: 'unix:///run/a.sock', trust: [td] }\n\
+             upstreams: { app: { address: 'app:80' } }\n\
+             policy: { bundles: { main: { path: policy } }, entrypoint: data.ledger.decision }\n\
+             listeners: { front: { bind: '127.0.0.1:1', protocol: http, limits: { headers: 40, head_size: 16KiB }, \
+             routes: { all: { upstream: app } } } }\n",
+        );
+        let here = |name: &str| folder.path().join(name).display().to_string();
+        let bench = |config: &str| {
+            let words = ["postern", "policy", "bench", "-d", &here("main.rego"), "--time", "1ms", "--config"];
+            crate::command::main(words.iter().chain(&[here(config).as_str()]).map(std::ffi::OsString::from))
+        };
+        let said = bench("postern.yaml");
+        assert_eq!((said.exit, said.err.as_str()), (Exit::Done, ""));
+        assert!(said.out.starts_with("data.ledger.decision\n"), "{}", said.out);
+        let largest = "a request with 40 headers of one prefix, 16384 bytes in all";
+        assert!(said.out.contains(largest) && !said.out.contains("32768 bytes"), "{}", said.out);
+        assert!(!said.out.contains("a body of"), "no body is inspected there: {}", said.out);
+        assert_eq!(bench("none.yaml").exit, Exit::Configuration);
+    }
+
     #[test]
     fn any_query_is_measured_as_often_as_is_asked_for_and_fails_when_it_is_undefined() {
         let query = ["some n in data.list; n > input.now", "--count", "2"];

@@ -41,7 +41,7 @@ const FLAGS: &[Flag] = &[
     flag("benchmem", None, &["bench", "test"], MEASURED),
     flag("bench", None, &["test"], BENCH),
     flag("capabilities", None, &["check", "test", "eval", "build"], BUILTINS),
-    flag("config-file", Some('c'), &["bench"], "`--data`: only a policy is measured, not a configuration"),
+    flag("config-file", Some('c'), &["bench"], "`--config postern.yaml`, for the limits and the entrypoint; the policy is what `--data` names"),
     flag("count", None, &["eval"], "`postern policy bench --count`"),
     flag("count", None, &["test"], "`postern policy bench`, for how long a query takes: tests come out the same each time"),
     flag("coverage-runs", None, &["test", "eval"], RUNS),
@@ -120,7 +120,7 @@ Under the same name, another meaning:
 * `--format` has `junit` and no `gobench` for `test`, no `source` for `eval`; of `build` it says how it is told what was built.
 * `--max-errors` is 0, all of them up to a hundred, where OPA's is 10.
 * `--signing-key` is always a file, never the secret itself.
-* `bench` without `QUERY` asks `data.postern.decision`; without `-i` what is said in its help.
+* `bench` without `QUERY` asks the rule that decides; without `-i` what is said in its help.
 
 | flag | of | in its place |
 |---|---|---|

@@ -1,6 +1,6 @@
 //! What a policy is admitted by, for the verbs that ask whether it would be loaded.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::print;
 use crate::command::{Exit, Outcome, at_hand};
-use crate::config::{self, Config};
+use crate::config;
 
 /// The fuse of a configuration that says nothing of it.
 const FUSE: Duration = Duration::from_millis(20);
@@ -33,15 +33,7 @@ pub(super) struct Admission {
 impl Admission {
     /// What a load would ask; or that the configuration cannot be understood.
     pub(super) fn terms(&self) -> Result<Terms, Outcome> {
-        let config = self.config.as_deref().map(config::load).transpose();
-        let config = config.map_err(|errors| Outcome::failed(Exit::Configuration, format!("{errors}\n")))?;
-        let configured = config.as_ref().map(|Config { policy, .. }| policy.terms());
-        let mut terms = configured.unwrap_or_else(|| Terms {
-            entrypoint: at_hand::ENTRYPOINT.to_owned(),
-            fuse: FUSE,
-            tests: true,
-            largest: Largest::default(),
-        });
+        let mut terms = configured(self.config.as_deref())?;
         if let Some(rule) = &self.entrypoint {
             terms.entrypoint = entrypoint(rule);
         }
@@ -78,6 +70,21 @@ impl Admission {
             "config": self.config.as_ref().map(|file| file.display().to_string()),
         })
     }
+}
+
+/// What the Postern of a configuration would ask, or one of which nothing is said; or that it cannot be understood.
+pub(super) fn configured(config: Option<&Path>) -> Result<Terms, Outcome> {
+    let config = config.map(config::load).transpose();
+    let config = config.map_err(|errors| Outcome::failed(Exit::Configuration, format!("{errors}\n")))?;
+    Ok(config.map_or_else(
+        || Terms {
+            entrypoint: at_hand::ENTRYPOINT.to_owned(),
+            fuse: FUSE,
+            tests: true,
+            largest: Largest::default(),
+        },
+        |config| config.policy.terms(),
+    ))
 }
 
 /// OPA's way to write a path, or ours.
