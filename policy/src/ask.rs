@@ -17,7 +17,7 @@ use crate::gate::binds::{self, Binds};
 use crate::gate::packages::WHOLE;
 use crate::problem::{LoadError, Problem};
 use crate::sources::Sources;
-use crate::translate::{self, Translated, prints};
+use crate::translate::{Translated, prints, templates};
 use crate::trial::{Coverage, coverage, was_cut};
 use crate::verdict::Cause;
 pub(crate) use package::Package;
@@ -144,7 +144,7 @@ pub(crate) fn query_of(query: &str) -> Result<Translated, LoadError> {
 
 /// A query as the engine reads it.
 fn templates(query: &str) -> Result<Translated, LoadError> {
-    translate::templates(QUERY, query).map_err(|problem| LoadError { problems: vec![*problem] })
+    templates::calls(QUERY, query).map_err(|problem| LoadError { problems: vec![*problem] })
 }
 
 /// What is asked once more.

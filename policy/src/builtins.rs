@@ -152,7 +152,7 @@ const TABLE: &[(&str, By)] = &[
     ("crypto.x509.parse_rsa_private_key", By::Added(1, x509::rsa_private_key)),
     ("endswith", By::Engine),
     ("floor", By::Guard(numbers::not_nearly_zero)),
-    ("format_int", By::Engine),
+    ("format_int", By::Ours(numbers::format_int)),
     ("glob.match", By::Ours(glob::glob_match)),
     ("glob.quote_meta", By::Ours(glob::quote_meta)),
     ("graph.reachable", By::Guard(weigh::deep)),

@@ -14,7 +14,7 @@ use crate::builtins;
 use crate::deadline::Deadline;
 use crate::document::{Document, MAX_DATA_VALUES};
 use crate::evaluate::Evaluator;
-use crate::gate::{self, Purpose, names::Names};
+use crate::gate::{self, Purpose};
 use crate::input::LeafSet;
 use crate::metadata;
 use crate::problem::{LoadError, Problem, Problems, Said, column};
@@ -22,17 +22,14 @@ use crate::profile;
 use crate::scans;
 use crate::sources::{DataFile, Sources};
 use crate::translate::marks::{self, Mark};
-use crate::translate::{
-    self, Translated, aliases, annotated, arguments, clock, declared, given, heads, hoist, imports, keywords,
-    locals, member, negation, prints, unnamed,
-};
+use crate::translate::{self, Translated, aliases, annotated, clock, imports, keywords, prints, templates};
 
 /// Longest time for parsing and checking one policy, where nothing says a shorter one; past it the policy is refused and
 /// its thread abandoned.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Most abandoned threads that may still run: a bundle that is refused so is asked for again, each time with another.
 const ABANDONED: usize = 2;
-/// Times that a module is written anew: what is to be changed may stand within other such.
+/// Times that a module is written anew at most by what is done again.
 const PASSES: usize = 12;
 /// Longest line the engine takes; the gate's limit is the same, with a place in its message.
 const COLUMNS: NonZeroU32 = NonZeroU32::new(gate::text::COLUMNS).unwrap();
@@ -238,19 +235,14 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
     rewrite(sources, &mut engine, &mut texts, &mut problems, |modules, texts| {
         annotated::values(modules, texts, &texts.iter().map(of).collect::<Vec<_>>())
     });
-    rewrite(sources, &mut engine, &mut texts, &mut problems, |modules, texts| {
-        Ok(locals::renamed(modules, texts))
-    });
-    rewrite(sources, &mut engine, &mut texts, &mut problems, keywords::moved);
-    rewrite(sources, &mut engine, &mut texts, &mut problems, hoist::values);
-    if problems.is_empty() && results_first(&mut engine, &mut texts) {
-        engine = parse(sources, &texts, &mut problems);
+    for step in translate::ONCE {
+        rewrite(sources, &mut engine, &mut texts, &mut problems, step);
     }
     for pass in 0..PASSES {
-        if !problems.is_empty() || !arguments_first(&mut engine, &mut texts, pass) {
+        let step = |modules: &[_], texts: &[_]| Ok(translate::again(modules, texts, pass));
+        if !rewrite(sources, &mut engine, &mut texts, &mut problems, step) {
             break;
         }
-        engine = parse(sources, &texts, &mut problems);
     }
     // A module that does not parse may be the one that defines it.
     if problems.is_empty() {
@@ -394,7 +386,7 @@ fn parse_as_wide(
 fn parseable(sources: &Sources, problems: &mut Problems) -> Vec<Translated> {
     let mut texts = Vec::new();
     for (of, module) in sources.modules.iter().enumerate() {
-        match translate::templates(&module.name, &module.text) {
+        match templates::calls(&module.name, &module.text) {
             Ok(mut translated) => {
                 translated.of = of;
                 texts.push(translated);
@@ -406,60 +398,29 @@ fn parseable(sources: &Sources, problems: &mut Problems) -> Vec<Translated> {
     texts
 }
 
-/// Lets one step write modules anew, and parses them again; none does where there is a problem already.
+/// Lets one step write modules anew, and parses them again; whether it wrote. None does where there is a problem already.
 fn rewrite(
     sources: &Sources,
     engine: &mut Engine,
     texts: &mut Vec<Translated>,
     problems: &mut Problems,
     step: impl FnOnce(&[Ref<Module>], &[Translated]) -> Result<Option<Vec<Translated>>, Problems>,
-) {
+) -> bool {
     if !problems.is_empty() {
-        return;
+        return false;
     }
     match step(engine.get_modules(), texts) {
-        Ok(None) => {}
+        Ok(None) => false,
         Ok(Some(written)) => {
             *texts = written;
             *engine = parse(sources, texts, problems);
+            true
         }
-        Err(found) => problems.append(found),
-    }
-}
-
-/// Writes the result of our own builtins where the engine takes it; whether there was any to write.
-fn results_first(engine: &mut Engine, texts: &mut [Translated]) -> bool {
-    let modules = engine.get_modules();
-    let names = Names::of(modules);
-    let mut any = false;
-    for (module, text) in modules.iter().zip(texts) {
-        if let Some(written) = translate::results(module, &names, text) {
-            *text = written;
-            any = true;
+        Err(found) => {
+            problems.append(found);
+            false
         }
     }
-    any
-}
-
-/// Writes heads anew, and takes out of negations what OPA takes out; whether there was any.
-fn arguments_first(engine: &mut Engine, texts: &mut [Translated], pass: usize) -> bool {
-    let modules = engine.get_modules();
-    let names = Names::of(modules);
-    let mut any = false;
-    for (module, text) in modules.iter().zip(texts) {
-        let written = heads::brackets(module, text);
-        let written = written.or_else(|| arguments::compared(module, text));
-        let written = written.or_else(|| given::values(module, &names, text));
-        let written = written.or_else(|| unnamed::keys(module, text));
-        let written = written.or_else(|| member::calls(module, text));
-        let written = written.or_else(|| declared::first(module, text));
-        let written = written.or_else(|| negation::arguments(module, &names, text, pass));
-        if let Some(written) = written {
-            *text = written;
-            any = true;
-        }
-    }
-    any
 }
 
 /// The place in the author's text.

@@ -4,31 +4,55 @@
 
 pub(crate) mod aliases;
 pub(crate) mod annotated;
-pub(crate) mod arguments;
+mod arguments;
 pub(crate) mod clock;
-pub(crate) mod declared;
-pub(crate) mod given;
-pub(crate) mod heads;
-pub(crate) mod hoist;
+mod declared;
+mod given;
+mod heads;
+mod hoist;
 pub(crate) mod imports;
 pub(crate) mod keywords;
 pub(crate) mod locals;
 pub(crate) mod marks;
-pub(crate) mod member;
-pub(crate) mod negation;
+mod member;
+mod negation;
 pub(crate) mod prints;
-pub(crate) mod unnamed;
+mod results;
+pub(crate) mod templates;
+mod unnamed;
 mod walked;
 
 use regorus::unstable::{Expr, Module, Ref};
 
-use crate::builtins::{self, Known};
-use crate::gate::names::{self, Names};
-use crate::gate::walk::{self, Seen};
-use crate::problem::Problem;
+use crate::gate::names::Names;
+use crate::problem::{Problem, Problems};
 
-/// Deepest nesting of templates in one another.
-const NESTED: usize = 4;
+/// A step that writes all modules anew; none where there is nothing to write.
+pub(crate) type Step = fn(&[Ref<Module>], &[Translated]) -> Result<Option<Vec<Translated>>, Problems>;
+
+/// What is done once before the gate, in this order.
+pub(crate) const ONCE: [Step; 4] = [
+    |modules, texts| Ok(locals::renamed(modules, texts)),
+    keywords::moved,
+    hoist::values,
+    |modules, texts| Ok(results::first(modules, texts)),
+];
+
+/// What is done then until there is nothing left to write: what is to be changed may stand within other such. Of each
+/// module the first that has something to write does so.
+pub(crate) fn again(modules: &[Ref<Module>], texts: &[Translated], pass: usize) -> Option<Vec<Translated>> {
+    let names = Names::of(modules);
+    each_text(modules, texts, |module, text| {
+        heads::brackets(module, text)
+            .or_else(|| arguments::compared(module, text))
+            .or_else(|| given::values(module, &names, text))
+            .or_else(|| given::comprehensions(module, &names, text))
+            .or_else(|| unnamed::keys(module, text))
+            .or_else(|| member::calls(module, text))
+            .or_else(|| declared::first(module, text))
+            .or_else(|| negation::arguments(module, &names, text, pass))
+    })
+}
 
 /// One place of the new text, and the one of the author's text that it comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,7 +165,15 @@ pub(crate) fn each<'a>(
     texts: &[Translated],
     edits: impl Fn(&'a Module, &Translated) -> Vec<Edit>,
 ) -> Option<Vec<Translated>> {
-    let written = |(module, text): (&'a Ref<Module>, &Translated)| text.edited(edits(module, text));
+    each_text(modules, texts, |module, text| text.edited(edits(module, text)))
+}
+
+fn each_text<'a>(
+    modules: &'a [Ref<Module>],
+    texts: &[Translated],
+    step: impl Fn(&'a Module, &Translated) -> Option<Translated>,
+) -> Option<Vec<Translated>> {
+    let written = |(module, text): (&'a Ref<Module>, &Translated)| step(module, text);
     let written: Vec<_> = modules.iter().zip(texts).map(written).collect();
     let any = written.iter().any(Option::is_some);
     let kept = |(new, text): (Option<Translated>, &Translated)| new.unwrap_or_else(|| text.clone());
@@ -181,146 +213,6 @@ impl Writer {
 
     fn done(self) -> Translated {
         Translated { text: self.text, layers: vec![self.pieces], ..Translated::default() }
-    }
-}
-
-/// Writes every `$"…"` and ``$`…` `` of a module as a call.
-pub(crate) fn templates(name: &str, author: &str) -> Result<Translated, Box<Problem>> {
-    if !author.contains("$\"") && !author.contains("$`") {
-        return Ok(Translated { text: author.to_owned(), ..Translated::default() });
-    }
-    let mut scan = Scan { author, at: 0, copied: 0, writer: Writer::default() };
-    match scan.code(0) {
-        Ok(()) => {
-            scan.writer.copy(author, scan.copied, author.len());
-            Ok(scan.writer.done())
-        }
-        Err(why) => {
-            let (line, column) = place(author, scan.at);
-            Err(Box::new(Problem::of(name, "$\"…\"", why, "sprintf(\"…\", […])").at(line, column, author)))
-        }
-    }
-}
-
-struct Scan<'a> {
-    author: &'a str,
-    at: usize,
-    /// Up to here the author's text is written.
-    copied: usize,
-    writer: Writer,
-}
-
-impl Scan<'_> {
-    fn peek(&self) -> Option<char> {
-        self.author.get(self.at..).and_then(|rest| rest.chars().next())
-    }
-
-    fn next(&mut self) -> Option<char> {
-        let c = self.peek()?;
-        self.at += c.len_utf8();
-        Some(c)
-    }
-
-    /// Code up to its end; inside a template, up to the brace that closes the expression.
-    fn code(&mut self, nested: usize) -> Result<(), &'static str> {
-        let mut open = 0_usize;
-        while let Some(c) = self.peek() {
-            if nested > 0 && c == '}' && open == 0 {
-                return Ok(());
-            }
-            self.next();
-            match c {
-                '#' if nested > 0 => return Err("has a comment in an expression"),
-                '#' => while self.peek().is_some_and(|c| c != '\n') && self.next().is_some() {},
-                '"' | '`' => self.plain(c),
-                '$' if matches!(self.peek(), Some('"' | '`')) => self.template(nested + 1)?,
-                '{' => open += 1,
-                '}' => open = open.saturating_sub(1),
-                _ => {}
-            }
-        }
-        if nested > 0 { Err("has an expression without its closing brace") } else { Ok(()) }
-    }
-
-    /// Over plain text, its first quote read. That it does not end, the engine's parser says.
-    fn plain(&mut self, quote: char) {
-        while let Some(c) = self.next() {
-            match c {
-                '\\' if quote == '"' => drop(self.next()),
-                c if c == quote => return,
-                _ => {}
-            }
-        }
-    }
-
-    /// A template, its `$` read.
-    fn template(&mut self, nested: usize) -> Result<(), &'static str> {
-        if nested > NESTED {
-            return Err("has templates nested more than 4 deep");
-        }
-        let dollar = self.at - 1;
-        let Some(quote) = self.next() else { return Ok(()) };
-        self.writer.copy(self.author, self.copied, dollar);
-        let opening = (self.writer.text.len(), self.writer.pieces.len());
-        self.writer.ours(&format!("{CALL}[{quote}"), dollar);
-        self.copied = self.at;
-        let mut expressions = 0;
-        loop {
-            let here = self.at;
-            match self.next().ok_or("has no closing quote")? {
-                '\\' if self.peek() == Some('{') => {
-                    self.writer.copy(self.author, self.copied, here);
-                    self.copied = self.at;
-                    self.next();
-                }
-                '\\' if quote == '"' => drop(self.next()),
-                '\n' if quote == '"' => return Err("has no closing quote on its line"),
-                '{' => {
-                    expressions += 1;
-                    self.expression(here, quote, nested)?;
-                }
-                c if c == quote => break,
-                _ => {}
-            }
-        }
-        self.writer.copy(self.author, self.copied, self.at);
-        self.copied = self.at;
-        if expressions > 0 {
-            self.writer.ours("])", self.at);
-        } else {
-            self.without_call(opening, dollar, quote);
-        }
-        Ok(())
-    }
-
-    /// `{x}`, its brace at `brace` read: what is undefined must not undo the whole text, so each is a set of its own.
-    fn expression(&mut self, brace: usize, quote: char, nested: usize) -> Result<(), &'static str> {
-        self.writer.copy(self.author, self.copied, brace);
-        self.writer.ours(&format!("{quote}, {{part{nested}__ | part{nested}__ := "), brace);
-        self.copied = self.at;
-        let begin = self.at;
-        self.code(nested)?;
-        if self.author.get(begin..self.at).is_none_or(|inside| inside.trim().is_empty()) {
-            return Err("has an empty expression");
-        }
-        self.writer.copy(self.author, self.copied, self.at);
-        self.writer.ours(&format!("}}, {quote}"), self.at);
-        self.next();
-        self.copied = self.at;
-        Ok(())
-    }
-
-    /// Without an expression the template is plain text.
-    fn without_call(&mut self, (text, pieces): (usize, usize), dollar: usize, quote: char) {
-        let call = text + CALL.len() + 1;
-        self.writer.text.replace_range(text..call, "");
-        for piece in self.writer.pieces.iter_mut().skip(pieces + 1) {
-            piece.new -= CALL.len() + 1;
-        }
-        if let Some(piece) = self.writer.pieces.get_mut(pieces) {
-            *piece = Piece { new: text, old: dollar, copied: false };
-        }
-        debug_assert!(self.writer.text.get(text..).is_some_and(|rest| rest.starts_with(quote)));
     }
 }
 
@@ -379,135 +271,10 @@ fn unclosed(text: &str) -> i32 {
     least
 }
 
-const CALL: &str = "internal.template_string(";
-
 /// Text put in the place of other text; offsets in bytes, as the engine counts them.
 #[derive(Clone)]
 pub(crate) struct Edit {
     pub(crate) from: u32,
     pub(crate) to: u32,
     pub(crate) text: String,
-}
-
-/// Writes each statement `f(x, y)` of a parsed module as `y = f(x)`, where `f` is one of our builtins and takes one
-/// argument, and what `walk` gives likewise. The engine does so for its own alone. None when there is nothing to write.
-pub(crate) fn results(module: &Module, names: &Names, translated: &Translated) -> Option<Translated> {
-    let mut edits = Vec::new();
-    let own_walk = names.function(module, &["walk".to_owned()]).is_some();
-    for rule in &module.policy {
-        let bare = hoist::bare(rule);
-        walk::rule(rule, &mut |seen| {
-            if let Seen::Opens(stmts) = seen {
-                let here = stmts.iter().filter(|_| !own_walk);
-                edits.extend(here.filter_map(|stmt| walked::statement(&translated.text, stmt, &bare)));
-            } else if let Seen::Call { span, fcn, params, alone: true } = seen {
-                let added = names::path(fcn).filter(|called| names.function(module, called).is_none());
-                let arity = added.and_then(|called| match builtins::known(&called.join(".")) {
-                    Some(Known::Added(arity)) => Some(usize::from(arity)),
-                    _ => None,
-                });
-                if arity.is_some_and(|arity| params.len() == arity + 1) {
-                    edits.extend(result_first(&translated.text, span.start, params).into_iter().flatten());
-                }
-            }
-        });
-    }
-    translated.edited(edits)
-}
-
-/// The result before the call, and not after the last argument.
-fn result_first(text: &str, start: u32, params: &[Ref<Expr>]) -> Option<[Edit; 2]> {
-    let result = params.last()?;
-    if matches!(result.as_ref(), Expr::String { .. } | Expr::RawString { .. }) {
-        return None;
-    }
-    let span = result.span();
-    let (from, to) = (span.start as usize, span.end as usize);
-    let written = text.get(from..to)?;
-    // What is written on one line now: a comment would take the rest of it, and a raw text has lost its lines.
-    if written.contains('#') || (written.contains('`') && written.contains('\n')) {
-        return None;
-    }
-    let comma =
-        text.get(..from)?.trim_end().len().checked_sub(1).filter(|at| text.get(*at..*at + 1) == Some(","))?;
-    let lines = text.get(comma..to)?.matches('\n').count();
-    let first = format!("{} = ", written.replace('\n', " "));
-    let comma = u32::try_from(comma).ok()?;
-    let after = Edit { from: comma, to: span.end, text: "\n".repeat(lines) };
-    Some([Edit { from: start, to: start, text: first }, after])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn written(author: &str) -> String {
-        templates("a.rego", author).unwrap().text
-    }
-
-    #[test]
-    fn a_template_becomes_a_call_and_one_without_expressions_plain_text() {
-        assert_eq!(
-            written("x := $\"a {b.c} d\""),
-            "x := internal.template_string([\"a \", {part1__ | part1__ := b.c}, \" d\"])"
-        );
-        assert_eq!(written("x := $`a \\{b} \\n`"), "x := `a {b} \\n`");
-        assert_eq!(written("x := $\"\\\" \\{b}\" # $\"{\""), "x := \"\\\" {b}\" # $\"{\"");
-        assert_eq!(written("x := \"$\" \"{a}\""), "x := \"$\" \"{a}\"");
-    }
-
-    #[test]
-    fn an_expression_may_hold_braces_texts_and_templates() {
-        assert_eq!(
-            written("$\"{{\"}\": $`{a}`}}\""),
-            "internal.template_string([\"\", {part1__ | part1__ := {\"}\": internal.template_string([`, \
-             {part2__ | part2__ := a}, `])}}, \"\"])"
-                .replace("([`, ", "([``, ")
-                .replace(", `])", ", ``])")
-        );
-    }
-
-    #[test]
-    fn what_walk_gives_is_written_as_a_statement_of_its_own() {
-        let rewritten = |body: &str| {
-            let text = format!("package a\nx if {{\n{body}\n}}\n");
-            let mut engine = regorus::Engine::new();
-            engine.add_policy("a.rego".to_owned(), text.clone()).unwrap();
-            let modules = engine.get_modules();
-            results(&modules[0], &Names::of(modules), &Translated { text, ..Translated::default() })
-                .map(|written| written.text.lines().nth(2).unwrap().to_owned())
-        };
-        assert_eq!(rewritten("[p, v] := walk(input)").unwrap(), "some p, v; walk(input, [p, v])");
-        assert_eq!(rewritten("[_, v] := walk(input.a)").unwrap(), "some v; walk(input.a, [_, v])");
-        for other in ["[v, v] := walk(input)", "[p, v] := walk(v)", "v := walk(input)", "[p, v] := f(input)"]
-        {
-            assert_eq!(rewritten(other), None, "{other}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_template_says_where() {
-        for (author, column) in [("$\"{}\"", 4), ("$\"{a\"", 6), ("$\"a\nb\"", 1), ("$`a", 4)] {
-            let problem = templates("a.rego", author).unwrap_err();
-            assert_eq!((problem.line, problem.column), (1 + u32::from(column == 1), column), "{author:?}");
-        }
-    }
-
-    #[test]
-    fn a_place_after_a_template_is_the_authors_again() {
-        let author = "package a\nx := [$\"{b}\", c, $`{d}\n`, e]\n";
-        let translated = templates("a.rego", author).unwrap();
-        for name in ["b", "c", "d", "e"] {
-            let find = |text: &str| {
-                let at = text.rfind(name).unwrap();
-                let before = text.get(..at).unwrap();
-                let column = before.rsplit('\n').next().unwrap().chars().count() + 1;
-                (u32::try_from(before.matches('\n').count() + 1).unwrap(), u32::try_from(column).unwrap())
-            };
-            let (line, column) = find(&translated.text);
-            let problem = Problem::of("a.rego", name, "", "").at(line, column, &translated.text);
-            let restored = translated.restore(author, problem);
-            assert_eq!((restored.line, restored.column), find(author), "{name}");
-        }
-    }
 }

@@ -76,6 +76,14 @@ pub(super) fn not_nearly_zero(args: &[Value]) -> Result<(), Fail> {
     }
 }
 
+/// `format_int`: of a fraction between -1 and 0 the engine writes `-0`.
+pub(super) fn format_int(args: &[Value]) -> Result<Value, Fail> {
+    let nearly_zero = |value: &Value| value.as_f64().is_ok_and(|value| value > -1.0 && value < 0.0);
+    let args: Vec<Value> =
+        args.iter().map(|arg| if nearly_zero(arg) { Value::from(0) } else { arg.clone() }).collect();
+    engines("format_int", &args).ok_or(Fail::Argument("takes a number and the base 2, 8, 10 or 16"))
+}
+
 /// `substring` and `array.slice`: the engine takes places beyond 64 bits, where OPA fails.
 pub(super) fn small_places(args: &[Value]) -> Result<(), Fail> {
     weigh::linear(args)?;

@@ -50,6 +50,8 @@ fn a_guarded_builtin_still_answers() {
     assert_gives("net.cidr_expand", "\"10.0.0.0/30\"", r#"["10.0.0.0", "10.0.0.1", "10.0.0.2", "10.0.0.3"]"#);
     assert_gives("regex.replace", r#""abc", "b", "x""#, "\"axc\"");
     assert_gives("units.parse", "\"1K\"", "1000");
+    assert_gives("format_int", "-0.25, 8", "\"0\"");
+    assert_gives("format_int", "-1.5, 10", "\"-1\"");
     assert_gives("product", "[2, 3]", "6");
 }
 

@@ -82,6 +82,7 @@ pub(super) fn of_step(
             | Seen::Binds(..)
             | Seen::Opens(_)
             | Seen::Object(_)
+            | Seen::Comprehension(_)
             | Seen::Member(_)
             | Seen::Minus(_)
             | Seen::Closes
@@ -246,6 +247,7 @@ fn call(
             | Seen::Opens(_)
             | Seen::Closes
             | Seen::Object(_)
+            | Seen::Comprehension(_)
             | Seen::Member(_)
             | Seen::Minus(_)
             | Seen::Compares(_) => {}

@@ -75,6 +75,7 @@ pub(super) fn nodes(modules: &[Ref<Module>], names: &Names) -> BTreeMap<Path, No
                 Seen::With(with) => mocks.push(names::constant(&with.r#as)),
                 Seen::Compares(_)
                 | Seen::Object(_)
+                | Seen::Comprehension(_)
                 | Seen::Member(_)
                 | Seen::Minus(_)
                 | Seen::Opens(_)

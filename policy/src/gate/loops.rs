@@ -3,7 +3,7 @@
 //! The engine evaluates what comes after a loop inside of it, and there the `with` would still hold. Of a member that
 //! stands twice, OPA takes the last without looking at the others; the engine evaluates them all.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::unstable::{AssignOp, BinOp, Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleHead, Span};
 
@@ -21,31 +21,36 @@ pub(super) fn check(module: &Module, names: &Names, problems: &mut Problems) {
             problems.extend(bound_twice(args));
         }
         let (mut bound, mut asked) = (BTreeSet::new(), Vec::new());
-        walk::rule(rule, &mut |seen| match seen {
-            Seen::Binds(name, _) => {
-                bound.insert(name.text().to_owned());
+        let mut unified = Unified::default();
+        walk::rule(rule, &mut |seen| {
+            unified.see(&seen);
+            match seen {
+                Seen::Binds(name, _) => {
+                    bound.insert(name.text().to_owned());
+                }
+                Seen::Opens(stmts) => {
+                    declared(stmts, &mut asked);
+                    problems.extend(stmts.iter().flat_map(|stmt| redeclared(module, names, stmt)));
+                    problems.extend(stmts.iter().filter_map(|stmt| match &stmt.literal {
+                        Literal::SomeIn { key, value, .. } => bound_twice(key.iter().chain([value])),
+                        _ => None,
+                    }));
+                    problems.extend(stmts.first().and_then(union));
+                    problems.extend(stmts.windows(2).filter_map(minus));
+                    problems.extend(hidden(module, names, stmts));
+                }
+                Seen::Object(object) => problems.extend(twice(object)),
+                Seen::Minus(expr) => problems.extend(negative(expr)),
+                Seen::Ref(_)
+                | Seen::Call { .. }
+                | Seen::With(_)
+                | Seen::Compares(_)
+                | Seen::Member(_)
+                | Seen::Comprehension(_)
+                | Seen::Closes => {}
             }
-            Seen::Opens(stmts) => {
-                declared(stmts, &mut asked);
-                problems.extend(stmts.iter().flat_map(unified));
-                problems.extend(stmts.iter().flat_map(|stmt| redeclared(module, names, stmt)));
-                problems.extend(stmts.iter().filter_map(|stmt| match &stmt.literal {
-                    Literal::SomeIn { key, value, .. } => bound_twice(key.iter().chain([value])),
-                    _ => None,
-                }));
-                problems.extend(stmts.first().and_then(union));
-                problems.extend(stmts.windows(2).filter_map(minus));
-                problems.extend(hidden(module, names, stmts));
-            }
-            Seen::Object(object) => problems.extend(twice(object)),
-            Seen::Minus(expr) => problems.extend(negative(expr)),
-            Seen::Ref(_)
-            | Seen::Call { .. }
-            | Seen::With(_)
-            | Seen::Compares(_)
-            | Seen::Member(_)
-            | Seen::Closes => {}
         });
+        problems.extend(unified.problems);
         let last = last(module, names, rule);
         let after = |stmt: &&LiteralStmt| !last.contains(&stmt.span.start);
         problems.extend(asked.into_iter().filter(after).filter(|stmt| iterates(stmt, &bound)).map(|stmt| {
@@ -106,28 +111,49 @@ fn problem(span: &Span, construct: &str, why: &str, instead: &str) -> Problem {
     Problem::of(span.source.get_path(), construct, why, instead).at(span.line, span.col, text)
 }
 
-/// `every x in xs { x = 1 }`: the engine gives `x` that value, and holds.
-fn unified(stmt: &LiteralStmt) -> Vec<Problem> {
-    let mut found = Vec::new();
-    in_every(stmt, &[], &mut found);
-    found
+/// `every x in xs { x = 1 }`, in a comprehension there too: the engine gives `x` that value, and holds.
+#[derive(Default)]
+struct Unified<'a> {
+    /// Where the names of each `every` stand.
+    of_every: BTreeSet<u32>,
+    /// What each scope binds, and whether that is a name of `every`.
+    scopes: Vec<BTreeMap<&'a str, bool>>,
+    problems: Vec<Problem>,
 }
 
-fn in_every(stmt: &LiteralStmt, around: &[&str], found: &mut Vec<Problem>) {
-    match &stmt.literal {
-        Literal::Every { key, value, query, .. } => {
-            let names: Vec<&str> =
-                around.iter().copied().chain(key.iter().chain([value]).map(Span::text)).collect();
-            query.stmts.iter().for_each(|stmt| in_every(stmt, &names, found));
-        }
-        Literal::Expr { expr, .. } => {
-            let Expr::AssignExpr { op: AssignOp::Eq, span, lhs, rhs, .. } = expr.as_ref() else { return };
-            if let Some(name) = around.iter().find(|name| gives(lhs, name) || gives(rhs, name)) {
-                let why = "is given a value in the body of `every`, and compared with none";
-                found.push(problem(span, name, why, "`==` in the place of `=`"));
+impl<'a> Unified<'a> {
+    fn see(&mut self, seen: &Seen<'a>) {
+        match *seen {
+            Seen::Opens(stmts) => {
+                for stmt in stmts {
+                    if let Literal::Every { key, value, .. } = &stmt.literal {
+                        self.of_every.extend(key.iter().chain([value]).map(|name| name.start));
+                    }
+                }
+                self.scopes.push(BTreeMap::new());
             }
+            Seen::Closes => drop(self.scopes.pop()),
+            Seen::Binds(name, _) => {
+                let of_every = self.of_every.contains(&name.start);
+                self.scopes.last_mut().map(|scope| scope.insert(name.text(), of_every));
+            }
+            Seen::Compares(Expr::AssignExpr { op: AssignOp::Eq, span, lhs, rhs, .. }) => {
+                let (mut given, why) =
+                    (None, "is given a value in the body of `every`, and compared with none");
+                for side in [lhs, rhs] {
+                    binds::variables(side, &mut |name| {
+                        given = given.or(self.is_of_every(name.text()).then_some(name));
+                    });
+                }
+                let problem = given.map(|name| problem(span, name.text(), why, "`==` in the place of `=`"));
+                self.problems.extend(problem);
+            }
+            _ => {}
         }
-        Literal::SomeVars { .. } | Literal::SomeIn { .. } | Literal::NotExpr { .. } => {}
+    }
+
+    fn is_of_every(&self, name: &str) -> bool {
+        self.scopes.iter().rev().find_map(|scope| scope.get(name).copied()).unwrap_or(false)
     }
 }
 
@@ -191,13 +217,6 @@ fn union(stmt: &LiteralStmt) -> Option<Problem> {
     let Literal::Expr { expr, .. } = &stmt.literal else { return None };
     let Expr::BinExpr { op: BinOp::Union, span, .. } = expr.as_ref() else { return None };
     Some(problem(span, "|", "begins a body, which OPA takes for a comprehension", "`x := … | …`"))
-}
-
-/// Whether a name stands in this pattern.
-fn gives(pattern: &Expr, name: &str) -> bool {
-    let mut found = false;
-    binds::variables(pattern, &mut |variable| found |= variable.text() == name);
-    found
 }
 
 fn declared<'a>(stmts: &'a [LiteralStmt], asked: &mut Vec<&'a LiteralStmt>) {

@@ -52,6 +52,7 @@ pub(super) fn check(
                 | Seen::With(_)
                 | Seen::Compares(_)
                 | Seen::Object(_)
+                | Seen::Comprehension(_)
                 | Seen::Member(_)
                 | Seen::Minus(_)
                 | Seen::Opens(_)

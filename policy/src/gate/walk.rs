@@ -26,6 +26,8 @@ pub(crate) enum Seen<'a> {
     Minus(&'a Expr),
     /// An object written out.
     Object(&'a Expr),
+    /// A comprehension, before what is in it.
+    Comprehension(&'a Expr),
     /// Names that are bound from here on end at [`Seen::Closes`]; with the statements that bind them, if any do.
     Opens(&'a [LiteralStmt]),
     /// The end of what was opened last.
@@ -275,9 +277,11 @@ impl<'a> Walk<'a, '_> {
                 }
             }
             Expr::ArrayCompr { term, query, .. } | Expr::SetCompr { term, query, .. } => {
+                (self.visit)(Seen::Comprehension(expr));
                 self.query(query, |walk| walk.expr(term, false));
             }
             Expr::ObjectCompr { key, value, query, .. } => {
+                (self.visit)(Seen::Comprehension(expr));
                 self.query(query, |walk| {
                     walk.expr(key, false);
                     walk.expr(value, false);

@@ -4,12 +4,13 @@
 
 use std::collections::BTreeSet;
 
-use regorus::unstable::{Expr, Module, Query, Ref, Rule, RuleBody, RuleHead};
+use regorus::unstable::{Expr, Module, Ref, Rule, RuleBody, RuleHead};
 
 use super::negation::Scan;
 use super::{Edit, Translated, end, reach};
 use crate::gate::loops;
 use crate::gate::names::Names;
+use crate::gate::walk::{self, Seen};
 
 /// Writes `f(x) := input.a if { b } else := 1` as `f(x) := v if { b; v := input.a } else := 1`, and so with what stands
 /// behind loops; none where there is nothing to write.
@@ -18,29 +19,30 @@ pub(crate) fn values(module: &Module, names: &Names, translated: &Translated) ->
     let mut edits = Vec::new();
     for rule in &module.policy {
         let Rule::Spec { head, bodies, .. } = rule.as_ref() else { continue };
-        let goes_on = |index: usize, query: &Query| {
+        let goes_on = |index: usize, body: &RuleBody| {
             let function = matches!(head, RuleHead::Func { .. });
             let before_else = function && index + 1 < bodies.len();
-            before_else || query.stmts.iter().any(|stmt| loops::iterates(stmt, &BTreeSet::new()))
+            before_else
+                || body.query.stmts.iter().any(|stmt| loops::iterates(stmt, &BTreeSet::new()))
+                || value(head, index, body).is_some_and(many)
         };
         if bodies.iter().all(|body| body.query.stmts.is_empty()) {
             edits.extend(alone(head, &scan, translated));
             continue;
         }
-        let any = bodies.iter().enumerate().any(|(index, body)| goes_on(index, &body.query));
+        let any = bodies.iter().enumerate().any(|(index, body)| goes_on(index, body));
         // What all bodies have in common is a statement of each.
         let common = common(head).into_iter().filter(|given| any && scan.may_miss(given));
         let common: Vec<_> = common.map(|given| Given::of(translated, given)).collect::<Option<_>>()?;
         for (index, body) in bodies.iter().enumerate() {
-            let value =
-                value(head, index, body).filter(|value| goes_on(index, &body.query) && scan.may_miss(value));
+            let value = value(head, index, body).filter(|value| goes_on(index, body) && scan.may_miss(value));
             let value = match value {
                 Some(value) => Some(Given::of(translated, value)?),
                 None => None,
             };
             let behind: String = common.iter().chain(&value).map(|given| given.statement.as_str()).collect();
             if !behind.is_empty() {
-                edits.extend(statements(translated, &body.query, &behind));
+                edits.extend(statements(translated, body, &behind));
             }
             edits.extend(value.map(|value| value.name));
         }
@@ -72,8 +74,8 @@ fn alone(head: &RuleHead, scan: &Scan, translated: &Translated) -> Vec<Edit> {
     };
     let assign = assign.map(|assign| &assign.value);
     let parts: Vec<_> = common(head).into_iter().chain(assign).collect();
-    let many = parts.iter().any(|part| loops::loops(part, &BTreeSet::new()));
-    let given = parts.iter().filter(|part| many && scan.may_miss(part));
+    let any = parts.iter().any(|part| many(part));
+    let given = parts.iter().filter(|part| any && scan.may_miss(part));
     let given: Vec<_> = given.filter_map(|part| Given::of(translated, part)).collect();
     let Some(last) = parts.last().filter(|_| !given.is_empty()) else { return Vec::new() };
     let all: String = given.iter().map(|given| given.statement.as_str()).collect();
@@ -109,14 +111,60 @@ fn value<'a>(head: &'a RuleHead, index: usize, body: &'a RuleBody) -> Option<&'a
     assign.map(|assign| assign.value.as_ref())
 }
 
+/// Whether this has many values.
+fn many(expr: &Expr) -> bool {
+    loops::loops(expr, &BTreeSet::new())
+}
+
 /// Puts statements behind the last one.
-fn statements(translated: &Translated, query: &Query, behind: &str) -> Vec<Edit> {
-    let Some((first, last)) = query.stmts.first().zip(query.stmts.last()) else { return Vec::new() };
+fn statements(translated: &Translated, body: &RuleBody, behind: &str) -> Vec<Edit> {
+    let edit = |at, text| Edit { from: at, to: at, text };
+    let query = &body.query;
+    let Some((first, last)) = query.stmts.first().zip(query.stmts.last()) else {
+        // `else := xs[_]` has no body: it gets one.
+        let value = body.assign.as_ref().map(|assign| reach(&translated.text, &assign.value));
+        let body = format!(" if {{ {} }}", behind.trim_start_matches("; "));
+        return value.map(|(_, to)| edit(to, body)).into_iter().collect();
+    };
     let (from, to) = (query.span.start, end(&translated.text, last.span.end));
     // One statement alone may stand without braces.
     let (open, close) = if first.span.start == from { ("{ ", " }") } else { ("", "") };
-    let edit = |at, text| Edit { from: at, to: at, text };
     vec![edit(from, open.to_owned()), edit(to, format!("{behind}{close}"))]
+}
+
+/// Writes `[input.a[_] | b]` as `[v | b; v := input.a[_]]`, the inner ones in a later pass; none where there is none.
+pub(crate) fn comprehensions(module: &Module, names: &Names, translated: &Translated) -> Option<Translated> {
+    let scan = Scan::of(module, names, translated);
+    let mut found = Vec::new();
+    for rule in &module.policy {
+        walk::rule(rule, &mut |seen| {
+            if let Seen::Comprehension(of) = seen {
+                found.push(of);
+            }
+        });
+    }
+    found.sort_by_key(|of| (of.span().start, std::cmp::Reverse(of.span().end)));
+    let mut reached = 0;
+    let mut edits = Vec::new();
+    for of in found {
+        let (terms, query) = match of {
+            Expr::ArrayCompr { term, query, .. } | Expr::SetCompr { term, query, .. } => (vec![term], query),
+            Expr::ObjectCompr { key, value, query, .. } => (vec![key, value], query),
+            _ => continue,
+        };
+        let Some(last) = query.stmts.last().filter(|_| of.span().start >= reached) else { continue };
+        if !terms.iter().any(|term| many(term)) {
+            continue;
+        }
+        reached = of.span().end;
+        let terms = terms.into_iter().filter(|term| scan.may_miss(term));
+        let given: Vec<_> = terms.filter_map(|term| Given::of(translated, term)).collect();
+        let to = end(&translated.text, last.span.end);
+        let text = given.iter().map(|given| given.statement.as_str()).collect();
+        edits.push(Edit { from: to, to, text });
+        edits.extend(given.into_iter().map(|given| given.name));
+    }
+    translated.edited(edits)
 }
 
 #[cfg(test)]
@@ -130,6 +178,10 @@ mod tests {
             (
                 "f(x) := input.a if { x == 1; x } else := data.b if x == 2 else := input.c",
                 "f(x) := given18__ if { x == 1; x; given18__ := input.a } else := given51__ if { x == 2; given51__ := data.b } else := input.c",
+            ),
+            (
+                "x := input.a[_] if input.b else := input.c[_]",
+                "x := given15__ if { input.b; given15__ := input.a[_] } else := given45__ if { given45__ := input.c[_] }",
             ),
             (
                 "f(x) := input.a if x == \"b\" else := 2",
@@ -154,13 +206,35 @@ mod tests {
             ("f(x) := x if { x == 1 } else := 2", "f(x) := x if { x == 1 } else := 2"),
             ("f(x) := input.a if x == 1", "f(x) := input.a if x == 1"),
         ] {
-            let author = format!("package a\n{author}\n");
-            let mut engine = Engine::new();
-            engine.add_policy("a.rego".to_owned(), author.clone()).unwrap();
-            let modules = engine.get_modules();
-            let translated = Translated { text: author.clone(), ..Translated::default() };
-            let written = values(&modules[0], &Names::of(modules), &translated);
-            assert_eq!(written.map_or(author, |written| written.text), format!("package a\n{wanted}\n"));
+            assert_eq!(written(author, values), wanted);
         }
+    }
+
+    #[test]
+    fn a_member_that_may_be_missing_becomes_the_last_statement_of_its_comprehension() {
+        for (author, wanted) in [
+            ("x := [input.a[_] | true]", "x := [given16__ | true; given16__ := input.a[_]]"),
+            (
+                "x := {input.a[_]: input.b | some y in [1]; y}",
+                "x := {given16__: given28__ | some y in [1]; y; given16__ := input.a[_]; given28__ := input.b}",
+            ),
+            (
+                "x := [[input.a[_] | true][_] | true]",
+                "x := [given16__ | true; given16__ := [input.a[_] | true][_]]",
+            ),
+            ("x := [input.a | some y in [1]]", "x := [input.a | some y in [1]]"),
+        ] {
+            assert_eq!(written(author, comprehensions), wanted);
+        }
+    }
+
+    fn written(author: &str, step: fn(&Module, &Names, &Translated) -> Option<Translated>) -> String {
+        let author = format!("package a\n{author}\n");
+        let mut engine = Engine::new();
+        engine.add_policy("a.rego".to_owned(), author.clone()).unwrap();
+        let modules = engine.get_modules();
+        let translated = Translated { text: author.clone(), ..Translated::default() };
+        let written = step(&modules[0], &Names::of(modules), &translated).map_or(author, |new| new.text);
+        written.strip_prefix("package a\n").unwrap().trim_end().to_owned()
     }
 }

@@ -4,9 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use regorus::unstable::{Expr, Module, Ref, Rule};
+use regorus::unstable::{Expr, LiteralStmt, Module, Ref, Rule};
 
 use super::{Edit, Translated, each};
+use crate::gate::binds;
 use crate::gate::names::{self, Path};
 use crate::gate::walk::{self, Seen};
 
@@ -19,18 +20,25 @@ pub(crate) fn in_full(modules: &[Ref<Module>], texts: &[Translated]) -> Option<V
 }
 
 fn of_rule(module: &Module, rule: &Rule, packages: &BTreeSet<Path>) -> Vec<Edit> {
-    let (mut read, mut bound) = (Vec::new(), BTreeSet::new());
+    let (mut read, mut scopes) = (Vec::new(), Vec::<BTreeSet<&str>>::new());
     walk::rule(rule, &mut |seen| match seen {
-        Seen::Ref(refr @ (Expr::RefDot { .. } | Expr::RefBrack { .. })) => read.push(refr),
+        Seen::Ref(refr @ (Expr::RefDot { .. } | Expr::RefBrack { .. })) => {
+            let name = names::begin(refr).text();
+            if !scopes.iter().any(|scope| scope.contains(name)) {
+                read.push(refr);
+            }
+        }
+        Seen::Opens(stmts) => scopes.push(declared(stmts)),
+        Seen::Closes => drop(scopes.pop()),
         Seen::Binds(name, _) => {
-            bound.insert(name.text().to_owned());
+            scopes.last_mut().map(|scope| scope.insert(name.text()));
         }
         _ => {}
     });
     let edit = |refr: &Expr| {
         let begin = names::begin(refr);
         let name = begin.text();
-        if bound.contains(name) || matches!(name, "data" | "input") {
+        if matches!(name, "data" | "input") {
             return None;
         }
         let full = names::through_imports(module, &[name.to_owned()])?;
@@ -43,6 +51,19 @@ fn of_rule(module: &Module, rule: &Rule, packages: &BTreeSet<Path>) -> Vec<Edit>
         })
     };
     read.into_iter().filter_map(edit).collect()
+}
+
+/// What a query gives names to, also before the statement that does.
+fn declared(stmts: &[LiteralStmt]) -> BTreeSet<&str> {
+    let mut names = BTreeSet::new();
+    for stmt in stmts {
+        binds::of(stmt, &mut |binds| {
+            binds.names(&mut |name| {
+                names.insert(name.text());
+            });
+        });
+    }
+    names
 }
 
 /// A path as Rego has it.
@@ -79,6 +100,10 @@ mod tests {
             (
                 "x if { some lib in [{\"y\": 1}]; lib.y == 1 }",
                 "x if { some lib in [{\"y\": 1}]; lib.y == 1 }",
+            ),
+            (
+                "x if { every lib in [{\"y\": 1}] { lib.y == 1 }; lib.y; 1 in [1 | lib := d.w; lib.z] }",
+                "x if { every lib in [{\"y\": 1}] { lib.y == 1 }; data.lib.y; 1 in [1 | lib := data.lib.deep.w; lib.z] }",
             ),
             ("f(lib) := lib.y", "f(lib) := lib.y"),
             ("x if y with lib.y as lib.z", "x if y with lib.y as data.lib.z"),

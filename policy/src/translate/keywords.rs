@@ -230,6 +230,7 @@ impl Mover<'_> {
             | Seen::Closes
             | Seen::Compares(_)
             | Seen::Object(_)
+            | Seen::Comprehension(_)
             | Seen::Member(_)
             | Seen::Minus(_) => {}
         });

@@ -4,9 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Ref, Span};
+use regorus::unstable::{Expr, Literal, LiteralStmt, Module, Ref, Span};
 
 use super::{Edit, Translated, each};
+use crate::gate::binds::{self, Binds};
 use crate::gate::names::{self, Names};
 use crate::gate::walk::{self, Seen};
 
@@ -122,44 +123,23 @@ fn declared(scopes: &[Scope], span: &Span) -> Option<String> {
 fn scope(stmts: &[LiteralStmt], taken: &dyn Fn(&str) -> bool) -> Scope {
     let mut scope = Scope::default();
     for stmt in stmts {
-        let mut found = Vec::new();
-        let value = match &stmt.literal {
-            Literal::Expr { expr, .. } => match expr.as_ref() {
-                Expr::AssignExpr { op: AssignOp::ColEq, lhs, .. } => {
-                    variables(lhs, &mut found);
-                    lhs.span().end
+        binds::of(stmt, &mut |binds| {
+            let value = match binds {
+                Binds::Value(pattern, _) => pattern.span().end,
+                // What is gone through may not be called so either.
+                Binds::Declared(_) | Binds::Key(_) | Binds::Member(..) => stmt.span.end,
+            };
+            binds.names(&mut |name| {
+                let text = name.text();
+                if text != "_" {
+                    scope.values.push((text.to_owned(), value, stmt.span.end));
+                    let new = taken(text).then(|| format!("{text}__{}{ENDING}", name.start));
+                    scope.names.entry(text.to_owned()).or_insert(new);
                 }
-                _ => continue,
-            },
-            // What is gone through may not be called so either.
-            Literal::SomeIn { key, value, .. } => {
-                key.iter().chain([value]).for_each(|pattern| variables(pattern, &mut found));
-                stmt.span.end
-            }
-            Literal::SomeVars { vars, .. } => {
-                found.extend(vars);
-                stmt.span.end
-            }
-            Literal::NotExpr { .. } | Literal::Every { .. } => continue,
-        };
-        for name in found {
-            let text = name.text().to_owned();
-            scope.values.push((text.clone(), value, stmt.span.end));
-            let new = taken(&text).then(|| format!("{text}__{}{ENDING}", name.start));
-            scope.names.entry(text).or_insert(new);
-        }
+            });
+        });
     }
     scope
-}
-
-/// The names that a pattern gives values to.
-fn variables<'a>(pattern: &'a Ref<Expr>, found: &mut Vec<&'a Span>) {
-    match pattern.as_ref() {
-        Expr::Var { span, .. } if span.text() != "_" => found.push(span),
-        Expr::Array { items, .. } => items.iter().for_each(|item| variables(item, found)),
-        Expr::Object { fields, .. } => fields.iter().for_each(|(_, _, value)| variables(value, found)),
-        _ => {}
-    }
 }
 
 #[cfg(test)]
