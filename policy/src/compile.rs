@@ -22,7 +22,9 @@ use crate::profile;
 use crate::scans;
 use crate::sources::{DataFile, Sources};
 use crate::translate::marks::{self, Mark};
-use crate::translate::{self, Translated, aliases, annotated, clock, imports, keywords, prints, templates};
+use crate::translate::{
+    self, Translated, aliases, annotated, clock, collections, imports, keywords, prints, templates,
+};
 
 /// Longest time for parsing and checking one policy, where nothing says a shorter one; past it the policy is refused and
 /// its thread abandoned.
@@ -297,7 +299,7 @@ fn behind_the_gate(
         Purpose::Decisions(_) | Purpose::Proof | Purpose::Profile => prints::erased,
         Purpose::Tests | Purpose::Queries | Purpose::Questions => prints::kept,
     };
-    for write in [imports::in_full, aliases::through_lists, printed, clock::given] {
+    for write in [imports::in_full, aliases::through_lists, collections::alone, printed, clock::given] {
         if let Some(written) = write(engine.get_modules(), texts) {
             *engine = reread(sources, &written, problems);
             *texts = written;

@@ -16,6 +16,7 @@ use regorus::unstable::{
 use crate::gate::names::{self, Names};
 use crate::gate::{binds, walk};
 use crate::problem::Problem;
+use crate::translate::collections;
 use places::{Aliases, Place, Sizes};
 
 /// Members that one loop of a decision may go through before it is reported: one or two milliseconds.
@@ -127,6 +128,7 @@ impl<'a> Walk<'a, '_> {
                 }
             }
             Literal::SomeIn { key, value, collection, .. } => {
+                let collection = collections::gone_through(collection);
                 self.expr(collection);
                 let place = self.place(collection);
                 self.looped(collection, place.clone(), variable(value));

@@ -6,6 +6,7 @@ pub(crate) mod aliases;
 pub(crate) mod annotated;
 mod arguments;
 pub(crate) mod clock;
+pub(crate) mod collections;
 mod declared;
 mod given;
 mod heads;
@@ -149,7 +150,10 @@ impl Translated {
         let mut from = 0;
         for edit in &edits {
             writer.copy(&self.text, from, edit.from as usize);
-            writer.ours(&edit.text, edit.from as usize);
+            match &edit.with {
+                With::Text(text) => writer.ours(text, edit.from as usize),
+                With::Copy(from, to) => writer.copy(&self.text, *from as usize, *to as usize),
+            }
             from = edit.to as usize;
         }
         writer.copy(&self.text, from, self.text.len());
@@ -274,7 +278,26 @@ fn unclosed(text: &str) -> i32 {
 /// Text put in the place of other text; offsets in bytes, as the engine counts them.
 #[derive(Clone)]
 pub(crate) struct Edit {
-    pub(crate) from: u32,
-    pub(crate) to: u32,
-    pub(crate) text: String,
+    from: u32,
+    to: u32,
+    with: With,
+}
+
+#[derive(Clone)]
+enum With {
+    /// Ours.
+    Text(String),
+    /// What stands from here to there in the text that is edited: its place stays its author's.
+    Copy(u32, u32),
+}
+
+impl Edit {
+    pub(crate) fn new(from: u32, to: u32, text: impl Into<String>) -> Self {
+        Self { from, to, with: With::Text(text.into()) }
+    }
+
+    /// What stands from here to there, once more at another place.
+    pub(crate) const fn copy(at: u32, from: u32, to: u32) -> Self {
+        Self { from: at, to: at, with: With::Copy(from, to) }
+    }
 }

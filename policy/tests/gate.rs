@@ -90,6 +90,19 @@ fn problems_are_told_from_the_top_with_a_tab_as_one_column_and_what_was_meant() 
 }
 
 #[test]
+fn what_the_engine_reads_elsewhere_is_told_where_its_author_wrote_it() {
+    for (body, line, column) in [
+        ("decision := input.reqest if {\n\tsome x in [1]\n\tx == 1\n}", 4, 19),
+        ("f(x) := input.reqest if {\n\tx == 1\n\tx > 0\n} else := 1\ndecision if f(1)", 4, 15),
+        ("decision if 1 in [input.reqest[_] | true;\n1 == 1]", 4, 25),
+        ("decision if not\nstartswith(input.reqest, \"a\")", 5, 18),
+    ] {
+        let problem = refused(body, line, "input.reqest");
+        assert_eq!(problem.column, column, "{problem}");
+    }
+}
+
+#[test]
 fn what_a_module_that_does_not_parse_may_define_is_not_missed() {
     let problems =
         load("import data.lib\ndecision if lib.ok(\"a\")", &[("lib.rego", "package lib\nok(\"a\")\n")])

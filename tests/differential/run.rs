@@ -1,5 +1,6 @@
 //! One case put to both.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use postern_policy::{Cause, Document, LoadError, Rules, Sources};
@@ -15,6 +16,10 @@ const FUSE: Duration = Duration::from_secs(2);
 const NOW: u64 = 1_795_300_123;
 /// Most times that one answer of ours may be late.
 const LATE: u32 = 3;
+/// What stands for an argument that is no constant, to see whether a function contradicts itself.
+const STAND_INS: [&str; 5] = ["1", "\"a\"", "true", "input", "[]"];
+/// Most such calls of one function.
+const CALLS: usize = 20;
 /// Most rules taken out of one case because one of the two does not load them.
 const MENDED: usize = 12;
 
@@ -120,11 +125,16 @@ fn run(opa: &mut Opa, case: &Case) -> (Vec<Asked>, Option<NotLoaded>) {
                     other => (verdict, theirs) = (other, lenient),
                 }
             }
-            if let (Verdict::Differs(_), Some(other)) = (&verdict, contradicting(&theirs)) {
-                let here = answer(&mut rules, other, &input).0;
-                if other != rule && matches!(here, Ours::Error { kind: "conflict", .. }) {
-                    verdict = Verdict::Allowed(Allowed::Conflict);
-                }
+            if let (Verdict::Differs(_), Some(other)) = (&verdict, contradicting("rule ", &theirs))
+                && other != rule
+                && is_conflict(&answer(&mut rules, other, &input).0)
+            {
+                verdict = Verdict::Allowed(Allowed::Conflict);
+            }
+            if let (Verdict::Differs(_), Some(function)) = (&verdict, contradicting("function ", &theirs))
+                && contradicts(function, &texts, &data, &input)
+            {
+                verdict = Verdict::Allowed(Allowed::Conflict);
             }
             asked.push(Asked { rule: rule.clone(), input: number, ours, theirs, verdict, late });
         }
@@ -135,11 +145,56 @@ fn run(opa: &mut Opa, case: &Case) -> (Vec<Asked>, Option<NotLoaded>) {
     (asked, not_loaded)
 }
 
-/// The rule that contradicts itself, in OPA's words.
-fn contradicting(theirs: &Theirs) -> Option<&str> {
+/// The rule or the function that contradicts itself, in OPA's words.
+fn contradicting<'a>(kind: &str, theirs: &'a Theirs) -> Option<&'a str> {
     let Theirs::Error { code, message } = theirs else { return None };
-    let rule = message.strip_prefix("rule ")?.split(' ').next();
-    rule.filter(|_| code == "eval_conflict_error")
+    let name = message.strip_prefix(kind)?.split(' ').next();
+    name.filter(|_| code == "eval_conflict_error")
+}
+
+fn is_conflict(ours: &Ours) -> bool {
+    matches!(ours, Ours::Error { kind: "conflict", .. })
+}
+
+/// Whether a function contradicts itself here too, where it is called with what the case calls it with. For an argument
+/// that is no constant each of a few stands.
+fn contradicts(function: &str, texts: &[(&str, String)], data: &str, input: &str) -> bool {
+    let name = function.rsplit('.').next().unwrap_or(function);
+    let mut calls = BTreeSet::new();
+    for (_, text) in texts {
+        for (at, _) in text.match_indices(&format!("{name}(")) {
+            let given = arguments(&text[at + name.len() + 1..]);
+            for stand_in in STAND_INS {
+                let constant = |of: &String| serde_json::from_str::<serde_json::Value>(of).is_ok();
+                let of = given.iter().map(|of| if constant(of) { of } else { stand_in });
+                calls.insert(of.collect::<Vec<_>>().join(", "));
+            }
+        }
+    }
+    let calls: Vec<_> = calls.into_iter().take(CALLS).collect();
+    calls.iter().any(|call| {
+        let mut all = texts.to_vec();
+        all.push(("call.rego", format!("package fz.call\n\nr := {function}({call})\n")));
+        is_conflict(&answer(&mut load(&all, data), "data.fz.call.r", input).0)
+    })
+}
+
+/// The arguments up to the parenthesis that closes them.
+fn arguments(text: &str) -> Vec<String> {
+    let (mut all, mut one, mut open, mut quoted) = (Vec::new(), String::new(), 0, false);
+    for c in text.chars() {
+        quoted ^= c == '"';
+        match c {
+            ')' if open == 0 && !quoted => break,
+            ',' if open == 0 && !quoted => all.push(std::mem::take(&mut one)),
+            c => {
+                open += i32::from(!quoted && "([{".contains(c)) - i32::from(!quoted && ")]}".contains(c));
+                one.push(c);
+            }
+        }
+    }
+    all.push(one);
+    all.into_iter().map(|one| one.trim().to_owned()).collect()
 }
 
 /// The case without the rule that stands in this place, and that rule's text.

@@ -5,6 +5,7 @@ mod certificates;
 mod globs;
 mod locals;
 mod metadata;
+mod missing;
 mod patterns;
 mod queries;
 mod render;

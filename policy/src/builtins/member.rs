@@ -4,6 +4,14 @@ use regorus::Value;
 
 use super::Fail;
 
+/// What `some x in xs` goes through: nothing where there is no collection.
+pub(super) fn collection(args: &[Value]) -> Result<Value, Fail> {
+    Ok(match args {
+        [all @ (Value::Array(_) | Value::Set(_) | Value::Object(_))] => all.clone(),
+        _ => Value::new_array(),
+    })
+}
+
 /// Whether a value is in a list or a set, or the value of an object's member.
 pub(super) fn member(args: &[Value]) -> Result<Value, Fail> {
     let [value, collection] = args else { return Err(Fail::Argument("takes a value and a collection")) };

@@ -26,7 +26,7 @@ fn alias(stmt: &LiteralStmt) -> Option<Edit> {
     let Expr::AssignExpr { op: AssignOp::ColEq, lhs, rhs, .. } = expr.as_ref() else { return None };
     let (Expr::Var { .. }, Expr::Var { span, .. }) = (lhs.as_ref(), rhs.as_ref()) else { return None };
     let name = span.text();
-    (name != "_").then(|| Edit { from: span.start, to: span.end, text: format!("[{name}][0]") })
+    (name != "_").then(|| Edit::new(span.start, span.end, format!("[{name}][0]")))
 }
 
 #[cfg(test)]

@@ -129,7 +129,7 @@ fn edit(call: &Call<'_>, value: &Value) -> Result<Edit, (String, &'static str)> 
     };
     let lines = "\n".repeat(call.expr.text().matches('\n').count());
     let text = format!("{result}{CALL}({}{lines})", Value::from(json));
-    Ok(Edit { from: call.expr.start, to: call.expr.end, text })
+    Ok(Edit::new(call.expr.start, call.expr.end, text))
 }
 
 /// An annotation with its path, as a link of a chain.

@@ -22,7 +22,7 @@ pub(crate) fn compared(module: &Module, translated: &Translated) -> Option<Trans
             }
             let name = format!("arg{from}__");
             behind.extend(["; ", &name, " == ", written]);
-            arguments.push(Edit { from, to, text: name });
+            arguments.push(Edit::new(from, to, name));
         }
         // Without a body there is nothing to write it behind: the gate says so.
         let ends = bodies.iter().map(|body| Some((body, body.query.stmts.last()?)));
@@ -35,8 +35,8 @@ pub(crate) fn compared(module: &Module, translated: &Translated) -> Option<Trans
             let (from, to) = (body.query.span.start, end(text, last.span.end));
             let bare = body.query.stmts.first().is_some_and(|first| first.span.start == from);
             let (open, close) = if bare { ("{ ", " }") } else { ("", "") };
-            edits.push(Edit { from, to: from, text: open.to_owned() });
-            edits.push(Edit { from: to, to, text: format!("{behind}{close}") });
+            edits.push(Edit::new(from, from, open.to_owned()));
+            edits.push(Edit::new(to, to, format!("{behind}{close}")));
         }
     }
     translated.edited(edits)

@@ -39,10 +39,7 @@ fn call(text: &str, span: &Span, fcn: &Expr, clocked: &str) -> Option<[Edit; 2]>
     let (from, end) = (names::begin(fcn).start, fcn.span().end);
     let open = text.get(end as usize..span.end as usize)?.find('(')?;
     let first = end + u32::try_from(open).ok()? + 1;
-    Some([
-        Edit { from, to: end, text: clocked.to_owned() },
-        Edit { from: first, to: first, text: NOW.to_owned() },
-    ])
+    Some([Edit::new(from, end, clocked), Edit::new(first, first, NOW)])
 }
 
 #[cfg(test)]

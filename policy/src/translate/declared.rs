@@ -35,7 +35,7 @@ fn moved(text: &str, stmts: &[LiteralStmt]) -> Option<Vec<Edit>> {
             if loops && !known {
                 let (from, to) = (begin(text, stmt), begin(text, stmts.get(index + 1)?));
                 let lines = text.get(from as usize..to as usize)?.matches('\n').count();
-                edits.push(Edit { from, to, text: "\n".repeat(lines) });
+                edits.push(Edit::new(from, to, "\n".repeat(lines)));
                 names.extend(vars.iter().map(regorus::unstable::Span::text));
             }
         } else {
@@ -49,7 +49,7 @@ fn moved(text: &str, stmts: &[LiteralStmt]) -> Option<Vec<Edit>> {
     }
     let at = begin(text, stmts.first()?);
     let first = format!("some {}; ", names.join(", "));
-    (!names.is_empty()).then(|| edits.push(Edit { from: at, to: at, text: first }));
+    (!names.is_empty()).then(|| edits.push(Edit::new(at, at, first)));
     Some(edits)
 }
 

@@ -33,37 +33,46 @@ pub(crate) fn values(module: &Module, names: &Names, translated: &Translated) ->
         let any = bodies.iter().enumerate().any(|(index, body)| goes_on(index, body));
         // What all bodies have in common is a statement of each.
         let common = common(head).into_iter().filter(|given| any && scan.may_miss(given));
-        let common: Vec<_> = common.map(|given| Given::of(translated, given)).collect::<Option<_>>()?;
+        let common: Vec<_> = common.map(|given| Given::of(translated, given)).collect();
         for (index, body) in bodies.iter().enumerate() {
             let value = value(head, index, body).filter(|value| goes_on(index, body) && scan.may_miss(value));
-            let value = match value {
-                Some(value) => Some(Given::of(translated, value)?),
-                None => None,
-            };
-            let behind: String = common.iter().chain(&value).map(|given| given.statement.as_str()).collect();
-            if !behind.is_empty() {
-                edits.extend(statements(translated, body, &behind));
-            }
-            edits.extend(value.map(|value| value.name));
+            let value = value.map(|value| Given::of(translated, value));
+            edits.extend(behind_body(translated, body, common.iter().chain(&value)));
+            edits.extend(value.map(Given::named));
         }
-        edits.extend(common.into_iter().map(|given| given.name));
+        edits.extend(common.into_iter().map(Given::named));
     }
     translated.edited(edits)
 }
 
-/// A part of a head under a name, and the statement that gives the name its value.
+/// A part of a head, and the name that it gets.
 struct Given {
-    name: Edit,
-    statement: String,
+    from: u32,
+    to: u32,
+    name: String,
 }
 
 impl Given {
-    fn of(translated: &Translated, expr: &Expr) -> Option<Self> {
+    fn of(translated: &Translated, expr: &Expr) -> Self {
         let (from, to) = reach(&translated.text, expr);
-        let name = format!("given{from}__");
-        let statement = format!("; {name} := {}", translated.text.get(from as usize..to as usize)?);
-        Some(Self { name: Edit { from, to, text: name }, statement })
+        Self { from, to, name: format!("given{from}__") }
     }
+
+    fn named(self) -> Edit {
+        Edit::new(self.from, self.to, self.name)
+    }
+}
+
+/// The statements that give these their values, the first behind `before`.
+fn statements<'a>(given: impl IntoIterator<Item = &'a Given>, at: u32, before: &str) -> Vec<Edit> {
+    let mut before = before;
+    let mut edits = Vec::new();
+    for one in given {
+        edits.push(Edit::new(at, at, format!("{before}{} := ", one.name)));
+        edits.push(Edit::copy(at, one.from, one.to));
+        before = "; ";
+    }
+    edits
 }
 
 /// `s contains xs[_]`, without a body: it gets one.
@@ -76,12 +85,18 @@ fn alone(head: &RuleHead, scan: &Scan, translated: &Translated) -> Vec<Edit> {
     let parts: Vec<_> = common(head).into_iter().chain(assign).collect();
     let any = parts.iter().any(|part| many(part));
     let given = parts.iter().filter(|part| any && scan.may_miss(part));
-    let given: Vec<_> = given.filter_map(|part| Given::of(translated, part)).collect();
+    let given: Vec<_> = given.map(|part| Given::of(translated, part)).collect();
     let Some(last) = parts.last().filter(|_| !given.is_empty()) else { return Vec::new() };
-    let all: String = given.iter().map(|given| given.statement.as_str()).collect();
     let (_, to) = reach(&translated.text, last);
-    let body = format!(" if {{ {} }}", all.trim_start_matches("; "));
-    given.into_iter().map(|given| given.name).chain([Edit { from: to, to, text: body }]).collect()
+    let body = with_body(&given, to);
+    given.into_iter().map(Given::named).chain(body).collect()
+}
+
+/// A body of these alone.
+fn with_body<'a>(given: impl IntoIterator<Item = &'a Given>, at: u32) -> Vec<Edit> {
+    let mut edits = statements(given, at, " if { ");
+    edits.push(Edit::new(at, at, " }"));
+    edits
 }
 
 /// The members that a head names, and what a set contains.
@@ -116,20 +131,29 @@ fn many(expr: &Expr) -> bool {
     loops::loops(expr, &BTreeSet::new())
 }
 
-/// Puts statements behind the last one.
-fn statements(translated: &Translated, body: &RuleBody, behind: &str) -> Vec<Edit> {
-    let edit = |at, text| Edit { from: at, to: at, text };
+/// Puts their statements behind the last one of a body.
+fn behind_body<'a>(
+    translated: &Translated,
+    body: &RuleBody,
+    given: impl Iterator<Item = &'a Given>,
+) -> Vec<Edit> {
+    let mut given = given.peekable();
+    if given.peek().is_none() {
+        return Vec::new();
+    }
     let query = &body.query;
     let Some((first, last)) = query.stmts.first().zip(query.stmts.last()) else {
         // `else := xs[_]` has no body: it gets one.
         let value = body.assign.as_ref().map(|assign| reach(&translated.text, &assign.value));
-        let body = format!(" if {{ {} }}", behind.trim_start_matches("; "));
-        return value.map(|(_, to)| edit(to, body)).into_iter().collect();
+        return value.map_or_else(Vec::new, |(_, to)| with_body(given, to));
     };
     let (from, to) = (query.span.start, end(&translated.text, last.span.end));
     // One statement alone may stand without braces.
     let (open, close) = if first.span.start == from { ("{ ", " }") } else { ("", "") };
-    vec![edit(from, open.to_owned()), edit(to, format!("{behind}{close}"))]
+    let mut edits = vec![Edit::new(from, from, open)];
+    edits.extend(statements(given, to, "; "));
+    edits.push(Edit::new(to, to, close));
+    edits
 }
 
 /// Writes `[input.a[_] | b]` as `[v | b; v := input.a[_]]`, the inner ones in a later pass; none where there is none.
@@ -158,11 +182,9 @@ pub(crate) fn comprehensions(module: &Module, names: &Names, translated: &Transl
         }
         reached = of.span().end;
         let terms = terms.into_iter().filter(|term| scan.may_miss(term));
-        let given: Vec<_> = terms.filter_map(|term| Given::of(translated, term)).collect();
-        let to = end(&translated.text, last.span.end);
-        let text = given.iter().map(|given| given.statement.as_str()).collect();
-        edits.push(Edit { from: to, to, text });
-        edits.extend(given.into_iter().map(|given| given.name));
+        let given: Vec<_> = terms.map(|term| Given::of(translated, term)).collect();
+        edits.extend(statements(&given, end(&translated.text, last.span.end), "; "));
+        edits.extend(given.into_iter().map(Given::named));
     }
     translated.edited(edits)
 }

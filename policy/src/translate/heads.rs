@@ -17,7 +17,7 @@ pub(crate) fn brackets(module: &Module, translated: &Translated) -> Option<Trans
 fn edit(head: &Expr) -> Option<Edit> {
     let Expr::RefDot { refr, field, .. } = head else { return None };
     let (dot, to) = (field.0.start.checked_sub(1)?, field.0.end);
-    computed(refr).then(|| Edit { from: dot, to, text: format!("[\"{}\"]", field.0.text()) })
+    computed(refr).then(|| Edit::new(dot, to, format!("[\"{}\"]", field.0.text())))
 }
 
 fn computed(refr: &Expr) -> bool {

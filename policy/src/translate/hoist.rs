@@ -117,7 +117,7 @@ fn loses(module: &Module, graph: &Graph<'_>, stmt: &LiteralStmt, with: &WithModi
 
 /// The two of them: the values before the statement, and the names in their place.
 fn before(text: &str, stmt: &LiteralStmt, lost: &[&WithModifier], bare: bool) -> Option<Vec<Edit>> {
-    let at = |at: u32, text: String| Edit { from: at, to: at, text };
+    let at = |at: u32, text: String| Edit::new(at, at, text);
     let mut first = if bare { "{ ".to_owned() } else { String::new() };
     let mut edits = Vec::new();
     for with in lost {
@@ -130,7 +130,7 @@ fn before(text: &str, stmt: &LiteralStmt, lost: &[&WithModifier], bare: bool) ->
         let name = format!("with{from}__");
         first.extend([name.as_str(), " := ", &written.replace('\n', " "), "; "]);
         let lines = "\n".repeat(written.matches('\n').count());
-        edits.push(Edit { from, to, text: format!("{name}{lines}") });
+        edits.push(Edit::new(from, to, format!("{name}{lines}")));
     }
     edits.push(at(stmt.span.start, first));
     if bare {

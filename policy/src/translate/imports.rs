@@ -44,11 +44,8 @@ fn of_rule(module: &Module, rule: &Rule, packages: &BTreeSet<Path>) -> Vec<Edit>
         let full = names::through_imports(module, &[name.to_owned()])?;
         // Of a rule that is imported the engine evaluates no other.
         let package = packages.range(full.clone()..).next().is_some_and(|package| package.starts_with(&full));
-        (package && full.first().is_some_and(|first| first == "data")).then(|| Edit {
-            from: begin.start,
-            to: begin.end,
-            text: written(&full),
-        })
+        (package && full.first().is_some_and(|first| first == "data"))
+            .then(|| Edit::new(begin.start, begin.end, written(&full)))
     };
     read.into_iter().filter_map(edit).collect()
 }

@@ -172,11 +172,11 @@ impl Mover<'_> {
         let stretches = self.stretches();
         let packages: BTreeSet<&[String]> = stretches.iter().map(|rule| rule.keywords.as_slice()).collect();
         let own = packages.into_iter().filter(|keywords| !keywords.is_empty()).filter_map(|keywords| {
-            let mut edits = vec![Edit {
-                from: self.module.package.span.end,
-                to: self.module.package.span.end,
-                text: keywords.iter().flat_map(|keyword| [".", keyword]).collect(),
-            }];
+            let mut edits = vec![Edit::new(
+                self.module.package.span.end,
+                self.module.package.span.end,
+                keywords.iter().flat_map(|keyword| [".", keyword]).collect::<String>(),
+            )];
             for rule in &stretches {
                 if rule.keywords == keywords {
                     edits.extend(rule.edits.iter().cloned());
@@ -199,7 +199,7 @@ impl Mover<'_> {
     fn blank(&self, from: u32, to: u32) -> Option<Edit> {
         let text = self.text.text.get(from as usize..to as usize).filter(|text| !text.is_empty())?;
         let lines = text.matches('\n').count();
-        Some(Edit { from, to, text: if lines == 0 { " ".to_owned() } else { "\n".repeat(lines) } })
+        Some(Edit::new(from, to, if lines == 0 { " ".to_owned() } else { "\n".repeat(lines) }))
     }
 
     fn stretches(&mut self) -> Vec<Stretch> {
@@ -270,7 +270,7 @@ impl Mover<'_> {
                     stretch.keywords.push(name.text().to_owned());
                 }
                 Some(name) => {
-                    stretch.edits.push(Edit { from: first.start, to: name.start, text: String::new() });
+                    stretch.edits.push(Edit::new(first.start, name.start, String::new()));
                     return;
                 }
                 None => break,
@@ -287,11 +287,7 @@ impl Mover<'_> {
         let name = span.text();
         let package = self.package().to_owned();
         if let Some(keyword) = self.keyword(name) {
-            stretch.edits.push(Edit {
-                from: span.start,
-                to: span.end,
-                text: format!("data.{package}.{keyword}"),
-            });
+            stretch.edits.push(Edit::new(span.start, span.end, format!("data.{package}.{keyword}")));
             return;
         }
         let alias = names::through_imports(self.module, &[name.to_owned()]).is_some();
@@ -318,11 +314,9 @@ impl Mover<'_> {
                 let why = format!("is a rule and a variable, in a rule that begins with `{said}`");
                 self.problem(span, name, &why, "another name for the variable");
             }
-            (false, true, _) => stretch.edits.push(Edit {
-                from: span.start,
-                to: span.start,
-                text: format!("data.{package}."),
-            }),
+            (false, true, _) => {
+                stretch.edits.push(Edit::new(span.start, span.start, format!("data.{package}.")))
+            }
             (false, false, true) => {
                 let why = "is not defined";
                 self.problem(span, name, why, &format!("`data.{package}.{said}.{name}`"));

@@ -92,7 +92,7 @@ fn body_of_every(stmt: &LiteralStmt) -> Option<u32> {
 }
 
 fn edit(span: &Span, text: String) -> Edit {
-    Edit { from: span.start, to: span.end, text }
+    Edit::new(span.start, span.end, text)
 }
 
 /// The name that a reference begins with.

@@ -38,8 +38,8 @@ pub(crate) fn marked(
             let (line, column) = text.placed(&author.text, begin);
             marks.push(Mark { file: author.name.clone(), line, column });
             let opening = format!("{BEGUN}({BEGINS}({}), ", marks.len());
-            edits.push(Edit { from, to: from, text: opening });
-            edits.push(Edit { from: to, to, text: ")".to_owned() });
+            edits.push(Edit::new(from, from, opening));
+            edits.push(Edit::new(to, to, ")"));
         };
         for rule in &module.policy {
             // The outer one first: what begins in the same place stands around the other.

@@ -48,9 +48,9 @@ fn edit(text: &str, member: &Expr) -> Option<[Edit; 3]> {
     let name = if key.is_some() { "internal.member_3(" } else { "internal.member_2(" };
     let (begin, end) = reach(text, member);
     Some([
-        Edit { from: begin, to: begin, text: name.to_owned() },
-        Edit { from: from + word, to: from + word + 2, text: ",".to_owned() },
-        Edit { from: end, to: end, text: ")".to_owned() },
+        Edit::new(begin, begin, name.to_owned()),
+        Edit::new(from + word, from + word + 2, ","),
+        Edit::new(end, end, ")"),
     ])
 }
 

@@ -81,18 +81,18 @@ impl<'a> Scan<'a> {
         let with = first.map_or("", |with| self.part(with.span.start, end(self.text, stmt.span.end)));
         let begin = stmt.span.start;
         let bare = self.bare.contains(&begin);
-        let mut before = if bare { "{ ".to_owned() } else { String::new() };
-        let mut edits = Vec::new();
+        let mut edits = vec![Edit::new(begin, begin, if bare { "{ " } else { "" })];
         for (index, expr) in taken.iter().enumerate() {
             let (from, to) = reach(self.text, expr);
             let variable = format!("{name}_{index}__");
-            before.extend([variable.as_str(), " := ", self.part(from, to), " ", with, "; "]);
-            edits.push(Edit { from, to, text: variable });
+            edits.push(Edit::new(begin, begin, format!("{variable} := ")));
+            edits.push(Edit::copy(begin, from, to));
+            edits.push(Edit::new(begin, begin, format!(" {with}; ")));
+            edits.push(Edit::new(from, to, variable));
         }
-        edits.push(Edit { from: begin, to: begin, text: before });
         if bare {
             let end = end(self.text, stmt.span.end);
-            edits.push(Edit { from: end, to: end, text: " }".to_owned() });
+            edits.push(Edit::new(end, end, " }"));
         }
         Some(edits)
     }

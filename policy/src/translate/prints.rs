@@ -14,7 +14,7 @@ pub(crate) fn erased(modules: &[Ref<Module>], texts: &[Translated]) -> Option<Ve
     written(modules, texts, |_, calls| {
         let replaced = |(span, _): &(&Span, &Expr)| {
             let lines = span.text().matches('\n').count();
-            Edit { from: span.start, to: span.end, text: format!("true{}", "\n".repeat(lines)) }
+            Edit::new(span.start, span.end, format!("true{}", "\n".repeat(lines)))
         };
         let mut edits: Vec<Edit> = calls.iter().map(replaced).collect();
         // One in the arguments of another goes with it.
@@ -98,11 +98,11 @@ fn ours(text: &str, (span, fcn): (&Span, &Expr), above: u32) -> Option<Vec<Edit>
     let ends = arguments(text, open)?;
     let at = |at: usize, text: String| {
         let at = u32::try_from(at).ok()?;
-        Some(Edit { from: at, to: at, text })
+        Some(Edit::new(at, at, text))
     };
     let place =
         serde_json::Value::from(format!("{}:{}", span.source.get_path(), span.line.saturating_sub(above)));
-    let mut edits = vec![Edit { from: name.start, to: name.end, text: "internal.print".to_owned() }];
+    let mut edits = vec![Edit::new(name.start, name.end, "internal.print")];
     edits.push(at(open, format!("{place}, ["))?);
     let mut from = open;
     for end in &ends {

@@ -56,8 +56,8 @@ fn result_first(text: &str, start: u32, params: &[Ref<Expr>]) -> Option<[Edit; 2
     let lines = text.get(comma..to)?.matches('\n').count();
     let first = format!("{} = ", written.replace('\n', " "));
     let comma = u32::try_from(comma).ok()?;
-    let after = Edit { from: comma, to: span.end, text: "\n".repeat(lines) };
-    Some([Edit { from: start, to: start, text: first }, after])
+    let after = Edit::new(comma, span.end, "\n".repeat(lines));
+    Some([Edit::new(start, start, first), after])
 }
 
 #[cfg(test)]

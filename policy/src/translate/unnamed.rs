@@ -32,9 +32,9 @@ fn named(text: &str, stmt: &LiteralStmt) -> Option<Edit> {
     let (from, to) = reach(text, key.as_ref().unwrap_or(value));
     let name = format!("any{from}__");
     match key {
-        None => Some(Edit { from, to: from, text: format!("{name}, ") }),
+        None => Some(Edit::new(from, from, format!("{name}, "))),
         // A key that is a value is compared, and stays.
-        Some(key) => (key.span().text() == "_").then_some(Edit { from, to, text: name }),
+        Some(key) => (key.span().text() == "_").then_some(Edit::new(from, to, name)),
     }
 }
 

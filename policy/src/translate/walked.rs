@@ -34,7 +34,7 @@ pub(super) fn statement(text: &str, stmt: &LiteralStmt, bare: &BTreeSet<u32>) ->
     }
     let some = if bound.is_empty() { String::new() } else { format!("some {}; ", bound.join(", ")) };
     let text = format!("{some}walk({walked}, [{path}, {value}])");
-    Some(Edit { from: stmt.span.start, to: stmt.span.end, text })
+    Some(Edit::new(stmt.span.start, stmt.span.end, text))
 }
 
 fn names_any(text: &str, names: &[&str]) -> bool {

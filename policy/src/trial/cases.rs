@@ -45,10 +45,10 @@ pub(super) fn edits(rule: &Rule, keys: &[String]) -> Vec<Edit> {
         let after = stmt.span.source.get_contents().get(to as usize..).unwrap_or_default();
         if stmts.len() == 1 && !after.trim_start().starts_with('}') {
             // A body of one statement needs no braces, one of two does.
-            edits.push(Edit { from, to: from, text: "{ ".to_owned() });
-            edits.push(Edit { from: to, to, text: format!("; {says} }}") });
+            edits.push(Edit::new(from, from, "{ "));
+            edits.push(Edit::new(to, to, format!("; {says} }}")));
         } else {
-            edits.push(Edit { from: to, to, text: format!("; {says}") });
+            edits.push(Edit::new(to, to, format!("; {says}")));
         }
     }
     edits

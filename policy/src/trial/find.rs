@@ -57,7 +57,7 @@ pub(super) fn tests(
             };
             *used += 1;
             if inner != name {
-                edits.push(Edit { from: begin.start, to: begin.end, text: inner.clone() });
+                edits.push(Edit::new(begin.start, begin.end, inner.clone()));
             }
             let keys = cases::keys(refr);
             edits.extend(cases::edits(rule, &keys));
