@@ -17,13 +17,13 @@ const GROWN: usize = 100_000;
 /// A value as JSON.
 pub(super) fn marshal(args: &[Value]) -> Result<Value, Fail> {
     weigh::deep(args)?;
-    escaped(args)
+    escaped(&by_text(args)?)
 }
 
 /// The same on several lines.
 pub(super) fn marshal_with_options(args: &[Value]) -> Result<Value, Fail> {
     small_indent(args)?;
-    let written = engines("json.marshal_with_options", args).ok_or(WRITTEN)?;
+    let written = engines("json.marshal_with_options", &by_text(args)?).ok_or(WRITTEN)?;
     // Prefix and indent stay as they are; values are few here.
     let (mut out, mut quoted, mut escaped) = (String::new(), false, false);
     for c in text(&written)?.chars() {
@@ -36,6 +36,42 @@ pub(super) fn marshal_with_options(args: &[Value]) -> Result<Value, Fail> {
         escaped = c == '\\' && !escaped;
     }
     Ok(Value::from(out))
+}
+
+/// These with the names of all members as text, which OPA writes in the order of their letters, one of each.
+fn by_text(args: &[Value]) -> Result<Vec<Value>, Fail> {
+    args.iter().map(|arg| if named_by_text(arg) { Ok(arg.clone()) } else { renamed(arg) }).collect()
+}
+
+fn named_by_text(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().all(named_by_text),
+        Value::Set(items) => items.iter().all(named_by_text),
+        Value::Object(members) => {
+            members.iter().all(|(name, value)| matches!(name, Value::String(_)) && named_by_text(value))
+        }
+        _ => true,
+    }
+}
+
+fn renamed(value: &Value) -> Result<Value, Fail> {
+    Ok(match value {
+        Value::Array(items) => Value::from(items.iter().map(renamed).collect::<Result<Vec<_>, _>>()?),
+        // As JSON has it, in the order of the set.
+        Value::Set(items) => Value::from(items.iter().map(renamed).collect::<Result<Vec<_>, _>>()?),
+        Value::Object(members) => {
+            let mut renamed_members = regorus::value::Object::new();
+            for (name, value) in members.iter() {
+                let name = match name {
+                    Value::String(_) => name.clone(),
+                    name => Value::from(serde_json::to_string(&renamed(name)?).map_err(|_| WRITTEN)?),
+                };
+                renamed_members.insert(name, renamed(value)?);
+            }
+            renamed_members.into_value()
+        }
+        other => other.clone(),
+    })
 }
 
 const WRITTEN: Fail = Fail::Argument("takes a value, and options that it knows");

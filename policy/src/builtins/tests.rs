@@ -51,6 +51,16 @@ fn a_guarded_builtin_still_answers() {
     assert_gives("regex.replace", r#""abc", "b", "x""#, "\"axc\"");
     assert_gives("units.parse", "\"1K\"", "1000");
     assert_gives("format_int", "-0.25, 8", "\"0\"");
+    assert_gives(
+        "json.marshal",
+        r#"{10: 1, 2: 1, "a": 3, true: 4}"#,
+        r#""{\"10\":1,\"2\":1,\"a\":3,\"true\":4}""#,
+    );
+    assert_gives(
+        "json.marshal",
+        r#"[{"10": 1, 10: 2, [{3: 1}]: {[{"x"}]}}]"#,
+        r#""[{\"10\":1,\"[{\\\"3\\\":1}]\":[[[\"x\"]]]}]""#,
+    );
     assert_gives("format_int", "-1.5, 10", "\"-1\"");
     assert_gives("product", "[2, 3]", "6");
 }
