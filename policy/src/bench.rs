@@ -16,6 +16,7 @@ use crate::evaluate::{Evaluator, Stopwatch, cpu_time, fenced};
 use crate::fuse::{self, Largest, Sample};
 use crate::gate::Purpose;
 use crate::gate::names::Names;
+use crate::input::Recorded;
 use crate::problem::{LoadError, Problem};
 use crate::sources::Sources;
 use crate::verdict::Cause;
@@ -38,8 +39,8 @@ const LOADED: Duration = Duration::from_secs(20);
 pub struct BenchRun<'a> {
     /// A rule's full name, `data.postern.decision`, or any other query.
     pub query: &'a str,
-    /// Name and JSON text of each input; without any, the recorded inputs of the policy or the largest requests.
-    pub inputs: Vec<(String, String)>,
+    /// Each input with its name; without any, the recorded inputs of the policy or the largest requests.
+    pub inputs: Vec<(String, Recorded)>,
     /// The limits that make the largest requests.
     pub largest: Largest,
     /// How long each input is judged, again and again.
@@ -198,8 +199,7 @@ fn samples(sources: &Sources, run: &BenchRun<'_>) -> Result<Vec<Sample>, LoadErr
     if run.inputs.is_empty() {
         return fuse::samples(sources, run.largest);
     }
-    let samples = run.inputs.iter().map(|(name, text)| fuse::sample(name, text));
-    samples.collect::<Result<_, _>>().map_err(|problem| LoadError { problems: vec![*problem] })
+    Ok(run.inputs.iter().map(|(name, input)| Sample::of(name, input)).collect())
 }
 
 /// The figures, and why the CPU counted no instructions.
@@ -286,7 +286,7 @@ mod tests {
         let input = r#"{"caller": {"id": "7"}, "now": 7}"#;
         let run = BenchRun {
             query: "data.postern.decision",
-            inputs: vec![("one.json".to_owned(), input.to_owned())],
+            inputs: vec![("one.json".to_owned(), Recorded::parse(input).unwrap())],
             largest: Largest::default(),
             time: Duration::from_millis(20),
             fuse: Duration::from_secs(5),
@@ -342,7 +342,7 @@ mod tests {
             Sources::from_modules([("a.rego", text)], [("", data.as_str())])
         };
         let asked = |sources: &Sources, query: &str| {
-            let inputs = vec![("one.json".to_owned(), "{}".to_owned())];
+            let inputs = vec![("one.json".to_owned(), Recorded::parse("{}").unwrap())];
             let (time, fuse) = (Duration::from_millis(5), Duration::from_secs(5));
             let largest = Largest::default();
             bench(sources, &BenchRun { query, inputs, largest, time, fuse })

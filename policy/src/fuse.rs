@@ -11,8 +11,8 @@ use regorus::Value;
 
 use crate::compile::PolicySet;
 use crate::deadline::Deadline;
-use crate::document::Document;
 use crate::evaluate::cpu_time;
+use crate::input::{Facts as _, Recorded};
 use crate::problem::{LoadError, Problem};
 use crate::scans;
 use crate::sources::Sources;
@@ -82,12 +82,16 @@ pub(crate) fn samples(sources: &Sources, largest: Largest) -> Result<Vec<Sample>
 }
 
 /// One recorded input.
-pub(crate) fn sample(name: &str, text: &str) -> Result<Sample, Box<Problem>> {
+fn sample(name: &str, text: &str) -> Result<Sample, Box<Problem>> {
     let problem = |why: String| Box::new(Problem::of(name, "input", why, "one input document in JSON"));
-    let input = Document::json(text).map_err(|error| problem(error.to_string()))?;
-    let json: serde_json::Value = serde_json::from_str(text).map_err(|error| problem(error.to_string()))?;
-    let now = json.get("now").and_then(serde_json::Value::as_u64);
-    Ok(Sample { name: name.to_owned(), input: input.into_value(), now })
+    let input = Recorded::parse(text).map_err(|error| problem(error.to_string()))?;
+    Ok(Sample::of(name, &input))
+}
+
+impl Sample {
+    pub(crate) fn of(name: &str, input: &Recorded) -> Self {
+        Self { name: name.to_owned(), input: input.document().into_value(), now: input.now() }
+    }
 }
 
 /// How long the judging of an input took, beside the fuse.

@@ -248,6 +248,12 @@ impl Recorded {
         let json = serde_json::from_str(text).map_err(|error| DocumentError::Malformed(error.to_string()))?;
         Ok(Self { json, document })
     }
+
+    /// Its time, in Unix seconds: what `time.now_ns` answers from.
+    #[must_use]
+    pub fn now(&self) -> Option<u64> {
+        self.json.get("now")?.as_u64()
+    }
 }
 
 impl Facts for Recorded {

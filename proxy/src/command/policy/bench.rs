@@ -1,14 +1,13 @@
 mod shape;
 mod valgrind;
 
-use std::io::Read as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum};
-use postern_policy::{Bench, BenchRun, Pattern, Repeat, Sources, Tests, bench as measure, repeat};
+use postern_policy::{Bench, BenchRun, Pattern, Recorded, Repeat, Tests, bench as measure, repeat};
 
-use super::{Format, print, terms};
+use super::{Format, given, print, terms};
 use crate::command::{Exit, Outcome};
 use crate::config;
 
@@ -40,10 +39,7 @@ Examples:
   postern policy bench -d policy/ 'some role in data.roles; role.name == \"clerk\"'
 
 Exits with 0; with 1 when an answer is undefined (not with --fail=false); with 2 when a query has no answer; with 3 when \
-a PATH, an input or the configuration cannot be read; with 4 when the policy or an input would not be loaded.";
-
-/// The largest input that is read, in bytes.
-const LARGEST: u64 = 32 << 20;
+a PATH, an input or the configuration cannot be read; with 4 when the policy would not be loaded.";
 
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line, each by itself")]
@@ -113,17 +109,14 @@ enum Shape {
 
 pub(super) fn bench(arguments: &Arguments) -> Outcome {
     let format = if arguments.format == Shape::Json { Format::Json } else { Format::Pretty };
-    let sources = match Sources::read_paths(&arguments.data, Tests::Left) {
-        Ok(sources) => sources.ignoring(&arguments.ignore, &arguments.data),
-        Err(error) => return print::unreadable(&error, format),
-    };
-    let terms = match terms::configured(arguments.config.as_deref()) {
-        Ok(terms) => terms,
+    let sources = match given::sources(&arguments.data, Tests::Left, &arguments.ignore, format) {
+        Ok(sources) => sources,
         Err(outcome) => return outcome,
     };
-    let given = match Given::of(arguments) {
-        Ok(given) => given,
-        Err(text) => return Outcome::failed(Exit::Configuration, text),
+    let terms = terms::configured(arguments.config.as_deref());
+    let (terms, given) = match terms.and_then(|terms| Ok((terms, Given::of(arguments)?))) {
+        Ok(asked) => asked,
+        Err(why) => return print::unusable(&why, format),
     };
     let query = given.query.as_ref().unwrap_or(&terms.entrypoint);
     let (inputs, largest) = (given.inputs.clone(), terms.largest);
@@ -173,7 +166,7 @@ fn counted(arguments: &Arguments, query: &str, given: &Given, bench: &mut Bench)
     if !arguments.instructions {
         return Err(format!("{why}; with --instructions valgrind counts them"));
     }
-    let counts = valgrind::count(arguments, query, given.stdin(), bench);
+    let counts = valgrind::count(arguments, query, given.stdin.as_deref(), bench);
     let counts = counts.map_err(|error| format!("{why}; {error}"))?;
     let figures = bench.inputs.iter_mut().flat_map(|input| [Some(&mut input.now), input.tenfold.as_mut()]);
     figures.flatten().zip(counts).for_each(|(figures, count)| figures.instructions = count);
@@ -183,36 +176,23 @@ fn counted(arguments: &Arguments, query: &str, given: &Given, bench: &mut Bench)
 /// What is asked, and of what.
 struct Given {
     query: Option<String>,
-    /// By their names; what comes from standard input is the last.
-    inputs: Vec<(String, String)>,
+    /// By their names.
+    inputs: Vec<(String, Recorded)>,
+    /// The text of an input that cannot be read once more.
+    stdin: Option<String>,
 }
 
 impl Given {
     fn of(arguments: &Arguments) -> Result<Self, String> {
-        let stdin = || (STDIN.to_owned(), whole(STDIN, Ok(std::io::stdin())));
-        let query = if arguments.stdin { Some(stdin().1?) } else { arguments.query.clone() };
-        let file = |file: &PathBuf| {
-            let name = file.display().to_string();
-            let text = whole(&name, std::fs::File::open(file));
-            (name, text)
-        };
-        let inputs = arguments.input.iter().map(file).chain(arguments.stdin_input.then(stdin));
-        let inputs: Result<_, String> = inputs.map(|(name, text)| Ok((name, text?))).collect();
-        Ok(Self { query, inputs: inputs? })
+        let query = if arguments.stdin { Some(given::stdin()?) } else { arguments.query.clone() };
+        let file = |file: &PathBuf| Ok((file.display().to_string(), given::input(file)?));
+        let mut inputs: Vec<_> = arguments.input.iter().map(file).collect::<Result<_, String>>()?;
+        let stdin = if arguments.stdin_input { Some(given::stdin()?) } else { None };
+        if let Some(text) = &stdin {
+            inputs.push((given::STDIN.to_owned(), given::parsed(given::STDIN, text)?));
+        }
+        Ok(Self { query, inputs, stdin })
     }
-
-    /// The input that cannot be read once more.
-    fn stdin(&self) -> Option<&str> {
-        self.inputs.last().filter(|(name, _)| name == STDIN).map(|(_, text)| text.as_str())
-    }
-}
-
-const STDIN: &str = "standard input";
-
-fn whole(name: &str, from: std::io::Result<impl std::io::Read>) -> Result<String, String> {
-    let mut text = String::new();
-    let read = from.and_then(|from| from.take(LARGEST).read_to_string(&mut text));
-    read.map(|_| text).map_err(|error| format!("{name}: {error}\n"))
 }
 
 #[cfg(test)]
@@ -257,7 +237,7 @@ mod tests {
         let failing = bench_of("decision if to_number(\"x\") == 1", "{}", &[]);
         assert!(failing.exit == Exit::TEST_FAILED && failing.out.contains("no answer"), "{}", failing.out);
         let broken = bench_of("", "{", &[]);
-        assert!(broken.exit == Exit::Policy && broken.err.contains("input.json"), "{}", broken.err);
+        assert!(broken.exit == Exit::Configuration && broken.err.contains("input.json"), "{}", broken.err);
         let wrong = bench_of("", "{}", &["x := http.send({})"]);
         assert!(wrong.exit == Exit::TEST_FAILED && wrong.err.starts_with("query:1:6: "), "{wrong:?}");
     }

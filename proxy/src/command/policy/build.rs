@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::signing::Signing;
 use super::terms::Admission;
 use super::{Format, check, output, print};
-use crate::command::{Exit, Outcome};
+use crate::command::Outcome;
 
 pub(super) const HELP: &str = "\
 What stands below each PATH becomes one archive: Rego, tests among it, data.json or data.yaml, and recorded inputs, \
@@ -64,20 +64,20 @@ pub(super) fn build(arguments: &Arguments) -> Outcome {
 fn build_it(arguments: &Arguments) -> Result<Outcome, Outcome> {
     let format = arguments.format;
     let source = |error: SourceError| print::unreadable(&error, format);
-    let unwritten = |error: String| Outcome::failed(Exit::Configuration, error);
+    let unusable = |why: String| print::unusable(&why, format);
     let mut draft = Draft::read(&arguments.paths, &arguments.ignore).map_err(source)?;
     draft.describe(arguments.revision.as_deref(), &arguments.root).map_err(source)?;
-    let terms = arguments.admission.terms()?;
+    let terms = arguments.admission.terms().map_err(unusable)?;
     let checked = draft.check(&terms, &Deadline::after(ADMISSION));
     let (sources, admitted, dear) = checked.map_err(|error| refused(&error, format))?;
     let mut warnings = check::warned(&dear);
     if let Some(key) = &arguments.signing_key {
-        let ready = arguments.signing.signer(key).map_err(unwritten)?;
+        let ready = arguments.signing.signer(key).map_err(unusable)?;
         warnings += &ready.warnings;
         draft.sign(&ready.signer).map_err(source)?;
     }
     let packed = draft.pack().map_err(source)?;
-    output::write(&arguments.output, &packed).map_err(unwritten)?;
+    output::write(&arguments.output, &packed).map_err(unusable)?;
     let built = Built {
         sources: &sources,
         files: draft.names().collect(),

@@ -1,11 +1,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use postern_policy::{ADMISSION, Deadline, Pattern, PolicySet, Problem, Sources, Tests};
+use postern_policy::{ADMISSION, Deadline, Pattern, PolicySet, Problem, Tests};
 use serde_json::json;
 
 use super::terms::Admission;
-use super::{Format, print};
+use super::{Format, given, print};
 use crate::command::{Exit, Outcome};
 
 pub(super) const HELP: &str = "\
@@ -57,11 +57,11 @@ pub(super) fn check(arguments: &Arguments) -> Outcome {
     let Arguments { paths, admission, format, .. } = arguments;
     let terms = match admission.terms() {
         Ok(terms) => terms,
-        Err(outcome) => return outcome,
+        Err(why) => return print::unusable(&why, *format),
     };
-    let sources = match Sources::read_paths(paths, Tests::Left) {
-        Ok(sources) => sources.ignoring(&arguments.ignore, paths),
-        Err(error) => return print::unreadable(&error, *format),
+    let sources = match given::sources(paths, Tests::Left, &arguments.ignore, *format) {
+        Ok(sources) => sources,
+        Err(outcome) => return outcome,
     };
     let admitted = match PolicySet::admit(&sources, &terms, &Deadline::after(ADMISSION)) {
         Ok(admitted) => admitted,
@@ -115,6 +115,8 @@ fn revision(paths: &[PathBuf], policy: &PolicySet) -> String {
 mod tests {
     use std::path::Path;
     use std::time::Duration;
+
+    use postern_policy::Sources;
 
     use super::*;
     use crate::authorize::load;
@@ -375,7 +377,8 @@ mod tests {
             }
         }
         let nowhere = Admission { config: Some(folder.path().join("none.yaml")), ..Admission::default() };
-        assert_eq!(nowhere.terms().unwrap_err().exit, Exit::Configuration);
+        let paths = vec![folder.path().join("policy")];
+        assert_eq!(check(&Arguments { paths, admission: nowhere, ..plain() }).exit, Exit::Configuration);
     }
 
     #[test]

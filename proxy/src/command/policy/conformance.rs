@@ -27,7 +27,8 @@ want_error. Each case is loaded through the gate and asked inside the fence that
 Example:
   postern policy conformance cases/ --verbose
 
-Exits with 2 when a case is wrong, late or panicked, with 0 when none is.";
+Exits with 2 when a case is wrong, late or panicked, or there is none; with 3 when DIR or a file in it cannot be read; \
+with 0 otherwise.";
 
 #[derive(Debug, Args)]
 pub(in crate::command) struct Arguments {
@@ -60,11 +61,11 @@ const ALL: [(Conformity, &str); 8] = [
 pub(super) fn conformance(arguments: &Arguments) -> Outcome {
     let cases = match cases(&arguments.folder, arguments.timeout) {
         Ok(cases) if cases.is_empty() => {
-            let text = format!("{}: no file *.json with cases here\n", arguments.folder.display());
-            return Outcome::failed(Exit::TEST_FAILED, text);
+            let why = format!("{}: no file *.json with cases here", arguments.folder.display());
+            return print::failed(Exit::TEST_FAILED, "read_error", &why, arguments.format);
         }
         Ok(cases) => cases,
-        Err(text) => return Outcome::failed(Exit::TEST_FAILED, text),
+        Err(why) => return print::unusable(&why, arguments.format),
     };
     let bad = |case: &&CaseRun| unexpected(case.conformity);
     let exit = if cases.iter().any(|case| bad(&case)) { Exit::TEST_FAILED } else { Exit::Done };
@@ -80,7 +81,7 @@ const fn unexpected(conformity: Conformity) -> bool {
 }
 
 fn cases(folder: &Path, timeout: Duration) -> Result<Vec<CaseRun>, String> {
-    let said = |path: &Path, error: &dyn std::fmt::Display| format!("{}: {error}\n", path.display());
+    let said = |path: &Path, error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let entries = std::fs::read_dir(folder).map_err(|error| said(folder, &error))?;
     let mut files: Vec<PathBuf> = entries
         .map(|entry| entry.map(|entry| entry.path()))
@@ -186,6 +187,6 @@ mod tests {
     #[test]
     fn no_cases_at_all_is_a_failure() {
         assert_eq!(ran(&[], Format::Pretty).exit, Exit::TEST_FAILED);
-        assert_eq!(ran(&[("a.json", "{}")], Format::Pretty).exit, Exit::TEST_FAILED);
+        assert_eq!(ran(&[("a.json", "{}")], Format::Pretty).exit, Exit::Configuration);
     }
 }

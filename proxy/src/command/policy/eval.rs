@@ -1,17 +1,15 @@
 mod profile;
 mod shape;
 
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use postern_policy::{
-    Answer, AskError, Document, Pattern, ProfiledLine, Question, Sources, Tests, ask, check_query,
+    Answer, AskError, Facts as _, Pattern, ProfiledLine, Question, Recorded, Sources, Tests, ask, check_query,
 };
-use serde_json::{Value, json};
 
-use super::{Format, print};
+use super::{Format, given, print};
 use crate::command::{Exit, Outcome};
 use crate::config;
 
@@ -31,10 +29,7 @@ until the next one was, wherever that stands: OPA's measure. A loop within a sta
 statement that writes into the last argument of a call counts with the one before it.
 
 Exits with 0; with 1 when --fail finds nothing or --fail-defined something; with 2 when the query cannot be answered; \
-with 3 when a PATH cannot be read; with 4 when the policy would not be loaded.";
-
-/// The largest input that is read, in bytes.
-const LARGEST: u64 = 32 << 20;
+with 3 when a PATH or the input cannot be read; with 4 when the policy would not be loaded.";
 
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line, each by itself")]
@@ -101,32 +96,30 @@ enum Shape {
 
 pub(super) fn eval(arguments: &Arguments) -> Outcome {
     let format = if arguments.format == Shape::Json { Format::Json } else { Format::Pretty };
-    let sources = match Sources::read_paths(&arguments.data, Tests::Left) {
-        Ok(sources) => sources.ignoring(&arguments.ignore, &arguments.data),
-        Err(error) => return print::unreadable(&error, format),
+    let sources = match given::sources(&arguments.data, Tests::Left, &arguments.ignore, format) {
+        Ok(sources) => sources,
+        Err(outcome) => return outcome,
     };
-    let query = match query(arguments) {
-        Ok(query) => query,
-        Err(text) => return failed(&text, "read_error", format),
-    };
-    let input = match input(arguments) {
-        Ok(input) => input,
-        Err(text) => return failed(&text, "read_error", format),
+    let (query, input) = match query(arguments).and_then(|query| Ok((query, input(arguments)?))) {
+        Ok(asked) => asked,
+        Err(why) => return print::unusable(&why, format),
     };
     if let Err(error) = check_query(&sources, &query) {
         return print::refused(&error, format);
     }
     let question = Question {
         query: &query,
-        now: input.as_ref().and_then(now),
-        input: input.map(|(document, _)| document),
+        now: input.as_ref().and_then(Recorded::now),
+        input: input.map(|input| input.document()),
         fuse: arguments.timeout,
         lines: arguments.coverage,
     };
     let (answer, profile) = match answered(&sources, question, arguments) {
         Ok(answered) => answered,
         Err(AskError::Refused(error)) => return print::refused(&error, format),
-        Err(AskError::Failed(cause)) => return failed(&cause.to_string(), print::code(&cause), format),
+        Err(AskError::Failed(cause)) => {
+            return print::failed(Exit::TEST_FAILED, print::code(&cause), &cause.to_string(), format);
+        }
     };
     let metrics = arguments.metrics || profile.is_some();
     let out = match arguments.format {
@@ -155,47 +148,16 @@ fn answered(
     Ok((ask(sources, question)?, profile))
 }
 
-fn failed(message: &str, code: &str, format: Format) -> Outcome {
-    match format {
-        Format::Pretty => Outcome::failed(Exit::TEST_FAILED, format!("{message}\n")),
-        Format::Json => Outcome {
-            exit: Exit::TEST_FAILED,
-            ..Outcome::said(print::lines(&json!({"errors": [{"message": message, "code": code}]})))
-        },
-    }
-}
-
 fn query(arguments: &Arguments) -> Result<String, String> {
-    match &arguments.query {
-        Some(query) => Ok(query.clone()),
-        None => read(std::io::stdin()).map_err(|error| format!("standard input: {error}")),
+    arguments.query.clone().map_or_else(given::stdin, Ok)
+}
+
+fn input(arguments: &Arguments) -> Result<Option<Recorded>, String> {
+    match &arguments.input {
+        Some(file) => given::input(file).map(Some),
+        None if arguments.stdin_input => given::parsed(given::STDIN, &given::stdin()?).map(Some),
+        None => Ok(None),
     }
-}
-
-type Input = (Document, Value);
-
-fn input(arguments: &Arguments) -> Result<Option<Input>, String> {
-    let (name, text) = match &arguments.input {
-        Some(file) => (file.as_path(), std::fs::File::open(file).and_then(read)),
-        None if arguments.stdin_input => (Path::new("standard input"), read(std::io::stdin())),
-        None => return Ok(None),
-    };
-    let name = name.display();
-    let text = text.map_err(|error| format!("{name}: {error}"))?;
-    let value: Value = serde_json::from_str(&text).map_err(|error| format!("{name}: {error}"))?;
-    let document = Document::json(&text).map_err(|error| format!("{name}: {error}"))?;
-    Ok(Some((document, value)))
-}
-
-fn read(from: impl std::io::Read) -> std::io::Result<String> {
-    let mut text = String::new();
-    from.take(LARGEST).read_to_string(&mut text)?;
-    Ok(text)
-}
-
-/// What `time.now_ns` answers from, as in a live decision.
-fn now((_, input): &Input) -> Option<u64> {
-    input.get("now")?.as_u64()
 }
 
 #[cfg(test)]

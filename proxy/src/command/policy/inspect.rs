@@ -4,8 +4,9 @@ use clap::Args;
 use postern_policy::{Algorithm, Inspection, Signed, Sources, Verifier, VerifyKey};
 use serde_json::json;
 
+use super::signing::LARGEST;
 use super::{Format, print};
-use crate::command::{Exit, Outcome};
+use crate::command::Outcome;
 use crate::state::read_whole;
 
 pub(super) const HELP: &str = "\
@@ -19,9 +20,6 @@ Examples:
 
 Exits with 0 when the bundle can be read; with 4 when it is refused, or not signed as is asked; with 3 when PATH or the \
 key cannot be read.";
-
-/// Largest key file, in bytes.
-const LARGEST: u64 = 64 << 10;
 
 #[derive(Debug, Args)]
 pub(in crate::command) struct Arguments {
@@ -47,7 +45,7 @@ pub(in crate::command) struct Arguments {
 pub(super) fn inspect(arguments: &Arguments) -> Outcome {
     let verifier = match verifier(arguments) {
         Ok(verifier) => verifier,
-        Err(error) => return Outcome::failed(Exit::Configuration, error),
+        Err(why) => return print::unusable(&why, arguments.format),
     };
     let checked = verifier.is_some();
     let checking = match verifier {
@@ -73,7 +71,7 @@ pub(super) fn inspect(arguments: &Arguments) -> Outcome {
 
 fn verifier(arguments: &Arguments) -> Result<Option<Verifier>, String> {
     let Some(file) = &arguments.verification_key else { return Ok(None) };
-    let said = |why: &dyn std::fmt::Display| format!("{}: {why}\n", file.display());
+    let said = |why: &dyn std::fmt::Display| format!("{}: {why}", file.display());
     let bytes = read_whole(file, LARGEST).map_err(|error| said(&error))?;
     let key = VerifyKey::new(bytes.expose(), arguments.signing_alg, None).map_err(|why| said(&why))?;
     // One key: whatever the signature calls it.
@@ -81,7 +79,7 @@ fn verifier(arguments: &Arguments) -> Result<Option<Verifier>, String> {
     let excluded = verifier
         .with_scope(arguments.scope.clone())
         .with_excluded(arguments.exclude_files_verify.clone())
-        .map_err(|pattern| format!("--exclude-files-verify: `{pattern}` has more than `*` and `?`\n"))?;
+        .map_err(|pattern| format!("--exclude-files-verify: `{pattern}` has more than `*` and `?`"))?;
     Ok(Some(excluded))
 }
 
@@ -109,6 +107,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::command::Exit;
 
     fn inspect(path: &Path, format: &str, more: &[&str]) -> Outcome {
         let words = ["postern", "policy", "inspect", path.to_str().unwrap(), "--format", format];

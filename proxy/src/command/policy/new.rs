@@ -7,7 +7,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser};
 use serde_json::json;
 
 use super::{Format, print};
-use crate::command::{Exit, Outcome};
+use crate::command::Outcome;
 
 pub(super) const HELP: &str = "\
 A scenario is a small bundle that is complete: a policy, its data and tests that pass and cover it. Change the names in \
@@ -92,15 +92,13 @@ pub(super) fn new(arguments: &Arguments) -> Outcome {
     let (folder, mut written) = (arguments.folder.as_path(), Vec::new());
     if let Some((name, _)) = scenario.files.iter().find(|(name, _)| folder.join(name).exists()) {
         let there = folder.join(name).display().to_string();
-        return Outcome::failed(
-            Exit::Configuration,
-            format!("{there}: is there already, and nothing was written: name another folder\n"),
-        );
+        let why = format!("{there}: is there already, and nothing was written: name another folder");
+        return print::unusable(&why, arguments.format);
     }
     for (name, text) in scenario.files {
         let path = folder.join(name);
         if let Err(error) = put(&path, text) {
-            return Outcome::failed(Exit::Configuration, format!("{}: {error}\n", path.display()));
+            return print::unusable(&format!("{}: {error}", path.display()), arguments.format);
         }
         written.push(path.display().to_string());
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// Replaces a file so that whoever reads it, and a crash, finds the old or the new. What is no file stays as it is.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
-    replace(path, bytes).map_err(|error| format!("{}: {error}\n", path.display()))
+    replace(path, bytes).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {

@@ -34,12 +34,21 @@ impl Paint {
 
 /// A policy that cannot be read.
 pub(super) fn unreadable(error: &SourceError, format: Format) -> Outcome {
-    let text = error.to_string();
-    let outcome = printed(&text, &json!([{"message": text, "code": "read_error"}]), format);
     // No policy was there to refuse.
     let no_file =
         matches!(error, SourceError::Io { .. } | SourceError::NotAFile { .. } | SourceError::Unread { .. });
-    Outcome { exit: if no_file { Exit::Configuration } else { Exit::Policy }, ..outcome }
+    let exit = if no_file { Exit::Configuration } else { Exit::Policy };
+    failed(exit, "read_error", &error.to_string(), format)
+}
+
+/// A file that an argument names, or that configuration, cannot be used.
+pub(super) fn unusable(why: &str, format: Format) -> Outcome {
+    failed(Exit::Configuration, "read_error", why, format)
+}
+
+/// What went wrong, with OPA's code for it.
+pub(super) fn failed(exit: Exit, code: &str, why: &str, format: Format) -> Outcome {
+    printed(exit, why, &json!([{"message": why, "code": code}]), format)
 }
 
 /// A policy that does not pass the gate.
@@ -49,7 +58,7 @@ pub(super) fn problems(error: &LoadError, format: Format) -> Outcome {
 
 /// The same, of which no more than so many are told; 0 for all.
 pub(super) fn first_problems(error: &LoadError, format: Format, most: usize) -> Outcome {
-    told(error, format, most, "the policy would not be loaded")
+    told(Exit::Policy, error, format, most, "the policy would not be loaded")
 }
 
 /// A query that would be refused is a query that cannot be answered; the policy's own problems are the policy's.
@@ -57,17 +66,17 @@ pub(super) fn refused(error: &LoadError, format: Format) -> Outcome {
     if error.problems.iter().any(|problem| problem.file != "query") {
         return problems(error, format);
     }
-    Outcome { exit: Exit::TEST_FAILED, ..told(error, format, 0, "the query is not asked") }
+    told(Exit::TEST_FAILED, error, format, 0, "the query is not asked")
 }
 
-fn told(error: &LoadError, format: Format, most: usize, so: &str) -> Outcome {
+fn told(exit: Exit, error: &LoadError, format: Format, most: usize, so: &str) -> Outcome {
     let count = counted(found(&error.problems), "problem");
     if most > 0 && error.problems.len() > most {
         let first = LoadError { problems: error.problems.iter().take(most).cloned().collect() };
         let text = format!("{first}\n{count}, of which the first {most} are told: {so}");
-        return printed(&text, &first.problems.iter().map(problem).collect(), format);
+        return printed(exit, &text, &first.problems.iter().map(problem).collect(), format);
     }
-    printed(&format!("{error}\n{count}: {so}"), &error.problems.iter().map(problem).collect(), format)
+    printed(exit, &format!("{error}\n{count}: {so}"), &error.problems.iter().map(problem).collect(), format)
 }
 
 /// How many there are, also those that are not told.
@@ -75,10 +84,10 @@ pub(super) fn found(problems: &[Problem]) -> usize {
     problems.iter().map(|problem| problem.stands_for).sum()
 }
 
-fn printed(text: &str, errors: &Value, format: Format) -> Outcome {
+fn printed(exit: Exit, text: &str, errors: &Value, format: Format) -> Outcome {
     match format {
-        Format::Pretty => Outcome::failed(Exit::Policy, format!("{text}\n")),
-        Format::Json => Outcome { exit: Exit::Policy, ..Outcome::said(lines(&json!({"errors": errors}))) },
+        Format::Pretty => Outcome::failed(exit, format!("{text}\n")),
+        Format::Json => Outcome { exit, ..Outcome::said(lines(&json!({"errors": errors}))) },
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::signing::Signing;
 use super::{Format, output, print};
-use crate::command::{Exit, Outcome};
+use crate::command::Outcome;
 
 pub(super) const HELP: &str = "\
 Writes .signatures.json: the SHA-256 of every file of the bundle, of JSON and YAML that of their value, signed as a JWS. \
@@ -42,18 +42,17 @@ pub(in crate::command) struct Arguments {
 }
 
 pub(super) fn sign(arguments: &Arguments) -> Outcome {
-    let unwritten = |error: String| Outcome::failed(Exit::Configuration, error);
     let ready = match arguments.signing.signer(&arguments.signing_key) {
         Ok(ready) => ready,
-        Err(error) => return unwritten(error),
+        Err(why) => return print::unusable(&why, arguments.format),
     };
     let signatures = match ready.signer.sign_bundle(&arguments.path) {
         Ok(signatures) => signatures,
         Err(error) => return print::unreadable(&error, arguments.format),
     };
     let path = arguments.output_file_path.join(".signatures.json");
-    if let Err(error) = output::write(&path, &signatures) {
-        return unwritten(error);
+    if let Err(why) = output::write(&path, &signatures) {
+        return print::unusable(&why, arguments.format);
     }
     let output = path.display().to_string();
     let said = match arguments.format {

@@ -11,7 +11,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::state::read_whole;
 
 /// Largest key file or file of claims, in bytes.
-const LARGEST: u64 = 64 << 10;
+pub(super) const LARGEST: u64 = 64 << 10;
 
 #[derive(Debug, Args)]
 pub(super) struct Signing {
@@ -40,7 +40,7 @@ pub(super) struct Ready {
 impl Signing {
     /// Reads the key. The error names the file, and nothing that stands in it.
     pub(super) fn signer(&self, key: &Path) -> Result<Ready, String> {
-        let said = |path: &Path, why: &dyn std::fmt::Display| format!("{}: {why}\n", path.display());
+        let said = |path: &Path, why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
         let mut warnings = String::new();
         if self.algorithm.is_shared() {
             warnings = format!(
@@ -51,7 +51,8 @@ impl Signing {
         }
         let mode = File::open(key).and_then(|file| file.metadata()).map_err(|error| said(key, &error))?;
         if mode.permissions().mode() & 0o007 != 0 {
-            warnings.push_str(&said(key, &"warning: any user may read or change this key: `chmod 600` it"));
+            let why = "warning: any user may read or change this key: `chmod 600` it";
+            warnings.push_str(&(said(key, &why) + "\n"));
         }
         // Wiped when it is dropped.
         let bytes = read_whole(key, LARGEST).map_err(|error| said(key, &error))?;

@@ -8,7 +8,7 @@ use postern_policy::{Admitted, Largest, Terms};
 use serde_json::{Value, json};
 
 use super::print;
-use crate::command::{Exit, Outcome, at_hand};
+use crate::command::at_hand;
 use crate::config;
 
 /// The fuse of a configuration that says nothing of it.
@@ -31,8 +31,8 @@ pub(super) struct Admission {
 }
 
 impl Admission {
-    /// What a load would ask; or that the configuration cannot be understood.
-    pub(super) fn terms(&self) -> Result<Terms, Outcome> {
+    /// What a load would ask; or why the configuration cannot be understood.
+    pub(super) fn terms(&self) -> Result<Terms, String> {
         let mut terms = configured(self.config.as_deref())?;
         if let Some(rule) = &self.entrypoint {
             terms.entrypoint = entrypoint(rule);
@@ -72,10 +72,9 @@ impl Admission {
     }
 }
 
-/// What the Postern of a configuration would ask, or one of which nothing is said; or that it cannot be understood.
-pub(super) fn configured(config: Option<&Path>) -> Result<Terms, Outcome> {
-    let config = config.map(config::load).transpose();
-    let config = config.map_err(|errors| Outcome::failed(Exit::Configuration, format!("{errors}\n")))?;
+/// What the Postern of a configuration would ask, or one of which nothing is said; or why it cannot be understood.
+pub(super) fn configured(config: Option<&Path>) -> Result<Terms, String> {
+    let config = config.map(config::load).transpose().map_err(|errors| errors.to_string())?;
     Ok(config.map_or_else(
         || Terms {
             entrypoint: at_hand::ENTRYPOINT.to_owned(),

@@ -6,11 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use postern_policy::{
-    Case, Pattern, Sources, Test, TestError, TestOutcome, TestReport, TestRun, Tests, run_tests,
-};
+use postern_policy::{Case, Pattern, Test, TestError, TestOutcome, TestReport, TestRun, Tests, run_tests};
 
-use super::{Format, covered, print, watch};
+use super::{Format, covered, given, print, watch};
 use crate::command::{Exit, Outcome};
 use crate::config;
 
@@ -119,9 +117,9 @@ pub(super) fn test(arguments: &Arguments, paint: print::Paint) -> Outcome {
 
 fn once(arguments: &Arguments, paint: print::Paint) -> Outcome {
     let refusals = if arguments.format == Shape::Json { Format::Json } else { Format::Pretty };
-    let sources = match Sources::read_paths(&arguments.paths, Tests::Read) {
-        Ok(sources) => sources.ignoring(&arguments.ignore, &arguments.paths),
-        Err(error) => return print::unreadable(&error, refusals),
+    let sources = match given::sources(&arguments.paths, Tests::Read, &arguments.ignore, refusals) {
+        Ok(sources) => sources,
+        Err(outcome) => return outcome,
     };
     let coverage = arguments.coverage || arguments.threshold.is_some();
     let run = TestRun { only: arguments.run.as_deref(), fuse: arguments.timeout, coverage };

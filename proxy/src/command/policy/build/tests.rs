@@ -2,6 +2,7 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
+use crate::command::Exit;
 
 const MAIN: &str =
     "package postern\n\ndefault decision := false\n\ndecision if input.caller.id == \"clerk\"\n";

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::command::Exit;
 
 fn run(words: &[&str]) -> Outcome {
     let words = ["postern", "policy"].iter().chain(words).map(std::ffi::OsString::from);

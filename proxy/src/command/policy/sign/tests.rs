@@ -4,6 +4,7 @@ use std::path::Path;
 use postern_policy::{Algorithm, Signed, Sources, Verifier, VerifyKey};
 
 use super::*;
+use crate::command::Exit;
 
 const SECRET: &str = "a secret that both sides share";
 
