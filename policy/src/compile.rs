@@ -23,7 +23,7 @@ use crate::scans;
 use crate::sources::{DataFile, Sources};
 use crate::translate::marks::{self, Mark};
 use crate::translate::{
-    self, Translated, aliases, annotated, clock, collections, imports, keywords, prints, templates,
+    self, Translated, aliases, annotated, clock, collections, imports, keywords, prints, repeated, templates,
 };
 
 /// Longest time for parsing and checking one policy, where nothing says a shorter one; past it the policy is refused and
@@ -396,7 +396,11 @@ fn parseable(sources: &Sources, problems: &mut Problems) -> Vec<Translated> {
             Err(problem) => problems.push(*problem),
         }
     }
-    texts.iter_mut().for_each(keywords::stand_ins);
+    for text in &mut texts {
+        keywords::stand_ins(text);
+        let name = sources.modules.get(text.of).map_or("", |module| module.name.as_str());
+        problems.extend(repeated::imports(name, text));
+    }
     texts
 }
 

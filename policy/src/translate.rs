@@ -18,6 +18,7 @@ pub(crate) mod marks;
 mod member;
 mod negation;
 pub(crate) mod prints;
+pub(crate) mod repeated;
 mod results;
 pub(crate) mod templates;
 mod unnamed;
