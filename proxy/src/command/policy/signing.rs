@@ -37,6 +37,17 @@ pub(super) struct Ready {
     pub(super) warnings: String,
 }
 
+/// What to say where a key does not fit the algorithm: one that it fits.
+fn other(key: &[u8]) -> String {
+    let fits = |name: &&str| name.parse().is_ok_and(|algorithm| SigningKey::new(key, algorithm).is_ok());
+    let found = ["RS256", "ES256", "ES384", "ES512"].into_iter().find(fits);
+    match found {
+        Some(name) => format!("; this one signs with `--signing-alg {name}`"),
+        None if key.starts_with(b"-----BEGIN") => String::new(),
+        None => "; a shared secret signs with `--signing-alg HS256`".to_owned(),
+    }
+}
+
 impl Signing {
     /// Reads the key. The error names the file, and nothing that stands in it.
     pub(super) fn signer(&self, key: &Path) -> Result<Ready, String> {
@@ -56,7 +67,8 @@ impl Signing {
         }
         // Wiped when it is dropped.
         let bytes = read_whole(key, LARGEST).map_err(|error| said(key, &error))?;
-        let signing = SigningKey::new(bytes.expose(), self.algorithm).map_err(|why| said(key, &why))?;
+        let signing = SigningKey::new(bytes.expose(), self.algorithm);
+        let signing = signing.map_err(|why| said(key, &format!("{why}{}", other(bytes.expose()))))?;
         let mut signer = Signer::new(signing, SystemClock.now().unix_seconds());
         if let Some(file) = &self.claims_file {
             let claims = read_whole(file, LARGEST).map_err(|error| said(file, &error))?;

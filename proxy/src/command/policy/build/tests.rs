@@ -120,6 +120,24 @@ fn what_cannot_be_read_or_written_exits_with_three() {
 }
 
 #[test]
+fn a_key_without_its_algorithm_is_told_which_one_it_fits() {
+    let place = place(&[("main.rego", MAIN)]);
+    let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
+    for (key, why) in [
+        (
+            key.as_str(),
+            "RS256 needs an RSA key of 2048 to 8192 bits; this one signs with `--signing-alg ES256`\n",
+        ),
+        ("a secret that both sides share", "; a shared secret signs with `--signing-alg HS256`\n"),
+    ] {
+        fs::write(place.path().join("key"), key).unwrap();
+        let outcome = built(place.path(), &["--signing-key", "{here}/key"]);
+        assert_eq!(outcome.exit, Exit::Configuration);
+        assert!(outcome.err.contains(why), "{}", outcome.err);
+    }
+}
+
+#[test]
 fn a_shared_secret_and_a_key_that_others_may_read_are_warned_of_and_nothing_of_a_key_is_said() {
     use std::os::unix::fs::PermissionsExt as _;
 
