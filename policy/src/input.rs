@@ -77,7 +77,7 @@ leaves! {
     UpstreamProof = "upstream.proof": Kind::Word(&["roots", "spiffe_id", "pin", "none"]),
     /// http/1.1, http/2, tcp or a database's name.
     RequestProtocol = "request.protocol": Kind::Text,
-    /// HTTP method.
+    /// HTTP method, in upper case.
     RequestMethod = "request.method": Kind::Text,
     /// http or https, as the caller spoke.
     RequestScheme = "request.scheme": Kind::Word(&["http", "https"]),

@@ -85,7 +85,7 @@ codes! {
     NO_ROUTE = "PST-AZ-001", Authorize, Caller, 404, "no route of this listener fits the request",
         "compare host and path with the listener's routes";
     METHOD_REFUSED = "PST-AZ-002", Authorize, Caller, 405, "this method is never forwarded",
-        "CONNECT and TRACE are refused: TRACE would reflect the credential";
+        "CONNECT and TRACE are refused, for TRACE would reflect the credential; and methods with small letters, which servers may take for others";
     TARGET_AMBIGUOUS = "PST-AZ-003", Authorize, Caller, 400, "the request target can be read in more than one way",
         "no dot segments, empty segments, encoded slashes, backslashes, control characters or userinfo; one Host that agrees with the target";
     FRAMING_AMBIGUOUS = "PST-AZ-004", Authorize, Caller, 400, "the request's framing can be read in more than one way",

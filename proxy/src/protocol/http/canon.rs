@@ -33,7 +33,9 @@ impl Target {
     /// Reads method, target and Host.
     pub(super) fn read(head: &Parts) -> Result<Self, Refused> {
         let method = head.method.as_str();
-        if ["CONNECT", "TRACE", "TRACK"].iter().any(|refused| method.eq_ignore_ascii_case(refused)) {
+        let refused = ["CONNECT", "TRACE", "TRACK"].contains(&method);
+        // To a server that does not look at case `delete` is what to policy is not `DELETE`.
+        if refused || method.bytes().any(|byte| byte.is_ascii_lowercase()) {
             return Err(codes::METHOD_REFUSED);
         }
         let (authority, host_end) = authority(&head.uri, &head.headers).ok_or(codes::TARGET_AMBIGUOUS)?;
@@ -293,8 +295,8 @@ mod tests {
     }
 
     #[test]
-    fn methods_that_reflect_or_tunnel_are_refused() {
-        for method in ["TRACE", "CONNECT", "TRACK", "trace", "Track"] {
+    fn methods_that_reflect_or_tunnel_or_are_in_small_letters_are_refused() {
+        for method in ["TRACE", "CONNECT", "TRACK", "trace", "Track", "delete", "Get"] {
             let head = http::Request::builder()
                 .method(method)
                 .uri("/")

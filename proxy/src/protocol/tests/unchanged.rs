@@ -53,7 +53,7 @@ fn request(draw: &mut Draw) -> String {
         path.push_str(&pairs.join("&"));
     }
     let body = draw.one(&["", "{\"a\": 1}", "x"]);
-    let method = draw.one(&["GET", "POST", "DELETE", "PURGE", "options"]);
+    let method = draw.one(&["GET", "POST", "DELETE", "PURGE", "M-SEARCH"]);
     let mut text =
         format!("{method} {path} HTTP/1.1\r\nHost: H.example:80\r\nContent-Length: {}\r\n", body.len());
     let mut once = Vec::new();
