@@ -52,6 +52,7 @@ mod window;
 mod x509;
 
 pub use page::builtins_page;
+pub(crate) use segments::{is_spiffe_id, is_spiffe_segment};
 pub use signatures::signatures;
 
 use std::sync::LazyLock;

@@ -13,7 +13,11 @@ const MEMBERS: &[Member] = &[
     member("record", Kind::Map(&Kind::Any), "Members for the record."),
     member("credential", Kind::Text, "Where it allows: which of the route's credentials is used."),
     member("max_age", Kind::Number, "Where it allows: seconds that a lease may be old."),
-    member("until", Kind::Number, "Where it allows: when access ends, in Unix seconds."),
+    member(
+        "until",
+        Kind::Number,
+        "Where it allows: when access ends, in Unix seconds, before the year 10000.",
+    ),
     member("headers", Kind::Object(HEADERS), "Where it allows: changes to the forwarded request."),
     member("deny", Kind::Object(DENY), "Where it does not allow: what the caller is told."),
 ];

@@ -93,7 +93,9 @@ pub(crate) fn after_parsing(
         absent::check(modules, &names, data, problems);
     }
     mocks::check(modules, &names, problems);
-    shapes::check(modules, &names, &nodes, requests, problems);
+    let entrypoint =
+        if let Purpose::Decisions(entrypoint) = purpose { Some(entrypoint.as_str()) } else { None };
+    shapes::check(modules, &names, &nodes, requests, entrypoint, problems);
     let before = problems.len();
     depth::check(&nodes, &names, problems);
     // It goes as deep as the text.

@@ -611,3 +611,181 @@ fn a_member_that_a_written_value_has_not_is_refused_as_opa_refuses_it() {
         loaded(body);
     }
 }
+
+#[test]
+fn a_text_in_a_form_that_the_input_never_has_is_refused_with_what_to_write() {
+    for (condition, why, instead) in [
+        (
+            "input.request.method == \"post\"",
+            "is in upper case in every request, and never \"post\"",
+            "`\"POST\"`",
+        ),
+        ("input.request.method in {\"GET\", \"Head\"}", "never \"Head\"", "`\"HEAD\"`"),
+        ("not input.request.method == \"TRACE\"", "which are refused before", "another method"),
+        ("{ m := input.request.method; m != \"delete\" }", "never \"delete\"", "`\"DELETE\"`"),
+        ("input.request.path == \"ledger/7\"", "begins with `/` in every request", "`\"/ledger/7\"`"),
+        (
+            "input.request.path == \"/ledger?x=1\"",
+            "is without the query",
+            "`\"/ledger\"`, and `input.request.query`",
+        ),
+        ("input.request.path == \"/a b\"", "all but visible ASCII as `%…`", "`input.request.segments`"),
+        ("startswith(input.request.path, \"ledger/\")", "begins with `/`", "`\"/ledger/\"`"),
+        ("input.request.host == \"Ledger.example\"", "is in lower case", "`\"ledger.example\"`"),
+        ("input.request.host == \"ledger.example:8443\"", "is without a port", "`\"ledger.example\"`"),
+        (
+            "input.caller.id == \"spiffe://td.example/ns/*\"",
+            "is a SPIFFE ID in every request",
+            "`spiffe.matches(\"spiffe://td.example/ns/*\", input.caller.id)`",
+        ),
+        ("input.caller.id in [\"spiffe://td.example/a/\"]", "is a SPIFFE ID", "no segment empty"),
+        ("input.caller.id == \"spiffe://TD.example/a\"", "is a SPIFFE ID", "in lower case"),
+        ("startswith(input.caller.id, \"spiffe://td.example/ns/*\")", "is a SPIFFE ID", "`spiffe.matches("),
+        ("input.caller.trust_domain == \"spiffe://td.example\"", "without `spiffe://`", "`\"td.example\"`"),
+        ("input.caller.path[1] == \"*\"", "is a segment of letters", "`spiffe.matches("),
+        ("\"ns/a\" in input.caller.path", "is a segment of letters", "one segment"),
+        ("clerks[input.route] == input.request.method", "never \"get\"", "`\"GET\"`"),
+    ] {
+        let (_, _, problem) = refused(&format!("decision if {condition}\n\nclerks := {{\"a\": \"get\"}}"));
+        assert!(problem.why.contains(why), "{condition}: {problem}");
+        assert!(problem.instead.contains(instead), "{condition}: {problem}");
+    }
+}
+
+#[test]
+fn a_text_in_a_form_that_the_input_may_have_is_let_through() {
+    for condition in [
+        "input.request.method == \"M-SEARCH\"",
+        "input.request.method in {\"GET\", x} with input.now as 1",
+        "input.request.path == \"/ledger/*\"",
+        "input.request.path == \"/a%20b/\"",
+        "startswith(input.request.path, \"\")",
+        "startswith(input.request.path, \"/ledger\")",
+        "input.request.host == \"[::1]\"",
+        "input.caller.id == \"uid:*\"",
+        "input.caller.id == \"spiffe://td.example/ns/A_b.c-9\"",
+        "startswith(input.caller.id, \"spiffe://td.example/ns/\")",
+        "input.caller.trust_domain == \"td.example\"",
+        "input.caller.path[0] == \"Ns\"",
+        "input.request.segments[0] == \"a/*\"",
+        "posts(input.request.method)",
+        "lower(input.request.method) == \"post\"",
+        "posting with input.request as object.union(input.request, {\"method\": \"post\"})",
+    ] {
+        // Nothing else may put in what no request has.
+        let more =
+            if condition.starts_with("posting") { "posting if input.request.method == \"post\"" } else { "" };
+        loaded(&format!(
+            "decision if {condition}\n\nx := \"POST\"\n\nposts(m) if m == \"post\"\n\nposts(m) if m == \"POST\"\n\n{more}"
+        ));
+    }
+}
+
+#[test]
+fn a_decision_that_is_out_of_bounds_as_it_is_written_is_refused_at_its_place() {
+    for (members, at, name, why) in [
+        (
+            "\"allow\": false, \"deny\": {\"body\": r, \"status\": 200}",
+            "200",
+            "deny.status",
+            "must be 400 to 599",
+        ),
+        (
+            "\"allow\": false, \"deny\": {\"headers\": {\"a b\": [r]}}",
+            "{\"a b\"",
+            "deny.headers",
+            "header names of letters",
+        ),
+        (
+            "\"allow\": true, \"headers\": {\"set\": {\"X-A\": [r, \" a\"]}}",
+            "[r, ",
+            "headers.set.x-a",
+            "visible ASCII",
+        ),
+        (
+            "\"allow\": true, \"headers\": {\"set\": {\"a\": [r], \"A\": [r]}}",
+            "[r], \"A\"",
+            "headers.set.a",
+            "named once",
+        ),
+        (
+            "\"allow\": true, \"headers\": {\"remove\": [r, \"a:\"]}",
+            "[r, ",
+            "headers.remove",
+            "header names of letters",
+        ),
+        ("\"allow\": r == \"a\", \"until\": 1795301000000000000", "1795", "until", "before the year 10000"),
+        (
+            "\"allow\": true, \"until\": time.now_ns() + 3600000000000",
+            "time",
+            "until",
+            "is given nanoseconds",
+        ),
+        ("\"allow\": true, \"until\": later", "later", "until", "is given nanoseconds"),
+        (
+            "\"allow\": true, \"max_age\": time.parse_duration_ns(\"1h\")",
+            "time",
+            "max_age",
+            "is given nanoseconds",
+        ),
+        (
+            "\"allow\": true, \"headers\": {\"set\": {\"x-now\": [r, input.now]}}",
+            "input.now",
+            "headers.set[\"x-now\"][_]",
+            "must be text",
+        ),
+        (
+            "\"allow\": true, \"headers\": {\"set\": {\"x-n\": [count(r)]}}",
+            "count",
+            "headers.set[\"x-n\"][_]",
+            "must be text",
+        ),
+        (
+            "\"allow\": true, \"headers\": {\"set\": {\"x-p\": input.caller.id}}",
+            "input.caller",
+            "headers.set[\"x-p\"]",
+            "a list of texts",
+        ),
+        ("\"allow\": true, \"reason\": input.caller.path", "input", "reason", "must be text"),
+        ("\"allow\": true, \"rule\": n", "n}", "rule", "must be text"),
+    ] {
+        let body = format!(
+            "decision := {{{members}}} if {{ r := input.route; n := count(r) }}\n\nlater := time.now_ns() + 5"
+        );
+        let (line, column, problem) = refused(&body);
+        let column = usize::try_from(column).unwrap() - 1;
+        let place = body.lines().next().unwrap().get(column..).unwrap();
+        assert_eq!((line, problem.construct.as_str()), (3, format!("decision.{name}").as_str()), "{problem}");
+        assert!(place.starts_with(at) || format!("{place}}}").starts_with(at), "{problem}");
+        assert!(problem.why.contains(why), "{problem}");
+    }
+}
+
+#[test]
+fn a_decision_that_is_never_one_is_refused() {
+    for (decision, why) in [("input.route", "string"), ("count(input.route)", "number"), ("named", "array")] {
+        let (line, column, problem) =
+            refused(&format!("decision := {decision} if input.route\n\nnamed := [1]"));
+        assert_eq!((line, column, problem.construct.as_str()), (3, 13, "decision"));
+        assert!(problem.why.ends_with(why), "{problem}");
+    }
+    for decision in ["input.route == \"a\"", "count(input.route) > 1", "named", "input.caller.process"] {
+        loaded(&format!("decision := {decision} if input.route\n\nnamed := {{\"allow\": true}}"));
+    }
+}
+
+#[test]
+fn a_decision_that_may_be_in_bounds_is_let_through() {
+    for members in [
+        "\"allow\": false, \"deny\": {\"status\": 599, \"headers\": {\"X-A\": [r, \"a b\"]}, \"body\": r}",
+        "\"allow\": false, \"deny\": {\"status\": to_number(r)}",
+        "\"allow\": true, \"until\": input.now + 3600, \"max_age\": 5",
+        "\"allow\": true, \"until\": floor(time.now_ns() / 1000000000) + 60",
+        "\"allow\": true, \"until\": (time.now_ns() + 5000000000) / 1000000000",
+        "\"allow\": true, \"headers\": {\"set\": {\"x-n\": [sprintf(\"%d\", [input.now])], r: [r]}, \"remove\": [r]}",
+        "\"allow\": true, \"headers\": {\"set\": {\"x-p\": input.caller.path, \"x-q\": input.request.query.q}}",
+        "\"allow\": r == \"a\", \"reason\": input.request.body.value.a, \"record\": {\"a\": [input.now]}",
+    ] {
+        loaded(&format!("decision := {{{members}}} if r := input.route"));
+    }
+}

@@ -100,7 +100,7 @@ fn path_pattern(pattern: &str) -> Result<Vec<&str>, Fail> {
 
 fn id_pattern(pattern: &str) -> Result<(&str, Vec<&str>), Fail> {
     let (domain, path) = domain_and_path(pattern).ok_or(WANT_ID_PATTERN)?;
-    Ok((domain, wild_only_whole(path, is_id_segment).ok_or(WANT_ID_PATTERN)?))
+    Ok((domain, wild_only_whole(path, is_spiffe_segment).ok_or(WANT_ID_PATTERN)?))
 }
 
 /// The pattern, when `*` stands for whole segments and `**` at the end alone, and the others are as they may be.
@@ -113,7 +113,12 @@ fn wild_only_whole(segments: Vec<&str>, fits: impl Fn(&str) -> bool) -> Option<V
 }
 
 fn id_of(id: &str) -> Option<(&str, Vec<&str>)> {
-    domain_and_path(id).filter(|(_, path)| path.iter().all(|segment| is_id_segment(segment)))
+    domain_and_path(id).filter(|(_, path)| path.iter().all(|segment| is_spiffe_segment(segment)))
+}
+
+/// Whether this is a SPIFFE ID.
+pub(crate) fn is_spiffe_id(id: &str) -> bool {
+    id_of(id).is_some()
 }
 
 fn domain_and_path(id: &str) -> Option<(&str, Vec<&str>)> {
@@ -124,7 +129,8 @@ fn domain_and_path(id: &str) -> Option<(&str, Vec<&str>)> {
     domain.bytes().all(fits).then(|| (domain, parts.collect()))
 }
 
-fn is_id_segment(segment: &str) -> bool {
+/// Whether this may be one segment of a SPIFFE ID's path.
+pub(crate) fn is_spiffe_segment(segment: &str) -> bool {
     !matches!(segment, "" | "." | "..")
         && segment.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
 }

@@ -4,6 +4,8 @@
 mod arguments;
 mod compared;
 mod contexts;
+mod decided;
+mod forms;
 mod literal;
 mod place;
 mod scopes;
@@ -24,12 +26,13 @@ use scopes::Scopes;
 use values::Values;
 
 /// Checks every module: what it calls with what, and, where `requests` are the input, what it reads of them; not so
-/// those that OPA asks with an input of its own.
+/// those that OPA asks with an input of its own. Of an `entrypoint` also what it gives.
 pub(super) fn check(
     modules: &[Ref<Module>],
     names: &Names,
     nodes: &BTreeMap<Path, Node>,
     requests: bool,
+    entrypoint: Option<&str>,
     problems: &mut Problems,
 ) {
     let requests = |module: &Module| requests && !names::package(module).starts_with(&opas_own());
@@ -52,6 +55,10 @@ pub(super) fn check(
         }
     }
     let values = Values::of(modules, &requests);
+    let entrypoint = entrypoint.map(|name| name.split('.').map(str::to_owned).collect::<Path>());
+    if let Some(clauses) = entrypoint.and_then(|path| rules.get(&path)) {
+        decided::given(clauses, names, &values, &mut found);
+    }
     let mut contexts = Contexts::default();
     for path in contexts::callers_first(nodes) {
         let ways = contexts.of(path);
@@ -85,6 +92,7 @@ fn look<'a>(
                 found.extend(object_get(&scopes, fcn, params));
             }
             found.extend(arguments::check(&scopes, names, fcn, params));
+            found.extend(compared::begins(&scopes, names, fcn, params));
             contexts.call(&scopes, names, rule, fcn, params);
         }
         Seen::With(with) => {
@@ -153,7 +161,7 @@ pub(super) fn decision(value: &Expr) -> Option<Problem> {
                 Some("true") if member("deny").is_some() => {
                     problem("allows and has `deny`, which denies", "`deny` where `allow` is false")
                 }
-                _ => None,
+                _ => decided::written(value),
             })
         }
         _ if literal::can_be(DECISION, value) => None,

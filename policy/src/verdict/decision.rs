@@ -15,6 +15,8 @@ const MAX_TEXT: usize = 4 * 1024;
 const MAX_BODY: usize = 64 * 1024;
 /// Most headers a decision names in one place, and most values of one header.
 const MAX_HEADERS: usize = 64;
+/// The end of the year 9999, in Unix seconds.
+const MAX_UNTIL: u64 = 253_402_300_799;
 /// Most values in `record`, and its deepest nesting.
 const MAX_RECORD: (usize, u8) = (256, 8);
 
@@ -41,7 +43,7 @@ fn read_object(object: &Object) -> Result<Verdict, Cause> {
             "allow" => allow = Some(*value.as_bool().map_err(|_| wrong("allow", "true or false"))?),
             "credential" => yes.credential = Some(text(value, name, MAX_NAME)?),
             "max_age" => yes.max_age = Some(Duration::from_secs(whole(value, name)?)),
-            "until" => yes.until = Some(whole(value, name)?),
+            "until" => yes.until = Some(until(value)?),
             "rule" => yes.rule = Some(text(value, name, MAX_NAME)?),
             "reason" => yes.reason = Some(text(value, name, MAX_TEXT)?),
             "headers" => header_changes(value, &mut yes)?,
@@ -63,6 +65,15 @@ fn read_object(object: &Object) -> Result<Verdict, Cause> {
             us: 0,
         })),
     }
+}
+
+/// A time in nanoseconds would be one that never comes.
+fn until(value: &Value) -> Result<u64, Cause> {
+    let seconds = whole(value, "until")?;
+    let comes = seconds <= MAX_UNTIL;
+    comes
+        .then_some(seconds)
+        .ok_or_else(|| bad("until", Fault::OutOfBounds("a time before the year 10000, in seconds")))
 }
 
 /// Sets `headers.set` and `headers.remove` of an allowance.
@@ -238,6 +249,17 @@ mod tests {
         assert_eq!(verdict("true"), Verdict::Allow(Allowance::default()));
         assert_eq!(verdict("false"), Verdict::Deny(Refusal::because(Cause::Policy)));
         assert_eq!(read(&Value::Undefined), Verdict::Deny(Refusal::because(Cause::Undefined)));
+    }
+
+    #[test]
+    fn a_time_in_nanoseconds_is_no_end_of_access() {
+        let never = Fault::OutOfBounds("a time before the year 10000, in seconds");
+        assert_bad(r#"{"allow": true, "until": 253402300800}"#, "until", never);
+        assert_bad(r#"{"allow": true, "until": 1795301000000000000}"#, "until", never);
+        let Verdict::Allow(yes) = verdict(r#"{"allow": true, "until": 253402300799}"#) else {
+            panic!("denied")
+        };
+        assert_eq!(yes.until, Some(253_402_300_799));
     }
 
     #[test]

@@ -94,7 +94,7 @@ fn said(scopes: &Scopes<'_, '_>, names: &Names, expr: &Expr) -> Kinds {
     }
 }
 
-const fn of(kind: Kind) -> Kinds {
+pub(super) const fn of(kind: Kind) -> Kinds {
     match kind {
         Kind::Text | Kind::Word(_) => signatures::TEXT,
         Kind::Number => signatures::NUMBER,

@@ -1,11 +1,11 @@
 //! Comparisons of a part of the input with what it never is: they hold in no request, or in every one.
 
-use regorus::unstable::{AssignOp, BoolOp, Expr};
+use regorus::unstable::{AssignOp, BoolOp, Expr, Ref};
 
 use super::super::names::{self, Names};
 use super::literal::can_be;
 use super::place::Place;
-use super::{Scopes, arguments};
+use super::{Scopes, arguments, forms, text_of};
 use crate::kind::Kind;
 use crate::problem::Problem;
 
@@ -70,7 +70,7 @@ fn of_one_kind<'a>(
 }
 
 /// Whether this is a time as `time.now_ns()` and `time.parse_ns(…)` give it.
-fn nanoseconds(value: &Expr) -> bool {
+pub(super) fn nanoseconds(value: &Expr) -> bool {
     let Expr::Call { fcn, .. } = value else { return false };
     let called = names::constant(fcn);
     called.len() == 2
@@ -83,8 +83,47 @@ fn equal<'a>(scopes: &Scopes<'a, '_>, places: &[Place<'a>], value: &'a Expr) -> 
     let written = scopes.literal(value).unwrap_or(value);
     let never =
         |place: &Place<'_>| !place.is_handed() && place.kind().is_some_and(|kind| !can_be(kind, written));
-    let place = places.first().filter(|_| places.iter().all(never))?;
-    Some(place.never(written, names::begin(value)))
+    if let Some(place) = places.first().filter(|_| places.iter().all(never)) {
+        return Some(place.never(written, names::begin(value)));
+    }
+    form(scopes, places, forms::never, written, value)
+}
+
+/// A text of which none of these places ever has the form.
+fn form<'a>(
+    scopes: &Scopes<'a, '_>,
+    places: &[Place<'a>],
+    never: fn(&Place<'a>, &str) -> Option<(&'static str, String)>,
+    written: &Expr,
+    value: &Expr,
+) -> Option<Problem> {
+    let text = text_of(written)?;
+    let wrong = |place: &Place<'a>| {
+        if place.is_handed() || scopes.replaces(place.path()) { None } else { never(place, text) }
+    };
+    let mut all = places.iter().map(wrong);
+    let (is, instead) = all.next()??;
+    if !all.all(|wrong| wrong.is_some()) {
+        return None;
+    }
+    let why = format!("{is} in every request, and never {}", regorus::Value::from(text));
+    Some(super::at_span(names::begin(value), places.first()?.path(), &why, &instead))
+}
+
+/// `startswith` of a part of the input that begins with no such text.
+pub(super) fn begins<'a>(
+    scopes: &Scopes<'a, '_>,
+    names: &Names,
+    fcn: &Expr,
+    params: &'a [Ref<Expr>],
+) -> Option<Problem> {
+    let [input, value, ..] = params else { return None };
+    let called = names::path(fcn).filter(|called| called == &["startswith"])?;
+    if names.function(scopes.module(), &called).is_some() {
+        return None;
+    }
+    let written = scopes.literal(value).unwrap_or(value);
+    form(scopes, &scopes.place(input).unwrap_or_default(), forms::never_begins, written, value)
 }
 
 /// `value in place`.

@@ -48,6 +48,11 @@ impl<'a, 'v> Scopes<'a, 'v> {
         self
     }
 
+    /// Whether the policy itself may put in what stands at this place of the input.
+    pub(super) fn replaces(&self, place: &str) -> bool {
+        self.values.replaces(place)
+    }
+
     pub(super) const fn module(&self) -> &'a Module {
         self.module
     }

@@ -1,13 +1,15 @@
 //! What rules give, as far as it can be told without evaluating them.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::unstable::{Expr, LiteralStmt, Module, Ref, Rule, RuleHead};
 
 use super::super::names::{self, Path};
+use super::super::walk::{self, Seen};
 use super::place::Place;
 use super::scopes::{Known, Scopes, either};
+use crate::sources::is_test;
 
 /// Rules that are followed one from the other: a chain that is longer ends in what may be anything.
 const DEEPEST: usize = 100;
@@ -18,6 +20,8 @@ pub(in crate::gate) struct Values<'a> {
     rules: BTreeMap<Path, Option<Vec<(&'a Module, &'a Rule)>>>,
     /// Whether the input of a module is a request.
     requests: &'a dyn Fn(&Module) -> bool,
+    /// What of the input a policy puts in itself by `with`; its tests do not count, for no request comes by them.
+    replaced: BTreeSet<Path>,
     found: RefCell<Found<'a>>,
 }
 
@@ -30,9 +34,18 @@ struct Found<'a> {
 impl<'a> Values<'a> {
     pub(super) fn of(modules: &'a [Ref<Module>], requests: &'a dyn Fn(&Module) -> bool) -> Self {
         let mut rules: BTreeMap<Path, Option<Vec<(&'a Module, &'a Rule)>>> = BTreeMap::new();
+        let mut replaced = BTreeSet::new();
         for module in modules {
             let package = names::package(module);
+            let test = is_test(module.package.span.source.get_path());
             for rule in &module.policy {
+                if !test {
+                    walk::rule(rule, &mut |seen| {
+                        if let Seen::With(with) = seen {
+                            replaced.insert(names::resolve(module, &names::constant(&with.refr)));
+                        }
+                    });
+                }
                 let all = rules.entry(names::rule_path(&package, rule)).or_insert_with(|| Some(Vec::new()));
                 match all {
                     Some(all) if whole(rule) => all.push((module, rule)),
@@ -40,7 +53,15 @@ impl<'a> Values<'a> {
                 }
             }
         }
-        Self { rules, requests, found: RefCell::default() }
+        Self { rules, requests, replaced, found: RefCell::default() }
+    }
+
+    /// Whether the policy itself may put in what stands at this place of the input.
+    pub(super) fn replaces(&self, place: &str) -> bool {
+        self.replaced.iter().any(|path| {
+            let rest = place.strip_prefix(&path.join("."));
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        })
     }
 
     /// Whether there is a rule of this full name.
