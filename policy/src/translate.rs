@@ -225,9 +225,15 @@ impl Writer {
 /// begins: behind its quote, or its parenthesis.
 pub(crate) fn reach(text: &str, expr: &Expr) -> (u32, u32) {
     let (mut from, to) = (expr.span().start, end(text, expr.span().end));
-    let text_first = matches!(first(expr), Expr::String { .. } | Expr::RawString { .. });
-    if text_first && first(expr).span().start == from {
-        from = from.saturating_sub(1);
+    if first(expr).span().start == from {
+        from = match first(expr) {
+            Expr::String { .. } | Expr::RawString { .. } => from.saturating_sub(1),
+            // The engine says where the last of several members begins.
+            Expr::Object { fields, .. } => {
+                fields.first().map_or(from, |(_, key, _)| opened(text, reach(text, key).0))
+            }
+            _ => from,
+        };
     }
     let written = |from: u32| text.get(from as usize..to as usize).unwrap_or_default();
     while unclosed(written(from)) < 0 {
@@ -236,6 +242,36 @@ pub(crate) fn reach(text: &str, expr: &Expr) -> (u32, u32) {
         from = u32::try_from(rest.len()).unwrap_or(from);
     }
     (from, to)
+}
+
+/// Where the brace stands that has `at` as its first member; comments may stand between.
+fn opened(text: &str, at: u32) -> u32 {
+    let mut before = text.get(..at as usize).unwrap_or_default().trim_end();
+    loop {
+        let line = before.rfind('\n').map_or(0, |end| end + 1);
+        if let Some(comment) = before.get(line..).and_then(commented) {
+            before = before.get(..line + comment).unwrap_or_default().trim_end();
+            continue;
+        }
+        let brace = before.strip_suffix('{').and_then(|rest| u32::try_from(rest.len()).ok());
+        return brace.unwrap_or(at);
+    }
+}
+
+/// Where the comment of a line begins.
+fn commented(line: &str) -> Option<usize> {
+    let (mut quote, mut escaped) = (None, false);
+    for (at, c) in line.char_indices() {
+        match (quote, c) {
+            (Some(_), _) if escaped => escaped = false,
+            (Some('"'), '\\') => escaped = true,
+            (Some(one), c) if c == one => quote = None,
+            (None, '"' | '`') => quote = Some(c),
+            (None, '#') => return Some(at),
+            _ => {}
+        }
+    }
+    None
 }
 
 /// Where what ends here is written to its end: text ends before its closing quote to the engine.

@@ -222,6 +222,15 @@ mod tests {
                 "o[input.t[xs[_]]] := input.a",
                 "o[given12__] := given31__ if { given12__ := input.t[xs[_]]; given31__ := input.a }",
             ),
+            (
+                "x := {\"a\": 1, \"b\": input.b} if some v in [1]",
+                "x := given15__ if { some v in [1]; given15__ := {\"a\": 1, \"b\": input.b} }",
+            ),
+            (
+                "x := { # the {\"first\"} of two\n\t# {\n\tinput.a: \"#\", input.b: {\"c\": 1, \"d\": 2}} if some v in [1]",
+                "x := given15__ if { some v in [1]; given15__ := { # the {\"first\"} of two\n\t# {\n\tinput.a: \"#\", \
+                 input.b: {\"c\": 1, \"d\": 2}} }",
+            ),
             ("o.b := input.a", "o.b := input.a"),
             ("s contains input.t if input.a", "s contains input.t if input.a"),
             ("s contains v if some v in [1]", "s contains v if some v in [1]"),
