@@ -334,6 +334,12 @@ pub(crate) fn within(name: &str) -> Option<u8> {
     })
 }
 
+/// The names that the translation writes, and OPA none of an author's for; `x in xs` OPA writes so too.
+pub(crate) fn written() -> impl Iterator<Item = &'static str> {
+    let names = TABLE.iter().map(|(name, _)| *name);
+    names.filter(|name| name.starts_with("internal.") && !name.starts_with("internal.member_"))
+}
+
 /// What the translation writes for a builtin that answers by the clock: the same, with the time before its arguments.
 pub(crate) fn clocked(name: &str) -> Option<&'static str> {
     TABLE.iter().find_map(|(known, by)| match by {
@@ -441,7 +447,11 @@ pub(crate) fn said(name: &str) -> &str {
         "internal.template_string" => "$\"…\"",
         "__builtin_sets.intersection" => "&",
         "__builtin_sets.union" => "|",
-        name => name,
+        "internal.metadata" => "rego.metadata",
+        name => match TABLE.iter().find(|(known, _)| *known == name) {
+            Some((_, By::Within(_, _, of))) => of,
+            _ => name,
+        },
     }
 }
 

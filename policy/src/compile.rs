@@ -254,6 +254,10 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
     let mut modules = engine.get_modules().clone();
     if problems.is_empty() {
         within_roots(sources, &texts, &modules, &mut problems);
+        let names = gate::names::Names::of(&modules);
+        problems.extend(texts.iter().zip(&modules).filter_map(|(text, module)| {
+            gate::imports::hides_ours(module, &names, &sources.modules.get(text.of)?.text)
+        }));
     }
     let leaves = gate::after_parsing(
         &modules,

@@ -11,7 +11,7 @@ mod conflicts;
 mod depth;
 mod entrypoint;
 mod heads;
-mod imports;
+pub(crate) mod imports;
 pub(crate) mod loops;
 mod mocks;
 pub(crate) mod names;

@@ -726,3 +726,23 @@ fn the_builtin_that_stands_for_annotations_is_not_an_authors() {
     load("import data.internal\nx := internal.metadata(1)", &[("own.rego", own)]).unwrap();
     load("x := rego.metadata.rule()", &[]).unwrap();
 }
+
+#[test]
+fn a_function_that_would_answer_for_what_postern_writes_is_refused() {
+    let lib = |function: &str| format!("package lib.internal\nx := 1\n{function} := \"mine\"");
+    let main = "import data.lib.internal\n\nx if $\"{internal.x}\" == \"1\"\ny := rego.metadata.rule()\nz if {\n\tprint(y)\n\t\
+                time.within(\"08:00-18:00\")\n}";
+    for (function, name, of) in [
+        ("template_string(_)", "internal.template_string", "`$\"…\"`"),
+        ("metadata(_)", "internal.metadata", "`rego.metadata`"),
+        ("print(_, _)", "internal.print", "`print`"),
+        ("now.within(_, _)", "internal.now.within", "`time.within`"),
+    ] {
+        let problems = load(main, &[("lib.rego", &lib(function))]).unwrap_err();
+        let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+        assert_eq!((problem.line, problem.construct.as_str()), (4, name), "{problem}");
+        assert!(problem.why.contains(of), "{problem}");
+    }
+    load("internal.metadata(_) := 1\ny := rego.metadata.rule()", &[]).unwrap_err();
+    load(main, &[("lib.rego", &lib("other(_)"))]).unwrap();
+}

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use regorus::unstable::{Import, Module, Ref};
 
 use super::names::{self, Names, Path};
+use crate::builtins;
 use crate::problem::{Problem, Problems};
 
 /// Refuses a name that two modules of a package import differently, and one that is also a rule of the package.
@@ -29,6 +30,25 @@ pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Probl
             known.entry(full).or_insert(target);
         }
     }
+}
+
+/// A function that a module calls by a name which the translation writes for what its author says: by
+/// `internal.template_string` for `$"…"`. The function would answer for both.
+pub(crate) fn hides_ours(module: &Module, names: &Names, author: &str) -> Option<Problem> {
+    let hidden = |name: &&str| {
+        let called: Path = name.split('.').map(str::to_owned).collect();
+        let said = builtins::said(name);
+        let template = said.starts_with('$') && (author.contains("$\"") || author.contains("$`"));
+        names.function(module, &called).is_some() && (template || author.contains(said))
+    };
+    let name = builtins::written().find(hidden)?;
+    let import =
+        module.imports.iter().find(|import| alias(import).is_some_and(|(alias, _)| alias == "internal"));
+    let span = import.map_or(&module.package.span, |import| &import.span);
+    let why = format!("is a function here, and stands for `{}` too", builtins::said(name));
+    let instead =
+        "another name: for an import `import … as`, for a rule one that does not begin with `internal.`";
+    Some(Problem::of(span.source.get_path(), name, why, instead).at_span(span))
 }
 
 /// The name that an import of a document gives, and what it stands for.
