@@ -13,11 +13,14 @@ mod schema;
 mod why;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use serde_json::Value;
+
+use crate::config::{self, Config};
 pub use exit::Exit;
 
 /// What a verb has to say, and how the process ends.
@@ -129,11 +132,31 @@ enum Verb {
     },
 }
 
+/// JSON, as every verb prints it.
+fn pretty_json(value: &Value) -> String {
+    // A value made of JSON has no keys that could fail.
+    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+}
+
+/// Where the configuration is, where nobody says another place.
+const CONFIG: &str = "/etc/postern/postern.yaml";
+
 #[derive(Debug, Args)]
 struct ConfigFile {
     /// The configuration
-    #[arg(long, value_name = "FILE", default_value = "/etc/postern/postern.yaml")]
+    #[arg(long, value_name = "FILE", default_value = CONFIG)]
     config: PathBuf,
+}
+
+impl ConfigFile {
+    /// The configuration, for a verb that can do without: none where none is named and there is none in its usual place;
+    /// or why the one there is cannot be understood.
+    fn if_any(&self) -> Result<Option<Config>, String> {
+        if self.config == Path::new(CONFIG) && !self.config.exists() {
+            return Ok(None);
+        }
+        config::load(&self.config).map(Some).map_err(|errors| errors.to_string())
+    }
 }
 
 /// How log lines are written.
@@ -222,10 +245,9 @@ mod tests {
     #[test]
     fn a_schema_is_json_and_names_the_keys() {
         let outcome = postern(&["schema"]);
-        let schema: serde_json::Value = serde_json::from_str(&outcome.out).unwrap();
+        let schema: Value = serde_json::from_str(&outcome.out).unwrap();
         assert!(schema["properties"]["listeners"].is_object());
-        let input: serde_json::Value =
-            serde_json::from_str(&postern(&["schema", "--of", "input"]).out).unwrap();
+        let input: Value = serde_json::from_str(&postern(&["schema", "--of", "input"]).out).unwrap();
         assert!(input["properties"]["caller"].is_object());
     }
 

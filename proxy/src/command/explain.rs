@@ -12,7 +12,7 @@ pub(in crate::command) use decision::Recorded;
 use super::at_hand::AtHand;
 use super::policy::Format;
 use super::reasons::{line, lines, printable};
-use super::{ConfigFile, Exit, Outcome};
+use super::{ConfigFile, Exit, Outcome, pretty_json};
 use crate::config;
 use crate::fault::{Code, Owner, codes};
 use decision::Again;
@@ -33,7 +33,7 @@ others stopped, and what that read. What it judges is what the record kept of th
 values that callers wrote are masked.
 
 Exits with 0 when there is such a record, with 7 if there is no such record or code, and with 3 if the records, or \
-the policy that is named, cannot be read.";
+the policy or the configuration that is named, cannot be read.";
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -62,7 +62,7 @@ pub(super) fn explain(arguments: &Arguments) -> Outcome {
                 describe_code(&mut text, code, code.hint);
                 text
             }
-            Format::Json => format!("{:#}\n", json!({"code": code_json(code, code.hint)})),
+            Format::Json => pretty_json(&json!({"code": code_json(code, code.hint)})),
         });
     }
     if what.to_ascii_uppercase().starts_with("PST-") {
@@ -188,7 +188,7 @@ impl Found {
     /// The decision judged again: none where policy was not asked, or why it cannot be.
     fn again(&self, arguments: &Arguments) -> Result<Option<Result<Again, String>>, String> {
         let Some(recorded) = Recorded::of(&self.record) else { return Ok(None) };
-        let config = config::load(&arguments.config.config).ok();
+        let config = arguments.config.if_any()?;
         if arguments.policy.is_none() && config.is_none() {
             return Err("name the policy with --policy, or its configuration with --config".to_owned());
         }
@@ -204,10 +204,9 @@ impl Found {
         };
         let code = part(&self.record, "/code").as_str().and_then(code_of);
         let code = code.map(|code| code_json(code, next(code)));
-        let all = json!({
+        pretty_json(&json!({
             "record": self.record, "related": self.related, "code": code, "explanation": explanation,
-        });
-        serde_json::to_string_pretty(&all).unwrap_or_default() + "\n"
+        }))
     }
 
     fn text(&self, again: Option<&Result<Again, String>>) -> String {
@@ -234,8 +233,7 @@ impl Found {
                 None => row(&mut text, "code", [&Value::from(id), &Value::from("not known to this version")]),
             }
         }
-        let whole = serde_json::to_string_pretty(record).unwrap_or_default();
-        format!("{text}\n{whole}\n")
+        format!("{text}\n{}", pretty_json(record))
     }
 
     fn describe_related(&self, text: &mut String) {

@@ -2,7 +2,7 @@ use clap::ValueEnum;
 use serde_json::Value;
 
 use super::policy::Format;
-use super::{Exit, Outcome};
+use super::{Outcome, pretty_json};
 use crate::config::draft;
 
 /// What there is a schema of.
@@ -27,10 +27,7 @@ pub(super) fn schema(of: Of, format: Format) -> Outcome {
         members(name, &schema, &schema, &mut text, 0);
         return Outcome::said(text);
     }
-    match serde_json::to_string_pretty(&schema) {
-        Ok(text) => Outcome::said(text + "\n"),
-        Err(error) => Outcome::failed(Exit::Failed, format!("the schema cannot be written: {error}\n")),
-    }
+    Outcome::said(pretty_json(&schema))
 }
 
 /// Deepest member that is told: a schema may name itself.

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::at_hand::{AtHand, ENTRYPOINT, PATIENCE};
 use super::policy::{Format, entrypoint};
 use super::reasons::{self, line};
-use super::{ConfigFile, Exit, Outcome};
+use super::{ConfigFile, Exit, Outcome, pretty_json};
 use crate::authorize::load::{self, LoadedPolicy};
 use crate::authorize::{Action, Authorizer, Request, Supposition, Surroundings};
 use crate::clock::{Clock as _, Moment, SystemClock};
@@ -83,7 +83,8 @@ pub(super) struct Why {
     #[arg(long, short, value_name = "PATH", conflicts_with_all = ["policy", "config", "listener"])]
     bundle: Option<PathBuf>,
     /// The rule that decides, with --bundle: data.postern.decision or, as OPA writes it, postern/decision
-    #[arg(long, short, value_name = "RULE", requires = "bundle", default_value = ENTRYPOINT)]
+    #[arg(long, short, value_name = "RULE", requires = "bundle", default_value = ENTRYPOINT,
+          value_parser = entrypoint)]
     entrypoint: String,
     /// How it is printed
     #[arg(long, short, value_enum, default_value_t = Format::Pretty)]
@@ -133,7 +134,7 @@ fn configuration(arguments: &Why, caller: &Who) -> Result<Config, String> {
     let file = &arguments.config.config;
     if arguments.bundle.is_some() {
         let (domain, audience) = caller.expected();
-        let config = config::around_policy(&entrypoint(&arguments.entrypoint), domain, audience);
+        let config = config::around_policy(&arguments.entrypoint, domain, audience);
         return config.map_err(|errors| errors.to_string());
     }
     let without =
@@ -250,20 +251,16 @@ fn unjudged(code: &Code, format: Format) -> Outcome {
             line(&mut text, "next", code.hint);
             text
         }
-        Format::Json => printed(&json!({"allow": false, "code": code.id, "explanation": null})),
+        Format::Json => pretty_json(&json!({"allow": false, "code": code.id, "explanation": null})),
     };
     Outcome { exit: Exit::DENIED, ..Outcome::said(out) }
-}
-
-fn printed(value: &serde_json::Value) -> String {
-    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
 }
 
 impl Judged {
     fn outcome(&self, arguments: &Why, caller: &Who) -> Outcome {
         let out = match arguments.format {
             Format::Pretty => self.text(arguments, caller),
-            Format::Json => printed(&json!({
+            Format::Json => pretty_json(&json!({
                 "allow": self.code.is_none(),
                 "code": self.code.map(|code| code.id),
                 "route": self.route,

@@ -7,6 +7,7 @@ use postern_policy::{Cause, LoadError, Problem, SourceError};
 use serde_json::{Value, json};
 
 use super::Format;
+pub(super) use crate::command::pretty_json as lines;
 use crate::command::{Exit, Outcome};
 
 /// Colours, when standard output is a terminal and nobody asked for none.
@@ -100,12 +101,6 @@ pub(super) fn problem(problem: &Problem) -> Value {
         "construct": problem.construct,
         "instead": problem.instead,
     })
-}
-
-/// JSON, as all these verbs print it.
-pub(super) fn lines(value: &Value) -> String {
-    // A value made of JSON has no keys that could fail.
-    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
 }
 
 /// The code that OPA has for it.

@@ -1,5 +1,6 @@
 //! What a policy is admitted by, for the verbs that ask whether it would be loaded.
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ pub(super) struct Admission {
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// The rule that decides, data.postern.decision or, as OPA writes it, postern/decision; as `policy.entrypoint`
-    #[arg(long, short, value_name = "RULE")]
+    #[arg(long, short, value_name = "RULE", value_parser = entrypoint)]
     pub(super) entrypoint: Option<String>,
     /// Longest time of one decision; as `policy.fuse`, which is 20ms
     #[arg(long, value_name = "DURATION", value_parser = config::duration)]
@@ -35,7 +36,7 @@ impl Admission {
     pub(super) fn terms(&self) -> Result<Terms, String> {
         let mut terms = configured(self.config.as_deref())?;
         if let Some(rule) = &self.entrypoint {
-            terms.entrypoint = entrypoint(rule);
+            terms.entrypoint.clone_from(rule);
         }
         terms.fuse = self.fuse.unwrap_or(terms.fuse);
         terms.tests &= !self.skip_tests;
@@ -87,6 +88,7 @@ pub(super) fn configured(config: Option<&Path>) -> Result<Terms, String> {
 }
 
 /// OPA's way to write a path, or ours.
-pub(in crate::command) fn entrypoint(text: &str) -> String {
-    if text.starts_with("data.") { text.to_owned() } else { format!("data.{}", text.replace('/', ".")) }
+#[expect(clippy::unnecessary_wraps, reason = "what clap asks for")]
+pub(in crate::command) fn entrypoint(text: &str) -> Result<String, Infallible> {
+    Ok(if text.starts_with("data.") { text.to_owned() } else { format!("data.{}", text.replace('/', ".")) })
 }

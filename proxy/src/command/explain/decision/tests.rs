@@ -17,12 +17,21 @@ decision := {"allow": true, "rule": "clerks"} if {
 }
 "#;
 
-/// A folder with that policy, and a file of one record.
+const CONFIG: &str = "version: 1
+state: state
+identity: { workload_api: 'unix:///run/a.sock', trust: [td] }
+upstreams: { app: { address: 'app:80' } }
+policy: { bundles: { main: { path: policy } } }
+listeners: { front: { bind: '127.0.0.1:1', protocol: http, routes: { all: { upstream: app } } } }
+";
+
+/// A folder with that policy, a configuration, and a file of one record.
 fn folder(policy: &str, record: &Value) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("policy")).unwrap();
     std::fs::write(folder.path().join("policy/main.rego"), policy).unwrap();
     std::fs::write(folder.path().join("records.jsonl"), format!("{record}\n")).unwrap();
+    std::fs::write(folder.path().join("postern.yaml"), CONFIG).unwrap();
     folder
 }
 
@@ -47,7 +56,7 @@ fn explained(folder: &Path, more: &[&str]) -> Outcome {
     let file = |name: &str| folder.join(name).display().to_string();
     let (records, policy) = (file("records.jsonl"), file("policy"));
     let arguments = ["postern", "explain", "r-1", "--records", &records, "--policy", &policy];
-    let config = ["--config", "/unread"];
+    let config = ["--config", &file("postern.yaml")];
     let all = arguments.iter().chain(&config).chain(more).map(std::ffi::OsString::from);
     crate::command::main(all)
 }
@@ -128,6 +137,20 @@ fn an_error_is_as_recorded_where_the_record_has_that_error() {
         let said = format!("judged anew {said}  evaluation failed: {}:7: json.unmarshal: ", file.display());
         assert!(text.contains(&said), "{said} is not in\n{text}");
         assert_eq!(json["explanation"]["rule_and_reason_as_recorded"], same);
+    }
+}
+
+#[test]
+fn a_configuration_that_is_named_and_cannot_be_understood_is_told() {
+    let folder = folder(POLICY, &record("r42", "red", &[]));
+    let file = folder.path().join("postern.yaml");
+    let broken = CONFIG.replace("bundles:", "bundle:");
+    for text in [Some(broken), None] {
+        drop(std::fs::remove_file(&file));
+        text.into_iter().for_each(|text| std::fs::write(&file, text).unwrap());
+        let outcome = explained(folder.path(), &[]);
+        let named = outcome.err.contains("postern.yaml");
+        assert!(outcome.exit == Exit::Configuration && named, "{outcome:?}");
     }
 }
 

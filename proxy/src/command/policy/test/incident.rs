@@ -11,9 +11,9 @@ use serde_json::Value;
 
 use crate::command::at_hand::ENTRYPOINT;
 use crate::command::explain::{self, Recorded};
+use crate::command::policy::entrypoint;
 use crate::command::reasons::printable;
 use crate::command::{ConfigFile, Exit, Outcome};
-use crate::config;
 
 /// Deepest nesting of an input that can be written into a module; the gate has a limit for all of it.
 const DEPTH: usize = 9;
@@ -37,8 +37,9 @@ pub(super) struct Incident {
     /// Where it is written, a new file *_test.rego; without it, to standard output
     #[arg(long, short, value_name = "FILE", requires = "from_record")]
     output: Option<PathBuf>,
-    /// The rule that decides; without it, `policy.entrypoint` of the configuration, or `data.postern.decision`
-    #[arg(long, value_name = "RULE", requires = "from_record")]
+    /// The rule that decides, as for `check`; without it, `policy.entrypoint` of the configuration, or
+    /// `data.postern.decision`
+    #[arg(long, short, value_name = "RULE", requires = "from_record", value_parser = entrypoint)]
     entrypoint: Option<String>,
 }
 
@@ -57,15 +58,27 @@ fn name(text: &str) -> Result<String, &'static str> {
     fits.then(|| text.to_owned()).ok_or("expected letters, digits and _")
 }
 
+impl Incident {
+    /// The rule that decides.
+    fn decides(&self) -> Result<String, String> {
+        if let Some(entrypoint) = &self.entrypoint {
+            return Ok(entrypoint.clone());
+        }
+        let config = self.config.if_any()?;
+        Ok(config.map_or_else(|| ENTRYPOINT.to_owned(), |config| config.policy.entrypoint))
+    }
+}
+
 /// Writes the test of the record with this id.
 pub(super) fn write(arguments: &Incident, id: &str) -> Outcome {
     let record = match explain::found(id, arguments.records.as_deref(), &arguments.config.config) {
         Ok(found) => found.record,
         Err(outcome) => return outcome,
     };
-    let configured = || config::load(&arguments.config.config).ok().map(|config| config.policy.entrypoint);
-    let entrypoint =
-        arguments.entrypoint.clone().or_else(configured).unwrap_or_else(|| ENTRYPOINT.to_owned());
+    let entrypoint = match arguments.decides() {
+        Ok(entrypoint) => entrypoint,
+        Err(errors) => return Outcome::failed(Exit::Configuration, format!("{errors}\n")),
+    };
     let text = match text(&record, &entrypoint, arguments.expect, arguments.name.as_deref()) {
         Ok(text) => text,
         Err(why) => return Outcome::failed(Exit::NotFound, format!("{}: {why}\n", printable(id))),

@@ -44,7 +44,7 @@ fn postern(folder: &Path, words: &str) -> Outcome {
     crate::command::main(words.split(' ').map(word))
 }
 
-const WRITE: &str = "postern policy test --from-record r-1a --records @records.jsonl --config @none";
+const WRITE: &str = "postern policy test --from-record r-1a --records @records.jsonl -e postern/decision";
 
 #[test]
 fn the_test_fails_until_the_policy_is_mended() {
@@ -91,6 +91,16 @@ fn what_is_there_is_not_written_over_and_a_policy_file_is_not_made() {
     }
     assert_eq!(std::fs::read_to_string(folder.path().join("mine_test.rego")).unwrap(), "mine");
     assert!(!folder.path().join("policy/new.rego").exists());
+}
+
+#[test]
+fn a_configuration_that_is_named_and_cannot_be_understood_is_told() {
+    let folder = folder(WRONG, &record());
+    for words in ["--config @none", "--config @records.jsonl"] {
+        let outcome = postern(folder.path(), &WRITE.replace("-e postern/decision", words));
+        assert_eq!((outcome.exit, outcome.out.as_str()), (Exit::Configuration, ""), "{words}");
+        assert!(outcome.err.contains(words.split('@').nth(1).unwrap()), "{}", outcome.err);
+    }
 }
 
 #[test]
