@@ -145,9 +145,11 @@ fn a_configuration_that_is_named_and_cannot_be_understood_is_told() {
     let folder = folder(POLICY, &record("r42", "red", &[]));
     let file = folder.path().join("postern.yaml");
     let broken = CONFIG.replace("bundles:", "bundle:");
-    for text in [Some(broken), None] {
-        drop(std::fs::remove_file(&file));
-        text.into_iter().for_each(|text| std::fs::write(&file, text).unwrap());
+    for broken in [Some(broken), None] {
+        match broken {
+            Some(text) => std::fs::write(&file, text).unwrap(),
+            None => std::fs::remove_file(&file).unwrap(),
+        }
         let outcome = explained(folder.path(), &[]);
         let named = outcome.err.contains("postern.yaml");
         assert!(outcome.exit == Exit::Configuration && named, "{outcome:?}");
