@@ -433,3 +433,36 @@ fn a_service_that_is_removed_takes_its_policy_and_its_copy_along() {
     site.restart_after(|| edit(&elsewhere, &both));
     site.until_refused("PST-AZ-019");
 }
+
+#[test]
+fn what_waits_for_another_service_counts_by_the_key_of_when_it_is_taken() {
+    let test = "what_waits_for_another_service_counts_by_the_key_of_when_it_is_taken";
+    if !present(test, &["opa", "curl", "openssl"]) {
+        return;
+    }
+    let folder = place();
+    keys(folder.path(), "ci");
+    keys(folder.path(), "other");
+    fs::write(folder.path().join("token"), "t").unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let [ci, other, pem, next] = [at("ci.key"), at("other.key"), at("ci.pem"), at("other.pem")];
+    let ((main, main_offer), (side, side_offer)) = (offering("t"), offering("t"));
+    put(&main_offer, signed(&ci, 1, None));
+    let verify = ", verify: { keys: { ci: { file: ci.pem, algorithm: ES256 } } }";
+    let bundles = [of("main", &main, verify), of("team", &side, "")].join(", ");
+    let mut site = Site::begin(folder, &format!("bundles: {{ {bundles} }}"));
+    until("one waits for the other", || {
+        main.heads().iter().any(|head| !head.contains("if-none-match: \r\n"))
+    });
+
+    fs::rename(&next, &pem).unwrap();
+    let refused = site.reload(|record| record["code"] == "PST-OP-003");
+    assert!(refused["detail"].as_str().unwrap().starts_with("bundle main: "), "{refused}");
+    put(&side_offer, team("t1", "team", true));
+    until("the other has arrived", || side.heads().iter().any(|head| !head.contains("if-none-match: \r\n")));
+    site.until_refused("PST-AZ-019");
+
+    put(&main_offer, signed(&other, 2, None));
+    site.ready();
+    assert_eq!(policy(&site), json!({"main": "r2", "team": "t1"}));
+}

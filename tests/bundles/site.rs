@@ -101,11 +101,12 @@ impl Site {
         self.sidecar = run(self.folder.path());
     }
 
-    /// Replaces a part of the configuration.
+    /// Replaces a part of the configuration, in one step.
     pub(super) fn configure(&self, from: &str, to: &str) {
         let text = fs::read_to_string(self.path("postern.yaml")).unwrap();
         assert!(text.contains(from), "{from}");
-        fs::write(self.path("postern.yaml"), text.replace(from, to)).unwrap();
+        fs::write(self.path("postern.next"), text.replace(from, to)).unwrap();
+        fs::rename(self.path("postern.next"), self.path("postern.yaml")).unwrap();
     }
 
     pub(super) fn path(&self, name: &str) -> PathBuf {

@@ -14,5 +14,5 @@ pub use board::{Board, BundleStatus};
 pub use client::{Answer, Client};
 pub use copy::{Copy, CopyError, Kept};
 pub use error::ServiceError;
-pub use follow::{Arrival, Follower, News, Outcome};
+pub use follow::{Arrival, Follower, Hurry, News, Outcome};
 pub use report::Reporter;

@@ -109,6 +109,7 @@ impl Reloader {
         }
         if changed.policy {
             let config = Arc::clone(&self.configs.current().value);
+            self.services.verify_again(&config.policy);
             if let Err(refused) = self.replace_policy(&config).await {
                 self.refused("policy", codes::POLICY_REFUSED, &refused).await;
             }

@@ -3,13 +3,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use postern_policy::Sources;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::material::Material;
 use crate::authorize::load::{self, Bundles, PolicyError, Reread};
 use crate::authorize::service::{
-    Answer, Arrival, Board, Client, Copy, Follower, News, Outcome, Reporter, ServiceError,
+    Answer, Arrival, Board, Client, Copy, Follower, Hurry, News, Outcome, Reporter, ServiceError,
 };
 use crate::config::{BundleService, BundleSource, Config, Policy, Verify};
 
@@ -25,14 +25,14 @@ pub(super) struct Services {
     _teller: mpsc::Sender<News>,
     waiting: BTreeMap<String, Arrival>,
     /// Has each service asked at once.
-    hurry: Vec<Rc<Notify>>,
+    hurry: BTreeMap<String, Rc<Hurry>>,
 }
 
 impl Services {
     /// Follows every service that the policy names, from now on.
     pub(super) fn follow(config: &Config, client: &Client, board: &Board, serving: &Bundles) -> Self {
         let (teller, news) = mpsc::channel(NEWS);
-        let (mut tasks, mut hurry) = (Vec::new(), Vec::new());
+        let (mut tasks, mut hurry) = (Vec::new(), BTreeMap::<_, Rc<Hurry>>::new());
         board.keep(config.policy.bundles.keys());
         if let Some(service) = &config.policy.status {
             let (service, labels) = (Arc::clone(service), config.labels.clone());
@@ -52,7 +52,7 @@ impl Services {
                 hurry: Rc::default(),
                 serving: serving.get(name).cloned(),
             };
-            hurry.push(Rc::clone(&follower.hurry));
+            hurry.insert(name.clone(), Rc::clone(&follower.hurry));
             tasks.push(tokio::task::spawn_local(follower.run()));
         }
         Self { tasks, news, _teller: teller, waiting: BTreeMap::new(), hurry }
@@ -60,7 +60,16 @@ impl Services {
 
     /// Asks every service at once, whatever it waits for.
     pub(super) fn ask(&self) {
-        self.hurry.iter().for_each(|hurry| hurry.notify_one());
+        self.hurry.values().for_each(|hurry| hurry.ask());
+    }
+
+    /// Forgets what waits and was verified, for its keys may be others now, and has it asked for anew.
+    pub(super) fn verify_again(&mut self, policy: &Policy) {
+        let is_verified = |name: &str| policy.bundles.get(name).is_some_and(|bundle| bundle.verify.is_some());
+        self.waiting.retain(|name, _| {
+            let hurry = self.hurry.get(name).filter(|_| is_verified(name));
+            hurry.inspect(|hurry| hurry.ask_anew()).is_none()
+        });
     }
 
     /// What comes next. Safe to drop.

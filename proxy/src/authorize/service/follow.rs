@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -44,9 +45,29 @@ pub struct Follower {
     /// Who decides what serves.
     pub news: mpsc::Sender<News>,
     /// Tells to ask at once.
-    pub hurry: Rc<Notify>,
+    pub hurry: Rc<Hurry>,
     /// What serves already.
     pub serving: Option<Arc<Sources>>,
+}
+
+/// Has a service asked at once, whatever it waits for.
+#[derive(Default)]
+pub struct Hurry {
+    told: Notify,
+    anew: Cell<bool>,
+}
+
+impl Hurry {
+    /// Asks at once.
+    pub fn ask(&self) {
+        self.told.notify_one();
+    }
+
+    /// Asks at once for the bundle itself, although it came before.
+    pub fn ask_anew(&self) {
+        self.anew.set(true);
+        self.ask();
+    }
 }
 
 /// What came of asking.
@@ -139,7 +160,7 @@ impl Follower {
             let pause = self.once(&mut standing).await;
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
-                () = self.hurry.notified() => {}
+                () = self.hurry.told.notified() => {}
             }
         }
     }
@@ -182,8 +203,8 @@ impl Follower {
     /// Asks once, and says when to ask again.
     async fn once(&self, standing: &mut Standing) -> Duration {
         let begun = Instant::now();
-        if self.copy.is_behind() {
-            // It comes once more, and is kept then.
+        // What could not be kept comes once more, and is kept then.
+        if self.hurry.anew.take() || self.copy.is_behind() {
             standing.etag = None;
         }
         // Where nothing has come yet, nothing is waited for.
@@ -231,11 +252,11 @@ impl Follower {
         let mut asking = std::pin::pin!(asking);
         tokio::select! {
             asked = &mut asking => return Some(asked),
-            () = self.hurry.notified() => {}
+            () = self.hurry.told.notified() => {}
         }
         tokio::select! {
             asked = &mut asking => {
-                self.hurry.notify_one();
+                self.hurry.ask();
                 Some(asked)
             }
             () = tokio::time::sleep_until(until) => None,
