@@ -305,6 +305,9 @@ fn a_state_folder_that_is_full_is_said_and_what_serves_serves_on() {
     drop((site, mount));
 }
 
+/// Where something is put, what is said of it, and how it is done.
+type Break<'a> = (&'a str, &'a str, &'a dyn Fn(&Path));
+
 #[test]
 fn what_somebody_else_put_in_the_place_of_a_copy_is_refused_and_never_followed() {
     let test = "what_somebody_else_put_in_the_place_of_a_copy_is_refused_and_never_followed";
@@ -330,7 +333,7 @@ fn what_somebody_else_put_in_the_place_of_a_copy_is_refused_and_never_followed()
         assert!(copied.unwrap().success());
         std::os::unix::fs::chown(path, Some(65533), None).unwrap();
     };
-    let mut breaks: Vec<(&str, &str, &dyn Fn(&Path))> = vec![
+    let mut breaks: Vec<Break<'_>> = vec![
         ("bundles", "is a link, which is not followed", &link),
         ("bundles/main", "is a link, which is not followed", &link),
         ("bundles/main/current.json", "is a link, which is not followed", &link),
