@@ -73,15 +73,13 @@ impl Iterator for Words<'_> {
             let rest = rest.get(first..)?;
             if !rest.starts_with('#') {
                 let mut quote = None;
-                let end = rest.find(|c: char| match quote {
-                    Some(open) => {
+                let end = rest.find(|c: char| {
+                    if let Some(open) = quote {
                         quote = (c != open && c != '\n').then_some(open);
-                        false
+                        return false;
                     }
-                    None => {
-                        quote = matches!(c, '"' | '`').then_some(c);
-                        c.is_whitespace() || c == '#'
-                    }
+                    quote = matches!(c, '"' | '`').then_some(c);
+                    c.is_whitespace() || c == '#'
                 });
                 let from = self.at;
                 self.at += end.unwrap_or(rest.len());
