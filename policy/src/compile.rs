@@ -31,8 +31,8 @@ use crate::translate::{
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Most abandoned threads that may still run: a bundle that is refused so is asked for again, each time with another.
 const ABANDONED: usize = 2;
-/// Times that a module is written anew at most by what is done again.
-const PASSES: usize = 12;
+/// Times that a module is written anew at most by what is done again; one that needs more is refused.
+const PASSES: usize = 32;
 /// Longest line the engine takes; the gate's limit is the same, with a place in its message.
 const COLUMNS: NonZeroU32 = NonZeroU32::new(gate::text::COLUMNS).unwrap();
 /// The same for a text that passed the gate and in which calls of `print` are written out.
@@ -240,8 +240,11 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
     for step in translate::ONCE {
         rewrite(sources, &mut engine, &mut texts, &mut problems, step);
     }
-    for pass in 0..PASSES {
-        let step = |modules: &[_], texts: &[_]| Ok(translate::again(modules, texts, pass));
+    for pass in 0..=PASSES {
+        let step = |modules: &[_], texts: &[Translated]| match translate::again(modules, texts, pass) {
+            Some(written) if pass == PASSES => Err(too_deep(sources, texts, &written)),
+            written => Ok(written),
+        };
         if !rewrite(sources, &mut engine, &mut texts, &mut problems, step) {
             break;
         }
@@ -287,6 +290,18 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
     };
     let warnings = Problems::from_iter(warnings).told(|problem| restore(sources, &texts, problem)).problems;
     Ok(Prepared { engine, leaves, contact, warnings, texts, marks })
+}
+
+/// What is still to be written anew when it has been often enough: left as it is, it would mean something else.
+fn too_deep(sources: &Sources, texts: &[Translated], written: &[Translated]) -> Problems {
+    let still = texts.iter().zip(written).filter(|(text, written)| text.text != written.text);
+    let problem = |(text, _): (&Translated, _)| {
+        let name = sources.modules.get(text.of).map_or("", |module| module.name.as_str());
+        let why = "has more in one another than is read as OPA does: calls, `in` and comprehensions, \
+                   negated or within others";
+        Problem::of(name, "rego", why, "names for some of it, in statements of their own")
+    };
+    still.map(problem).collect()
 }
 
 /// Writes what no gate need see anew; gives the marks of a profile.

@@ -646,6 +646,23 @@ fn a_module_of_many_rules_is_kept_in_memory_once_and_not_for_each_rule() {
 
     assert!(most() < 512, "{} MiB", most());
 }
+
+#[test]
+fn what_is_never_done_with_being_written_anew_is_refused() {
+    let nested = |times| {
+        let within = format!("{}1 in input.context{}", "(".repeat(times), " in [true])".repeat(times));
+        let mut all = "[]".to_owned();
+        for _ in 0..times.min(8) {
+            all = format!("[input.context[i] |\nsome i in {all}]");
+        }
+        format!("m := {within}\nc := {all}\ndecision if {{ m; c; not startswith(input.route, \"guest\") }}")
+    };
+    assert!(load(&nested(8), &[]).is_ok());
+    let problems = load(&nested(28), &[]).err().unwrap();
+    assert_eq!(problems[0].file, "main.rego");
+    assert!(problems[0].why.contains("more in one another"), "{problems:?}");
+}
+
 #[test]
 fn what_the_engine_would_answer_otherwise_is_refused_in_heads_and_statements() {
     for (body, name, why) in [
@@ -654,6 +671,10 @@ fn what_the_engine_would_answer_otherwise_is_refused_in_heads_and_statements() {
         ("x := input.route if { some y in [1] with input as {}; y }", "with", "goes through many values"),
         ("x if { every y in [2] { y = 1 } }", "y", "is given a value"),
         ("x if { every y in [2] { every z in [y] { y = 1; z } } }", "y", "is given a value"),
+        ("x if { every y in [2] { [1 | {\"a\": y} = {\"a\": 1}] == [1] } }", "y", "is given a value"),
+        ("x if { walk(input.context, [y, _]); every z in [1] { y = z } }", "y", "is given a value"),
+        ("x if { some y in 1 }", "1", "has no members"),
+        ("x := [1 | some y, _ in \"a\"; y]", "a", "has no members"),
         ("y := 1\nx if { every z in [2] { some y; y = z } }", "y", "is a rule too"),
         ("x := {\"a\": input.route, \"a\": 1}", "a", "stands twice"),
         ("x if {\n\t1 | input.now\n\t2 > 1\n}", "|", "begins a body"),
@@ -680,6 +701,8 @@ fn what_the_engine_would_answer_otherwise_is_refused_in_heads_and_statements() {
     }
     for body in [
         "x if { some y\n\t[-1][_] = y\n}",
+        "x if { walk(input.context, [y, z]); y = [\"a\"]; every a in [1] { a == z } }",
+        "x if { every z in [1] { walk(input.context, [y, _]); y = [1]; z == 1 } }",
         "y := 1\nx if { some y; y = 2 }",
         "f([y, y], _, _) := y\nx if { some _, [y, y, _] in input.request.query; f([1, y], 1, 2) }",
         "x if { y := 1; z := [a | some a in [y]]; print(y, z) }",

@@ -155,8 +155,7 @@ fn differs(how: &str) -> Verdict {
 /// OPA has bound it, and `json.filter` of an object that holds an object of data.
 const OPAS_OWN: [&str; 2] = ["that requires evaluation", "invalid object value type"];
 /// Words of a conflict inside a statement.
-const CONTRADICT: [&str; 2] =
-    ["object keys must be unique", "produced conflicting values for the same inputs"];
+const CONTRADICT: &str = "object keys must be unique";
 
 /// Whether an answer can stand for a statement that had no value.
 fn nothing(ours: &Ours) -> bool {
@@ -196,9 +195,7 @@ pub fn judge(ours: &Ours, theirs: &Theirs) -> Verdict {
         (_, Theirs::Error { message, .. }) if OPAS_OWN.iter().any(|own| message.contains(own)) => {
             Verdict::Allowed(Allowed::Theirs)
         }
-        (_, Theirs::Error { message, .. })
-            if CONTRADICT.iter().any(|words| message.contains(words)) && nothing(ours) =>
-        {
+        (_, Theirs::Error { message, .. }) if message.contains(CONTRADICT) && nothing(ours) => {
             Verdict::Allowed(Allowed::Conflict)
         }
         (Ours::Undefined, Theirs::Error { .. }) => differs("undefined where OPA fails"),
@@ -251,7 +248,10 @@ fn numbers(one: &str, other: &str) -> Likeness {
     if decimal(one).is_some() && decimal(one) == decimal(other) {
         return Likeness::Equal;
     }
+    // Whole numbers are exact in both.
+    let whole = |number: &str| !number.contains(['.', 'e', 'E']);
     match (one.parse::<f64>(), other.parse::<f64>()) {
+        (Ok(_), Ok(_)) if whole(one) && whole(other) => Likeness::Other,
         (Ok(one), Ok(other)) if (one - other).abs() <= 4.0 * f64::EPSILON * one.abs() => {
             Likeness::But(Allowed::Digits)
         }
@@ -270,8 +270,12 @@ fn member(name: &str, value: &Json, other: &BTreeMap<String, Json>) -> Likeness 
 /// Whether two texts differ in nothing but how the numbers in them are written: OPA keeps `1.0`, the engine writes `1`.
 fn alike(one: &str, other: &str) -> bool {
     let (one, other) = (tokens(one), tokens(other));
-    one.len() == other.len()
-        && one.iter().zip(&other).all(|(one, other)| one == other || numbers(one, other) != Likeness::Other)
+    // What is written otherwise is a number to both: no address, no version, no digits with zeros before them.
+    let number = |text: &str| serde_json::from_str::<serde_json::Number>(text).is_ok();
+    let same = |one: &str, other: &str| {
+        one == other || (number(one) && number(other) && numbers(one, other) != Likeness::Other)
+    };
+    one.len() == other.len() && one.iter().zip(&other).all(|(one, other)| same(one, other))
 }
 
 /// A name without the escapes that OPA writes in names that are lists.
@@ -308,6 +312,9 @@ fn decimal(number: &str) -> Option<(bool, String, i64)> {
     };
     let (negative, mantissa) = mantissa.strip_prefix('-').map_or((false, mantissa), |rest| (true, rest));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    if !whole.chars().chain(fraction.chars()).all(|c| c.is_ascii_digit()) {
+        return None;
+    }
     let digits = format!("{whole}{fraction}");
     let cut = digits.trim_end_matches('0');
     let zeros = i64::try_from(digits.len() - cut.len()).ok()?;
@@ -329,12 +336,15 @@ mod tests {
         assert_eq!(same("[1.0, {\"a\": 1e3}]", "[1,{\"a\":1000}]"), Likeness::Equal);
         assert_eq!(same("-0.0", "0"), Likeness::Equal);
         assert_eq!(same("0.3", "0.30000000000000004"), Likeness::But(Allowed::Digits));
-        assert_eq!(same("12345678901234567891", "12345678901234567892"), Likeness::But(Allowed::Digits));
         assert_eq!(same("\"a 1.0, -2e3\"", "\"a 1, -2000\""), Likeness::But(Allowed::Spelling));
         assert_eq!(same("{\"1.0\": 1}", "{\"1\": 1}"), Likeness::But(Allowed::Spelling));
 
         assert_eq!(same("\"a 1.0\"", "\"b 1\""), Likeness::Other);
         assert_eq!(same("\"10\"", "\"1\""), Likeness::Other);
+        assert_eq!(same("12345678901234567891", "12345678901234567892"), Likeness::Other);
+        assert_eq!(same("\"10.0.0.10/32\"", "\"10.0.0.1/32\""), Likeness::Other);
+        assert_eq!(same("\"2024-01-05\"", "\"2024-1-5\""), Likeness::Other);
+        assert_eq!(same("\"00042\"", "\"42\""), Likeness::Other);
         assert_eq!(same("1", "1.001"), Likeness::Other);
         assert_eq!(same("1", "\"1\""), Likeness::Other);
         assert_eq!(same("[1, 2]", "[2, 1]"), Likeness::Other);

@@ -1,6 +1,9 @@
 //! `json.marshal`, with and without options, and `json.patch`: what multiplies a value is bounded, and text is escaped
 //! as OPA escapes it, so that hashes of it agree.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use regorus::Value;
 
 use super::{Fail, engines, text, weigh};
@@ -16,20 +19,23 @@ const GROWN: usize = 100_000;
 
 /// A value as JSON.
 pub(super) fn marshal(args: &[Value]) -> Result<Value, Fail> {
+    let [value] = args else { return Err(WRITTEN) };
     weigh::deep(args)?;
-    escaped(&by_text(args)?)
+    let written = as_go_writes(value)?;
+    weigh::pay(written.len())?;
+    Ok(Value::from(written))
 }
 
 /// The same on several lines.
 pub(super) fn marshal_with_options(args: &[Value]) -> Result<Value, Fail> {
     small_indent(args)?;
-    let written = engines("json.marshal_with_options", &by_text(args)?).ok_or(WRITTEN)?;
+    let args: Vec<Value> = args.iter().map(plain).collect::<Result<_, _>>()?;
+    let written = engines("json.marshal_with_options", &args).ok_or(WRITTEN)?;
     // Prefix and indent stay as they are; values are few here.
     let (mut out, mut quoted, mut escaped) = (String::new(), false, false);
     for c in text(&written)?.chars() {
-        let escape = ESCAPES.iter().find(|(plain, _)| quoted && plain.starts_with(c));
-        match escape {
-            Some((_, escape)) => out.push_str(escape),
+        match escape(c).filter(|_| quoted) {
+            Some(escape) => out.push_str(escape),
             None => out.push(c),
         }
         quoted ^= c == '"' && !escaped;
@@ -38,60 +44,27 @@ pub(super) fn marshal_with_options(args: &[Value]) -> Result<Value, Fail> {
     Ok(Value::from(out))
 }
 
-/// These with the names of all members as text, which OPA writes in the order of their letters, one of each.
-fn by_text(args: &[Value]) -> Result<Vec<Value>, Fail> {
-    args.iter().map(|arg| if named_by_text(arg) { Ok(arg.clone()) } else { renamed(arg) }).collect()
-}
-
-fn named_by_text(value: &Value) -> bool {
-    match value {
-        Value::Array(items) => items.iter().all(named_by_text),
-        Value::Set(items) => items.iter().all(named_by_text),
-        Value::Object(members) => {
-            members.iter().all(|(name, value)| matches!(name, Value::String(_)) && named_by_text(value))
-        }
-        _ => true,
-    }
-}
-
-fn renamed(value: &Value) -> Result<Value, Fail> {
+/// What the engine writes as OPA does: names of members are text, and in their order.
+fn plain(value: &Value) -> Result<Value, Fail> {
     Ok(match value {
-        Value::Array(items) => Value::from(items.iter().map(renamed).collect::<Result<Vec<_>, _>>()?),
+        Value::Array(items) => Value::from(items.iter().map(plain).collect::<Result<Vec<_>, _>>()?),
         // As JSON has it, in the order of the set.
-        Value::Set(items) => Value::from(items.iter().map(renamed).collect::<Result<Vec<_>, _>>()?),
+        Value::Set(items) => Value::from(items.iter().map(plain).collect::<Result<Vec<_>, _>>()?),
         Value::Object(members) => {
-            let mut renamed_members = regorus::value::Object::new();
+            let mut object = regorus::value::Object::new();
             for (name, value) in members.iter() {
-                let name = match name {
-                    Value::String(_) => name.clone(),
-                    name => Value::from(serde_json::to_string(&renamed(name)?).map_err(|_| WRITTEN)?),
-                };
-                renamed_members.insert(name, renamed(value)?);
+                object.insert(Value::from(name_of(name)?.as_ref()), plain(value)?);
             }
-            renamed_members.into_value()
+            object.into_value()
+        }
+        Value::Number(number) if number.is_integer() && value.as_i64().is_err() => {
+            return Err(Fail::Argument("takes whole numbers of 64 bits; json.marshal takes longer ones"));
         }
         other => other.clone(),
     })
 }
 
 const WRITTEN: Fail = Fail::Argument("takes a value, and options that it knows");
-
-/// OPA writes what could end a script in HTML as an escape. None of it stands outside of texts.
-fn escaped(args: &[Value]) -> Result<Value, Fail> {
-    let written = engines("json.marshal", args).ok_or(WRITTEN)?;
-    let written = text(&written)?;
-    let mut out = written.to_owned();
-    for (c, escape) in ESCAPES {
-        if out.contains(*c) {
-            out = out.replace(*c, escape);
-        }
-    }
-    weigh::pay(out.len())?;
-    Ok(Value::from(out))
-}
-
-const ESCAPES: &[(&str, &str)] =
-    &[("<", "\\u003c"), (">", "\\u003e"), ("&", "\\u0026"), ("\u{2028}", "\\u2028"), ("\u{2029}", "\\u2029")];
 
 /// Lets through a small value, or one with a short indent.
 fn small_indent(args: &[Value]) -> Result<(), Fail> {
@@ -129,22 +102,86 @@ pub(super) fn is_valid(args: &[Value]) -> Result<Value, Fail> {
     Ok(Value::Bool(serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()))
 }
 
-/// JSON as Go writes it: names in order, and nothing in it that would end a script.
+/// JSON as Go writes it: names in order, whole numbers to their last digit, and nothing in it that would end a script.
 pub(super) fn as_go_writes(value: &Value) -> Result<String, Fail> {
-    let json =
-        serde_json::to_string(value).map_err(|_| Fail::Argument("takes what can be written as JSON"))?;
-    let mut out = String::with_capacity(json.len());
-    for c in json.chars() {
-        match c {
-            '<' => out.push_str("\\u003c"),
-            '>' => out.push_str("\\u003e"),
-            '&' => out.push_str("\\u0026"),
-            '\u{2028}' => out.push_str("\\u2028"),
-            '\u{2029}' => out.push_str("\\u2029"),
-            c => out.push(c),
+    let mut out = String::new();
+    write(value, &mut out, true)?;
+    Ok(out)
+}
+
+fn write(value: &Value, out: &mut String, escapes: bool) -> Result<(), Fail> {
+    match value {
+        Value::Null => out.push_str("null"),
+        Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
+        Value::Number(number) if number.is_integer() => match number.format_decimal().as_str() {
+            "-0" => out.push('0'),
+            digits => out.push_str(digits),
+        },
+        Value::Number(_) => out.push_str(&serde_json::to_string(value).map_err(|_| WRITTEN)?),
+        Value::String(text) => write_text(text, out, escapes)?,
+        Value::Array(items) => list(items.iter(), out, escapes)?,
+        Value::Set(items) => list(items.iter(), out, escapes)?,
+        Value::Object(members) => {
+            // Of names that turn out the same OPA writes the last.
+            let named = members.iter().map(|(name, value)| Ok((name_of(name)?, value)));
+            let named: BTreeMap<Cow<'_, str>, &Value> = named.collect::<Result<_, Fail>>()?;
+            let mut before = '{';
+            for (name, value) in named {
+                out.push(before);
+                write_text(&name, out, escapes)?;
+                out.push(':');
+                write(value, out, escapes)?;
+                before = ',';
+            }
+            out.push_str(if before == '{' { "{}" } else { "}" });
+        }
+        Value::Undefined => return Err(WRITTEN),
+    }
+    Ok(())
+}
+
+fn list<'a>(items: impl Iterator<Item = &'a Value>, out: &mut String, escapes: bool) -> Result<(), Fail> {
+    let mut before = '[';
+    for item in items {
+        out.push(before);
+        write(item, out, escapes)?;
+        before = ',';
+    }
+    out.push_str(if before == '[' { "[]" } else { "]" });
+    Ok(())
+}
+
+fn write_text(text: &str, out: &mut String, escapes: bool) -> Result<(), Fail> {
+    let quoted = serde_json::to_string(text).map_err(|_| WRITTEN)?;
+    for c in quoted.chars() {
+        match escape(c).filter(|_| escapes) {
+            Some(escape) => out.push_str(escape),
+            None => out.push(c),
         }
     }
-    Ok(out)
+    Ok(())
+}
+
+/// The name of a member as text: JSON where it is none.
+fn name_of(name: &Value) -> Result<Cow<'_, str>, Fail> {
+    if let Value::String(text) = name {
+        return Ok(Cow::Borrowed(text.as_ref()));
+    }
+    let mut out = String::new();
+    write(name, &mut out, false)?;
+    Ok(Cow::Owned(out))
+}
+
+/// How OPA writes what could end a script in HTML.
+const fn escape(c: char) -> Option<&'static str> {
+    Some(match c {
+        '<' => "\\u003c",
+        '>' => "\\u003e",
+        '&' => "\\u0026",
+        '\u{2028}' => "\\u2028",
+        '\u{2029}' => "\\u2029",
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

@@ -53,6 +53,12 @@ fn a_guarded_builtin_still_answers() {
     assert_gives("format_int", "-0.25, 8", "\"0\"");
     assert_gives(
         "json.marshal",
+        "[10000000000 * 10000000000 + 1, 0 * -1, -0.0]",
+        "\"[100000000000000000001,0,0]\"",
+    );
+    assert_gives("json.marshal", "{18446744073709551615 + 7: 0.5}", "\"{\\\"18446744073709551622\\\":0.5}\"");
+    assert_gives(
+        "json.marshal",
         r#"{10: 1, 2: 1, "a": 3, true: 4}"#,
         r#""{\"10\":1,\"2\":1,\"a\":3,\"true\":4}""#,
     );

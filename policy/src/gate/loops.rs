@@ -31,10 +31,12 @@ pub(super) fn check(module: &Module, names: &Names, problems: &mut Problems) {
                 Seen::Opens(stmts) => {
                     declared(stmts, &mut asked);
                     problems.extend(stmts.iter().flat_map(|stmt| redeclared(module, names, stmt)));
-                    problems.extend(stmts.iter().filter_map(|stmt| match &stmt.literal {
-                        Literal::SomeIn { key, value, .. } => bound_twice(key.iter().chain([value])),
-                        _ => None,
-                    }));
+                    for stmt in stmts {
+                        if let Literal::SomeIn { key, value, collection, .. } = &stmt.literal {
+                            problems.extend(bound_twice(key.iter().chain([value])));
+                            problems.extend(empty(collection));
+                        }
+                    }
                     problems.extend(stmts.first().and_then(union));
                     problems.extend(stmts.windows(2).filter_map(minus));
                     problems.extend(hidden(module, names, stmts));
@@ -58,6 +60,12 @@ pub(super) fn check(module: &Module, names: &Names, problems: &mut Problems) {
             problem(&stmt.span, "with", why, COLLECT)
         }));
     }
+}
+
+/// `some x in 1`, where nothing is.
+fn empty(collection: &Ref<Expr>) -> Option<Problem> {
+    let (span, why) = (collection.span(), "has no members to go through");
+    walk::is_scalar(collection).then(|| problem(span, span.text(), why, "a list, a set or an object"))
 }
 
 /// A minus before anything but a number, which the engine takes for an error when it comes to it.
@@ -111,40 +119,63 @@ fn problem(span: &Span, construct: &str, why: &str, instead: &str) -> Problem {
     Problem::of(span.source.get_path(), construct, why, instead).at(span.line, span.col, text)
 }
 
-/// `every x in xs { x = 1 }`, in a comprehension there too: the engine gives `x` that value, and holds.
+/// `every x in xs { x = 1 }`, in a comprehension there too, and so with what a `walk` before it gives: the engine gives
+/// `x` that value, and holds.
 #[derive(Default)]
 struct Unified<'a> {
     /// Where the names of each `every` stand.
     of_every: BTreeSet<u32>,
-    /// What each scope binds, and whether that is a name of `every`.
-    scopes: Vec<BTreeMap<&'a str, bool>>,
+    scopes: Vec<Scope<'a>>,
     problems: Vec<Problem>,
+}
+
+#[derive(Default)]
+struct Scope<'a> {
+    /// What it binds.
+    names: BTreeMap<&'a str, By>,
+    /// Whether an `every` opened it.
+    every: bool,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum By {
+    Every,
+    Walk,
+    Other,
 }
 
 impl<'a> Unified<'a> {
     fn see(&mut self, seen: &Seen<'a>) {
         match *seen {
             Seen::Opens(stmts) => {
+                let mut scope = Scope::default();
                 for stmt in stmts {
-                    if let Literal::Every { key, value, .. } = &stmt.literal {
-                        self.of_every.extend(key.iter().chain([value]).map(|name| name.start));
+                    match &stmt.literal {
+                        Literal::Every { key, value, .. } => {
+                            self.of_every.extend(key.iter().chain([value]).map(|name| name.start));
+                        }
+                        Literal::Expr { expr, .. } => walked(expr, &mut scope),
+                        _ => {}
                     }
                 }
-                self.scopes.push(BTreeMap::new());
+                self.scopes.push(scope);
             }
             Seen::Closes => drop(self.scopes.pop()),
             Seen::Binds(name, _) => {
-                let of_every = self.of_every.contains(&name.start);
-                self.scopes.last_mut().map(|scope| scope.insert(name.text(), of_every));
+                let every = self.of_every.contains(&name.start);
+                if let Some(scope) = self.scopes.last_mut() {
+                    scope.every |= every;
+                    scope.names.insert(name.text(), if every { By::Every } else { By::Other });
+                }
             }
             Seen::Compares(Expr::AssignExpr { op: AssignOp::Eq, span, lhs, rhs, .. }) => {
-                let (mut given, why) =
-                    (None, "is given a value in the body of `every`, and compared with none");
+                let mut given = None;
                 for side in [lhs, rhs] {
                     binds::variables(side, &mut |name| {
-                        given = given.or(self.is_of_every(name.text()).then_some(name));
+                        given = given.or(self.is_given(name.text()).then_some(name));
                     });
                 }
+                let why = "is given a value in the body of `every`, and compared with none";
                 let problem = given.map(|name| problem(span, name.text(), why, "`==` in the place of `=`"));
                 self.problems.extend(problem);
             }
@@ -152,8 +183,28 @@ impl<'a> Unified<'a> {
         }
     }
 
-    fn is_of_every(&self, name: &str) -> bool {
-        self.scopes.iter().rev().find_map(|scope| scope.get(name).copied()).unwrap_or(false)
+    /// Whether `=` would give this name a value where it should compare.
+    fn is_given(&self, name: &str) -> bool {
+        let mut in_every = false;
+        for scope in self.scopes.iter().rev() {
+            if let Some(by) = scope.names.get(name) {
+                return *by == By::Every || (*by == By::Walk && in_every);
+            }
+            in_every |= scope.every;
+        }
+        false
+    }
+}
+
+/// The names that `walk(x, [path, value])` gives values to.
+fn walked<'a>(expr: &'a Expr, scope: &mut Scope<'a>) {
+    let Expr::Call { fcn, params, .. } = expr else { return };
+    if names::constant(fcn) == ["walk"]
+        && let [_, pattern] = params.as_slice()
+    {
+        binds::variables(pattern, &mut |name| {
+            scope.names.insert(name.text(), By::Walk);
+        });
     }
 }
 
