@@ -252,7 +252,7 @@ const TABLE: &[(&str, By)] = &[
     ("rego.metadata.rule", By::Added(0, metadata::nowhere)),
     ("rego.parse_module", By::Refused("data that is prepared: a policy does not read policies")),
     ("replace", By::Ours(replace::replace)),
-    ("round", By::Engine),
+    ("round", By::Guard(numbers::of_64_bits)),
     ("semver.compare", By::Ours(semver::compare)),
     ("semver.is_valid", By::Ours(semver::is_valid)),
     ("set_diff", By::Refused(OLD)),

@@ -17,6 +17,7 @@ mod mocks;
 pub(crate) mod names;
 mod order;
 pub(crate) mod packages;
+mod patterns;
 mod safety;
 mod shadows;
 mod shapes;
@@ -81,6 +82,7 @@ pub(crate) fn after_parsing(
     for module in modules {
         calls::check(module, &names, (whole, written), &mut leaves, problems);
         loops::check(module, &names, problems);
+        patterns::check(module, problems);
     }
     conflicts::check(modules, problems);
     heads::check(modules, &names, problems);

@@ -181,6 +181,10 @@ pub fn judge(ours: &Ours, theirs: &Theirs) -> Verdict {
         (Ours::Refused { .. } | Ours::Error { .. }, Theirs::Refused { .. } | Theirs::Error { .. }) => {
             Verdict::BothFail
         }
+        // What the gate does not name was spoilt by what it was written anew into.
+        (Ours::Refused { construct, .. }, _) if construct.contains("does not compile") => {
+            differs("does not compile")
+        }
         (Ours::Refused { construct, .. }, _) => Verdict::Refused(construct.clone()),
         (Ours::Error { kind, .. }, Theirs::Value(_) | Theirs::Undefined) => {
             Verdict::Stricter((*kind).to_owned())

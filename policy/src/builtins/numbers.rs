@@ -76,6 +76,16 @@ pub(super) fn not_nearly_zero(args: &[Value]) -> Result<(), Fail> {
     }
 }
 
+/// `round`: lets through what OPA rounds rightly.
+pub(super) fn of_64_bits(args: &[Value]) -> Result<(), Fail> {
+    match args {
+        [Value::Number(number)] if number.is_integer() && number.as_i64().is_none() => {
+            Err(Fail::Argument("takes no whole number of more than 63 bits, which OPA rounds to another"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// `format_int`: of a fraction between -1 and 0 the engine writes `-0`.
 pub(super) fn format_int(args: &[Value]) -> Result<Value, Fail> {
     let nearly_zero = |value: &Value| value.as_f64().is_ok_and(|value| value > -1.0 && value < 0.0);

@@ -107,7 +107,7 @@ None of OPA's own test cases is answered differently in silence. What is known t
 * `strings.render_template` knows `{{.a.b}}`, `{{$x.a}}`, `{{len …}}`, `{{not …}}`, `{{if}}`, `{{with}}`, `{{range}}`, `{{else}}`
   and blanks taken away by `{{-` and `-}}`; all else of Go's language is an error, as are sets and numbers that are not whole.
 * `with` replaces functions and the engine's builtins in tests alone; those that are marked “added” it does not replace.
-* `floor` and `ceil` of a fraction between -1 and 0, which OPA rounds to 0 and 1, and `replace` of an empty part in text
+* `round` of a whole number from 2^63 on, `floor` and `ceil` of a fraction between -1 and 0, which OPA rounds to 0 and 1, and `replace` of an empty part in text
   beyond ASCII, which OPA cuts in pieces, are errors.
 * `sprintf` of a verb that does not fit its argument is an error, except `%s` of a number, which is noted as in OPA. Such are
   `%f` and `%e` of a whole number, also where it was written as a fraction.

@@ -40,18 +40,27 @@ pub(crate) fn calls(module: &Module, translated: &Translated) -> Option<Translat
 }
 
 fn edit(text: &str, member: &Expr) -> Option<[Edit; 3]> {
-    let Expr::Membership { key, value, collection, .. } = member else { return None };
-    let (from, to) = (value.span().end, collection.span().start);
-    let between = text.get(from as usize..to as usize)?;
-    // Texts end before their quotes, which are no letters; nothing else stands here but parentheses.
-    let word = between.rfind("in").and_then(|at| u32::try_from(at).ok())?;
+    let Expr::Membership { key, value, .. } = member else { return None };
+    let word = word(text, reach(text, value).1)?;
     let name = if key.is_some() { "internal.member_3(" } else { "internal.member_2(" };
     let (begin, end) = reach(text, member);
-    Some([
-        Edit::new(begin, begin, name.to_owned()),
-        Edit::new(from + word, from + word + 2, ","),
-        Edit::new(end, end, ")"),
-    ])
+    Some([Edit::new(begin, begin, name), Edit::new(word, word + 2, ","), Edit::new(end, end, ")")])
+}
+
+/// Where `in` stands: behind what is looked for there is nothing else but parentheses, blanks and comments.
+fn word(text: &str, from: u32) -> Option<u32> {
+    let mut at = from as usize;
+    loop {
+        let rest = text.get(at..)?;
+        if rest.starts_with("in") {
+            return u32::try_from(at).ok();
+        }
+        at += match rest.chars().next()? {
+            '#' => rest.find('\n')?,
+            c if c == ')' || c.is_whitespace() => c.len_utf8(),
+            _ => return None,
+        };
+    }
 }
 
 #[cfg(test)]
@@ -66,6 +75,11 @@ mod tests {
             ("x := (\"in\", (2) in (input.in_a))", "x := (internal.member_3(\"in\", (2) , (input.in_a)))"),
             ("x if { 1 in input.a; not 2 in input.a }", "x if { 1 in input.a; not 2 in input.a }"),
             ("x if 0, 1 in input.a", "x if internal.member_3(0, 1 , input.a)"),
+            (
+                "x := \"c\" in {\"admin\": \"z\", \"b\": \"c\"}",
+                "x := internal.member_2(\"c\" , {\"admin\": \"z\", \"b\": \"c\"})",
+            ),
+            ("x := (`in`) # in it\n in [1]", "x := internal.member_2((`in`) # in it\n , [1])"),
             ("x := (1 + 2) in input.a", "x := internal.member_2((1 + 2) , input.a)"),
             ("x := f(\"in\" in [\"in\"], 2)", "x := f(internal.member_2(\"in\" , [\"in\"]), 2)"),
             (

@@ -277,21 +277,36 @@ impl Maker {
                     maker.shape("object comprehension");
                     let key = if maker.random.percent(90) { Ty::Str } else { Ty::Num };
                     let key = maker.small(&key);
-                    let value = maker.expr(&inside, below);
+                    let value = maker.term(&inside, below);
                     between("{", vec![key, text(": "), value, text(" | "), Tree::List(body, "; ")], "}")
                 }
                 Ty::Set(_) => {
                     maker.shape("set comprehension");
-                    let term = maker.expr(&inside, below);
+                    let term = maker.term(&inside, below);
                     between("{", vec![term, text(" | "), Tree::List(body, "; ")], "}")
                 }
                 _ => {
                     maker.shape("list comprehension");
-                    let term = maker.expr(&inside, below);
+                    let term = maker.term(&inside, below);
                     between("[", vec![term, text(" | "), Tree::List(body, "; ")], "]")
                 }
             }
         })
+    }
+
+    /// What a comprehension gives: now and then all members of something.
+    fn term(&mut self, ty: &Ty, depth: usize) -> Tree {
+        if self.random.percent(88) {
+            return self.expr(ty, depth);
+        }
+        self.shape("all members as a term");
+        let holder = self.path_or_name(&Ty::List(Box::new(ty.clone())));
+        let member = Tree::Expr(vec![holder, text("[_]")]);
+        if self.random.percent(60) {
+            return member;
+        }
+        let other = self.literal(&Ty::Num);
+        between("{", vec![text("\"b\": "), other, text(", \"a\": "), member], "}")
     }
 
     /// A member of a collection that has a name.

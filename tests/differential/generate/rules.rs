@@ -183,7 +183,7 @@ impl Maker {
     fn head_reference(&mut self) -> Tree {
         self.shape("reference as head");
         let name = self.fresh("r");
-        let inside = Ty::of(self.random.pick(&["n", "s", "b", "[s"]));
+        let inside = Ty::of(self.random.pick(&["n", "s", "b", "[s", "{n"]));
         let mut members = Ty::Any;
         let mut rules = Vec::new();
         match self.random.below(6) {
@@ -322,6 +322,9 @@ impl Maker {
                 made
             }
             2 => {
+                if let Ty::Object(inside) = ty {
+                    return leaf(self.members(inside));
+                }
                 if let Ty::List(inside) = ty {
                     self.shape("function with patterns");
                     let (one, other) = (self.fresh("v"), self.fresh("v"));
@@ -341,9 +344,22 @@ impl Maker {
 }
 
 /// Nothing for an empty body.
-fn braces(statements: Vec<Tree>) -> Vec<Tree> {
+fn braces(mut statements: Vec<Tree>) -> Vec<Tree> {
     if statements.is_empty() {
         return Vec::new();
+    }
+    // By what it says itself: the same case has the same layout.
+    let layout = statements.iter().map(|statement| statement.written().len()).sum::<usize>() % 9;
+    if let (0, [one]) = (layout, statements.as_mut_slice())
+        && !one.written().contains('\n')
+    {
+        return vec![text(" if "), statements.remove(0)];
+    }
+    if layout == 1 {
+        statements = statements
+            .into_iter()
+            .map(|statement| Tree::Group(vec![statement, text(" # in {\"a\": [(not `")]))
+            .collect();
     }
     let statements =
         statements.into_iter().map(|statement| Tree::Group(vec![text("\t"), statement])).collect();

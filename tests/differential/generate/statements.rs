@@ -68,7 +68,7 @@ impl Maker {
     }
 
     fn collection(&mut self) -> Ty {
-        Ty::of(self.random.pick(&["[n", "[s", "[x", "<s", "<n", "{n", "{s", "{[s", "[{x"]))
+        Ty::of(self.random.pick(&["[n", "[s", "[x", "<s", "<n", "{n", "{s", "{[s", "[{x", "[{n", "{{n"]))
     }
 
     fn some_in(&mut self, depth: usize) -> Tree {
@@ -88,7 +88,11 @@ impl Maker {
             };
             Some(self.bind(key))
         };
-        let value = if self.random.percent(92) { self.bind(ty.element()) } else { "_".to_owned() };
+        let value = match ty.element() {
+            Ty::Object(inside) if self.random.percent(40) => self.members(&inside),
+            element if self.random.percent(92) => self.bind(element),
+            _ => "_".to_owned(),
+        };
         self.shape(if keyed { "some k, v in" } else { "some x in" });
         let names = key.map_or(value.clone(), |key| format!("{key}, {value}"));
         Tree::Group(vec![text(format!("some {names} in ")), from])
@@ -136,7 +140,7 @@ impl Maker {
         }
     }
 
-    fn path_or_name(&mut self, ty: &Ty) -> Tree {
+    pub(super) fn path_or_name(&mut self, ty: &Ty) -> Tree {
         let rules: Vec<Known> =
             self.known.iter().filter(|known| known.arguments.is_none() && known.ty == *ty).cloned().collect();
         let names: Vec<String> =
@@ -158,9 +162,34 @@ impl Maker {
         })
     }
 
+    /// A pattern of one or two members, which has a name at least.
+    pub(super) fn members(&mut self, inside: &Ty) -> String {
+        self.shape("pattern of an object");
+        let mut members = Vec::new();
+        for key in ["a", "b"].into_iter().take(1 + self.random.below(2)) {
+            let value = if members.is_empty() || self.random.percent(50) {
+                self.bind(inside.clone())
+            } else {
+                let scope = std::mem::take(&mut self.scope);
+                let constant = self.literal(inside).written();
+                self.scope = scope;
+                constant
+            };
+            members.push(format!("\"{key}\": {value}"));
+        }
+        format!("{{{}}}", members.join(", "))
+    }
+
     fn pattern(&mut self, depth: usize) -> Tree {
         self.shape("pattern");
         let below = depth.saturating_sub(1);
+        if self.random.percent(25) {
+            let inside = Ty::of(self.random.pick(&["n", "s"]));
+            let value = self.expr(&Ty::Object(Box::new(inside.clone())), below);
+            let sign = self.random.pick(&[" := ", " = "]);
+            let pattern = self.members(&inside);
+            return Tree::Group(vec![text(format!("{pattern}{sign}")), value]);
+        }
         let (one, other) = (self.any(), self.any());
         if self.random.percent(60) {
             let values = vec![self.expr(&one, below), text(", "), self.expr(&other, below)];
