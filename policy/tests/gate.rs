@@ -774,3 +774,64 @@ fn a_function_that_would_answer_for_what_postern_writes_is_refused() {
     load("internal.metadata(_) := 1\ny := rego.metadata.rule()", &[]).unwrap_err();
     load(main, &[("lib.rego", &lib("other(_)"))]).unwrap();
 }
+
+#[test]
+fn one_argument_more_is_the_result_of_a_statement_of_its_own_alone() {
+    const MORE: &str = "f(x) := 1 if x\ng(x) if x == \"a\"\ny := true\n";
+    for (body, construct) in [
+        ("decision if not startswith(input.route, \"/admin\", \"x\")", "startswith"),
+        ("decision if not startswith(input.route, \"/admin\", true)", "startswith"),
+        ("decision if not g(input.route, input.request.method)", "g"),
+        ("decision if not data.postern.g(input.route, true)", "data.postern.g"),
+        ("decision if not crypto.sha256(input.route, input.request.method)", "crypto.sha256"),
+        ("decision if startswith(input.route, \"/admin\", true) == true", "startswith"),
+        ("decision if f(1, 2) == 1", "f"),
+        ("decision if count([f(1, 1)]) == 1", "f"),
+        ("decision if { z := f(1, 2); z }", "f"),
+        ("decision if { some z in f(1, 1); z }", "f"),
+        ("decision if y == true with input.route as f(1, \"a\")", "f"),
+        ("x := f(1, 1)", "f"),
+        ("x contains count([1], 1)", "count"),
+        ("x := [f(1, 1) | y]", "f"),
+        ("x := {z: count([1], 1) | z := 1}", "count"),
+        // Of another kind than the result, which OPA calls a type error.
+        ("decision if startswith(input.route, \"/admin\", \"x\")", "startswith"),
+        ("decision if count([1], \"x\")", "count"),
+        ("decision if count([1], [1])", "count"),
+        ("decision if split(\"a.b\", \".\", {\"b\"})", "split"),
+        ("decision if f(1, \"x\")", "f"),
+        ("decision if g(\"a\", 1)", "g"),
+        ("x := [1 | g(\"a\", 1)]", "g"),
+    ] {
+        let problem = refused(&format!("{MORE}{body}"), 7, construct);
+        assert!(problem.why.starts_with("has one argument more than it takes"), "{problem}");
+    }
+    let problem = refused(&format!("{MORE}decision if f(1, 2, 3)"), 7, "f");
+    assert_eq!(problem.why, "takes 1 arguments, not 3");
+    // What OPA gives for each.
+    for (body, holds) in [
+        ("startswith(input.route, \"/ad\", true)", true),
+        ("startswith(input.route, \"/ad\", false)", false),
+        ("startswith(input.route, \"/b\", false)", true),
+        ("startswith(input.route, \"/ad\", y)", true),
+        ("{ startswith(input.route, \"/b\", z); z == false }", true),
+        ("count([1], 1)", true),
+        ("count([1], 2)", false),
+        ("f(1, 1)", true),
+        ("f(1, 2)", false),
+        ("g(\"a\", true)", true),
+        ("{ f(1, z); z == 1 }", true),
+        ("(f(1, 1))", true),
+        ("data.postern.f(1, 1)", true),
+        ("every z in [1] { f(z, 1) }", true),
+        ("count([z | f(1, z)]) == 1", true),
+        ("split(\"a.b\", \".\", [z, \"b\"])", true),
+        ("crypto.sha256(\"a\", z)", true),
+    ] {
+        let policy = load(&format!("{MORE}decision if {body}"), &[]);
+        let policy = policy.unwrap_or_else(|problems| panic!("{body}: {problems:?}"));
+        let input = Recorded::parse(r#"{"route": "/admin"}"#).unwrap();
+        let verdict = Judge::new(Arc::new(policy)).judge(&input);
+        assert_eq!(matches!(verdict, Verdict::Allow(_)), holds, "{body}: {verdict:?}");
+    }
+}

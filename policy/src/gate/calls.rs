@@ -115,10 +115,14 @@ fn wrong(
 ) -> Option<(String, String)> {
     let name = called.join(".");
     if let Some((_, arities)) = names.function(module, called) {
-        // One more takes the value of the function.
-        let fits = arities.iter().all(|arity| params == *arity || params == arity + 1);
-        let instead = || "as many arguments as it is defined with".to_owned();
-        return (!fits).then(|| (format!("takes {arities:?} arguments, not {params}"), instead()));
+        // As a statement of its own, one more is what the function gives.
+        let fits = |arity: &usize| params == *arity || (alone && params == arity + 1);
+        let arity = arities.iter().find(|arity| !fits(arity))?;
+        return Some(if params == arity + 1 {
+            result(&name)
+        } else {
+            (format!("takes {arity} arguments, not {params}"), "as many arguments as it is defined with".to_owned())
+        });
     }
     if name == "print" {
         return None;
@@ -139,6 +143,9 @@ fn wrong(
     if name == "walk" && !(alone && params == 2) {
         return Some(("has no value in this place, in silence".to_owned(), WALK.to_owned()));
     }
+    if params == arity + 1 && !alone {
+        return Some(result(&name));
+    }
     if params == arity + 1 && added {
         // As a statement of its own it was written anew before.
         return Some(("takes its result first in this place".to_owned(), format!("y := {name}(…)")));
@@ -148,6 +155,14 @@ fn wrong(
         return Some((format!("takes {arity} arguments, not {params}"), signature.unwrap_or_default()));
     }
     None
+}
+
+/// One argument more, which is compared with the result where the call is a statement of its own, and nowhere else.
+fn result(name: &str) -> (String, String) {
+    (
+        "has one argument more than it takes: its result is compared so only in a statement of its own".to_owned(),
+        format!("`{name}(…) == y`, or one argument less"),
+    )
 }
 
 fn at(span: &Span, construct: &str, why: &str, instead: &str) -> Problem {

@@ -25,6 +25,9 @@ use place::Place;
 use scopes::Scopes;
 use values::Values;
 
+/// The definitions of each rule and function.
+type Rules<'a> = BTreeMap<Path, Vec<(&'a Module, &'a Rule)>>;
+
 /// Checks every module: what it calls with what, and, where `requests` are the input, what it reads of them; not so
 /// those that OPA asks with an input of its own. Of an `entrypoint` also what it gives.
 pub(super) fn check(
@@ -44,7 +47,7 @@ pub(super) fn check(
             problems.push(problem);
         }
     };
-    let mut rules: BTreeMap<Path, Vec<(&Module, &Rule)>> = BTreeMap::new();
+    let mut rules = Rules::new();
     for module in modules {
         if requests(module) {
             module.imports.iter().filter_map(import).for_each(&mut found);
@@ -67,7 +70,7 @@ pub(super) fn check(
             for arguments in &ways {
                 let scopes = Scopes::new(module, &values, requests(module));
                 let scopes = scopes.called_with(contexts::arguments(rule), arguments);
-                told.add(look(scopes, names, rule, &mut contexts), rule);
+                told.add(look(scopes, names, (rule, &rules), &mut contexts), rule);
             }
             told.in_every_way(ways.len()).for_each(&mut found);
         }
@@ -78,7 +81,7 @@ pub(super) fn check(
 fn look<'a>(
     mut scopes: Scopes<'a, '_>,
     names: &Names,
-    rule: &'a Rule,
+    (rule, rules): (&'a Rule, &Rules<'a>),
     contexts: &mut Contexts<'a>,
 ) -> Vec<Problem> {
     let mut found = Vec::new();
@@ -87,11 +90,11 @@ fn look<'a>(
         Seen::Closes => scopes.close(),
         Seen::Binds(name, member_of) => scopes.bind(name, member_of),
         Seen::Ref(refr) => found.extend(scopes.place(refr).err().map(|problem| *problem)),
-        Seen::Call { fcn, params, .. } => {
+        Seen::Call { fcn, params, alone, .. } => {
             if names.function(scopes.module(), &["object".to_owned(), "get".to_owned()]).is_none() {
                 found.extend(object_get(&scopes, fcn, params));
             }
-            found.extend(arguments::check(&scopes, names, fcn, params));
+            found.extend(arguments::check(&scopes, names, rules, (fcn, params, alone)));
             found.extend(compared::begins(&scopes, names, fcn, params));
             contexts.call(&scopes, names, rule, fcn, params);
         }

@@ -1,35 +1,78 @@
 //! Arguments and operands as far as they are known: what is of a kind that a builtin does not take, or is no pattern
 //! where it takes one, fails in every request. OPA refuses the kinds when it compiles.
 
-use regorus::unstable::{ArithOp, Expr, Ref, Span};
+use regorus::unstable::{ArithOp, Expr, Module, Ref, Rule, RuleHead, Span};
 
 use super::super::names::{self, Names};
-use super::{Scopes, text_of};
+use super::{Rules, Scopes, text_of};
 use crate::builtins::signatures::{self, Kinds};
 use crate::builtins::{self, Text};
 use crate::kind::Kind;
 use crate::problem::Problem;
 
-/// The first argument with which a call of a builtin fails each time.
+/// The first argument with which a call of a builtin fails each time; `alone` is a statement of its own, where one
+/// argument more is compared with the result.
 pub(super) fn check<'a>(
     scopes: &Scopes<'a, '_>,
     names: &Names,
-    fcn: &Expr,
-    params: &'a [Ref<Expr>],
+    rules: &Rules<'_>,
+    (fcn, params, alone): (&Expr, &'a [Ref<Expr>], bool),
 ) -> Option<Problem> {
-    let called = names::path(fcn).filter(|called| names.function(scopes.module(), called).is_none())?;
+    let called = names::path(fcn)?;
     let name = called.join(".");
+    if let Some((path, arities)) = names.function(scopes.module(), &called) {
+        let result = params.last().filter(|_| alone && arities.contains(&(params.len() - 1)))?;
+        let gives = rules.get(&path).map_or(signatures::ANY, |rules| function(names, rules));
+        return other_result(scopes, names, &name, result, gives, &format!("a {gives} in this place"));
+    }
     let signature = signatures::signature(&name)?;
     let wrong = params.iter().zip(signature.takes).find_map(|(param, takes)| {
         let given = given(scopes, names, param);
         let why = || format!("takes {takes} in this place, and is given {given}");
         (!given.meets(*takes)).then(|| super::at_span(place(param), &name, &why(), &signature.to_string()))
     });
+    let wrong = wrong.or_else(|| {
+        let result = params.get(signature.takes.len()).filter(|_| alone)?;
+        other_result(scopes, names, &name, result, signature.gives, &signature.to_string())
+    });
     wrong.or_else(|| {
         let texts: Vec<Vec<Text<'_>>> = params.iter().map(|param| texts(scopes, param)).collect();
         let (span, fail, instead) = builtins::wrong_constant(&name, &texts)?;
         Some(super::at_span(span, &name, &format!("{fail}; this one is not"), instead))
     })
+}
+
+/// One argument more that the result never equals.
+fn other_result<'a>(
+    scopes: &Scopes<'a, '_>,
+    names: &Names,
+    name: &str,
+    result: &'a Expr,
+    gives: Kinds,
+    instead: &str,
+) -> Option<Problem> {
+    let given = given(scopes, names, result);
+    let why = format!("has one argument more than it takes, {given}, and its result is {gives}: never the same");
+    (!given.meets(gives)).then(|| super::at_span(place(result), name, &why, instead))
+}
+
+/// What a function of the policy gives, as far as its heads say.
+fn function(names: &Names, rules: &[(&Module, &Rule)]) -> Kinds {
+    let mut all = Vec::new();
+    for (module, rule) in rules {
+        let mut value = |value: Option<&Ref<Expr>>| {
+            all.push(value.map_or(signatures::BOOL, |value| said(module, names, value)));
+        };
+        match rule {
+            Rule::Default { value: default, .. } => value(Some(default)),
+            Rule::Spec { head, bodies, .. } => {
+                let RuleHead::Func { assign, .. } = head else { return signatures::ANY };
+                value(assign.as_ref().map(|assign| &assign.value));
+                bodies.iter().skip(1).for_each(|body| value(body.assign.as_ref().map(|assign| &assign.value)));
+            }
+        }
+    }
+    all.into_iter().reduce(Kinds::or).unwrap_or(signatures::ANY)
 }
 
 /// The first operand that cannot be computed with.
@@ -68,14 +111,14 @@ const fn symbol(op: &ArithOp) -> &'static str {
 pub(super) fn given<'a>(scopes: &Scopes<'a, '_>, names: &Names, expr: &'a Expr) -> Kinds {
     let kinds = scopes.known(expr).into_iter().map(|place| match place.said_here() {
         _ if place.is_handed() => signatures::ANY,
-        Some(value) => said(scopes, names, value),
+        Some(value) => said(scopes.module(), names, value),
         None => place.kind().map_or(signatures::ANY, of),
     });
     kinds.reduce(Kinds::or).unwrap_or(signatures::ANY)
 }
 
 /// What an expression is by itself.
-fn said(scopes: &Scopes<'_, '_>, names: &Names, expr: &Expr) -> Kinds {
+fn said(module: &Module, names: &Names, expr: &Expr) -> Kinds {
     use signatures::{ANY, BOOL, LIST, NULL, NUMBER, OBJECT, SET, TEXT};
     match expr {
         Expr::String { .. } | Expr::RawString { .. } => TEXT,
@@ -87,7 +130,7 @@ fn said(scopes: &Scopes<'_, '_>, names: &Names, expr: &Expr) -> Kinds {
         Expr::ArithExpr { op: ArithOp::Sub, .. } => NUMBER.or(SET),
         Expr::Number { .. } | Expr::UnaryExpr { .. } | Expr::ArithExpr { .. } => NUMBER,
         Expr::Call { fcn, .. } => names::path(fcn)
-            .filter(|called| names.function(scopes.module(), called).is_none())
+            .filter(|called| names.function(module, called).is_none())
             .and_then(|called| signatures::signature(&called.join(".")))
             .map_or(ANY, |signature| signature.gives),
         Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } | Expr::AssignExpr { .. } => ANY,
