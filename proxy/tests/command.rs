@@ -58,6 +58,22 @@ fn each_way_to_fail_has_its_exit_code() {
     exits(1, &postern(&["healthcheck", "live", "--admin", "unix:/nonexistent.sock"]), "no answer");
 }
 
+/// From within the folder of the configuration.
+#[test]
+fn a_configuration_of_a_bare_file_name_is_checked_as_one_with_its_folder_before_it() {
+    let folder = estate("package postern\ndefault decision := false", "state");
+    let file = folder.path().join("postern.yaml");
+    fs::write(&file, fs::read_to_string(&file).unwrap() + "records: { file: records.jsonl }\n").unwrap();
+    for name in ["postern.yaml", "./postern.yaml"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
+        command.args(["check", "--config", name]).current_dir(&folder);
+        let output = command.output().expect("postern starts");
+        for key in ["state", "records.file", "admin.socket"] {
+            exits(0, &output, &format!("ok     {key}: "));
+        }
+    }
+}
+
 #[test]
 fn a_refused_configuration_starts_nothing() {
     let folder = estate("package postern\ndefault decision := false", "state");

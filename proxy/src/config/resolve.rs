@@ -202,7 +202,9 @@ impl Resolver<'_> {
     /// A path; a relative one begins at the folder of the configuration file.
     fn file(&mut self, at: &At, file: &draft::File) -> Option<PathBuf> {
         self.text(at, &file.0)?;
-        let folder = self.around.file.parent().unwrap_or(Path::new("."));
+        // A bare file name has an empty folder, which nothing can be asked of.
+        let folder = self.around.file.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
         Some(folder.join(&file.0))
     }
 
