@@ -29,6 +29,9 @@ use regorus::unstable::{Expr, Module, Ref};
 use crate::gate::names::Names;
 use crate::problem::{Problem, Problems};
 
+/// Longest text of one module for the engine, in bytes: what stands once may have to be written many times.
+pub(crate) const LONGEST: usize = 4 * 1024 * 1024;
+
 /// A step that writes all modules anew; none where there is nothing to write.
 pub(crate) type Step = fn(&[Ref<Module>], &[Translated]) -> Result<Option<Vec<Translated>>, Problems>;
 
@@ -73,6 +76,8 @@ pub(crate) struct Translated {
     pub(crate) of: usize,
     /// What stands in the text for a keyword.
     pub(crate) stand_ins: keywords::StandIns,
+    /// Where it would have become longer than [`LONGEST`], in bytes: it stays as it was, and is not for the engine.
+    pub(crate) overlong: Option<usize>,
     /// One for each time it was written anew, the first one first; the pieces in order.
     layers: Vec<Vec<Piece>>,
 }
@@ -140,12 +145,20 @@ impl Translated {
         place(author, self.old(usize::try_from(offset).unwrap_or(usize::MAX)))
     }
 
-    /// This text with some of it replaced; none where there is nothing to replace, or one edit reaches into another.
+    /// This text with some of it replaced; none where there is nothing to replace, or one edit reaches into another. One
+    /// that would be too long says so and is not replaced.
     pub(crate) fn edited(&self, mut edits: Vec<Edit>) -> Option<Self> {
         edits.sort_by_key(|edit| edit.from);
         let apart = edits.windows(2).all(|two| matches!(two, [one, next] if one.to <= next.from));
         if edits.is_empty() || !apart {
             return None;
+        }
+        let mut bytes = self.text.len();
+        for edit in &edits {
+            bytes = bytes.saturating_add(edit.with.len());
+            if bytes > LONGEST {
+                return Some(Self { overlong: Some(edit.from as usize), ..self.clone() });
+            }
         }
         let mut writer = Writer::default();
         let mut from = 0;
@@ -160,7 +173,24 @@ impl Translated {
         writer.copy(&self.text, from, self.text.len());
         let written = writer.done();
         let layers = self.layers.iter().cloned().chain(written.layers).collect();
-        Some(Self { text: written.text, layers, of: self.of, stand_ins: self.stand_ins.clone() })
+        Some(Self {
+            text: written.text,
+            layers,
+            of: self.of,
+            stand_ins: self.stand_ins.clone(),
+            overlong: self.overlong,
+        })
+    }
+
+    /// The problem of a text that would be too long, as long as it has its place in this one.
+    pub(crate) fn too_long(&self, name: &str) -> Option<Problem> {
+        let at = self.overlong?;
+        let (line, column) = place(&self.text, at);
+        let construct =
+            self.text.get(at..).and_then(|text| text.split_whitespace().next()).unwrap_or_default();
+        let why = format!("makes a module of more than {} MiB for the engine", LONGEST >> 20);
+        let instead = "less in this statement: of several arguments a rule of their own each, of a long `with` the value on a line before, `x := …`, and `with … as x`";
+        Some(Problem::of(name, construct, why, instead).at(line, column, &self.text))
     }
 }
 
@@ -326,6 +356,15 @@ enum With {
     Text(String),
     /// What stands from here to there in the text that is edited: its place stays its author's.
     Copy(u32, u32),
+}
+
+impl With {
+    fn len(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Copy(from, to) => to.saturating_sub(*from) as usize,
+        }
+    }
 }
 
 impl Edit {

@@ -835,3 +835,18 @@ fn one_argument_more_is_the_result_of_a_statement_of_its_own_alone() {
         assert_eq!(matches!(verdict, Verdict::Allow(_)), holds, "{body}: {verdict:?}");
     }
 }
+
+#[test]
+fn what_would_be_too_long_for_the_engine_is_refused_where_it_stands() {
+    let lines = |count: usize, line: &str| vec![line; count].join(",\n");
+    let names = (0..400).map(|n| format!("a{n}")).collect::<Vec<_>>().join(",\n");
+    let text = format!("\"{}\"", "x".repeat(100));
+    let body = |texts: usize| {
+        let (given, with) = (lines(400, "input.route"), lines(texts, &text));
+        format!("f({names}) if a0 == \"b\"\nx if {{\n\tnot f({given}) with input.caller.path as [{with}]\n}}")
+    };
+    let problem = refused(&body(400), 4 + 400 + 1, "not");
+    assert_eq!(problem.column, 2, "{problem}");
+    assert!(problem.why.contains("4 MiB") && problem.instead.contains("`with … as x`"), "{problem}");
+    load(&body(2), &[]).unwrap();
+}

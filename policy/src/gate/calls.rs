@@ -121,7 +121,10 @@ fn wrong(
         return Some(if params == arity + 1 {
             result(&name)
         } else {
-            (format!("takes {arity} arguments, not {params}"), "as many arguments as it is defined with".to_owned())
+            (
+                format!("takes {arity} arguments, not {params}"),
+                "as many arguments as it is defined with".to_owned(),
+            )
         });
     }
     if name == "print" {
@@ -160,7 +163,8 @@ fn wrong(
 /// One argument more, which is compared with the result where the call is a statement of its own, and nowhere else.
 fn result(name: &str) -> (String, String) {
     (
-        "has one argument more than it takes: its result is compared so only in a statement of its own".to_owned(),
+        "has one argument more than it takes: its result is compared so only in a statement of its own"
+            .to_owned(),
         format!("`{name}(…) == y`, or one argument less"),
     )
 }

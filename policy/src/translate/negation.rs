@@ -78,7 +78,7 @@ impl<'a> Scan<'a> {
             return None;
         }
         let first = stmt.with_mods.first();
-        let with = first.map_or("", |with| self.part(with.span.start, end(self.text, stmt.span.end)));
+        let with = first.map(|with| (with.span.start, end(self.text, stmt.span.end)));
         let begin = stmt.span.start;
         let bare = self.bare.contains(&begin);
         let mut edits = vec![Edit::new(begin, begin, if bare { "{ " } else { "" })];
@@ -87,7 +87,9 @@ impl<'a> Scan<'a> {
             let variable = format!("{name}_{index}__");
             edits.push(Edit::new(begin, begin, format!("{variable} := ")));
             edits.push(Edit::copy(begin, from, to));
-            edits.push(Edit::new(begin, begin, format!(" {with}; ")));
+            edits.push(Edit::new(begin, begin, " "));
+            edits.extend(with.map(|(from, to)| Edit::copy(begin, from, to)));
+            edits.push(Edit::new(begin, begin, "; "));
             edits.push(Edit::new(from, to, variable));
         }
         if bare {
@@ -95,10 +97,6 @@ impl<'a> Scan<'a> {
             edits.push(Edit::new(end, end, " }"));
         }
         Some(edits)
-    }
-
-    fn part(&self, from: u32, to: u32) -> &str {
-        self.text.get(from as usize..to as usize).unwrap_or_default()
     }
 
     /// What is taken out of the expression after `not`.

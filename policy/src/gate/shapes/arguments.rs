@@ -52,7 +52,8 @@ fn other_result<'a>(
     instead: &str,
 ) -> Option<Problem> {
     let given = given(scopes, names, result);
-    let why = format!("has one argument more than it takes, {given}, and its result is {gives}: never the same");
+    let why =
+        format!("has one argument more than it takes, {given}, and its result is {gives}: never the same");
     (!given.meets(gives)).then(|| super::at_span(place(result), name, &why, instead))
 }
 
@@ -68,7 +69,10 @@ fn function(names: &Names, rules: &[(&Module, &Rule)]) -> Kinds {
             Rule::Spec { head, bodies, .. } => {
                 let RuleHead::Func { assign, .. } = head else { return signatures::ANY };
                 value(assign.as_ref().map(|assign| &assign.value));
-                bodies.iter().skip(1).for_each(|body| value(body.assign.as_ref().map(|assign| &assign.value)));
+                bodies
+                    .iter()
+                    .skip(1)
+                    .for_each(|body| value(body.assign.as_ref().map(|assign| &assign.value)));
             }
         }
     }
