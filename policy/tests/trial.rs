@@ -413,19 +413,26 @@ test_text_itself if [clerk.caller.id, \"clerk\"] == [data.other, \"clerk\"] with
 }
 
 #[test]
-fn a_value_that_cannot_be_written_before_its_statement_is_refused_by_its_place() {
-    let tests = "package postern
+fn a_value_over_several_lines_keeps_them_and_its_comments_before_its_statement() {
+    let tests = "package postern_test
+import data.postern
 clerk := \"clerk\"
 test_a if clerk == input.caller.id with input as {\"caller\": {\"id\": clerk}} # of no use
 test_b if clerk == input.caller.id with input as {
 	\"caller\": {\"id\": clerk}, # the clerk
 }
+test_c if clerk == input.caller.id with input as {\"caller\": {\"id\": [one | some one in [clerk]
+	one != `
+`][0]}}
+test_d if not clerk == input.caller.id with input as {
+	\"caller\": {\"id\": clerk}, # the clerk
+}
 ";
-    let sources = Sources::from_modules([("main.rego", MAIN), ("main_test.rego", tests)], []);
-    let Err(TestError::Refused(error)) = run_tests(&sources, ALL) else { panic!("it was run") };
-    let places: Vec<_> =
-        error.problems.iter().map(|problem| (problem.line, problem.construct.as_str())).collect();
-    assert_eq!(places, [(4, "with")]);
+    let passed = ["test_a", "test_b", "test_c"].map(|name| format!("data.postern_test.{name}"));
+    let failed = "data.postern_test.test_d";
+    let mut expected: Vec<_> = passed.iter().map(|name| (name.as_str(), TestOutcome::Passed)).collect();
+    expected.push((failed, TestOutcome::Failed));
+    outcomes(tests, &expected);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use regorus::unstable::{Expr, Module, Rule, RuleHead, Span};
 
 use super::names::{self, Names};
-use super::walk::{self, Seen};
+use super::walk::{self, Seen, Stands};
 use crate::builtins::{self, Known, signatures};
 use crate::input::LeafSet;
 use crate::problem::{Problem, Problems};
@@ -27,7 +27,7 @@ pub(super) fn check(
         problems.extend(wrong_arguments(rule));
         problems.extend(shadowing_arguments(rule));
         walk::rule(rule, &mut |seen| match seen {
-            Seen::Call { span, fcn, params, alone } => {
+            Seen::Call { span, fcn, params, stands } => {
                 let Some(called) = names::path(fcn) else {
                     problems.push(at(span, span.text(), "calls what is not a name", "the function's name"));
                     return;
@@ -39,7 +39,7 @@ pub(super) fn check(
                     return;
                 }
                 let suggest = !problems.is_full();
-                let found = wrong(module, names, &called, params.len(), (alone, suggest))
+                let found = wrong(module, names, &called, params.len(), (stands, suggest))
                     // What is missing may stand in a module that does not parse.
                     .filter(|(why, _)| why != MISSING || whole || !elsewhere(module, &called));
                 if let Some((why, instead)) = found {
@@ -111,12 +111,12 @@ fn wrong(
     names: &Names,
     called: &[String],
     params: usize,
-    (alone, suggest): (bool, bool),
+    (stands, suggest): (Stands, bool),
 ) -> Option<(String, String)> {
     let name = called.join(".");
     if let Some((_, arities)) = names.function(module, called) {
         // As a statement of its own, one more is what the function gives.
-        let fits = |arity: &usize| params == *arity || (alone && params == arity + 1);
+        let fits = |arity: &usize| params == *arity || (stands != Stands::Inside && params == arity + 1);
         let arity = arities.iter().find(|arity| !fits(arity))?;
         return Some(if params == arity + 1 {
             result(&name)
@@ -143,10 +143,10 @@ fn wrong(
         Some(Known::Engines(arity)) => (usize::from(arity), false),
         Some(Known::Added(arity)) => (usize::from(arity), true),
     };
-    if name == "walk" && !(alone && params == 2) {
+    if name == "walk" && !(stands == Stands::Alone && params == 2) {
         return Some(("has no value in this place, in silence".to_owned(), WALK.to_owned()));
     }
-    if params == arity + 1 && !alone {
+    if params == arity + 1 && stands == Stands::Inside {
         return Some(result(&name));
     }
     if params == arity + 1 && added {

@@ -17,7 +17,7 @@ use regorus::unstable::{Expr, Import, Module, Ref, Rule, Span, WithModifier};
 
 use super::depth::Node;
 use super::names::{self, Names, Path};
-use super::walk::{self, Seen};
+use super::walk::{self, Seen, Stands};
 use crate::decision::DECISION;
 use crate::problem::{Problem, Problems};
 use contexts::Contexts;
@@ -90,11 +90,11 @@ fn look<'a>(
         Seen::Closes => scopes.close(),
         Seen::Binds(name, member_of) => scopes.bind(name, member_of),
         Seen::Ref(refr) => found.extend(scopes.place(refr).err().map(|problem| *problem)),
-        Seen::Call { fcn, params, alone, .. } => {
+        Seen::Call { fcn, params, stands, .. } => {
             if names.function(scopes.module(), &["object".to_owned(), "get".to_owned()]).is_none() {
                 found.extend(object_get(&scopes, fcn, params));
             }
-            found.extend(arguments::check(&scopes, names, rules, (fcn, params, alone)));
+            found.extend(arguments::check(&scopes, names, rules, (fcn, params, stands != Stands::Inside)));
             found.extend(compared::begins(&scopes, names, fcn, params));
             contexts.call(&scopes, names, rule, fcn, params);
         }

@@ -8,12 +8,22 @@ use regorus::unstable::{
 /// Deeper than this nothing is looked at: the depth alone is reason enough to refuse.
 const GIVE_UP: usize = 2_000;
 
+/// Where an expression stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stands {
+    /// As a statement of its own.
+    Alone,
+    /// Behind the `not` of a statement.
+    Negated,
+    Inside,
+}
+
 /// What the walk meets.
 pub(crate) enum Seen<'a> {
     /// A reference, the longest form of it: `input.a.b`, not also `input.a`.
     Ref(&'a Expr),
-    /// A call; `alone` when it is a statement of its own.
-    Call { span: &'a Span, fcn: &'a Expr, params: &'a [Ref<Expr>], alone: bool },
+    /// A call.
+    Call { span: &'a Span, fcn: &'a Expr, params: &'a [Ref<Expr>], stands: Stands },
     /// A `with`.
     With(&'a WithModifier),
     /// An expression of two sides that are compared or computed with, or of one that is looked for in the other.
@@ -58,7 +68,7 @@ pub(crate) fn rule<'a>(rule: &'a Rule, visit: &mut dyn FnMut(Seen<'a>)) -> usize
         Rule::Default { span: _, refr, args, op: _, value } => walk.scope(&[], |walk| {
             walk.head_ref(refr);
             walk.patterns(args);
-            walk.expr(value, false);
+            walk.expr(value);
         }),
     }
     walk.deepest
@@ -71,7 +81,7 @@ pub(crate) fn statement<'a>(stmt: &'a LiteralStmt, visit: &mut dyn FnMut(Seen<'a
 
 /// Walks one expression.
 pub(crate) fn expression<'a>(expr: &'a Ref<Expr>, visit: &mut dyn FnMut(Seen<'a>)) {
-    Walk { visit, depth: 0, deepest: 0 }.expr(expr, false);
+    Walk { visit, depth: 0, deepest: 0 }.expr(expr);
 }
 
 /// Walks what a statement says, without the values of its `with`.
@@ -145,7 +155,7 @@ impl<'a> Walk<'a, '_> {
 
     fn body(&mut self, body: &'a RuleBody) {
         if let Some(assign) = &body.assign {
-            self.expr(&assign.value, false);
+            self.expr(&assign.value);
         }
         self.statements(&body.query);
     }
@@ -155,13 +165,13 @@ impl<'a> Walk<'a, '_> {
             RuleHead::Compr { span: _, refr, assign } | RuleHead::Func { span: _, refr, args: _, assign } => {
                 self.head_ref(refr);
                 if let Some(assign) = assign {
-                    self.expr(&assign.value, false);
+                    self.expr(&assign.value);
                 }
             }
             RuleHead::Set { span: _, refr, key } => {
                 self.head_ref(refr);
                 if let Some(key) = key {
-                    self.expr(key, false);
+                    self.expr(key);
                 }
             }
         }
@@ -173,7 +183,7 @@ impl<'a> Walk<'a, '_> {
             Expr::RefDot { refr, .. } => self.head_ref(refr),
             Expr::RefBrack { refr, index, .. } => {
                 self.head_ref(refr);
-                self.expr(index, false);
+                self.expr(index);
             }
             _ => {}
         }
@@ -194,7 +204,7 @@ impl<'a> Walk<'a, '_> {
     fn statement(&mut self, stmt: &'a LiteralStmt) {
         for with in &stmt.with_mods {
             (self.visit)(Seen::With(with));
-            self.expr(&with.r#as, false);
+            self.expr(&with.r#as);
         }
         self.literal(stmt);
     }
@@ -205,12 +215,12 @@ impl<'a> Walk<'a, '_> {
             Literal::SomeIn { span: _, key, value, collection } => {
                 self.patterns(key.as_slice());
                 self.pattern(value);
-                self.expr(collection, false);
+                self.expr(collection);
             }
-            Literal::Expr { span: _, expr } => self.expr(expr, true),
-            Literal::NotExpr { span: _, expr } => self.expr(expr, false),
+            Literal::Expr { span: _, expr } => self.stands(expr, Stands::Alone),
+            Literal::NotExpr { span: _, expr } => self.stands(expr, Stands::Negated),
             Literal::Every { span: _, key, value, domain, query } => {
-                self.expr(domain, false);
+                self.expr(domain);
                 self.scope(&[], |walk| {
                     if let Some(key) = key {
                         walk.bind(key);
@@ -232,10 +242,10 @@ impl<'a> Walk<'a, '_> {
             Expr::Var { span, .. } => walk.bind(span),
             Expr::Array { items, .. } => walk.patterns(items),
             Expr::Object { fields, .. } => fields.iter().for_each(|(_, key, value)| {
-                walk.expr(key, false);
+                walk.expr(key);
                 walk.pattern(value);
             }),
-            _ => walk.expr(expr, false),
+            _ => walk.expr(expr),
         });
     }
 
@@ -247,15 +257,19 @@ impl<'a> Walk<'a, '_> {
 
     fn exprs(&mut self, exprs: &'a [Ref<Expr>]) {
         for expr in exprs {
-            self.expr(expr, false);
+            self.expr(expr);
         }
     }
 
-    fn expr(&mut self, expr: &'a Ref<Expr>, alone: bool) {
-        self.deeper(|walk| walk.node(expr, alone));
+    fn expr(&mut self, expr: &'a Ref<Expr>) {
+        self.stands(expr, Stands::Inside);
     }
 
-    fn node(&mut self, expr: &'a Ref<Expr>, alone: bool) {
+    fn stands(&mut self, expr: &'a Ref<Expr>, stands: Stands) {
+        self.deeper(|walk| walk.node(expr, stands));
+    }
+
+    fn node(&mut self, expr: &'a Ref<Expr>, stands: Stands) {
         match expr.as_ref() {
             Expr::String { .. }
             | Expr::RawString { .. }
@@ -272,47 +286,47 @@ impl<'a> Walk<'a, '_> {
             Expr::Object { fields, .. } => {
                 (self.visit)(Seen::Object(expr));
                 for (_, key, value) in fields {
-                    self.expr(key, false);
-                    self.expr(value, false);
+                    self.expr(key);
+                    self.expr(value);
                 }
             }
             Expr::ArrayCompr { term, query, .. } | Expr::SetCompr { term, query, .. } => {
                 (self.visit)(Seen::Comprehension(expr));
-                self.query(query, |walk| walk.expr(term, false));
+                self.query(query, |walk| walk.expr(term));
             }
             Expr::ObjectCompr { key, value, query, .. } => {
                 (self.visit)(Seen::Comprehension(expr));
                 self.query(query, |walk| {
-                    walk.expr(key, false);
-                    walk.expr(value, false);
+                    walk.expr(key);
+                    walk.expr(value);
                 });
             }
             Expr::Call { span, fcn, params, .. } => {
-                (self.visit)(Seen::Call { span, fcn, params, alone });
+                (self.visit)(Seen::Call { span, fcn, params, stands });
                 self.exprs(params);
             }
             Expr::UnaryExpr { expr: of, .. } => {
                 (self.visit)(Seen::Minus(expr));
-                self.expr(of, false);
+                self.expr(of);
             }
             Expr::BoolExpr { lhs, rhs, .. }
             | Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. }
             | Expr::BinExpr { lhs, rhs, .. }
             | Expr::ArithExpr { lhs, rhs, .. } => {
                 (self.visit)(Seen::Compares(expr));
-                self.expr(lhs, false);
-                self.expr(rhs, false);
+                self.expr(lhs);
+                self.expr(rhs);
             }
             Expr::AssignExpr { op: AssignOp::ColEq, lhs, rhs, .. } => {
                 self.pattern(lhs);
-                self.expr(rhs, false);
+                self.expr(rhs);
             }
             Expr::Membership { key, value, collection, .. } => {
                 (self.visit)(Seen::Compares(expr));
                 (self.visit)(Seen::Member(expr));
                 self.exprs(key.as_slice());
-                self.expr(value, false);
-                self.expr(collection, false);
+                self.expr(value);
+                self.expr(collection);
             }
         }
     }
@@ -324,11 +338,11 @@ impl<'a> Walk<'a, '_> {
             match rest.as_ref() {
                 Expr::RefDot { refr, .. } => rest = refr,
                 Expr::RefBrack { refr, index, .. } => {
-                    self.expr(index, false);
+                    self.expr(index);
                     rest = refr;
                 }
                 Expr::Var { .. } => return,
-                _ => return self.expr(rest, false),
+                _ => return self.expr(rest),
             }
             // The engine evaluates a reference from its beginning, one call inside the other.
             self.depth += 1;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::{Edit, Translated};
 use crate::gate::MISSING;
 use crate::gate::names::{self, Names, Path};
-use crate::gate::walk::{self, Seen};
+use crate::gate::walk::{self, Seen, Stands};
 use crate::metadata::Annotation;
 use crate::problem::{Problem, Problems};
 
@@ -96,7 +96,7 @@ fn calls<'a>(module: &'a Module, names: &Names) -> Vec<Call<'a>> {
             Rule::Default { .. } => None,
         };
         walk::rule(rule, &mut |seen| {
-            let Seen::Call { span, fcn, params, alone } = seen else { return };
+            let Seen::Call { span, fcn, params, stands } = seen else { return };
             let Some(called) = names::path(fcn) else { return };
             let chain = match called.iter().map(String::as_str).collect::<Vec<_>>()[..] {
                 ["rego", "metadata", "chain"] => true,
@@ -105,6 +105,7 @@ fn calls<'a>(module: &'a Module, names: &Names) -> Vec<Call<'a>> {
             };
             if names.function(module, &called).is_none() {
                 let otherwise = others.is_some_and(|body| body.span.start <= span.start);
+                let alone = stands == Stands::Alone;
                 calls.push(Call { expr: span, chain, params, alone, rule: index, otherwise });
             }
         });

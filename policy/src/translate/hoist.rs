@@ -117,24 +117,19 @@ fn loses(module: &Module, graph: &Graph<'_>, stmt: &LiteralStmt, with: &WithModi
 
 /// The two of them: the values before the statement, and the names in their place.
 fn before(text: &str, stmt: &LiteralStmt, lost: &[&WithModifier], bare: bool) -> Option<Vec<Edit>> {
-    let at = |at: u32, text: String| Edit::new(at, at, text);
-    let mut first = if bare { "{ ".to_owned() } else { String::new() };
-    let mut edits = Vec::new();
+    let at = stmt.span.start;
+    let mut edits = vec![Edit::new(at, at, if bare { "{ " } else { "" })];
     for with in lost {
         let (from, to) = (value_at(text, with)?, end(text, with.span.end));
-        let written = text.get(from as usize..to as usize)?;
-        // What is written on one line now: a comment would take the rest of it, and a raw text has lost its lines.
-        if written.contains('#') || (written.contains('`') && written.contains('\n')) {
-            return None;
-        }
         let name = format!("with{from}__");
-        first.extend([name.as_str(), " := ", &written.replace('\n', " "), "; "]);
-        let lines = "\n".repeat(written.matches('\n').count());
-        edits.push(Edit::new(from, to, format!("{name}{lines}")));
+        edits.push(Edit::new(at, at, format!("{name} := ")));
+        edits.push(Edit::copy(at, from, to));
+        edits.push(Edit::new(at, at, "; "));
+        edits.push(Edit::new(from, to, name));
     }
-    edits.push(at(stmt.span.start, first));
     if bare {
-        edits.push(at(end(text, stmt.span.end), " }".to_owned()));
+        let end = end(text, stmt.span.end);
+        edits.push(Edit::new(end, end, " }"));
     }
     Some(edits)
 }

@@ -5,7 +5,7 @@ use regorus::unstable::{Expr, Module, Ref};
 use super::{Edit, Translated, each, hoist, walked};
 use crate::builtins::{self, Known};
 use crate::gate::names::{self, Names};
-use crate::gate::walk::{self, Seen};
+use crate::gate::walk::{self, Seen, Stands};
 
 /// Writes each such statement where `f` is one of our builtins and takes one argument, and what `walk` gives likewise.
 /// The engine does so for its own alone. None when there is nothing to write.
@@ -23,7 +23,7 @@ fn edits(module: &Module, names: &Names, translated: &Translated) -> Vec<Edit> {
             if let Seen::Opens(stmts) = seen {
                 let here = stmts.iter().filter(|_| !own_walk);
                 edits.extend(here.filter_map(|stmt| walked::statement(&translated.text, stmt, &bare)));
-            } else if let Seen::Call { span, fcn, params, alone: true } = seen {
+            } else if let Seen::Call { span, fcn, params, stands: Stands::Alone } = seen {
                 let added = names::path(fcn).filter(|called| names.function(module, called).is_none());
                 let arity = added.and_then(|called| match builtins::known(&called.join(".")) {
                     Some(Known::Added(arity)) => Some(usize::from(arity)),

@@ -352,6 +352,8 @@ fn braces(mut statements: Vec<Tree>) -> Vec<Tree> {
     let layout = statements.iter().map(|statement| statement.written().len()).sum::<usize>() % 9;
     if let (0, [one]) = (layout, statements.as_mut_slice())
         && !one.written().contains('\n')
+        // It would be the brace of the body.
+        && !one.written().starts_with('{')
     {
         return vec![text(" if "), statements.remove(0)];
     }
