@@ -14,6 +14,9 @@ use crate::model::Secret;
 /// Bytes of a key.
 pub const KEY_BYTES: usize = 32;
 
+/// The file that is locked, always empty: by it a directory of ours is known again.
+const LOCK: &str = "lock";
+
 /// The directory, locked for as long as this value lives.
 #[derive(Debug)]
 pub struct State {
@@ -41,6 +44,12 @@ pub enum StateError {
         /// The user that it belongs to.
         owner: u32,
     },
+    /// It is somebody's who would lose it: it was there, holds something, and was not ours before.
+    #[error(
+        "{} holds files, and no empty file `lock`, by which Postern knows a folder of its own: name an empty folder, one that \
+         does not exist yet, or one that Postern used before", .0.display()
+    )]
+    Occupied(PathBuf),
     /// Another instance runs on the same directory.
     #[error("{} is in use by another instance", .0.display())]
     InUse(PathBuf),
@@ -71,7 +80,8 @@ pub fn ours() -> u32 {
 }
 
 impl State {
-    /// Makes the directory if it is missing, closes it to others, and locks it. One of another user is refused.
+    /// Makes the directory if it is missing, locks it, and closes it to others. One of another user is refused, and one
+    /// that holds what Postern did not leave there.
     pub fn open(root: &Path) -> Result<Self, StateError> {
         let io = |cause| StateError::Io { path: root.to_owned(), cause };
         DirBuilder::new().recursive(true).mode(0o700).create(root).map_err(io)?;
@@ -79,20 +89,17 @@ impl State {
         if found.uid() != ours() {
             return Err(StateError::Foreign { path: root.to_owned(), owner: found.uid() });
         }
+        let lock = opened_lock(root, is_vacant(root).map_err(io)?)?;
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => return Err(StateError::InUse(root.to_owned())),
+            Err(errno) => return Err(StateError::Io { path: root.join(LOCK), cause: errno.into() }),
+        }
+        // Only now: what is not ours stays as open as it was.
         if found.permissions().mode() & 0o077 != 0 {
             fs::set_permissions(root, fs::Permissions::from_mode(0o700)).map_err(io)?;
         }
-        let path = root.join("lock");
-        // A link is not followed, nor a pipe waited for.
-        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
-        let mut lock = OpenOptions::new();
-        lock.write(true).create(true).truncate(false).mode(0o600).custom_flags(flags);
-        let lock = lock.open(&path).map_err(|cause| StateError::Io { path: path.clone(), cause })?;
-        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Self { root: root.to_owned(), _lock: lock }),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(StateError::InUse(root.to_owned())),
-            Err(errno) => Err(StateError::Io { path, cause: errno.into() }),
-        }
+        Ok(Self { root: root.to_owned(), _lock: lock })
     }
 
     /// A file's path inside.
@@ -108,6 +115,46 @@ impl State {
             None => make_key(self.path(name)),
         }
     }
+}
+
+/// Whether the directory `root`, which is there, may become that of an instance: it holds nothing, or was one's before.
+/// Nothing is touched.
+pub fn look(root: &Path) -> Result<(), StateError> {
+    match is_vacant(root) {
+        Ok(true) => Ok(()),
+        Ok(false) => opened_lock(root, false).map(drop),
+        Err(cause) => Err(StateError::Io { path: root.to_owned(), cause }),
+    }
+}
+
+/// Whether nothing lies in it but what a file system has of its own.
+fn is_vacant(root: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(root)? {
+        if entry?.file_name() != "lost+found" {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The lock of the directory `root`, made if `make`; without it the directory is not ours.
+fn opened_lock(root: &Path, make: bool) -> Result<File, StateError> {
+    let path = root.join(LOCK);
+    let io = |cause| StateError::Io { path: path.clone(), cause };
+    // A link is not followed, nor a pipe waited for.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let mut options = OpenOptions::new();
+    options.write(true).create(make).truncate(false).mode(0o600).custom_flags(flags);
+    let lock = match options.open(&path) {
+        Err(error) if !make && error.kind() == io::ErrorKind::NotFound => {
+            return Err(StateError::Occupied(root.to_owned()));
+        }
+        opened => opened.map_err(io)?,
+    };
+    let (found, folder) = (lock.metadata().map_err(io)?, fs::metadata(root).map_err(io)?);
+    // Other programs have locks too, and write into them.
+    let is_ours = found.is_file() && found.len() == 0 && found.uid() == folder.uid();
+    if is_ours { Ok(lock) } else { Err(StateError::Occupied(root.to_owned())) }
 }
 
 /// The key of that name in the state directory `root`, if there is one.
@@ -195,6 +242,46 @@ mod tests {
         assert_eq!(fs::metadata(&root).unwrap().permissions().mode() & 0o777, 0o700);
         drop(state);
         assert!(State::open(&root).is_ok());
+    }
+
+    #[test]
+    fn a_directory_that_holds_what_is_somebody_elses_is_refused_and_stays_as_it_was() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path().join("site");
+        let mode = |mode| fs::set_permissions(&root, fs::Permissions::from_mode(mode)).unwrap();
+        let is = || fs::metadata(&root).unwrap().permissions().mode() & 0o777;
+        fs::create_dir(&root).unwrap();
+        mode(0o755);
+        fs::write(root.join("index.html"), "theirs").unwrap();
+        // Nothing of ours, and a lock that another program wrote into.
+        for theirs in [None, Some("4711\n")] {
+            if let Some(theirs) = theirs {
+                fs::write(root.join("lock"), theirs).unwrap();
+            }
+            let error = State::open(&root).unwrap_err();
+            assert!(matches!(error, StateError::Occupied(_)), "{error}");
+            assert_eq!(error.code().id, "PST-OP-011");
+            for words in [root.to_str().unwrap(), "name an empty folder", "one that Postern used before"] {
+                assert!(error.to_string().contains(words), "`{words}` is not in: {error}");
+            }
+            assert!(matches!(look(&root), Err(StateError::Occupied(_))));
+            assert_eq!((is(), root.join("lock").exists()), (0o755, theirs.is_some()));
+        }
+        fs::remove_file(root.join("lock")).unwrap();
+        fs::remove_file(root.join("index.html")).unwrap();
+        // A file system of its own is not ours yet, and holds nothing.
+        fs::create_dir(root.join("lost+found")).unwrap();
+        look(&root).unwrap();
+        assert_eq!((is(), root.join("lock").exists()), (0o755, false), "looking changed it");
+
+        // An empty one is taken and closed; and taken again with what was put there, however it was opened since.
+        drop(State::open(&root).unwrap());
+        assert_eq!(is(), 0o700);
+        fs::write(root.join("leases.journal"), "").unwrap();
+        mode(0o770);
+        look(&root).unwrap();
+        drop(State::open(&root).unwrap());
+        assert_eq!(is(), 0o700);
     }
 
     #[test]

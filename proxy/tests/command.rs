@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test has nothing better to do than to panic")]
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
@@ -91,6 +92,7 @@ fn what_lies_in_the_state_folder_and_cannot_be_read_stops_the_start_by_name_and_
         let folder = estate("package postern\ndefault decision := false", "state");
         let file = folder.path().join("state").join(name);
         fs::create_dir(folder.path().join("state")).unwrap();
+        fs::write(folder.path().join("state/lock"), "").unwrap();
         fs::write(&file, b"\xff\x00 not ours\n").unwrap();
 
         let output = run(folder.path());
@@ -99,6 +101,23 @@ fn what_lies_in_the_state_folder_and_cannot_be_read_stops_the_start_by_name_and_
         exits(5, &output, next_step);
         assert_eq!(fs::read(&file).unwrap(), b"\xff\x00 not ours\n");
     }
+}
+
+#[test]
+fn a_folder_of_somebody_elses_is_no_state_folder_and_is_not_closed() {
+    let folder = estate("package postern\ndefault decision := false", "site");
+    let site = folder.path().join("site");
+    fs::create_dir(&site).unwrap();
+    fs::set_permissions(&site, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(site.join("index.html"), "theirs").unwrap();
+
+    let output = run(folder.path());
+
+    for words in ["PST-OP-011", &format!("{} holds files", site.display()), "name an empty folder"] {
+        exits(5, &output, words);
+    }
+    assert_eq!(fs::metadata(&site).unwrap().permissions().mode() & 0o777, 0o755);
+    assert_eq!(fs::read_dir(&site).unwrap().count(), 1);
 }
 
 /// A running Postern; dropped, it is killed.

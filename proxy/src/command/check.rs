@@ -18,7 +18,7 @@ use crate::fault::causes;
 use crate::identify::pem::{self, Holds};
 use crate::protocol;
 use crate::record::writer;
-use crate::state::held_key;
+use crate::state::{self, held_key};
 
 /// Everything that is wrong, and what was looked at.
 struct Findings {
@@ -87,6 +87,9 @@ impl Findings {
     fn state(&mut self, config: &Config) {
         if !config.state.exists() {
             return;
+        }
+        if let Err(error) = state::look(&config.state) {
+            return self.wrong(Exit::CannotStart, "state", &causes(&error));
         }
         match credential::standing_in(&config.state) {
             Ok(count) => {
@@ -414,8 +417,12 @@ mod tests {
         let (ca, minted) = (Ca::new(DOMAIN), Ca::new(DOMAIN).svid("spiffe://td.example/front"));
         let (chain, key) =
             (pem_of("CERTIFICATE", &minted.der), pem_of("PRIVATE KEY", minted.private().secret_der()));
-        let state: [(&str, &[u8]); 3] =
-            [("leases.journal", b"x\n"), ("references.key", b"short"), ("records.sequence", b"\xff")];
+        let state: [(&str, &[u8]); 4] = [
+            ("lock", b""),
+            ("leases.journal", b"x\n"),
+            ("references.key", b"short"),
+            ("records.sequence", b"\xff"),
+        ];
 
         let said = wrong(&chain, &key, &ca.pem(), &state);
 
@@ -424,5 +431,9 @@ mod tests {
         for name in ["leases.journal", "references.key", "records.sequence"] {
             assert!(said.contains(name), "{said}");
         }
+
+        let said = wrong(&chain, &key, &ca.pem(), &[("index.html", b"theirs")]);
+        assert!(said.starts_with("WRONG  state (line 2): ") && said.lines().count() == 1, "{said}");
+        assert!(said.contains("state holds files, and no empty file `lock`"), "{said}");
     }
 }

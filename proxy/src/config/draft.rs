@@ -46,7 +46,9 @@ pub struct Draft {
     /// The version of this file's shape: 1.
     pub version: u32,
     /// A folder of this sidecar alone, for what must survive a crash: the lease journal, the record sequence, the last good
-    /// bundle of each service.
+    /// bundle of each service. Postern makes it where there is none, readable by its user alone. A folder that is there is taken,
+    /// and closed to others, where it is empty or holds the empty file `lock`, which Postern leaves in its own; any other
+    /// ends the start with `PST-OP-011`, untouched.
     pub state: File,
     /// Worker threads. One is enough for a sidecar.
     #[serde(default = "one")]

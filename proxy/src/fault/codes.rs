@@ -199,7 +199,7 @@ codes! {
     BUNDLE_OLDER = "PST-OP-010", Operate, Operator, 503, "a bundle was signed before the one that served last",
         "a service that offers an old bundle is behind, or is lying; to go back on purpose, sign the old bundle anew";
     STATE_UNUSABLE = "PST-OP-011", Operate, Operator, 503, "the state folder cannot be used",
-        "`state` names a folder of this instance alone, which belongs to the user that it runs as and can be written by it: chown it, or name another";
+        "`state` names a folder of this instance alone, empty or Postern's own from before, which belongs to the user that it runs as and can be written by it: chown it, or name another";
 }
 
 #[cfg(test)]
