@@ -192,7 +192,7 @@ impl<'a> Asked<'a> {
 
 /// A rule that goes through all answers of a query; it is undefined where there is none.
 fn as_rule(query: &str) -> String {
-    format!("package postern_query\n\nasked := true if [true |\n{query}\n] != []\n")
+    format!("package postern_query\n\npostern_asked := true if [true |\n{query}\n] != []\n")
 }
 
 fn samples(sources: &Sources, run: &BenchRun<'_>) -> Result<Vec<Sample>, LoadError> {

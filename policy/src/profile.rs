@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use regorus::{Engine, Value};
 
-use crate::ask::{AskError, Package, Question, answered, query_of, rows};
+use crate::ask::{AskError, Asked, Question};
 use crate::compile::load;
 use crate::evaluate::{Stopwatch, arm, fenced};
 use crate::gate::Purpose;
@@ -77,22 +77,20 @@ pub(crate) fn install(engine: &mut Engine) -> anyhow::Result<()> {
 pub fn profile(sources: &Sources, question: &Question<'_>) -> Result<Vec<ProfiledLine>, AskError> {
     let mut plain = load(sources, Purpose::Queries)?;
     let marked = load(sources, Purpose::Profile)?;
-    let query = query_of(question.query)?;
-    let package = Package::of(question.query, plain.engine.get_modules());
+    let asked = Asked::of(sources, question.query, plain.engine.get_modules())?;
     let input = question.input.clone().map_or(Value::Undefined, crate::document::Document::into_value);
     let ask = |mut engine: Engine| {
         arm(&mut engine, question.fuse);
         engine.set_input(input.clone());
-        let run = || answered(&mut engine, package.as_ref(), &query, question.fuse);
-        fenced(question.fuse, question.now, run)
+        fenced(question.fuse, question.now, || asked.answer(&mut engine, question.fuse))
     };
-    let expected = rows(&ask(plain.engine)?, &query, question.query)?;
+    let expected = asked.rows(&ask(plain.engine)?)?;
     let marks = std::iter::once((1, Duration::ZERO)).chain(vec![(0, Duration::ZERO); marked.marks.len()]);
     RUN.set(Some(Run { marks: marks.collect(), at: 0, since: Stopwatch::start() }));
     let answer = ask(marked.engine);
     let Some(mut run) = RUN.take() else { return Ok(Vec::new()) };
     run.begins(usize::MAX);
-    if rows(&answer?, &query, question.query)? != expected {
+    if asked.rows(&answer?)? != expected {
         let detail =
             "cannot be told line by line: the engine answers otherwise while it is watched".to_owned();
         return Err(Cause::Error { detail }.into());

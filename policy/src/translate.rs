@@ -15,7 +15,7 @@ pub(crate) mod imports;
 pub(crate) mod keywords;
 pub(crate) mod locals;
 pub(crate) mod marks;
-mod member;
+pub(crate) mod member;
 mod negation;
 pub(crate) mod prints;
 pub(crate) mod repeated;
@@ -24,7 +24,7 @@ pub(crate) mod templates;
 mod unnamed;
 mod walked;
 
-use regorus::unstable::{Expr, Module, Ref};
+use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Ref, Span};
 
 use crate::gate::names::Names;
 use crate::problem::{Problem, Problems};
@@ -95,6 +95,29 @@ impl Translated {
         })
     }
 
+    /// Whether what stands at this offset in bytes was written by a step, and not by the author.
+    pub(crate) fn is_ours(&self, offset: u32) -> bool {
+        let mut new = usize::try_from(offset).unwrap_or(usize::MAX);
+        for pieces in self.layers.iter().rev() {
+            let after = pieces.partition_point(|piece| piece.new <= new);
+            match after.checked_sub(1).and_then(|at| pieces.get(at)) {
+                None => {}
+                Some(piece) if piece.copied => new = piece.old + (new - piece.new),
+                Some(_) => return true,
+            }
+        }
+        false
+    }
+
+    /// The name that a statement of ours gives to what it asks before its time, `not0_0_0__ := f(x)`; an author's name
+    /// may look like one.
+    pub(crate) fn given<'a>(&self, stmt: &'a LiteralStmt) -> Option<&'a Span> {
+        let Literal::Expr { expr, .. } = &stmt.literal else { return None };
+        let Expr::AssignExpr { op: AssignOp::ColEq, lhs, .. } = expr.as_ref() else { return None };
+        let Expr::Var { span, .. } = lhs.as_ref() else { return None };
+        (span.text().ends_with("__") && self.is_ours(span.start)).then_some(span)
+    }
+
     /// Gives a problem its place in the author's text.
     pub(crate) fn restore(&self, author: &str, problem: Problem) -> Problem {
         if problem.line == 0 {
@@ -119,19 +142,6 @@ impl Translated {
         let before = self.text.split_inclusive('\n').take(index(line)).map(str::len).sum::<usize>();
         let rest = self.text.get(before..).unwrap_or_default();
         before + rest.char_indices().nth(index(column)).map_or(rest.len(), |(at, _)| at)
-    }
-
-    /// What the author wrote where so many bytes of the new text stand; none where that is the new text itself.
-    pub(crate) fn written_at<'a>(
-        &self,
-        author: &'a str,
-        line: u32,
-        column: u32,
-        bytes: usize,
-    ) -> Option<&'a str> {
-        let from = self.offset(line, column);
-        let (from, to) = (self.old(from), self.old(from + bytes));
-        (!self.layers.is_empty()).then(|| author.get(from..to)).flatten()
     }
 
     /// What the author wrote where this stretch of the new text stands; offsets in bytes.

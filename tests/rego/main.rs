@@ -9,6 +9,7 @@ mod missing;
 mod patterns;
 mod queries;
 mod render;
+mod rows;
 mod schema;
 mod times;
 

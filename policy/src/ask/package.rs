@@ -8,6 +8,7 @@ use regorus::unstable::{Module, Ref, Rule, RuleHead};
 use regorus::value::Object;
 use regorus::{Engine, Expression, Location, QueryResult, QueryResults, Value};
 
+use super::Row;
 use crate::deadline::Deadline;
 use crate::evaluate::arm;
 use crate::gate::names::{self, Path};
@@ -43,7 +44,8 @@ impl Package {
         }
         let within = |of: &Path| of.len() >= path.len() && of.starts_with(&path);
         packages.retain(within);
-        if packages.is_empty() || rules.iter().any(|rule| path.starts_with(rule)) {
+        // All of `data` is one where there is no package in it too.
+        if packages.is_empty() && path.len() > 1 || rules.iter().any(|rule| path.starts_with(rule)) {
             return None;
         }
         rules.retain(within);
@@ -84,6 +86,21 @@ impl Package {
     fn below<'a>(&self, full: &'a [String]) -> &'a [String] {
         full.get(self.path.len()..).unwrap_or_default()
     }
+}
+
+/// What was asked for and its value, as they are printed.
+pub(super) fn row(row: &QueryResult) -> Result<Row, serde_json::Error> {
+    let expression = |expression: &Expression| {
+        let (text, Location { row, col }) = (expression.text.to_string(), &expression.location);
+        Ok(super::Expression {
+            value: serde_json::to_value(&expression.value)?,
+            text,
+            line: *row,
+            column: *col,
+        })
+    };
+    let expressions = row.expressions.iter().map(expression).collect::<Result<_, _>>()?;
+    Ok(Row { expressions, bindings: serde_json::Map::new() })
 }
 
 /// The object at these members of a value, made where there is none.

@@ -18,7 +18,7 @@ pub(crate) fn given(modules: &[Ref<Module>], texts: &[Translated]) -> Option<Vec
 }
 
 /// What is to be written in one module of this text.
-pub(super) fn edits(module: &Module, names: &Names, text: &str) -> Vec<Edit> {
+fn edits(module: &Module, names: &Names, text: &str) -> Vec<Edit> {
     let mut edits = Vec::new();
     for rule in &module.policy {
         walk::rule(rule, &mut |seen| {

@@ -95,8 +95,8 @@ fn edit(span: &Span, text: String) -> Edit {
     Edit::new(span.start, span.end, text)
 }
 
-/// The name that a reference begins with.
-fn root(refr: &Expr) -> Option<&Span> {
+/// The name that a reference begins with; what another expression gives has none.
+pub(crate) fn root(refr: &Expr) -> Option<&Span> {
     match refr {
         Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } => root(refr),
         Expr::Var { span, .. } => Some(span),

@@ -39,7 +39,8 @@ pub(crate) fn calls(module: &Module, translated: &Translated) -> Option<Translat
     translated.edited(edits)
 }
 
-fn edit(text: &str, member: &Expr) -> Option<[Edit; 3]> {
+/// The edits for one such expression.
+pub(crate) fn edit(text: &str, member: &Expr) -> Option<[Edit; 3]> {
     let Expr::Membership { key, value, .. } = member else { return None };
     let word = word(text, reach(text, value).1)?;
     let name = if key.is_some() { "internal.member_3(" } else { "internal.member_2(" };

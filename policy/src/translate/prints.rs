@@ -2,10 +2,9 @@
 //! printed, it is written as OPA writes it, `internal.print([{x | x := a}, …])`: what is undefined is said to be, and
 //! our own builtin keeps no more than a limit, where the engine keeps all.
 
-use regorus::Engine;
 use regorus::unstable::{Expr, Module, Ref, Span};
 
-use super::{Edit, Translated, clock, each};
+use super::{Edit, Translated, each};
 use crate::gate::names::{self, Names};
 use crate::gate::walk::{self, Seen};
 
@@ -33,32 +32,11 @@ pub(crate) fn erased(modules: &[Ref<Module>], texts: &[Translated]) -> Option<Ve
 pub(crate) fn kept(modules: &[Ref<Module>], texts: &[Translated]) -> Option<Vec<Translated>> {
     written(modules, texts, |text, calls| {
         let mut edits: Vec<Edit> =
-            calls.iter().flat_map(|call| ours(text, *call, 0).unwrap_or_default()).collect();
+            calls.iter().flat_map(|call| ours(text, *call).unwrap_or_default()).collect();
         // What is put in before a name stands before what takes the name's place.
         edits.sort_by_key(|edit| (edit.from, edit.to));
         edits
     })
-}
-
-/// A query with our builtin in the place of `print`, and the time in what answers by the clock; `begin` is how it is written
-/// as a rule, up to the query itself.
-pub(crate) fn kept_in_query(query: Translated, begin: &str) -> Translated {
-    let mut parser = Engine::new();
-    let rule = format!("{begin}{}\n}}\n", query.text);
-    if !query.text.contains('(') || parser.add_policy("query".to_owned(), rule.clone()).is_err() {
-        return query;
-    }
-    let Some(module) = parser.get_modules().first().cloned() else { return query };
-    let above = u32::try_from(begin.matches('\n').count()).unwrap_or_default();
-    let mut edits: Vec<Edit> =
-        calls(&module).into_iter().flat_map(|call| ours(&rule, call, above).unwrap_or_default()).collect();
-    edits.extend(clock::edits(&module, &Names::of(parser.get_modules()), &rule));
-    edits.sort_by_key(|edit| (edit.from, edit.to));
-    let before = u32::try_from(begin.len()).unwrap_or(u32::MAX);
-    for edit in &mut edits {
-        (edit.from, edit.to) = (edit.from.saturating_sub(before), edit.to.saturating_sub(before));
-    }
-    query.edited(edits).unwrap_or(query)
 }
 
 /// The texts with what is to be written for the calls of `print` in each module that has no function of that name.
@@ -90,9 +68,8 @@ fn calls(module: &Module) -> Vec<(&Span, &Expr)> {
     calls
 }
 
-/// `print(a, b)` as `internal.print("file:line", [{x | x := (a)}, {x | x := (b)}])`; above its own text stand so many
-/// lines.
-fn ours(text: &str, (span, fcn): (&Span, &Expr), above: u32) -> Option<Vec<Edit>> {
+/// `print(a, b)` as `internal.print("file:line", [{x | x := (a)}, {x | x := (b)}])`.
+fn ours(text: &str, (span, fcn): (&Span, &Expr)) -> Option<Vec<Edit>> {
     let name = fcn.span();
     let open = name.end as usize + text.get(name.end as usize..)?.find('(')? + 1;
     let ends = arguments(text, open)?;
@@ -100,8 +77,7 @@ fn ours(text: &str, (span, fcn): (&Span, &Expr), above: u32) -> Option<Vec<Edit>
         let at = u32::try_from(at).ok()?;
         Some(Edit::new(at, at, text))
     };
-    let place =
-        serde_json::Value::from(format!("{}:{}", span.source.get_path(), span.line.saturating_sub(above)));
+    let place = serde_json::Value::from(format!("{}:{}", span.source.get_path(), span.line));
     let mut edits = vec![Edit::new(name.start, name.end, "internal.print")];
     edits.push(at(open, format!("{place}, ["))?);
     let mut from = open;
@@ -153,6 +129,7 @@ fn arguments(text: &str, open: usize) -> Option<Vec<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use regorus::Engine;
 
     #[test]
     fn what_is_printed_goes_through_our_builtin_whatever_its_arguments_are() {
