@@ -3,6 +3,7 @@
 //!
 //! What is compared with the fuse is CPU time, the best of three, so that a busy machine refuses nothing.
 
+mod recorded;
 mod worst;
 
 use std::time::Duration;
@@ -38,7 +39,7 @@ pub(crate) struct Sample {
 }
 
 /// Judges the recorded inputs of a policy, or the largest requests where there are none. Refused, each with the time it
-/// took, are those above the policy's fuse, inputs that are not JSON, and what is not judged by the deadline.
+/// took, are those above the policy's fuse, inputs that are no input documents, and what is not judged by the deadline.
 pub(crate) fn endure(
     policy: &PolicySet,
     sources: &Sources,
@@ -75,17 +76,18 @@ pub(crate) fn samples(sources: &Sources, largest: Largest) -> Result<Vec<Sample>
     for (name, text) in &sources.inputs {
         match sample(name, text) {
             Ok(sample) => samples.push(sample),
-            Err(problem) => problems.push(*problem),
+            Err(found) => problems.extend(found),
         }
     }
     if problems.is_empty() { Ok(samples) } else { Err(LoadError { problems }) }
 }
 
 /// One recorded input.
-fn sample(name: &str, text: &str) -> Result<Sample, Box<Problem>> {
-    let problem = |why: String| Box::new(Problem::of(name, "input", why, "one input document in JSON"));
+fn sample(name: &str, text: &str) -> Result<Sample, Vec<Problem>> {
+    let problem = |why: String| vec![Problem::of(name, "input", why, "one input document in JSON")];
     let input = Recorded::parse(text).map_err(|error| problem(error.to_string()))?;
-    Ok(Sample::of(name, &input))
+    let problems = recorded::problems(name, input.json());
+    if problems.is_empty() { Ok(Sample::of(name, &input)) } else { Err(problems) }
 }
 
 impl Sample {

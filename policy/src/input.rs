@@ -249,6 +249,10 @@ impl Recorded {
         Ok(Self { json, document })
     }
 
+    pub(crate) const fn json(&self) -> &serde_json::Value {
+        &self.json
+    }
+
     /// Its time, in Unix seconds: what `time.now_ns` answers from.
     #[must_use]
     pub fn now(&self) -> Option<u64> {

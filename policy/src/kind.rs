@@ -2,7 +2,11 @@
 //!
 //! The schemas for authors are printed from it, and the gate checks policies against it.
 
-use crate::input;
+use crate::input::{self, LeafId};
+use crate::nearest::nearest;
+
+/// Most members that are named as those that are there.
+const MOST: usize = 32;
 
 /// What a value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +68,72 @@ pub(crate) enum Missing {
     None(&'static str),
     /// It is a list of so many members, and this is behind the last.
     Beyond(usize),
+}
+
+/// What other proxies call it, below `input`.
+const ELSEWHERE: &[(&str, &str)] = &[
+    (
+        "attributes",
+        "`input.request.method` for `attributes.request.http.method`, and `path`, `headers`, `host` likewise; \
+         `input.caller.id` for `attributes.source.principal`",
+    ),
+    ("parsed_path", "`input.request.segments`"),
+    ("parsed_query", "`input.request.query`"),
+    ("parsed_body", "`input.request.body.value`"),
+    ("user", "`input.caller.id`"),
+    ("subject", "`input.caller.id`"),
+];
+
+impl Missing {
+    /// Why what stands here has no member of this name, `unknown` where it has others, and what to write instead.
+    pub(crate) fn said(&self, above: &str, name: &str, unknown: &str) -> (String, String) {
+        let (why, instead) = match self {
+            Self::Unknown(members) => {
+                let few: Vec<&str> = members.iter().take(MOST).map(String::as_str).collect();
+                let all = if few.is_empty() { "none".to_owned() } else { few.join(", ") };
+                let near = || {
+                    let near = nearest(&name.to_lowercase(), members).or_else(|| nearest(name, members))?;
+                    Some(format!("`{above}{}`", written(near)))
+                };
+                let meant = deeper(above, name).or_else(near).map(|meant| format!("{meant}: "));
+                (unknown.to_owned(), format!("{}{above} has {all}", meant.unwrap_or_default()))
+            }
+            Self::UpperCase => (
+                "is never there: names of headers are lower case".to_owned(),
+                format!("`{above}{}`", written(&name.to_lowercase())),
+            ),
+            Self::Withheld => (
+                "is never in the input: what proves the caller stays with Postern".to_owned(),
+                "`input.caller`, which says who it proved to be".to_owned(),
+            ),
+            Self::None(what) => (format!("is never there: {above} is {what}"), format!("`{above}`")),
+            Self::Beyond(count) => {
+                (format!("is never there: {above} has {count} members"), "a number below that".to_owned())
+            }
+        };
+        (why, instead)
+    }
+}
+
+/// What is meant by a name right below `input` that stands deeper.
+fn deeper(above: &str, name: &str) -> Option<String> {
+    if above != "input" {
+        return None;
+    }
+    let elsewhere = ELSEWHERE.iter().find(|(other, _)| *other == name).map(|(_, here)| (*here).to_owned());
+    elsewhere.or_else(|| {
+        let below = |object: &&str| LeafId::ALL.iter().any(|leaf| leaf.path() == format!("{object}.{name}"));
+        let object = ["request", "caller", "context"].iter().find(|object| below(object))?;
+        Some(format!("`input.{object}.{name}`"))
+    })
+}
+
+/// A member as it is written behind its object.
+pub(crate) fn written(name: &str) -> String {
+    let mut letters = name.chars();
+    let word = letters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+        && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
+    if word { format!(".{name}") } else { format!("[{}]", regorus::Value::from(name)) }
 }
 
 /// What proves the caller stays with Postern.

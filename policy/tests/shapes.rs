@@ -51,6 +51,17 @@ fn a_member_that_no_input_has_is_refused_wherever_it_is_read() {
         ("x := input.request.body.stat", "input.request.body.stat", "state, bytes, value"),
         ("x := input.credentials.app.age", "input.credentials.app.age", "issued_at, expires_at"),
         ("x := input.credentials[data.c].age", "input.credentials[data.c].age", "issued_at"),
+        ("x := input.method == \"GET\"", "input.method", "`input.request.method`: input has"),
+        ("x := input.path", "input.path", "`input.request.path`"),
+        ("x := input.id", "input.id", "`input.caller.id`"),
+        ("x := input.labels", "input.labels", "`input.context.labels`"),
+        ("x := input.user", "input.user", "`input.caller.id`"),
+        ("x := input.parsed_path[0]", "input.parsed_path", "`input.request.segments`"),
+        (
+            "x := input.attributes",
+            "input.attributes",
+            "`input.request.method` for `attributes.request.http.method`",
+        ),
         ("x := input.zzz", "input.zzz", "input has v, caller, listener"),
         ("import input.reqest as r", "input.reqest", "`input.request`"),
         ("import input.request as r\nx if r.methud", "input.request.methud", "`input.request.method`"),
@@ -91,6 +102,22 @@ fn a_member_that_no_input_has_is_refused_wherever_it_is_read() {
         assert!(problem.why.contains("never in the input"), "{problem}");
         assert!(problem.instead.contains(instead), "{problem}");
     }
+}
+
+#[test]
+fn a_name_with_a_hyphen_behind_a_dot_is_told_how_to_be_written() {
+    for (name, instead) in [
+        ("request.headers.x-branch[0]", "`input.request.headers[\"x-branch\"]`"),
+        ("request.headers.x-request-id", "`input.request.headers[\"x-request-id\"]`"),
+        ("context.labels.cost-centre", "`input.context.labels[\"cost-centre\"]`"),
+    ] {
+        let problems = load(&format!("x if input.{name} == \"a\""), &[]).err().unwrap_or_default();
+        let problem = problems.first().unwrap_or_else(|| panic!("loaded: {name}"));
+        assert_eq!((problem.line, problem.column, problem.construct.as_str()), (3, 6, "-"), "{problem}");
+        assert_eq!(problem.instead, instead, "{problem}");
+    }
+    let (_, _, problem) = refused("x := input.route - 1");
+    assert_eq!(problem.instead, "what computes with this kind", "{problem}");
 }
 
 #[test]
@@ -718,6 +745,12 @@ fn a_decision_that_is_out_of_bounds_as_it_is_written_is_refused_at_its_place() {
         (
             "\"allow\": true, \"until\": time.now_ns() + 3600000000000",
             "time",
+            "until",
+            "is given nanoseconds",
+        ),
+        (
+            "\"allow\": true, \"until\": time.add_date(time.now_ns(), 0, 0, 1)",
+            "time.add_date",
             "until",
             "is given nanoseconds",
         ),

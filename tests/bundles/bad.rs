@@ -165,6 +165,11 @@ fn contents() -> Vec<Case> {
             "data.postern.decision",
         ),
         ("an input that is none", input("{"), "inputs/one.json: `input` not JSON"),
+        (
+            "an input that no request has",
+            input("{\"caler\": 1}"),
+            "inputs/one.json: `input.caler` is never in",
+        ),
         ("an input two hundred deep", input(&deep), "inputs/one.json: `input` nested deeper"),
         ("an input beyond all numbers", input("{\"now\": 1e400}"), "inputs/one.json: `input`"),
         ("an input of many digits", input(&ten_thousand), "inputs/one.json: `input` a number of more digits"),

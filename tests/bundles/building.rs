@@ -194,6 +194,12 @@ fn an_opa_that_serves_checks_what_postern_signed_and_answers_from_it() {
     assert_eq!(answer["result"]["allow"], true, "{answer}");
 }
 
+const GET: &str = r#"{
+    "v": 1, "now": 7, "listener": "front", "direction": "inbound", "route": "all", "upstream": {"name": "app"},
+    "caller": {"id": "spiffe://td/a", "kind": "workload", "trust_domain": "td", "path": ["a"]},
+    "request": {"protocol": "http/1.1", "method": "GET", "path": "/", "segments": [""]}
+}"#;
+
 #[test]
 fn recorded_inputs_go_into_a_bundle_and_are_no_data_to_opa() {
     if !present("recorded_inputs_go_into_a_bundle_and_are_no_data_to_opa", &["opa"]) {
@@ -209,7 +215,7 @@ fn recorded_inputs_go_into_a_bundle_and_are_no_data_to_opa() {
             "package postern_test\n\nget := {\"request\": {\"method\": \"GET\"}}\n\n\
              test_get if data.postern.decision with input as get\n",
         ),
-        ("b/inputs/get.json", r#"{"request": {"method": "GET"}}"#),
+        ("b/inputs/get.json", GET),
     ]);
     postern(place.path(), &["build", "{b}", "-o", "{built.tar.gz}"]);
 

@@ -68,7 +68,13 @@ fn a_policy_above_its_fuse_on_a_recorded_input_leaves_the_old_one_serving() {
     let Some(mut estate) = estate(test, &Plan::default()) else { return };
     let (clerk, guest) = (estate.caller(CLERK), estate.caller(GUEST));
     let values: Vec<String> = (0..3_000).map(|n| n.to_string()).collect();
-    let wide = serde_json::json!({"request": {"query": {"q": values}}});
+    let wide = serde_json::json!({
+        "v": 1, "now": 7, "listener": "front", "direction": "inbound", "route": "all", "upstream": {"name": "app"},
+        "caller": {"id": "spiffe://td/a", "kind": "workload", "trust_domain": "td", "path": ["a"]},
+        "request": {
+            "protocol": "http/1.1", "method": "GET", "path": "/", "segments": [""], "query": {"q": values},
+        },
+    });
     std::fs::create_dir(estate.path("inputs")).unwrap();
     std::fs::write(estate.path("inputs/wide.json"), wide.to_string()).unwrap();
     std::fs::rename(estate.path("inputs"), estate.path("policy/inputs")).unwrap();

@@ -188,14 +188,6 @@ fn at_span(span: &Span, construct: &str, why: &str, instead: &str) -> Problem {
     Problem::of(span.source.get_path(), construct, why, instead).at_span(span)
 }
 
-/// A member as it is written behind its object.
-fn written(name: &str) -> String {
-    let mut letters = name.chars();
-    let word = letters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
-        && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
-    if word { format!(".{name}") } else { format!("[{}]", regorus::Value::from(name)) }
-}
-
 fn import(import: &Import) -> Option<Problem> {
     let (mut rest, mut links) = (import.refr.as_ref(), Vec::new());
     while let Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } = rest {

@@ -91,14 +91,28 @@ pub(super) fn operands<'a>(scopes: &Scopes<'a, '_>, names: &Names, expr: &'a Exp
     };
     [lhs, rhs].into_iter().find_map(|operand| {
         let given = given(scopes, names, operand);
-        let why = format!("takes {takes} in this place, and is given {given}");
-        let instead = if given == signatures::TEXT && what == "+" {
-            "`concat(\"\", [a, b])` or `$\"{a}{b}\"`, which join text"
-        } else {
-            "what computes with this kind"
+        let why = || format!("takes {takes} in this place, and is given {given}");
+        let instead = || {
+            hyphened(scopes, operand).unwrap_or_else(|| {
+                let joins = given == signatures::TEXT && what == "+";
+                let text = "`concat(\"\", [a, b])` or `$\"{a}{b}\"`, which join text";
+                if joins { text } else { "what computes with this kind" }.to_owned()
+            })
         };
-        (!given.meets(takes)).then(|| super::at_span(place(operand), what, &why, instead))
+        (!given.meets(takes)).then(|| super::at_span(place(operand), what, &why(), &instead()))
     })
+}
+
+/// A member whose name goes on behind a hyphen, which is a minus behind a dot: `headers.x-branch`.
+fn hyphened<'a>(scopes: &Scopes<'a, '_>, operand: &'a Expr) -> Option<String> {
+    let Expr::RefDot { refr, field, .. } = operand else { return None };
+    let above = scopes.place(refr).ok()?.into_iter().next()?;
+    let span = &field.0;
+    let rest = span.source.get_contents().get(span.start as usize..)?;
+    let end =
+        rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-')).unwrap_or(rest.len());
+    let name = rest.get(..end).filter(|name| name.contains('-') && !name.ends_with('-'))?;
+    Some(format!("`{}[\"{name}\"]`", above.path()))
 }
 
 const fn symbol(op: &ArithOp) -> &'static str {

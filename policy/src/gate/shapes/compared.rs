@@ -69,13 +69,13 @@ fn of_one_kind<'a>(
     Some(super::at_span(names::begin(lhs), "==", &why, "two values of one kind"))
 }
 
-/// Whether this is a time as `time.now_ns()` and `time.parse_ns(…)` give it.
+/// Whether this is a time as `time.now_ns()`, `time.parse_ns(…)` and `time.add_date(…)` give it.
 pub(super) fn nanoseconds(value: &Expr) -> bool {
     let Expr::Call { fcn, .. } = value else { return false };
     let called = names::constant(fcn);
     called.len() == 2
         && called.first().is_some_and(|first| first == "time")
-        && called.last().is_some_and(|last| last.ends_with("_ns"))
+        && called.last().is_some_and(|last| last.ends_with("_ns") || last == "add_date")
 }
 
 /// A value, written here or where its name is bound, that is equal to none of these places.

@@ -6,11 +6,11 @@ use std::rc::Rc;
 use regorus::Value;
 use regorus::unstable::{Expr, Span};
 
-use super::{at_span, text_of, written};
+use super::{at_span, text_of};
 use crate::decision::DECISION;
 use crate::gate::names;
 use crate::input::INPUT;
-use crate::kind::{Kind, Missing};
+use crate::kind::{Kind, Missing, written};
 use crate::nearest::nearest;
 use crate::problem::Problem;
 
@@ -327,37 +327,7 @@ impl<'a> Place<'a> {
             Shape::Kind(_) => "is never in the input",
             Shape::Written(_) | Shape::Made(_) => "is never there: OPA calls it an undefined reference",
         };
-        let (why, instead) = match missing {
-            Missing::Unknown(members) => {
-                let few: Vec<&str> = members.iter().take(MOST).map(String::as_str).collect();
-                let all = format!(
-                    "{} has {}",
-                    self.path,
-                    if few.is_empty() { "none".to_owned() } else { few.join(", ") }
-                );
-                let near = nearest(&name.to_lowercase(), members).or_else(|| nearest(name, members));
-                let meant = near.map(|meant| format!("`{}{}`: ", self.path, written(meant)));
-                (unknown.to_owned(), format!("{}{all}", meant.unwrap_or_default()))
-            }
-            Missing::UpperCase => {
-                let lower = written(&name.to_lowercase());
-                (
-                    "is never there: names of headers are lower case".to_owned(),
-                    format!("`{}{lower}`", self.path),
-                )
-            }
-            Missing::Withheld => (
-                "is never in the input: what proves the caller stays with Postern".to_owned(),
-                "`input.caller`, which says who it proved to be".to_owned(),
-            ),
-            Missing::None(what) => {
-                (format!("is never there: {} is {what}", self.path), format!("`{}`", self.path))
-            }
-            Missing::Beyond(count) => (
-                format!("is never there: {} has {count} members", self.path),
-                "a number below that".to_owned(),
-            ),
-        };
+        let (why, instead) = missing.said(&self.path, name, unknown);
         at_span(at, path, &why, &instead)
     }
 }

@@ -391,13 +391,21 @@ mod tests {
             &format!("package postern\n\ndefault decision := false\n\ndecision if {{\n\t{pairs}\n}}\n"),
         );
         std::fs::create_dir(folder.path().join("inputs")).unwrap();
-        write("inputs/short.json", r#"{"request": {"segments": ["a"]}}"#);
+        let input = |segments: &[String]| {
+            json!({
+                "v": 1, "now": 7, "listener": "front", "direction": "inbound", "route": "all",
+                "caller": {"id": "spiffe://td/a", "kind": "workload", "trust_domain": "td", "path": ["a"]},
+                "upstream": {"name": "app"},
+                "request": {"protocol": "http/1.1", "method": "GET", "path": "/a", "segments": segments},
+            })
+        };
+        write("inputs/short.json", &input(&["a".to_owned()]).to_string());
         let short = checks(folder.path().to_owned(), false, Format::Pretty);
         assert_eq!(short.exit, Exit::Done);
         assert!(short.out.ends_with("\nwithin 200ms on 1 recorded input\n"), "{}", short.out);
 
         let segments: Vec<String> = (0..6_000).map(|n| n.to_string()).collect();
-        write("inputs/long.json", &json!({"request": {"segments": segments}}).to_string());
+        write("inputs/long.json", &input(&segments).to_string());
         let long = checks(folder.path().to_owned(), false, Format::Pretty);
         assert_eq!(long.exit, Exit::Policy);
         for words in [
@@ -414,5 +422,9 @@ mod tests {
             "{}",
             broken.err
         );
+        write("inputs/long.json", r#"{"caler": 1}"#);
+        let other = checks(folder.path().to_owned(), false, Format::Pretty);
+        assert_eq!(other.exit, Exit::Policy);
+        assert!(other.err.contains("inputs/long.json: `input.caler` is never in the input"), "{}", other.err);
     }
 }
