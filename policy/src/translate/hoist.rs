@@ -19,8 +19,20 @@ use crate::problem::{Problem, Problems};
 struct Graph<'a> {
     modules: &'a [Ref<Module>],
     names: &'a Names,
-    /// By its full name; most policies have no `with` that needs it.
-    reads: OnceCell<BTreeMap<Path, BTreeSet<Path>>>,
+    /// Most policies have no `with` that needs them.
+    links: OnceCell<Links>,
+}
+
+/// Rules and names by number: a policy may ask of each of its rules what all it reads.
+struct Links {
+    /// The number of each name that stands anywhere.
+    named: BTreeMap<Path, usize>,
+    /// The rules that each name means.
+    means: Vec<Vec<usize>>,
+    /// The names that stand in each rule.
+    names: Vec<BTreeSet<usize>>,
+    /// Which rules are functions.
+    functions: Vec<bool>,
 }
 
 /// The texts of all modules with such values written before their statements; none when there is nothing to write.
@@ -29,7 +41,7 @@ pub(crate) fn values(
     texts: &[Translated],
 ) -> Result<Option<Vec<Translated>>, Problems> {
     let names = Names::of(modules);
-    let graph = Graph { modules, names: &names, reads: OnceCell::new() };
+    let graph = Graph { modules, names: &names, links: OnceCell::new() };
     let (mut problems, mut any) = (Problems::default(), false);
     let written = modules.iter().zip(texts).map(|(module, text)| {
         let mut edits = Vec::new();
@@ -111,8 +123,9 @@ fn loses(module: &Module, graph: &Graph<'_>, stmt: &LiteralStmt, with: &WithModi
     }
     let mut statement = BTreeSet::new();
     walk::literal(stmt, &mut |seen| statement.extend(read(module, names, &seen)));
-    let (value, statement) = (graph.all(&value), graph.all(&statement));
-    value.intersection(&statement).any(|path| names.arities(path).is_none())
+    let links = graph.links();
+    let both = links.all(&value).into_iter().zip(links.all(&statement)).zip(&links.functions);
+    both.into_iter().any(|((value, statement), function)| value && statement && !function)
 }
 
 /// The two of them: the values before the statement, and the names in their place.
@@ -146,29 +159,54 @@ fn value_at(text: &str, with: &WithModifier) -> Option<u32> {
 }
 
 impl Graph<'_> {
-    fn reads(&self) -> &BTreeMap<Path, BTreeSet<Path>> {
-        self.reads.get_or_init(|| {
-            let mut reads: BTreeMap<Path, BTreeSet<Path>> = BTreeMap::new();
+    fn links(&self) -> &Links {
+        self.links.get_or_init(|| {
+            let rules: BTreeMap<&Path, usize> =
+                self.names.rules.iter().enumerate().map(|(number, path)| (path, number)).collect();
+            let mut links = Links {
+                named: BTreeMap::new(),
+                means: Vec::new(),
+                names: vec![BTreeSet::new(); rules.len()],
+                functions: rules.keys().map(|path| self.names.arities(path).is_some()).collect(),
+            };
             for module in self.modules {
                 let package = names::package(module);
                 for rule in &module.policy {
-                    let of = reads.entry(names::rule_path(&package, rule)).or_default();
-                    walk::rule(rule, &mut |seen| of.extend(read(module, self.names, &seen)));
+                    let of = rules.get(&names::rule_path(&package, rule));
+                    walk::rule(rule, &mut |seen| {
+                        let Some(path) = read(module, self.names, &seen) else { return };
+                        let number = links.named.get(&path).copied().unwrap_or_else(|| {
+                            let means = self.names.read_by(&path);
+                            links.means.push(means.filter_map(|rule| rules.get(rule).copied()).collect());
+                            links.named.insert(path, links.means.len() - 1);
+                            links.means.len() - 1
+                        });
+                        if let Some(of) = of.and_then(|of| links.names.get_mut(*of)) {
+                            of.insert(number);
+                        }
+                    });
                 }
             }
-            reads
+            links
         })
     }
+}
 
-    /// The rules and functions that are named so, and all that they read.
-    fn all<'a>(&'a self, from: &'a BTreeSet<Path>) -> BTreeSet<&'a Path> {
-        let mut open: Vec<&Path> = from.iter().collect();
-        let (mut followed, mut all): (BTreeSet<&Path>, _) = (open.iter().copied().collect(), BTreeSet::new());
-        while let Some(refr) = open.pop() {
-            for rule in self.names.read_by(refr) {
-                if all.insert(rule) {
-                    let next = self.reads().get(rule).into_iter().flatten();
-                    open.extend(next.filter(|refr| followed.insert(refr)));
+impl Links {
+    /// Of each rule and function whether it is named so, or read by what is. All names stand in some rule.
+    fn all(&self, from: &BTreeSet<Path>) -> Vec<bool> {
+        let mut open: Vec<usize> = from.iter().filter_map(|path| self.named.get(path).copied()).collect();
+        let (mut followed, mut all) = (vec![false; self.means.len()], vec![false; self.names.len()]);
+        let first = |seen: &mut Vec<bool>, number: usize| {
+            seen.get_mut(number).is_some_and(|seen| !std::mem::replace(seen, true))
+        };
+        while let Some(name) = open.pop() {
+            if !first(&mut followed, name) {
+                continue;
+            }
+            for rule in self.means.get(name).into_iter().flatten() {
+                if first(&mut all, *rule) {
+                    open.extend(self.names.get(*rule).into_iter().flatten());
                 }
             }
         }
