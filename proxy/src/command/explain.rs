@@ -92,9 +92,12 @@ pub(in crate::command) fn found(what: &str, records: Option<&Path>, file: &Path)
     }
     let records = records.map(Path::to_owned).map_or_else(|| configured(file), Ok)?;
     match find(&records, what) {
-        Ok(Some(found)) => Ok(found),
-        Ok(None) => {
-            let text = format!("{}: no record is called {}\n", records.display(), printable(what));
+        Ok(Ok(found)) => Ok(found),
+        Ok(Err(unread)) => {
+            let unread = unread.map_or_else(String::new, |line| {
+                format!("; line {line} is not read, for it is no JSON object: each record stands on one line")
+            });
+            let text = format!("{}: no record is called {}{unread}\n", records.display(), printable(what));
             Err(Outcome::failed(Exit::NotFound, text))
         }
         Err(error) => {
@@ -133,15 +136,16 @@ pub(in crate::command) struct Found {
     related: Vec<Value>,
 }
 
-/// The records are read twice, for an access is opened before the record that names it is written.
-fn find(file: &Path, id: &str) -> io::Result<Option<Found>> {
+/// The records are read twice, for an access is opened before the record that names it is written. Without such a record
+/// the first line that is none.
+fn find(file: &Path, id: &str) -> io::Result<Result<Found, Option<u64>>> {
     let mut record = None;
-    each(file, |value| {
+    let unread = each(file, |value| {
         if part(&value, "/id").as_str() == Some(id) {
             record = Some(value);
         }
     })?;
-    let Some(record) = record else { return Ok(None) };
+    let Some(record) = record else { return Ok(Err(unread)) };
     let access = part(&record, "/credential/access");
     let mut related = Vec::new();
     each(file, |value| {
@@ -150,7 +154,7 @@ fn find(file: &Path, id: &str) -> io::Result<Option<Found>> {
             related.push(value);
         }
     })?;
-    Ok(Some(Found { record, related }))
+    Ok(Ok(Found { record, related }))
 }
 
 /// The value at a JSON pointer; `null` where there is none.
@@ -158,18 +162,23 @@ fn part<'a>(value: &'a Value, pointer: &str) -> &'a Value {
     value.pointer(pointer).unwrap_or(&Value::Null)
 }
 
-/// Every line that is a JSON object; a line cut short by a crash is passed over.
-fn each(file: &Path, mut take: impl FnMut(Value)) -> io::Result<()> {
+/// Every line that is a JSON object; a line cut short by a crash is passed over. Gives the number of the first one that
+/// is passed over.
+fn each(file: &Path, mut take: impl FnMut(Value)) -> io::Result<Option<u64>> {
     let mut lines = BufReader::new(File::open(file)?);
     let mut line = Vec::new();
+    let (mut number, mut unread) = (1, None);
     loop {
         line.clear();
         if lines.by_ref().take(LONGEST).read_until(b'\n', &mut line)? == 0 {
-            return Ok(());
+            return Ok(unread);
         }
-        if let Ok(value @ Value::Object(_)) = serde_json::from_slice(&line) {
-            take(value);
+        match serde_json::from_slice(&line) {
+            Ok(value @ Value::Object(_)) => take(value),
+            _ if line.trim_ascii().is_empty() => {}
+            _ => unread = unread.or(Some(number)),
         }
+        number += u64::from(line.ends_with(b"\n"));
     }
 }
 

@@ -71,6 +71,16 @@ fn an_access_that_goes_on_is_said_to_go_on() {
 #[test]
 fn what_is_not_there_is_not_found() {
     assert_eq!(explained("r-2", RECORDS).exit, Exit::NotFound);
+    assert!(
+        explained("r-2", RECORDS).err.contains("called r-2; line 3 is not read"),
+        "the line is not named"
+    );
+    let whole = RECORDS.lines().nth(1).unwrap();
+    assert!(explained("r-2", &format!("{whole}\n\n")).err.ends_with("no record is called r-2\n"));
+    // As somebody laid it out to read it.
+    let laid_out = explained("r-1", &whole.replacen(",\"caller\"", ",\n\"caller\"", 1));
+    assert_eq!(laid_out.exit, Exit::NotFound);
+    assert!(laid_out.err.contains("line 1 is not read, for it is no JSON object"), "{}", laid_out.err);
     // Records that cannot be read say nothing of what is in them.
     let unread = asked("r-2", Some(Path::new("/nonexistent")));
     assert_eq!(unread.exit, Exit::Configuration, "{}", unread.err);
