@@ -157,6 +157,8 @@ What the gate refuses at load, with its place and what to write instead, since t
 * `=` that gives a value to a name of `every`, `some x` in the body of `every` where a rule is called `x`, an object that names a member twice,
   a name that two arguments of a function or both sides of `some x, x in` share,
   and a body that begins with a union.
+* One argument more than a function takes, for its result, anywhere but as a statement of its own: `not f(x, y)`, which in OPA is
+  `not f(x) == y`.
 * `walk` anywhere but as a statement of its own, `walk(x, [path, value])` or `[path, value] := walk(x)`.
 * Data in the place of a rule or of its package.
 * A rule that reads itself by a computed name, even where OPA can tell that it never does.
@@ -165,15 +167,17 @@ What the gate refuses at load, with its place and what to write instead, since t
 * Numbers beyond the range of an IEEE double that are written with an exponent (`2e308`).
 * `$\"…{x}…\"` more than 4 deep in one another, and where an argument of a function without `if` is defined.
 
-What OPA refuses for its types and is taken here shows when it is asked for; the tests of a policy find it:
+What OPA refuses when it compiles and is taken here; the tests of a policy find it:
 
-* A member that no rule gives (`decision.rul`) is undefined, values of two types are never equal.
-* A builtin with one argument too many inside an expression, `count(x, 1) == 1`, is an error, which denies.
-* `decision.allow := true` beside `default decision := …` is taken, where OPA says that the two conflict.
+* Two kinds that never fit, where a kind is not followed: in what a function of the policy gives (`f(x) == \"a\"` with `f(x) := 1`),
+  and in the members of a list, a set or an object, written out or given by a builtin (`[1] == [\"a\"]`,
+  `split(x, \".\")[0] == 1`, `sum([\"a\"])`). They are unequal, and a builtin's error denies.
+* A constant on the left of `:=`, `[true, _, p] := io.jwt.decode_verify(…)`, is compared, as `=` does.
 
 Of the commands:
 
-* A path is always the root of a bundle (`-b`), in a folder data is `data.json` and `data.yaml` alone, and a folder has a module.
+* A path is always the root of a bundle (`-b`), in a folder data is `data.json`, `data.yaml` and `data.yml` alone, and a folder has a
+  module.
 * What is refused ends with exit code 4, where `opa check`, `opa build` and `opa test` say 1 and `opa eval` 2; a run without
   a test with 2, where `opa test` says 0.
 * Flags that are refused, each with what takes its place, and those that mean something else: [flags.md](flags.md).
@@ -206,9 +210,11 @@ pub fn builtins_page() -> String {
     let mut page = String::from(BEGIN);
     let (lines, columns) = (crate::gate::text::LINES, crate::gate::text::COLUMNS);
     let statements = crate::gate::bodies::STATEMENTS;
+    let written = crate::translate::LONGEST >> 20;
     let _written = write!(
         page,
-        "{DIFFERENT}modules of more than {lines} lines or {columns} characters in one of them, brackets more than 10 deep, \
+        "{DIFFERENT}modules of more than {lines} lines or {columns} characters in one of them, or of more than {written} MiB once they are \
+         written out for the engine, brackets more than 10 deep, \
          bodies of more than {statements} statements, \
          rules more than 600 expressions deep in one another, and data or input of more than {MAX_VALUES} values or {MAX_DEPTH} \
          deep.\n\n`postern policy conformance DIR` counts what this means for OPA's own cases; the figures stand in \
