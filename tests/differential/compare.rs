@@ -158,7 +158,11 @@ const OPAS_OWN: [&str; 2] = ["that requires evaluation", "invalid object value t
 const CONTRADICT: &str = "object keys must be unique";
 
 /// What the engine refuses by words that an author understands: two sides of `=` that never fit.
-const ENGINES_OWN: [&str; 2] = ["mismatch in number of array elements", "object literal keys mismatch"];
+const ENGINES_OWN: [&str; 3] = [
+    "mismatch in number of array elements",
+    "object literal keys mismatch",
+    "incompatible destructuring patterns",
+];
 
 /// Whether an answer can stand for a statement that had no value.
 fn nothing(ours: &Ours) -> bool {
