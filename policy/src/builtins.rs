@@ -178,6 +178,8 @@ const TABLE: &[(&str, By)] = &[
     ("internal.now.verify_with", By::Within(3, |args| at(args, x509::verified_with), "crypto.x509.parse_and_verify_certificates_with_options")),
     ("internal.now.within", By::Within(2, |args| at(args, window::within), "time.within")),
     ("internal.print", By::Within(2, print::print, "print")),
+    ("internal.shaped", By::Within(2, member::shaped, "a pattern of an object")),
+    ("internal.shaped_members", By::Within(3, member::shaped_members, "a pattern of an object")),
     ("internal.template_string", By::Added(1, template::template_string)),
     ("internal.test_case", By::Within(1, print::test_case, "print")),
     ("intersection", By::Guard(weigh::deep)),

@@ -13,6 +13,7 @@ mod entrypoint;
 mod heads;
 pub(crate) mod imports;
 pub(crate) mod loops;
+mod members;
 mod mocks;
 pub(crate) mod names;
 mod order;
@@ -83,6 +84,7 @@ pub(crate) fn after_parsing(
         calls::check(module, &names, (whole, written), &mut leaves, problems);
         loops::check(module, &names, problems);
         patterns::check(module, problems);
+        members::check(module, &names, problems);
     }
     conflicts::check(modules, problems);
     heads::check(modules, &names, problems);

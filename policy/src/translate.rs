@@ -17,6 +17,7 @@ pub(crate) mod locals;
 pub(crate) mod marks;
 pub(crate) mod member;
 mod negation;
+pub(crate) mod patterns;
 pub(crate) mod prints;
 pub(crate) mod repeated;
 mod results;

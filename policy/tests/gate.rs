@@ -853,3 +853,26 @@ fn what_would_be_too_long_for_the_engine_is_refused_where_it_stands() {
     assert!(problem.why.contains("4 MiB") && problem.instead.contains("`with … as x`"), "{problem}");
     load(&body(2), &[]).unwrap();
 }
+
+#[test]
+fn a_pattern_that_would_fit_objects_with_more_members_is_refused() {
+    for (body, line, construct) in [
+        ("f({k: x}, k) := x", 4, "k"),
+        ("f({\"r\": [{k: x}]}, k) := x", 4, "k"),
+        ("f({\n\"a\": x, # so\n}) := x", 4, "{…}"),
+        ("y if { k := \"a\"; {k: x, \"b\": 1} = input.o }", 4, "k"),
+        ("y if { {lower(\"A\"): x} = input.o }", 4, "lower(\"A\")"),
+        ("y if { k := \"a\"; some {k: x, \"b\": 1} in input.o }", 4, "k"),
+        ("y if { k := \"a\"; s[{k: x, \"b\": 1}] }\ns := set()", 4, "k"),
+        ("y if { {{\"a\": 1}}[{\"a\": x}] }", 4, "{…}"),
+        ("y if { k := \"a\"; {\"b\": x, k: 1} = {\"b\": 1, k: 1} }", 4, "{…}"),
+        ("y if { walk(input.o, [path, {\"a\": x}]) }", 4, "[path, {\"a\": x}]"),
+        ("y if { g(1, {\"a\": x}) }\ng(x) := {\"a\": x}", 4, "{…}"),
+    ] {
+        let problems = load(body, &[]).err().unwrap_or_else(|| panic!("loaded: {body}"));
+        let found = problems.iter().find(|problem| {
+            problem.line == line && problem.construct == construct && !problem.instead.is_empty()
+        });
+        assert!(found.is_some(), "{body}: {problems:#?}");
+    }
+}

@@ -4,6 +4,7 @@ mod aws;
 mod certificates;
 mod globs;
 mod locals;
+mod members;
 mod metadata;
 mod missing;
 mod patterns;

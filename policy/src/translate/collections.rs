@@ -25,11 +25,14 @@ pub(crate) fn alone(modules: &[Ref<Module>], texts: &[Translated]) -> Option<Vec
 /// What a statement goes through, in its author's words.
 pub(crate) fn gone_through(collection: &Ref<Expr>) -> &Ref<Expr> {
     match collection.as_ref() {
-        Expr::Call { fcn, params, .. } if names::constant(fcn) == ["internal", "collection"] => {
-            params.first().unwrap_or(collection)
-        }
+        Expr::Call { fcn, params, .. } if ours(fcn) => params.first().map_or(collection, gone_through),
         _ => collection,
     }
+}
+
+fn ours(called: &Expr) -> bool {
+    let called = names::constant(called);
+    called == ["internal", "collection"] || called == ["internal", "shaped_members"]
 }
 
 fn edit(text: &str, stmt: &LiteralStmt) -> Option<[Edit; 2]> {
