@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use postern_policy::{Sources, Tests};
 
 use super::Exit;
 use crate::authorize::load::{self, PolicyError};
-use crate::config::Config;
+use crate::authorize::service::Copy;
+use crate::config::{BundleSource, Config};
+use crate::fault::causes;
 
 /// The rule that decides, where no configuration says otherwise.
 pub(super) const ENTRYPOINT: &str = "data.postern.decision";
@@ -21,6 +23,8 @@ pub(super) struct AtHand {
     pub(super) entrypoint: String,
     /// Bundle name to revision; of a path that was named, one revision under no name.
     pub(super) revisions: BTreeMap<String, String>,
+    /// Of each bundle that was read from the copy of a service's: which, and how old it is.
+    pub(super) notes: Vec<String>,
 }
 
 impl AtHand {
@@ -31,20 +35,18 @@ impl AtHand {
             let sources = Sources::read_paths(&[path], Tests::Left)
                 .map_err(|error| (Exit::Configuration, error.to_string()))?;
             let revisions = BTreeMap::from([(String::new(), sources.revision().to_owned())]);
-            return Ok(Self { sources, entrypoint, revisions });
+            return Ok(Self { sources, entrypoint, revisions, notes: Vec::new() });
         }
         let config = config.ok_or_else(|| (Exit::Usage, "no policy is named".to_owned()))?;
-        let loaded = load::load(&config.policy, load::Bundles::new()).map_err(|error| {
-            let unread = matches!(error, PolicyError::Source(_) | PolicyError::Key { .. });
-            (if unread { Exit::Configuration } else { Exit::Policy }, error.to_string())
-        })?;
+        let (kept, notes) = kept(config)?;
+        let loaded = load::load(&config.policy, kept).map_err(|error| (exit(&error), error.to_string()))?;
         if loaded.set.is_none() {
             let why = "a bundle of the policy comes from a service: name a copy of it with --policy";
             return Err((Exit::Configuration, why.to_owned()));
         }
         let bundles = loaded.bundles.iter().map(|(name, sources)| (name.clone(), Sources::clone(sources)));
         let sources = Sources::together(bundles).map_err(|error| (Exit::Policy, error.to_string()))?;
-        Ok(Self { sources, entrypoint, revisions: BTreeMap::clone(&loaded.revisions) })
+        Ok(Self { sources, entrypoint, revisions: BTreeMap::clone(&loaded.revisions), notes })
     }
 
     /// Whether a record names these revisions: bundle name to revision.
@@ -53,5 +55,47 @@ impl AtHand {
             Some(only) => recorded.len() == 1 && recorded.values().all(|revision| revision == only),
             None => self.revisions == *recorded,
         }
+    }
+}
+
+/// How a command ends without a policy.
+const fn exit(error: &PolicyError) -> Exit {
+    match error {
+        PolicyError::Source(_) | PolicyError::Key { .. } => Exit::Configuration,
+        _ => Exit::Policy,
+    }
+}
+
+/// The copies that are kept of services' bundles, each verified as at a start, and a note of each.
+fn kept(config: &Config) -> Result<(load::Bundles, Vec<String>), (Exit, String)> {
+    let (mut bundles, mut notes) = (load::Bundles::new(), Vec::new());
+    for (name, bundle) in &config.policy.bundles {
+        let BundleSource::Service(service) = &bundle.source else { continue };
+        let url = &service.endpoint.url;
+        let held = Copy::of(&config.state, name, url).held(service.size).map_err(|error| {
+            (Exit::Configuration, format!("{}: name a copy of the bundle with --policy", causes(&error)))
+        })?;
+        let Some(kept) = held else { continue };
+        let file = kept.file.display().to_string();
+        let sources = load::unpack(&kept.archive, &file, bundle.verify.as_ref(), None)
+            .map_err(|error| (exit(&error), causes(&error)))?;
+        let written = kept.file.metadata().and_then(|found| found.modified());
+        let age = written.ok().and_then(|at| SystemTime::now().duration_since(at).ok()).unwrap_or_default();
+        let (revision, age) = (sources.revision(), rounded(age));
+        notes.push(format!(
+            "bundle {name}: revision {revision}, the copy kept {age} ago; {url} was not asked"
+        ));
+        bundles.insert(name.clone(), sources);
+    }
+    Ok((bundles, notes))
+}
+
+/// A stretch of time in its largest unit.
+fn rounded(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7_200 => format!("{} min", seconds / 60),
+        seconds @ 7_200..172_800 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} days", seconds / 86_400),
     }
 }

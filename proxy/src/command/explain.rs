@@ -29,7 +29,8 @@ Examples:
 
 The id stands in the record and in the body of a refusal. A code alone is explained without records. A decision is \
 judged again, with the policy of the configuration or the one named here: which clauses held, at which statement the \
-others stopped, and what that read. What it judges is what the record kept of the input (`records.input`), in which \
+others stopped, and what that read. A bundle of a service is read from the copy that the state folder keeps of it, \
+verified as at a start; a note says its revision and how long it has been kept. What it judges is what the record kept of the input (`records.input`), in which \
 values that callers wrote are masked.
 
 Exits with 0 when there is such a record, with 7 if there is no such record or code, and with 3 if the records, or \

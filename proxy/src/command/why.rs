@@ -32,8 +32,12 @@ what came of it and why: which clauses held, at which statement the others stopp
 asked but files: no lease is held, so that `credentials` says none, and `context.sidecar` is null.
 
 The caller comes by an X.509-SVID (--as), by a JWT-SVID that its trust domain signed (--claims: sub, aud, exp, and iat and \
-nbf if there are), or as the policy would see it (--caller, like input.caller of `postern schema --of input`: for \
-processes and people, whom no listener lets in by itself).
+nbf if there are; no other claim comes before policy, and one that is given is named in a note), or as the policy would \
+see it (--caller, like input.caller of `postern schema --of input`, with no other member: for processes and people, whom \
+no listener lets in by itself).
+
+A bundle of a service is read from the copy that the state folder keeps of it, verified as at a start; a note says its \
+revision and how long it has been kept. Where none is kept, --policy names one.
 
 The time of the request is now, or that of --at; by it the policy's `input.now` and clock are asked, and the claims of a token \
 judged.
@@ -184,6 +188,8 @@ struct Judged {
     decision: DecisionFacts,
     route: String,
     explanation: Explanation,
+    /// What it was judged with, and without, in words.
+    notes: Vec<String>,
 }
 
 /// What a request is judged in.
@@ -220,7 +226,8 @@ impl Asking<'_> {
         let explanation = explain(&at_hand.sources, &at_hand.entrypoint, input, Some(seconds), PATIENCE);
         let explanation = explanation.map_err(|error| error.to_string())?;
         let route = request.route.name.as_str().to_owned();
-        Ok(Judged { code, credential, decision, route, explanation })
+        let notes = at_hand.notes.iter().cloned().chain(self.caller.note()).collect();
+        Ok(Judged { code, credential, decision, route, explanation, notes })
     }
 
     fn authorizer(&self, at_hand: &AtHand, now: Moment) -> Result<Authorizer, String> {
@@ -267,6 +274,7 @@ impl Judged {
                 "credential": self.credential,
                 "rule": self.decision.rule,
                 "reason": self.decision.reason,
+                "notes": self.notes,
                 "explanation": reasons::json(&self.explanation),
             })),
         };
@@ -288,6 +296,9 @@ impl Judged {
         line(&mut text, "route", &self.route);
         if let Some(credential) = &self.credential {
             line(&mut text, "credential", credential);
+        }
+        for note in &self.notes {
+            line(&mut text, "note", note);
         }
         text + &reasons::text(&self.explanation)
     }

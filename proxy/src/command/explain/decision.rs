@@ -85,7 +85,7 @@ pub(super) fn again(recorded: &Recorded, at_hand: &AtHand) -> Result<Again, Stri
 }
 
 fn notes(recorded: &Recorded, kept: &Kept, at_hand: &AtHand) -> Vec<String> {
-    let mut notes = Vec::new();
+    let mut notes = at_hand.notes.clone();
     if !at_hand.is(&recorded.policy) {
         let named =
             |revisions: &BTreeMap<String, String>| revisions.values().cloned().collect::<Vec<_>>().join(", ");

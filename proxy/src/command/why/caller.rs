@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use clap::Args;
-use postern_policy::Document;
+use postern_policy::{Document, input_schema, nearest};
 use serde_json::Value;
 
 use crate::clock::Moment;
@@ -44,12 +44,65 @@ impl Caller {
             return Ok(Who::Token { claims: object("--claims", claims)? });
         }
         let caller = object("--caller", self.described.as_deref().unwrap_or_default())?;
+        fits(&caller, input_schema().pointer("/properties/caller").unwrap_or(&Value::Null), "input.caller")
+            .map_err(|why| format!("--caller: {why}"))?;
         let name = caller.get("id").and_then(Value::as_str).unwrap_or("a caller without an id").to_owned();
         let caller = Document::from_json(&caller).map_err(|error| format!("--caller: {error}"))?;
         let stands_for = NOBODY.parse().map_err(|error| format!("{NOBODY}: {error}"))?;
         Ok(Who::Described { caller, name, stands_for })
     }
 }
+
+/// Whether a value has only members, types and words that the schema has of it; or what it has instead.
+fn fits(value: &Value, schema: &Value, path: &str) -> Result<(), String> {
+    let types = match schema.get("type") {
+        Some(Value::Array(types)) => types.iter().filter_map(Value::as_str).collect(),
+        Some(only) => Vec::from_iter(only.as_str()),
+        None => return Ok(()),
+    };
+    let is = |name: &&str| match *name {
+        "object" => value.is_object(),
+        "array" => value.is_array(),
+        "string" => value.is_string(),
+        "integer" => value.is_u64(),
+        "boolean" => value.is_boolean(),
+        _ => value.is_null(),
+    };
+    if !types.iter().any(is) {
+        return Err(format!("`{path}` is {}, not {value}", types.join(" or ")));
+    }
+    if let Some(words) = schema.get("enum").and_then(Value::as_array).filter(|words| !words.contains(value)) {
+        return Err(format!(
+            "`{path}` is never {value}; there is {}",
+            listed(words.iter().filter_map(Value::as_str))
+        ));
+    }
+    let properties = schema.get("properties").and_then(Value::as_object);
+    for (name, member) in value.as_object().into_iter().flatten() {
+        let Some(properties) = properties else { break };
+        let Some(schema) = properties.get(name) else {
+            let names: Vec<&String> = properties.keys().collect();
+            let meant =
+                nearest(name, &names).map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+            let there = listed(names.iter().map(|name| name.as_str()));
+            return Err(format!("there is no `{path}.{name}`: {meant}there is {there}"));
+        };
+        fits(member, schema, &format!("{path}.{name}"))?;
+    }
+    match (value.as_array(), schema.get("items")) {
+        (Some(items), Some(schema)) => {
+            items.iter().try_for_each(|item| fits(item, schema, &format!("{path}[]")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// The claims by which a token is judged.
+const READ: [&str; 5] = ["sub", "aud", "exp", "iat", "nbf"];
 
 /// A JSON object that is written there, or stands in a file.
 fn object(flag: &str, text: &str) -> Result<Value, String> {
@@ -100,6 +153,17 @@ impl Who {
                 (domain.unwrap_or(nobody), audience.unwrap_or(NOBODY))
             }
         }
+    }
+
+    /// Which claims made no difference.
+    pub(super) fn note(&self) -> Option<String> {
+        let Self::Token { claims } = self else { return None };
+        let names = claims.as_object()?.keys().map(String::as_str);
+        let dropped: Vec<_> = names.filter(|name| !READ.contains(name)).collect();
+        let there =
+            "read are `sub`, `aud`, `exp`, `iat`, `nbf`, and no claim but `aud` is in `input.caller.jwt`";
+        (!dropped.is_empty())
+            .then(|| format!("claims that no policy sees: {}; {there}", listed(dropped.into_iter())))
     }
 
     /// As it is told.

@@ -206,3 +206,107 @@ fn a_policy_by_itself_is_asked_of_whatever_caller_it_may_see() {
     let lost = crate::command::main(words.map(OsString::from));
     assert!(lost.exit == Exit::Configuration && lost.err.contains("--bundle PATH"), "{}", lost.err);
 }
+
+#[test]
+fn what_a_caller_cannot_have_is_refused_by_name_and_claims_that_are_dropped_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("main.rego"), "package postern\n\ndefault decision := false\n")
+        .unwrap();
+    let bundle = folder.path().display().to_string();
+    let asked = |who: [&str; 2], more: &[&str]| {
+        let words = ["postern", "why", who[0], who[1], "GET", "/a", "--bundle", &bundle];
+        crate::command::main(words.iter().chain(more).map(OsString::from))
+    };
+    for (caller, words) in [
+        (
+            json!({"id": "u:1", "roles": ["admin"]}),
+            &["no `input.caller.roles`", "`actors`", "`trust_domain`"][..],
+        ),
+        (
+            json!({"kind": "user"}),
+            &["`input.caller.kind` is never \"user\"", "`workload`, `process`, `person`"],
+        ),
+        (json!({"jwt": {"audiense": "a"}}), &["no `input.caller.jwt.audiense`", "did you mean `audience`?"]),
+        (json!({"path": "clerk"}), &["`input.caller.path` is array, not \"clerk\""]),
+        (json!({"path": ["clerk", 7]}), &["`input.caller.path[]` is string, not 7"]),
+    ] {
+        let refused = asked(["--caller", &caller.to_string()], &[]);
+        assert_eq!((refused.exit, refused.out.as_str()), (Exit::Usage, ""), "{caller}");
+        for word in words {
+            assert!(refused.err.contains(word), "`{word}` is not in: {}", refused.err);
+        }
+    }
+    // All that the schema has, with null where it has null.
+    let whole = json!({"id": "u:1", "kind": "person", "path": [], "proof": "oidc", "expires_at": 1, "x509": null,
+        "jwt": {"audience": "a", "key_id": "k"}, "process": {"uid": 1000}, "actors": [], "trust_domain": ""});
+    assert_eq!(asked(["--caller", &whole.to_string()], &[]).exit, Exit::DENIED);
+
+    let ends = SystemClock.now().unix_seconds() + 60;
+    let claims = |more: &str| {
+        format!("{{\"sub\": \"spiffe://td.example/x\", \"aud\": \"app\", \"exp\": {ends}{more}}}")
+    };
+    let told = asked(["--claims", &claims(", \"roles\": [\"admin\"]")], &[]);
+    assert!(
+        told.out.contains("note        claims that no policy sees: `roles`; read are `sub`"),
+        "{}",
+        told.out
+    );
+    assert!(!asked(["--claims", &claims("")], &[]).out.contains("note  "));
+    let json = asked(["--claims", &claims(", \"roles\": []")], &["--format", "json"]).out;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert!(json["notes"][0].as_str().unwrap().contains("`roles`"), "{json}");
+}
+
+#[test]
+fn a_services_bundle_is_read_from_the_copy_that_is_kept_and_verified_as_at_a_start() {
+    let folder = folder();
+    let at = |name: &str| folder.path().join(name);
+    let (file, url) = (at("postern.yaml"), "https://bundles.example/main.tar.gz");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let by_path = format!("path: {}", at("policy").display());
+    std::fs::write(&file, text.replace(&by_path, &format!("url: \"{url}\""))).unwrap();
+    let ask = || asked(folder.path(), "/ledger/a%2Fb", r#"{"amount": 12}"#, &[]);
+    let none = ask();
+    assert_eq!(none.exit, Exit::Configuration, "{}{}", none.out, none.err);
+    assert!(none.err.contains("comes from a service: name a copy of it with --policy"), "{}", none.err);
+
+    let built = at("main.tar.gz").display().to_string();
+    let words = ["postern", "policy", "build", &at("policy").display().to_string(), "-r", "r7", "-o", &built];
+    let outcome = crate::command::main(words.map(OsString::from));
+    assert_eq!(outcome.exit, Exit::Done, "{}{}", outcome.out, outcome.err);
+    let copy = crate::authorize::service::Copy::of(&at("state"), "main", url);
+    copy.keep(&std::fs::read(&built).unwrap().into()).unwrap();
+    let kept = copy.held(1 << 20).unwrap().unwrap().file;
+    let then = std::time::SystemTime::now() - Duration::from_secs(3 * 3_600 + 5);
+    std::fs::File::options().write(true).open(&kept).unwrap().set_modified(then).unwrap();
+    let said = format!("bundle main: revision r7, the copy kept 3 h ago; {url} was not asked");
+
+    let yes = ask();
+    assert_eq!(yes.exit, Exit::Done, "{}{}", yes.out, yes.err);
+    assert!(yes.out.contains(&format!("note        {said}\n")), "{}", yes.out);
+    let record = json!({"kind": "request", "id": "r-1", "decision": {"allow": false, "policy": {"main": "r7"},
+        "input": {"document": {"caller": {"id": "x"}}}}});
+    std::fs::write(at("records.jsonl"), record.to_string()).unwrap();
+    let records = at("records.jsonl").display().to_string();
+    let config = file.display().to_string();
+    let words = ["postern", "explain", "r-1", "--records", &records, "--config", &config];
+    let again = crate::command::main(words.map(OsString::from)).out;
+    assert!(again.contains(&said) && !again.contains("the policy is another"), "{again}");
+
+    // With a key it must be signed, as at a start.
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(at("key.pem"), "a secret of sixteen bytes").unwrap();
+    let verify = format!(
+        "url: \"{url}\", verify: {{ keys: {{ k: {{ file: {}, algorithm: HS256 }} }} }}",
+        at("key.pem").display()
+    );
+    std::fs::write(&file, text.replace(&format!("url: \"{url}\""), &verify)).unwrap();
+    let unsigned = ask();
+    assert_eq!(unsigned.exit, Exit::Configuration, "{}{}", unsigned.out, unsigned.err);
+    assert!(unsigned.err.contains("sign"), "{}", unsigned.err);
+    std::fs::write(&file, text).unwrap();
+    std::fs::write(&kept, "changed").unwrap();
+    let changed = ask();
+    assert_eq!(changed.exit, Exit::Configuration, "{}{}", changed.out, changed.err);
+    assert!(changed.err.contains("its SHA-256 is another: name a copy"), "{}", changed.err);
+}
