@@ -96,7 +96,7 @@ fn of_rule<'a>(
     let (arguments, patterns) = bound(head, given);
     let steps = |body: Option<&'a RuleBody>| {
         let mut steps = patterns.clone();
-        steps.extend(body.into_iter().flat_map(|body| ordered(policy, module, &body.query.stmts)));
+        steps.extend(body.into_iter().flat_map(|body| ordered(policy, index, module, &body.query.stmts)));
         steps.extend(value(head, body));
         steps
     };
@@ -155,8 +155,13 @@ fn value<'a>(head: &'a RuleHead, body: Option<&'a RuleBody>) -> Option<Step<'a>>
 }
 
 /// The statements in the order of their author, but none before what gives its names their values.
-fn ordered<'a>(policy: &Policy<'_>, module: &Module, stmts: &'a [LiteralStmt]) -> Vec<Step<'a>> {
-    let one = |stmt| step(policy, module, stmt);
+fn ordered<'a>(
+    policy: &Policy<'_>,
+    index: usize,
+    module: &Module,
+    stmts: &'a [LiteralStmt],
+) -> Vec<Step<'a>> {
+    let one = |stmt| step(policy, index, module, stmt);
     let mut waiting: Vec<(Step<'_>, BTreeSet<String>)> = stmts.iter().map(one).collect();
     let mut steps = Vec::new();
     while !waiting.is_empty() {
@@ -172,7 +177,12 @@ fn ordered<'a>(policy: &Policy<'_>, module: &Module, stmts: &'a [LiteralStmt]) -
     steps
 }
 
-fn step<'a>(policy: &Policy<'_>, module: &Module, stmt: &'a LiteralStmt) -> (Step<'a>, BTreeSet<String>) {
+fn step<'a>(
+    policy: &Policy<'_>,
+    index: usize,
+    module: &Module,
+    stmt: &'a LiteralStmt,
+) -> (Step<'a>, BTreeSet<String>) {
     let mut gives = Vec::new();
     given(stmt, &mut gives);
     if let Literal::Expr { expr, .. } = &stmt.literal
@@ -201,7 +211,7 @@ fn step<'a>(policy: &Policy<'_>, module: &Module, stmt: &'a LiteralStmt) -> (Ste
     });
     let stands = text::statement(&stmt.span);
     let text = text::of(&stmt.span, stands).to_owned();
-    let stands = text::taken_out(stmt).unwrap_or(stands);
+    let stands = policy.texts.get(index).and_then(|read| text::taken_out(read, stmt)).unwrap_or(stands);
     let step = Step { text, stands, what: What::Statement(stmt), gives };
     (step, uses)
 }

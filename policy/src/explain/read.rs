@@ -134,7 +134,8 @@ impl Here<'_> {
             return;
         }
         // A name of ours stands for what its author wrote there.
-        let ours = text.ends_with("__").then(|| self.stretch(refr.span(), text::statement(refr.span())));
+        let ours = (text.ends_with("__") && self.is_ours(refr.span()))
+            .then(|| self.stretch(refr.span(), text::statement(refr.span())));
         let name = ours.flatten().map_or_else(|| text.clone(), |(_, written)| written);
         reads.add(name, format!("{text} {with}"));
     }
@@ -192,6 +193,10 @@ impl Here<'_> {
         let written = self.policy.texts.get(self.open.index)?.written(author, from, to);
         let name = written.split_whitespace().collect::<Vec<_>>().join(" ");
         Some((text::of(span, (from, to)).to_owned(), name))
+    }
+
+    fn is_ours(&self, span: &Span) -> bool {
+        self.policy.texts.get(self.open.index).is_some_and(|read| read.is_ours(span.start))
     }
 
     /// A reference up to its first member that cannot be asked: what goes through all members has many values.

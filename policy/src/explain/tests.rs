@@ -373,3 +373,33 @@ fn what_is_asked_before_its_time_is_told_where_it_is_written_and_its_error_in_it
         ]
     );
 }
+
+#[test]
+fn a_name_of_the_author_that_looks_like_one_of_ours_is_told_where_it_stands() {
+    let policy = r#"package postern
+
+default decision := {"allow": false, "reason": "no"}
+
+decision := {"allow": true, "rule": "a"} if {
+	y__ := to_number(input.request.method)
+	y__ > 1
+}
+
+decision := {"allow": true, "rule": "b"} if {
+	z__ := input.request.method
+	z__ == "PUT"
+}
+"#;
+    let told = told(policy, "{}", input("POST", "10.0.0.1"));
+    let stops = stops(&told, "data.postern.decision");
+    let stopped: Vec<_> =
+        stops.iter().map(|(line, text, values)| (*line, text.as_str(), values.as_slice())).collect();
+    let method = |name: &str| vec![format!("{name} \"POST\"")];
+    assert_eq!(
+        stopped,
+        [
+            (6, "y__ := to_number(input.request.method)", method("input.request.method").as_slice()),
+            (12, "z__ == \"PUT\"", method("z__").as_slice()),
+        ]
+    );
+}

@@ -1,7 +1,9 @@
 //! The text of an expression or a statement. The engine's spans leave the quotes of a text out at either end, and
 //! those of references and objects begin too late.
 
-use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Ref, RuleAssign, Span};
+use regorus::unstable::{Expr, LiteralStmt, Ref, RuleAssign, Span};
+
+use crate::translate::Translated;
 
 /// From where to where something stands in the text that the engine read, in bytes.
 pub(crate) type Stretch = (u32, u32);
@@ -21,13 +23,11 @@ pub(crate) fn statement(span: &Span) -> Stretch {
     (from, end(span))
 }
 
-/// Where what a statement of ours asks before its time is written: the statement gives it a name, `not0_0_0__ := f(x)`,
-/// which stands in its place.
-pub(super) fn taken_out(stmt: &LiteralStmt) -> Option<Stretch> {
-    let Literal::Expr { expr, .. } = &stmt.literal else { return None };
-    let Expr::AssignExpr { op: AssignOp::ColEq, lhs, .. } = expr.as_ref() else { return None };
-    let Expr::Var { span, .. } = lhs.as_ref() else { return None };
-    let name = Some(span.text()).filter(|name| name.ends_with("__"))?;
+/// Where what a statement of ours asks before its time is written: the name that the statement gives it stands in its
+/// place.
+pub(super) fn taken_out(read: &Translated, stmt: &LiteralStmt) -> Option<Stretch> {
+    let span = read.given(stmt)?;
+    let name = span.text();
     let text = span.source.get_contents();
     let whole = |at: &usize| {
         let word = |c: char| c.is_ascii_alphanumeric() || c == '_';
