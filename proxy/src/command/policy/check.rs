@@ -106,7 +106,9 @@ pub(super) fn warned(warnings: &[Problem]) -> String {
 fn revision(paths: &[PathBuf], policy: &PolicySet) -> String {
     let ends = |path: &PathBuf, end: &str| path.extension().is_some_and(|is| is == end);
     match paths {
-        [one] if one.is_dir() || ends(one, "gz") => format!(", revision {}", policy.revision()),
+        [one] if one.is_dir() || ends(one, "gz") || ends(one, "tgz") => {
+            format!(", revision {}", policy.revision())
+        }
         _ => String::new(),
     }
 }
@@ -202,6 +204,17 @@ mod tests {
         let expected =
             format!("{entrypoint}: 1 module, revision {revision}, 1 test passed, would be loaded\n");
         assert!(said.starts_with(&expected), "{said}");
+        for name in ["b.tar.gz", "b.tgz"] {
+            let file = folder.path().join(name);
+            let words = ["postern", "policy", "build", folder.path().to_str().unwrap(), "--output"];
+            let words = words.map(Into::into).into_iter().chain([file.clone().into_os_string()]);
+            let built = crate::command::main(words);
+            assert_eq!(built.exit, Exit::Done, "{}", built.err);
+            let revision = postern_policy::inspect(&file).unwrap().revision;
+            let said = checks(file.clone(), true, Format::Pretty).out;
+            std::fs::remove_file(file).unwrap();
+            assert!(said.contains(&format!(": 1 module, revision {revision}, ")), "{said}");
+        }
         // One file is no bundle that a record could name.
         let said = checks(folder.path().join("main.rego"), false, Format::Pretty).out;
         assert!(said.starts_with(&format!("{entrypoint}: 1 module, would be loaded\n")), "{said}");
