@@ -169,7 +169,7 @@ const TABLE: &[(&str, By)] = &[
     ("http.send", By::Refused("data that is loaded with the policy: a decision does not wait for the network")),
     ("indexof", By::Ours(index::indexof)),
     ("indexof_n", By::Ours(index::indexof_n)),
-    ("internal.collection", By::Added(1, member::collection)),
+    ("internal.collection", By::Within(1, member::collection, "in")),
     ("internal.member_2", By::Added(2, member::member)),
     ("internal.member_3", By::Added(3, member::member_at)),
     ("internal.metadata", By::Before(1, metadata::written)),

@@ -764,6 +764,7 @@ fn a_function_that_would_answer_for_what_postern_writes_is_refused() {
         ("template_string(_)", "internal.template_string", "`$\"…\"`"),
         ("metadata(_)", "internal.metadata", "`rego.metadata`"),
         ("print(_, _)", "internal.print", "`print`"),
+        ("collection(_)", "internal.collection", "`in`"),
         ("now.within(_, _)", "internal.now.within", "`time.within`"),
     ] {
         let problems = load(main, &[("lib.rego", &lib(function))]).unwrap_err();

@@ -123,7 +123,6 @@ const SIGNATURES: &[(&str, &[Kinds], Kinds)] = &[
     ("hex.encode", &[TEXT], TEXT),
     ("indexof", &[TEXT, TEXT], NUMBER),
     ("indexof_n", &[TEXT, TEXT], LIST),
-    ("internal.collection", &[ANY], ANY),
     ("internal.member_2", &[ANY, ANY], BOOL),
     ("internal.member_3", &[ANY, ANY, ANY], BOOL),
     ("internal.metadata", &[TEXT], LIST.or(OBJECT)),
