@@ -51,10 +51,12 @@ pub(super) fn problems(file: &str, input: &Value) -> Vec<Problem> {
 /// What is of another kind here and below.
 fn check(kind: Kind, value: &Value, path: &str, found: &mut dyn FnMut(&str, String, &str)) {
     let fits = match (kind, value) {
-        (Kind::Any, _) | (Kind::OrNull(_), Value::Null) => true,
+        (Kind::Any, _)
+        | (Kind::OrNull(_), Value::Null)
+        | (Kind::Text, Value::String(_))
+        | (Kind::Bool, Value::Bool(_)) => true,
         (Kind::OrNull(kind), _) => return check(*kind, value, path, found),
         (Kind::Word(words), Value::String(text)) => words.contains(&text.as_str()),
-        (Kind::Text, Value::String(_)) | (Kind::Bool, Value::Bool(_)) => true,
         (Kind::Number, Value::Number(number)) => number.as_u64().is_some(),
         (Kind::List(kind), Value::Array(items)) => {
             return items.iter().for_each(|item| check(*kind, item, &format!("{path}[_]"), found));
