@@ -157,8 +157,8 @@ What the gate refuses at load, with its place and what to write instead, since t
 * `=` that gives a value to a name of `every`, `some x` in the body of `every` where a rule is called `x`, an object that names a member twice,
   a name that two arguments of a function or both sides of `some x, x in` share,
   and a body that begins with a union.
-* One argument more than a function takes, for its result, anywhere but as a statement of its own: `not f(x, y)`, which in OPA is
-  `not f(x) == y`.
+* One argument more than a function takes, which is compared with its result, where that is never of its kind:
+  `startswith(x, \"a\", \"b\")`.
 * `walk` anywhere but as a statement of its own, `walk(x, [path, value])` or `[path, value] := walk(x)`.
 * Data in the place of a rule or of its package.
 * A rule that reads itself by a computed name, even where OPA can tell that it never does.
