@@ -204,14 +204,26 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
     }
 }
 
-/// What is wrong with the arguments; of a flag that `opa` has, what takes its place.
+/// What is wrong with the arguments; of a command or a flag that `opa` has, what takes its place.
 fn misunderstood(words: &[OsString], error: &clap::Error) -> String {
-    let unknown = match (error.kind(), error.get(ContextKind::InvalidArg)) {
-        (ErrorKind::UnknownArgument, Some(ContextValue::String(unknown))) => Some(unknown),
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
         _ => None,
     };
-    let verb = words.get(2).filter(|_| words.get(1).is_some_and(|word| word == "policy"));
-    let instead = verb.zip(unknown).and_then(|(verb, unknown)| policy::instead(verb, unknown));
+    let verb = words.get(1).and_then(|word| word.to_str());
+    let instead = match error.kind() {
+        ErrorKind::InvalidSubcommand => {
+            text(ContextKind::InvalidSubcommand).and_then(policy::instead_of_command)
+        }
+        ErrorKind::UnknownArgument => text(ContextKind::InvalidArg).and_then(|unknown| match verb {
+            Some("policy") => policy::instead(words.get(2)?, unknown),
+            Some("check") if !unknown.starts_with('-') => Some(format!(
+                "`postern check --config FILE` checks a configuration: `postern policy check {unknown}` checks a policy"
+            )),
+            _ => None,
+        }),
+        _ => None,
+    };
     instead.map_or_else(|| error.render().to_string(), |instead| format!("error: {instead}\n"))
 }
 

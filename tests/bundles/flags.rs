@@ -74,3 +74,39 @@ fn every_flag_of_opa_is_taken_or_told_what_takes_its_place() {
     }
     assert!(known > 90, "{known}");
 }
+
+#[test]
+fn every_command_of_opa_is_here_or_told_what_takes_its_place() {
+    let test = "every_command_of_opa_is_here_or_told_what_takes_its_place";
+    if !present(test, &["opa"]) {
+        return;
+    }
+    let opa = |words: &[&str]| {
+        let help = Command::new(program("opa")).args(words).output().expect("opa runs");
+        String::from_utf8_lossy(&help.stdout).into_owned()
+    };
+    let help = opa(&["--help"]);
+    let commands = help.split("Available Commands:\n").nth(1).expect("a list of commands");
+    let commands: Vec<_> = commands
+        .lines()
+        .take_while(|line| line.starts_with("  "))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert!(commands.len() > 12, "{commands:?}");
+    let rows = PAGE.split("## Commands of opa").nth(1).expect("the table of commands");
+    // Two are not in its help.
+    for name in commands.iter().chain(&["oracle", "refactor"]) {
+        assert!(rows.contains(&format!("\n| `{name}` | ")), "opa {name} is not on the page");
+        if VERBS.contains(name) || *name == "help" {
+            continue;
+        }
+        let told = postern(&[name]);
+        let says = format!("{name} is a command of `opa` and is not here; in its place: ");
+        assert!(told.exit == command::Exit::Usage && told.err.contains(&says), "{name}: {told:?}");
+    }
+    for row in rows.lines().filter_map(|line| line.strip_prefix("| `")) {
+        let name = row.split('`').next().expect("a name");
+        let named = opa(&[name, "--help"]).contains(&format!("opa {name}"));
+        assert!(commands.contains(&name) || named, "opa has no {name}");
+    }
+}

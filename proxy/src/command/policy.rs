@@ -24,7 +24,7 @@ mod watch;
 use clap::{Subcommand, ValueEnum};
 
 use super::Outcome;
-pub(super) use opa::{instead, page as flags_page};
+pub(super) use opa::{instead, instead_of_command, page as flags_page};
 pub(super) use terms::entrypoint;
 
 #[derive(Debug, Subcommand)]
