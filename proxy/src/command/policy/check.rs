@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use postern_policy::{ADMISSION, Deadline, Pattern, PolicySet, Problem, Tests};
+use postern_policy::{ADMISSION, Deadline, Pattern, PolicySet, Problem, Signed, Sources, Tests};
 use serde_json::json;
 
 use super::terms::Admission;
@@ -14,7 +14,8 @@ the engine answers wrongly, or reads what `postern schema --of input` does not h
 column and, where something else does it, what to write instead. Its own tests must pass: `postern policy test` says more \
 of them. It must stay within the fuse on its recorded inputs, inputs/*.json, or where there are none on the largest \
 requests: `postern policy bench` says what a decision takes. All of it together must end within 30 s. With --config it \
-is asked as the Postern of that configuration asks it; the answer says by which limits.
+is asked as the Postern of that configuration asks it, and several folders or archives are as many bundles, of which no two \
+may own the same; the answer says by which limits. Without it all PATHs are read as one bundle.
 
 Warnings keep no policy from being loaded: loops through more than 1000 members of data in a decision, and rules of \
 more than 200 clauses.
@@ -59,7 +60,7 @@ pub(super) fn check(arguments: &Arguments) -> Outcome {
         Ok(terms) => terms,
         Err(why) => return print::unusable(&why, *format),
     };
-    let sources = match given::sources(paths, Tests::Left, &arguments.ignore, *format) {
+    let sources = match arguments.sources() {
         Ok(sources) => sources,
         Err(outcome) => return outcome,
     };
@@ -92,6 +93,23 @@ pub(super) fn check(arguments: &Arguments) -> Outcome {
     Outcome { exit: if fails { Exit::Policy } else { Exit::Done }, out, err }
 }
 
+impl Arguments {
+    /// The policy. For a configuration several folders or archives are as many bundles, as they are at a load.
+    fn sources(&self) -> Result<Sources, Outcome> {
+        let all = given::sources(&self.paths, Tests::Left, &self.ignore, self.format)?;
+        let is_bundle = |path: &PathBuf| path.is_dir() || path.extension().is_some_and(|end| end == "gz");
+        if self.admission.config.is_some() && self.paths.len() > 1 && self.paths.iter().all(is_bundle) {
+            let each = self.paths.iter().map(|path| {
+                Sources::read(path, Signed::Unchecked).map(|sources| (path.display().to_string(), sources))
+            });
+            each.collect::<Result<Vec<_>, _>>()
+                .and_then(Sources::together)
+                .map_err(|error| print::unreadable(&error, self.format))?;
+        }
+        Ok(all)
+    }
+}
+
 /// Warnings for people, and how many they are.
 pub(super) fn warned(warnings: &[Problem]) -> String {
     let mut said: String = warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
@@ -117,8 +135,6 @@ fn revision(paths: &[PathBuf], policy: &PolicySet) -> String {
 mod tests {
     use std::path::Path;
     use std::time::Duration;
-
-    use postern_policy::Sources;
 
     use super::*;
     use crate::authorize::load;
@@ -194,7 +210,7 @@ mod tests {
         write("main.rego", "package postern\n\ndefault decision := false\n");
         write("main_test.rego", "package postern_test\n\ntest_it if true\n");
         write("data.json", r#"{"roles": {}}"#);
-        let at_load = Sources::read(folder.path(), postern_policy::Signed::Unchecked).unwrap();
+        let at_load = Sources::read(folder.path(), Signed::Unchecked).unwrap();
         let inspected = postern_policy::inspect(folder.path()).unwrap();
         assert_eq!(inspected.revision, at_load.revision());
 
@@ -392,6 +408,52 @@ mod tests {
         let nowhere = Admission { config: Some(folder.path().join("none.yaml")), ..Admission::default() };
         let paths = vec![folder.path().join("policy")];
         assert_eq!(check(&Arguments { paths, admission: nowhere, ..plain() }).exit, Exit::Configuration);
+    }
+
+    #[test]
+    fn for_a_configuration_folders_are_bundles_of_their_own_and_without_one_they_are_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for (name, text) in [
+            (
+                "mine/main.rego",
+                "package postern\n\nimport data.library.yes\n\ndefault decision := false\n\ndecision if yes.x\n",
+            ),
+            ("library/yes.rego", "package library.yes\n\nx := false\n"),
+            ("library/.manifest", "{\"roots\": [\"library\"]}"),
+            (
+                "postern.yaml",
+                "version: 1\nstate: s\nidentity: { workload_api: 'unix:///run/a.sock', trust: [td] }\n\
+              upstreams: { app: { address: 'app:80' } }\npolicy: { fuse: 1s, bundles: { main: { path: mine }, library: { path: library } } }\n\
+              listeners: { front: { bind: '127.0.0.1:1', protocol: http, routes: { all: { upstream: app } } } }\n",
+            ),
+        ] {
+            std::fs::create_dir_all(at(name).parent().unwrap()).unwrap();
+            std::fs::write(at(name), text).unwrap();
+        }
+        let check = |config: bool| {
+            let config = config.then(|| at("postern.yaml"));
+            let admission = Admission { config, ..plain().admission };
+            check(&Arguments { paths: vec![at("mine"), at("library")], admission, ..plain() })
+        };
+        let loaded = || {
+            let config = crate::config::load(&at("postern.yaml")).unwrap();
+            load::load(&config.policy, load::Bundles::new()).map_err(|error| error.to_string())
+        };
+        // A bundle that names no roots owns everything.
+        assert_eq!(check(false).exit, Exit::Done);
+        let refused = check(true);
+        assert_eq!(refused.exit, Exit::Policy, "{}{}", refused.out, refused.err);
+        assert!(
+            refused.err.contains("both own") && loaded().unwrap_err().contains("both own"),
+            "{}",
+            refused.err
+        );
+
+        std::fs::write(at("mine/.manifest"), "{\"roots\": [\"postern\"]}").unwrap();
+        let taken = check(true);
+        assert_eq!(taken.exit, Exit::Done, "{}{}", taken.out, taken.err);
+        assert!(loaded().is_ok());
     }
 
     #[test]
