@@ -323,7 +323,9 @@ fn behind_the_gate(
     let others = [imports::in_full, aliases::through_lists, collections::alone, printed, clock::given];
     for write in objects.into_iter().chain(others) {
         if let Some(written) = write(engine.get_modules(), texts) {
-            *engine = reread(sources, &written, problems);
+            let mut found = Problems::default();
+            *engine = reread(sources, &written, &mut found);
+            problems.extend(spoilt(found));
             *texts = written;
         }
     }
@@ -428,6 +430,16 @@ fn parseable(sources: &Sources, problems: &mut Problems) -> Vec<Translated> {
     texts
 }
 
+/// What the engine does not read though it read the author's own text.
+fn spoilt(problems: Problems) -> impl Iterator<Item = Problem> {
+    problems.told(|problem| problem).problems.into_iter().map(|problem| {
+        let Some(why) = problem.why.strip_prefix(UNREAD) else { return problem };
+        let why = format!("is written anew for the engine into what it does not read: {why}");
+        let instead = "the same in other words; it is a fault of Postern's, and not of the policy".to_owned();
+        Problem { why, instead, ..problem }
+    })
+}
+
 /// Lets one step write modules anew, and parses them again; whether it wrote. None does where there is a problem already.
 fn rewrite(
     sources: &Sources,
@@ -443,7 +455,9 @@ fn rewrite(
         Ok(None) => false,
         Ok(Some(written)) => {
             *texts = written;
-            *engine = parse(sources, texts, problems);
+            let mut found = Problems::default();
+            *engine = parse(sources, texts, &mut found);
+            problems.extend(spoilt(found));
             true
         }
         Err(found) => {
@@ -518,6 +532,8 @@ fn add_data(engine: &mut Engine, file: &DataFile) -> Result<(), Box<Problem>> {
     engine.add_data(value).map_err(|error| problem(format!("does not merge: {error}")))
 }
 
+/// Begins what is said of a text that the engine's parser refuses.
+const UNREAD: &str = "does not compile: ";
 /// What the engine says of `f("a")` as a whole rule.
 const BARE: &str = "rule must have a body or assignment";
 

@@ -315,6 +315,14 @@ fn commented(line: &str) -> Option<usize> {
     None
 }
 
+/// Behind the parentheses that are closed here: where a value ends that nothing follows.
+fn behind_parentheses(text: &str, at: u32) -> u32 {
+    let rest = text.get(at as usize..).unwrap_or_default();
+    let closed = rest.find(|c: char| c != ')' && !c.is_whitespace()).unwrap_or(rest.len());
+    let closed = rest.get(..closed).and_then(|closed| closed.rfind(')')).map_or(0, |last| last + 1);
+    u32::try_from(closed).map_or(at, |closed| at + closed)
+}
+
 /// Where what ends here is written to its end: text ends before its closing quote to the engine.
 pub(crate) fn end(text: &str, at: u32) -> u32 {
     let quote = text.get(at as usize..).is_some_and(|rest| rest.starts_with(['"', '`']));

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use regorus::unstable::{Expr, Module, Ref, Rule, RuleBody, RuleHead};
 
 use super::negation::Scan;
-use super::{Edit, Translated, end, reach};
+use super::{Edit, Translated, behind_parentheses, end, reach};
 use crate::gate::loops;
 use crate::gate::names::Names;
 use crate::gate::walk::{self, Seen};
@@ -88,7 +88,7 @@ fn alone(head: &RuleHead, scan: &Scan, translated: &Translated) -> Vec<Edit> {
     let given: Vec<_> = given.map(|part| Given::of(translated, part)).collect();
     let Some(last) = parts.last().filter(|_| !given.is_empty()) else { return Vec::new() };
     let (_, to) = reach(&translated.text, last);
-    let body = with_body(&given, to);
+    let body = with_body(&given, behind_parentheses(&translated.text, to));
     given.into_iter().map(Given::named).chain(body).collect()
 }
 
@@ -145,7 +145,8 @@ fn behind_body<'a>(
     let Some((first, last)) = query.stmts.first().zip(query.stmts.last()) else {
         // `else := xs[_]` has no body: it gets one.
         let value = body.assign.as_ref().map(|assign| reach(&translated.text, &assign.value));
-        return value.map_or_else(Vec::new, |(_, to)| with_body(given, to));
+        let to = value.map(|(_, to)| behind_parentheses(&translated.text, to));
+        return to.map_or_else(Vec::new, |to| with_body(given, to));
     };
     let (from, to) = (query.span.start, end(&translated.text, last.span.end));
     // One statement alone may stand without braces.
@@ -233,6 +234,7 @@ mod tests {
             ),
             ("o.b := input.a", "o.b := input.a"),
             ("s contains input.t if input.a", "s contains input.t if input.a"),
+            ("x := (input.a[_] + 1)", "x := (given16__) if { given16__ := input.a[_] + 1 }"),
             ("s contains v if some v in [1]", "s contains v if some v in [1]"),
             ("f(x) := x if { x == 1 } else := 2", "f(x) := x if { x == 1 } else := 2"),
             ("f(x) := input.a if x == 1", "f(x) := input.a if x == 1"),

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use regorus::unstable::{LiteralStmt, Module, Ref, Rule, WithModifier};
 
 use super::negation::Scan;
-use super::{Edit, Translated, end};
+use super::{Edit, Translated, end, reach};
 use crate::builtins;
 use crate::gate::names::{self, Names, Path};
 use crate::gate::walk::{self, Seen};
@@ -133,7 +133,8 @@ fn before(text: &str, stmt: &LiteralStmt, lost: &[&WithModifier], bare: bool) ->
     let at = stmt.span.start;
     let mut edits = vec![Edit::new(at, at, if bare { "{ " } else { "" })];
     for with in lost {
-        let (from, to) = (value_at(text, with)?, end(text, with.span.end));
+        // The span of a `with` may end before the parenthesis of its value.
+        let (from, to) = (value_at(text, with)?, end(text, with.span.end).max(reach(text, &with.r#as).1));
         let name = format!("with{from}__");
         edits.push(Edit::new(at, at, format!("{name} := ")));
         edits.push(Edit::copy(at, from, to));

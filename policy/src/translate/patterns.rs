@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use regorus::Value;
 use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleHead, Span};
 
-use super::{Edit, Translated, each, end, hoist, reach};
+use super::{Edit, Translated, behind_parentheses, each, end, hoist, reach};
 use crate::gate::binds;
 use crate::gate::names::{self, Names};
 use crate::gate::walk::{self, Seen};
@@ -201,7 +201,7 @@ fn in_body(text: &str, rule: &Rule) -> Vec<Edit> {
     }
     let first = first.join("; ");
     let alone = |value: &Expr| {
-        let (_, to) = reach(text, value);
+        let to = behind_parentheses(text, reach(text, value).1);
         Edit::new(to, to, format!(" if {{ {first} }}"))
     };
     if bodies.is_empty() {
