@@ -315,6 +315,14 @@ fn commented(line: &str) -> Option<usize> {
     None
 }
 
+/// Where a statement begins: to the engine, text begins behind its quote.
+fn begin(text: &str, stmt: &LiteralStmt) -> u32 {
+    match &stmt.literal {
+        Literal::Expr { expr, .. } => reach(text, expr).0.min(stmt.span.start),
+        _ => stmt.span.start,
+    }
+}
+
 /// Behind the parentheses that are closed here: where a value ends that nothing follows.
 fn behind_parentheses(text: &str, at: u32) -> u32 {
     let rest = text.get(at as usize..).unwrap_or_default();

@@ -427,11 +427,14 @@ test_c if clerk == input.caller.id with input as {\"caller\": {\"id\": [one | so
 test_d if not clerk == input.caller.id with input as {
 	\"caller\": {\"id\": clerk}, # the clerk
 }
+test_f if \"a{\" == data.other.a with data.other.a as $\"{\"a\"}\\{\" with input as {\"caller\": clerk}
+test_g if [\"a\", \"b\"] == data.other.a with data.other.a as split(\"a.b\", \".\") with input as {\"caller\": clerk}
 ";
-    let passed = ["test_a", "test_b", "test_c"].map(|name| format!("data.postern_test.{name}"));
+    let passed =
+        ["test_a", "test_b", "test_c", "test_f", "test_g"].map(|name| format!("data.postern_test.{name}"));
     let failed = "data.postern_test.test_d";
     let mut expected: Vec<_> = passed.iter().map(|name| (name.as_str(), TestOutcome::Passed)).collect();
-    expected.push((failed, TestOutcome::Failed));
+    expected.insert(3, (failed, TestOutcome::Failed));
     outcomes(tests, &expected);
 }
 

@@ -3,7 +3,7 @@
 
 use regorus::unstable::{Expr, Module, Rule, RuleHead};
 
-use super::{Edit, Translated, end, reach};
+use super::{Edit, Translated, begin, end, reach};
 use crate::gate::names;
 
 /// Writes such arguments as comparisons; none where there is none.
@@ -32,10 +32,10 @@ pub(crate) fn compared(module: &Module, translated: &Translated) -> Option<Trans
         }
         edits.append(&mut arguments);
         for (body, last) in ends {
-            let (from, to) = (body.query.span.start, end(text, last.span.end));
-            let bare = body.query.stmts.first().is_some_and(|first| first.span.start == from);
-            let (open, close) = if bare { ("{ ", " }") } else { ("", "") };
-            edits.push(Edit::new(from, from, open.to_owned()));
+            let to = end(text, last.span.end);
+            let bare = body.query.stmts.first().filter(|first| first.span.start == body.query.span.start);
+            edits.extend(bare.map(|first| Edit::new(begin(text, first), begin(text, first), "{ ")));
+            let close = if bare.is_some() { " }" } else { "" };
             edits.push(Edit::new(to, to, format!("{behind}{close}")));
         }
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use regorus::unstable::{Expr, Module, Ref, Rule, RuleBody, RuleHead};
 
 use super::negation::Scan;
-use super::{Edit, Translated, behind_parentheses, end, reach};
+use super::{Edit, Translated, begin, behind_parentheses, end, reach};
 use crate::gate::loops;
 use crate::gate::names::Names;
 use crate::gate::walk::{self, Seen};
@@ -148,9 +148,11 @@ fn behind_body<'a>(
         let to = value.map(|(_, to)| behind_parentheses(&translated.text, to));
         return to.map_or_else(Vec::new, |to| with_body(given, to));
     };
-    let (from, to) = (query.span.start, end(&translated.text, last.span.end));
+    let to = end(&translated.text, last.span.end);
     // One statement alone may stand without braces.
-    let (open, close) = if first.span.start == from { ("{ ", " }") } else { ("", "") };
+    let bare = first.span.start == query.span.start;
+    let (open, close) = if bare { ("{ ", " }") } else { ("", "") };
+    let from = begin(&translated.text, first);
     let mut edits = vec![Edit::new(from, from, open)];
     edits.extend(statements(given, to, "; "));
     edits.push(Edit::new(to, to, close));
@@ -235,6 +237,10 @@ mod tests {
             ("o.b := input.a", "o.b := input.a"),
             ("s contains input.t if input.a", "s contains input.t if input.a"),
             ("x := (input.a[_] + 1)", "x := (given16__) if { given16__ := input.a[_] + 1 }"),
+            (
+                "x := input.a[_] if \"b\" == input.b",
+                "x := given15__ if { \"b\" == input.b; given15__ := input.a[_] }",
+            ),
             ("s contains v if some v in [1]", "s contains v if some v in [1]"),
             ("f(x) := x if { x == 1 } else := 2", "f(x) := x if { x == 1 } else := 2"),
             ("f(x) := input.a if x == 1", "f(x) := input.a if x == 1"),

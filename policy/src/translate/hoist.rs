@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use regorus::unstable::{LiteralStmt, Module, Ref, Rule, WithModifier};
 
 use super::negation::Scan;
-use super::{Edit, Translated, end, reach};
+use super::{Edit, Translated, begin, end, reach};
 use crate::builtins;
 use crate::gate::names::{self, Names, Path};
 use crate::gate::walk::{self, Seen};
@@ -130,11 +130,10 @@ fn loses(module: &Module, graph: &Graph<'_>, stmt: &LiteralStmt, with: &WithModi
 
 /// The two of them: the values before the statement, and the names in their place.
 fn before(text: &str, stmt: &LiteralStmt, lost: &[&WithModifier], bare: bool) -> Option<Vec<Edit>> {
-    let at = stmt.span.start;
+    let at = begin(text, stmt);
     let mut edits = vec![Edit::new(at, at, if bare { "{ " } else { "" })];
     for with in lost {
-        // The span of a `with` may end before the parenthesis of its value.
-        let (from, to) = (value_at(text, with)?, end(text, with.span.end).max(reach(text, &with.r#as).1));
+        let (from, to) = (value_at(text, with)?, value_ends(text, stmt, with));
         let name = format!("with{from}__");
         edits.push(Edit::new(at, at, format!("{name} := ")));
         edits.push(Edit::copy(at, from, to));
@@ -146,6 +145,17 @@ fn before(text: &str, stmt: &LiteralStmt, lost: &[&WithModifier], bare: bool) ->
         edits.push(Edit::new(end, end, " }"));
     }
     Some(edits)
+}
+
+/// Where the value ends: before the next `with`, for spans may end before the brackets of their values.
+fn value_ends(text: &str, stmt: &LiteralStmt, with: &WithModifier) -> u32 {
+    let own = end(text, with.span.end).max(reach(text, &with.r#as).1);
+    let next = stmt.with_mods.iter().map(|next| next.span.start).find(|next| *next > with.span.start);
+    let between = next.and_then(|next| text.get(own as usize..next as usize));
+    // A comment would take the rest of its line.
+    let value =
+        between.filter(|between| !between.contains('#')).map_or(0, |between| between.trim_end().len());
+    own + u32::try_from(value).unwrap_or(0)
 }
 
 /// Where the value begins: its own span may stand at its last member.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use regorus::Value;
 use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleHead, Span};
 
-use super::{Edit, Translated, behind_parentheses, each, end, hoist, reach};
+use super::{Edit, Translated, begin, behind_parentheses, each, end, hoist, reach};
 use crate::gate::binds;
 use crate::gate::names::{self, Names};
 use crate::gate::walk::{self, Seen};
@@ -224,14 +224,6 @@ fn in_body(text: &str, rule: &Rule) -> Vec<Edit> {
         }
     }
     edits
-}
-
-/// Where a statement begins: to the engine, text begins behind its quote.
-fn begin(text: &str, stmt: &LiteralStmt) -> u32 {
-    match &stmt.literal {
-        Literal::Expr { expr, .. } => reach(text, expr).0.min(stmt.span.start),
-        _ => stmt.span.start,
-    }
 }
 
 /// The texts of all modules with what is taken apart by patterns of objects in the builtin; none where there is none.
