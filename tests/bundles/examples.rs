@@ -102,7 +102,7 @@ fn the_configuration_on_an_examples_page_is_one() {
         let page = fs::read_to_string(ours("examples").join(name).join("README.md")).expect("a page");
         let yaml = page.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block");
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let state = folder.path().display().to_string();
+        let state = folder.path().join("state").display().to_string();
         let [library, example] = bundles(name).map(|path| path.display().to_string());
         let yaml = yaml
             .replace("/etc/postern/library", &library)
