@@ -401,7 +401,7 @@ fn parse_as_wide(
     engine.set_gather_prints(true);
     for text in texts {
         let name = sources.modules.get(text.of).map_or("", |module| module.name.as_str());
-        if let Some(problem) = text.too_long(name) {
+        if let Some(problem) = text.unwritten(name) {
             problems.push(problem);
         } else if let Err(error) = engine.add_policy(name.to_owned(), text.text.clone()) {
             problems.push(engines_problem(sources, texts, name, &error.to_string()));

@@ -69,6 +69,15 @@ struct Piece {
     copied: bool,
 }
 
+/// Why a text could not be written anew, with the place, in bytes.
+#[derive(Clone, Copy, Debug)]
+enum Unwritten {
+    /// It would have become longer than [`LONGEST`].
+    TooLong(usize),
+    /// One edit reaches into another.
+    Overlap(usize),
+}
+
 /// A module as the engine reads it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Translated {
@@ -77,8 +86,8 @@ pub(crate) struct Translated {
     pub(crate) of: usize,
     /// What stands in the text for a keyword.
     pub(crate) stand_ins: keywords::StandIns,
-    /// Where it would have become longer than [`LONGEST`], in bytes: it stays as it was, and is not for the engine.
-    pub(crate) overlong: Option<usize>,
+    /// What it should have become and could not: it stays as it was, and is not for the engine.
+    unwritten: Option<Unwritten>,
     /// One for each time it was written anew, the first one first; the pieces in order.
     layers: Vec<Vec<Piece>>,
 }
@@ -156,19 +165,23 @@ impl Translated {
         place(author, self.old(usize::try_from(offset).unwrap_or(usize::MAX)))
     }
 
-    /// This text with some of it replaced; none where there is nothing to replace, or one edit reaches into another. One
-    /// that would be too long says so and is not replaced.
+    /// This text with some of it replaced; none where there is nothing to replace. One that would be too long, or where
+    /// one edit reaches into another, says so and is not replaced.
     pub(crate) fn edited(&self, mut edits: Vec<Edit>) -> Option<Self> {
-        edits.sort_by_key(|edit| edit.from);
-        let apart = edits.windows(2).all(|two| matches!(two, [one, next] if one.to <= next.from));
-        if edits.is_empty() || !apart {
+        if edits.is_empty() {
             return None;
         }
-        let mut bytes = self.text.len();
+        edits.sort_by_key(|edit| edit.from);
+        let unwritten = |why| Some(Self { unwritten: Some(why), ..self.clone() });
+        let (mut bytes, mut reached) = (self.text.len(), 0);
         for edit in &edits {
+            if edit.from < reached {
+                return unwritten(Unwritten::Overlap(edit.from as usize));
+            }
+            reached = edit.to;
             bytes = bytes.saturating_add(edit.with.len());
             if bytes > LONGEST {
-                return Some(Self { overlong: Some(edit.from as usize), ..self.clone() });
+                return unwritten(Unwritten::TooLong(edit.from as usize));
             }
         }
         let mut writer = Writer::default();
@@ -189,18 +202,27 @@ impl Translated {
             layers,
             of: self.of,
             stand_ins: self.stand_ins.clone(),
-            overlong: self.overlong,
+            unwritten: self.unwritten,
         })
     }
 
-    /// The problem of a text that would be too long, as long as it has its place in this one.
-    pub(crate) fn too_long(&self, name: &str) -> Option<Problem> {
-        let at = self.overlong?;
+    /// The problem of a text that could not be written, as long as it has its place in this one.
+    pub(crate) fn unwritten(&self, name: &str) -> Option<Problem> {
+        let (at, why, instead) = match self.unwritten? {
+            Unwritten::TooLong(at) => (
+                at,
+                format!("makes a module of more than {} MiB for the engine", LONGEST >> 20),
+                "less in this statement: of several arguments a rule of their own each, of a long `with` the value on a line before, `x := …`, and `with … as x`",
+            ),
+            Unwritten::Overlap(at) => (
+                at,
+                "is to be written anew for the engine in two ways at once".to_owned(),
+                "the same in statements of their own; it is a fault of Postern's, and not of the policy",
+            ),
+        };
         let (line, column) = place(&self.text, at);
         let construct =
             self.text.get(at..).and_then(|text| text.split_whitespace().next()).unwrap_or_default();
-        let why = format!("makes a module of more than {} MiB for the engine", LONGEST >> 20);
-        let instead = "less in this statement: of several arguments a rule of their own each, of a long `with` the value on a line before, `x := …`, and `with … as x`";
         Some(Problem::of(name, construct, why, instead).at(line, column, &self.text))
     }
 }
@@ -265,7 +287,14 @@ impl Writer {
 /// From where to where an expression is written. The engine begins one of several parts where the first part's text
 /// begins: behind its quote, or its parenthesis.
 pub(crate) fn reach(text: &str, expr: &Expr) -> (u32, u32) {
-    let (mut from, to) = (expr.span().start, end(text, expr.span().end));
+    let (mut from, mut to) = (expr.span().start, end(text, expr.span().end));
+    // The engine has an empty set go on to the end of what follows it.
+    if let Expr::Set { items, .. } = expr
+        && items.is_empty()
+    {
+        let closed = text.get(from as usize..to as usize).and_then(|set| set.find(')'));
+        to = closed.and_then(|at| u32::try_from(at + 1).ok()).map_or(to, |length| from + length);
+    }
     if first(expr).span().start == from {
         from = match first(expr) {
             Expr::String { .. } | Expr::RawString { .. } => from.saturating_sub(1),

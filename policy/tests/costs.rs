@@ -99,6 +99,8 @@ const CALLS: &[&str] = &[
     "strings.reverse(input.text)",
     "substring(input.text, 1, -1)",
     "sum(input.members)",
+    "time.format([1e18, \"UTC\", substring(input.text, 0, 4096)])",
+    "time.parse_ns(concat(\"\", [\"2006\", substring(input.text, 0, 4092)]), concat(\"\", [\"2006\", substring(input.text, 0, 4092)]))",
     "time.format([1e18, \"UTC\", input.text])",
     "to_number(input.digits)",
     "trim(input.text, \"bcdefghijklmnopqrstuvwxyza\")",
@@ -114,6 +116,7 @@ const CUT: &[(&str, &str)] = &[
     ("json.match_schema({\"a\": [{} |", "at most 20000 comparisons"),
     ("json.match_schema({substring(", "8 MiB for all builtins"),
     ("object.subset(", "at most 1000000 comparisons"),
+    ("time.format([1e18, \"UTC\", input.text", "a layout of at most 4 KiB"),
     ("to_number(", "whole numbers of 64 bits"),
 ];
 

@@ -154,6 +154,8 @@ fn differs(how: &str) -> Verdict {
 /// Words of the errors that OPA comes to where a policy gives it no reason: a comprehension that reads a variable before
 /// OPA has bound it, and `json.filter` of an object that holds an object of data.
 const OPAS_OWN: [&str; 2] = ["that requires evaluation", "invalid object value type"];
+/// Words of what is refused by a fault of Postern's own.
+const SPOILT: [&str; 2] = ["is written anew for the engine", "is to be written anew"];
 /// Words of a conflict inside a statement.
 const CONTRADICT: &str = "object keys must be unique";
 
@@ -181,7 +183,7 @@ pub fn judge(ours: &Ours, theirs: &Theirs) -> Verdict {
         (Ours::Refused { .. } | Ours::Error { .. }, Theirs::Refused { .. } | Theirs::Error { .. }) => {
             Verdict::BothFail
         }
-        (Ours::Refused { construct, .. }, _) if construct.contains("is written anew for the engine") => {
+        (Ours::Refused { construct, .. }, _) if SPOILT.iter().any(|spoilt| construct.contains(spoilt)) => {
             differs("does not compile as it is written anew")
         }
         (Ours::Refused { construct, .. }, _) => Verdict::Refused(construct.clone()),

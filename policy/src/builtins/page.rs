@@ -125,7 +125,7 @@ None of OPA's own test cases is answered differently in silence. What is known t
   one could choose the answer.
 * The names of time zones in layouts (`MST`, so `RFC1123`, `RFC822`, `RFC850` and `UnixDate`) are errors but for UTC, and GMT
   when a time is read: OPA takes others for UTC or for the zone of its machine. Layouts with an offset, `RFC1123Z`, say what
-  is meant. Otherwise times are read and written as Go does; `time.format` takes no zone `Local`, and
+  is meant. Otherwise times are read and written as Go does, by layouts of at most 4 KiB; `time.format` takes no zone `Local`, and
   `time.parse_duration_ns` no days and weeks (`1d`, `1w`).
 * `regex.globs_match` is an error where OPA's own search may miss what two globs share, and for a set that begins with `^`.
 

@@ -13,8 +13,9 @@ pub(super) fn subset(args: &[Value]) -> Result<Value, Fail> {
     match (of, part) {
         (Value::Object(_), Value::Object(_))
         | (Value::Set(_), Value::Set(_))
-        | (Value::Array(_), Value::Array(_) | Value::Set(_)) => Ok(Value::from(within(of, part))),
-        (Value::Set(_), Value::Array(_)) => Ok(Value::from(false)),
+        | (Value::Array(_), Value::Array(_)) => Ok(Value::from(within(of, part))),
+        // Not as members of others: a set is in no list there.
+        (Value::Array(of), Value::Set(part)) => Ok(Value::from(part.iter().all(|item| of.contains(item)))),
         _ => Err(Fail::Argument("takes two objects, sets or lists, or a list and a set")),
     }
 }
@@ -28,7 +29,6 @@ fn within(of: &Value, part: &Value) -> bool {
         (Value::Array(of), Value::Array(part)) => {
             part.is_empty() || of.as_slice().windows(part.len()).any(|window| window == part.as_slice())
         }
-        (Value::Array(of), Value::Set(part)) => part.iter().all(|item| of.contains(item)),
         _ => of == part,
     }
 }
@@ -37,6 +37,19 @@ fn within(of: &Value, part: &Value) -> bool {
 mod tests {
     use super::*;
     use crate::builtins::turn;
+
+    #[test]
+    fn the_values_of_a_set_are_in_a_list_as_a_whole_and_not_as_a_member() {
+        turn::begin(None);
+        let list = Value::from_json_str("[2, 1, 3]").unwrap();
+        let set = Value::from(std::collections::BTreeSet::from([Value::from(1_u64), Value::from(2_u64)]));
+        let member = |value: &Value| {
+            Value::from(std::collections::BTreeMap::from([(Value::from("a"), value.clone())]))
+        };
+        assert_eq!(subset(&[list.clone(), set.clone()]), Ok(Value::from(true)));
+        assert_eq!(subset(&[member(&list), member(&set)]), Ok(Value::from(false)));
+        assert!(subset(&[set, list]).is_err());
+    }
 
     #[test]
     fn an_empty_list_is_part_of_any() {

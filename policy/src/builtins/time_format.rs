@@ -59,7 +59,7 @@ fn written(time: &Value, zone: &Value, layout: &str) -> Result<Value, Fail> {
         offset: (local - ns) / 1_000_000_000,
         utc,
     };
-    let (mut out, mut layout) = (Vec::new(), named(layout).as_bytes());
+    let (mut out, mut layout) = (Vec::new(), named(layout)?.as_bytes());
     // No part is written more than three times as long as it stands in the layout.
     weigh::pay(layout.len() * 3)?;
     loop {

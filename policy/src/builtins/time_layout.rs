@@ -1,6 +1,14 @@
 //! Layouts of times as Go knows them: a model time, 15:04:05.999999999 on Monday, 2 January 2006, in the zone MST
 //! (-0700), with literal text between its parts.
 
+use super::Fail;
+
+/// The layout of RFC 3339.
+pub(super) const RFC3339: &str = "2006-01-02T15:04:05Z07:00";
+/// Longest layout, in bytes: each of its parts is looked for at each of its places.
+const LONGEST: usize = 4 * 1024;
+const LONG: Fail = Fail::Limit("a layout of at most 4 KiB");
+
 /// How a number is filled up to its width.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Fill {
@@ -128,8 +136,8 @@ fn first(text: &[u8]) -> Option<(Part, usize)> {
 }
 
 /// The layout that a name stands for, or the layout itself.
-pub(super) fn named(layout: &str) -> &str {
-    match layout {
+pub(super) fn named(layout: &str) -> Result<&str, Fail> {
+    Ok(match layout {
         "ANSIC" => "Mon Jan _2 15:04:05 2006",
         "UnixDate" => "Mon Jan _2 15:04:05 MST 2006",
         "RubyDate" => "Mon Jan 02 15:04:05 -0700 2006",
@@ -138,10 +146,11 @@ pub(super) fn named(layout: &str) -> &str {
         "RFC850" => "Monday, 02-Jan-06 15:04:05 MST",
         "RFC1123" => "Mon, 02 Jan 2006 15:04:05 MST",
         "RFC1123Z" => "Mon, 02 Jan 2006 15:04:05 -0700",
-        "RFC3339" => "2006-01-02T15:04:05Z07:00",
+        "RFC3339" => RFC3339,
         "RFC3339Nano" => "2006-01-02T15:04:05.999999999Z07:00",
+        layout if layout.len() > LONGEST => return Err(LONG),
         layout => layout,
-    }
+    })
 }
 
 /// Days from 1970 to the first of a month, January being 1.

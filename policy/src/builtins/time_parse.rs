@@ -2,7 +2,7 @@
 
 use regorus::Value;
 
-use super::time_layout::{DAYS, Fill, MONTHS, Offset, Part, days_before, days_in, named, next};
+use super::time_layout::{DAYS, Fill, MONTHS, Offset, Part, RFC3339, days_before, days_in, named, next};
 use super::{Fail, text, weigh};
 
 const WRONG: Fail = Fail::Argument("takes a layout and a time that is written so");
@@ -13,14 +13,14 @@ const ZONE: Fail =
 pub(super) fn parse_ns(args: &[Value]) -> Result<Value, Fail> {
     let [layout, time] = args else { return Err(WRONG) };
     weigh::linear(args)?;
-    read(named(text(layout)?), text(time)?).map(Value::from)
+    read(named(text(layout)?)?, text(time)?).map(Value::from)
 }
 
 /// Nanoseconds since 1970 of a time as RFC 3339 writes it.
 pub(super) fn parse_rfc3339_ns(args: &[Value]) -> Result<Value, Fail> {
     let [time] = args else { return Err(WRONG) };
     weigh::linear(args)?;
-    read(named("RFC3339"), text(time)?).map(Value::from)
+    read(RFC3339, text(time)?).map(Value::from)
 }
 
 /// The parts of a time that were read.

@@ -66,7 +66,7 @@ impl Window {
             return Err(Fail::Limit("a window of at most 128 bytes"));
         }
         if let Some((from, to)) = window.split_once('/').filter(|(from, _)| from.contains('T')) {
-            let time = |time: &str| time_parse::read(time_layout::named("RFC3339"), time).map_err(|_| WANT);
+            let time = |time: &str| time_parse::read(time_layout::RFC3339, time).map_err(|_| WANT);
             let (from, to) = (time(from)?, time(to)?);
             return if from < to { Ok(Self::Once { from: from.into(), to: to.into() }) } else { Err(WANT) };
         }

@@ -376,6 +376,10 @@ mod tests {
                 "f(N) := 2 if { N == {\"a\": 1}; (x) == 1 } else := 3 if { N == {\"a\": 1}; y } else := 4 if { N == {\"a\": 1} }",
             ),
             ("f({\n\"a\": 1}) := 2 if x", "f(N\n) := 2 if { N == { \"a\": 1}; x }"),
+            (
+                "f({\"a\": 1}) := 2 if x else := set()",
+                "f(N) := 2 if { N == {\"a\": 1}; x } else := set() if { N == {\"a\": 1} }",
+            ),
             ("f([x, 1]) := x if x", "f([x, 1]) := x if x"),
         ] {
             assert_eq!(written(arguments, author), wanted.replace('N', "object12__"));
