@@ -4,6 +4,7 @@ mod at_hand;
 mod check;
 mod exit;
 mod explain;
+mod failure;
 mod healthcheck;
 mod policy;
 mod reasons;
@@ -22,6 +23,7 @@ use serde_json::Value;
 
 use crate::config::{self, Config};
 pub use exit::Exit;
+use failure::Failure;
 
 /// What a verb has to say, and how the process ends.
 #[derive(Debug, PartialEq, Eq)]

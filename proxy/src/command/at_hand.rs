@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use postern_policy::{Sources, Tests};
 
-use super::Exit;
+use super::{Exit, Failure};
 use crate::authorize::load::{self, PolicyError};
 use crate::authorize::service::Copy;
 use crate::config::{BundleSource, Config};
@@ -28,24 +28,25 @@ pub(super) struct AtHand {
 }
 
 impl AtHand {
-    /// The policy at `path`, or else that of the configuration; or how a command ends without it, and why.
-    pub(super) fn read(path: Option<&Path>, config: Option<&Config>) -> Result<Self, (Exit, String)> {
+    /// The policy at `path`, or else that of the configuration.
+    pub(super) fn read(path: Option<&Path>, config: Option<&Config>) -> Result<Self, Failure> {
         let entrypoint = config.map_or(ENTRYPOINT, |config| &config.policy.entrypoint).to_owned();
         if let Some(path) = path {
             let sources = Sources::read_paths(&[path], Tests::Left)
-                .map_err(|error| (Exit::Configuration, error.to_string()))?;
+                .map_err(|error| Failure::Said(Exit::Configuration, error.to_string()))?;
             let revisions = BTreeMap::from([(String::new(), sources.revision().to_owned())]);
             return Ok(Self { sources, entrypoint, revisions, notes: Vec::new() });
         }
-        let config = config.ok_or_else(|| (Exit::Usage, "no policy is named".to_owned()))?;
+        let config = config.ok_or_else(|| Failure::Said(Exit::Usage, "no policy is named".to_owned()))?;
         let (kept, notes) = kept(config)?;
-        let loaded = load::load(&config.policy, kept).map_err(|error| (exit(&error), error.to_string()))?;
+        let loaded = load::load(&config.policy, kept).map_err(failed)?;
         if loaded.set.is_none() {
             let why = "a bundle of the policy comes from a service: name a copy of it with --policy";
-            return Err((Exit::Configuration, why.to_owned()));
+            return Err(Failure::Said(Exit::Configuration, why.to_owned()));
         }
         let bundles = loaded.bundles.iter().map(|(name, sources)| (name.clone(), Sources::clone(sources)));
-        let sources = Sources::together(bundles).map_err(|error| (Exit::Policy, error.to_string()))?;
+        let sources =
+            Sources::together(bundles).map_err(|error| Failure::Said(Exit::Policy, error.to_string()))?;
         Ok(Self { sources, entrypoint, revisions: BTreeMap::clone(&loaded.revisions), notes })
     }
 
@@ -59,26 +60,29 @@ impl AtHand {
 }
 
 /// How a command ends without a policy.
-const fn exit(error: &PolicyError) -> Exit {
+fn failed(error: PolicyError) -> Failure {
     match error {
-        PolicyError::Source(_) | PolicyError::Key { .. } => Exit::Configuration,
-        _ => Exit::Policy,
+        PolicyError::Refused(error) => Failure::Refused(error),
+        PolicyError::Source(_) | PolicyError::Key { .. } => {
+            Failure::Said(Exit::Configuration, causes(&error))
+        }
+        _ => Failure::Said(Exit::Policy, causes(&error)),
     }
 }
 
 /// The copies that are kept of services' bundles, each verified as at a start, and a note of each.
-fn kept(config: &Config) -> Result<(load::Bundles, Vec<String>), (Exit, String)> {
+fn kept(config: &Config) -> Result<(load::Bundles, Vec<String>), Failure> {
     let (mut bundles, mut notes) = (load::Bundles::new(), Vec::new());
     for (name, bundle) in &config.policy.bundles {
         let BundleSource::Service(service) = &bundle.source else { continue };
         let url = &service.endpoint.url;
         let held = Copy::of(&config.state, name, url).held(service.size).map_err(|error| {
-            (Exit::Configuration, format!("{}: name a copy of the bundle with --policy", causes(&error)))
+            let why = format!("{}: name a copy of the bundle with --policy", causes(&error));
+            Failure::Said(Exit::Configuration, why)
         })?;
         let Some(kept) = held else { continue };
         let file = kept.file.display().to_string();
-        let sources = load::unpack(&kept.archive, &file, bundle.verify.as_ref(), None)
-            .map_err(|error| (exit(&error), causes(&error)))?;
+        let sources = load::unpack(&kept.archive, &file, bundle.verify.as_ref(), None).map_err(failed)?;
         let written = kept.file.metadata().and_then(|found| found.modified());
         let age = written.ok().and_then(|at| SystemTime::now().duration_since(at).ok()).unwrap_or_default();
         let (revision, age) = (sources.revision(), rounded(age));

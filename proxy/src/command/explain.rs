@@ -12,7 +12,7 @@ pub(in crate::command) use decision::Recorded;
 use super::at_hand::AtHand;
 use super::policy::Format;
 use super::reasons::{line, lines, printable};
-use super::{ConfigFile, Exit, Outcome, pretty_json};
+use super::{ConfigFile, Exit, Failure, Outcome, pretty_json};
 use crate::config;
 use crate::fault::{Code, Owner, codes};
 use decision::Again;
@@ -34,7 +34,8 @@ verified as at a start; a note says its revision and how long it has been kept. 
 values that callers wrote are masked.
 
 Exits with 0 when there is such a record, with 7 if there is no such record or code, and with 3 if the records, or \
-the policy or the configuration that is named, cannot be read.";
+the policy or the configuration that is named, cannot be read. With --format json, what went wrong is a list `errors` \
+on standard output.";
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -55,39 +56,40 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn explain(arguments: &Arguments) -> Outcome {
+    told(arguments).unwrap_or_else(|failure| failure.outcome(arguments.format))
+}
+
+fn told(arguments: &Arguments) -> Result<Outcome, Failure> {
     let what = arguments.what.as_str();
     if let Some(code) = code_of(what) {
-        return Outcome::said(match arguments.format {
+        return Ok(Outcome::said(match arguments.format {
             Format::Pretty => {
                 let mut text = String::new();
                 describe_code(&mut text, code, code.hint);
                 text
             }
             Format::Json => pretty_json(&json!({"code": code_json(code, code.hint)})),
-        });
+        }));
     }
     if what.to_ascii_uppercase().starts_with("PST-") {
-        return Outcome::failed(Exit::NotFound, format!("no code is called {what}\n"));
+        return Err(Failure::Said(Exit::NotFound, format!("no code is called {}", printable(what))));
     }
-    let found = match found(what, arguments.records.as_deref(), &arguments.config.config) {
-        Ok(found) => found,
-        Err(outcome) => return outcome,
-    };
+    let found = found(what, arguments.records.as_deref(), &arguments.config.config)?;
     let again = match found.again(arguments) {
         Ok(again) => again,
         Err(why) if arguments.policy.is_some() => {
-            return Outcome::failed(Exit::Configuration, format!("{why}\n"));
+            return Err(Failure::Said(Exit::Configuration, why));
         }
         Err(why) => Some(Err(why)),
     };
-    Outcome::said(match arguments.format {
+    Ok(Outcome::said(match arguments.format {
         Format::Pretty => found.text(again.as_ref()),
         Format::Json => found.json(again.as_ref()),
-    })
+    }))
 }
 
 /// A record by its id, in the file that is named or configured; or the one on standard input.
-pub(in crate::command) fn found(what: &str, records: Option<&Path>, file: &Path) -> Result<Found, Outcome> {
+pub(in crate::command) fn found(what: &str, records: Option<&Path>, file: &Path) -> Result<Found, Failure> {
     if what == "-" {
         return read_one(io::stdin());
     }
@@ -98,20 +100,20 @@ pub(in crate::command) fn found(what: &str, records: Option<&Path>, file: &Path)
             let unread = unread.map_or_else(String::new, |line| {
                 format!("; line {line} is not read, for it is no JSON object: each record stands on one line")
             });
-            let text = format!("{}: no record is called {}{unread}\n", records.display(), printable(what));
-            Err(Outcome::failed(Exit::NotFound, text))
+            let why = format!("{}: no record is called {}{unread}", records.display(), printable(what));
+            Err(Failure::Said(Exit::NotFound, why))
         }
         Err(error) => {
-            let text = format!("{}: cannot be read: {error}\n", records.display());
-            Err(Outcome::failed(Exit::Configuration, text))
+            let why = format!("{}: cannot be read: {error}", records.display());
+            Err(Failure::Said(Exit::Configuration, why))
         }
     }
 }
 
 /// The first record of a stream, and nothing of what belongs to it.
-fn read_one(from: impl Read) -> Result<Found, Outcome> {
+fn read_one(from: impl Read) -> Result<Found, Failure> {
     let mut text = Vec::new();
-    let wrong = |why: &str| Outcome::failed(Exit::Configuration, format!("standard input: {why}\n"));
+    let wrong = |why: &str| Failure::Said(Exit::Configuration, format!("standard input: {why}"));
     let read = BufReader::new(from.take(LONGEST)).read_until(b'\n', &mut text);
     read.map_err(|error| wrong(&error.to_string()))?;
     match serde_json::from_slice(&text) {
@@ -120,13 +122,13 @@ fn read_one(from: impl Read) -> Result<Found, Outcome> {
     }
 }
 
-fn configured(file: &Path) -> Result<PathBuf, Outcome> {
+fn configured(file: &Path) -> Result<PathBuf, Failure> {
     let config =
-        config::load(file).map_err(|errors| Outcome::failed(Exit::Configuration, format!("{errors}\n")))?;
+        config::load(file).map_err(|errors| Failure::Said(Exit::Configuration, errors.to_string()))?;
     let records = config.records.file;
     records.ok_or_else(|| {
-        let text = "records go to standard output: name the file that holds them with --records\n";
-        Outcome::failed(Exit::Usage, text.to_owned())
+        let why = "records go to standard output: name the file that holds them with --records";
+        Failure::Said(Exit::Usage, why.to_owned())
     })
 }
 
@@ -202,7 +204,8 @@ impl Found {
         if arguments.policy.is_none() && config.is_none() {
             return Err("name the policy with --policy, or its configuration with --config".to_owned());
         }
-        let at_hand = AtHand::read(arguments.policy.as_deref(), config.as_ref()).map_err(|(_, why)| why)?;
+        let at_hand = AtHand::read(arguments.policy.as_deref(), config.as_ref())
+            .map_err(|failure| failure.to_string())?;
         Ok(Some(decision::again(&recorded, &at_hand)))
     }
 

@@ -14,7 +14,7 @@ mod opa;
 mod output;
 #[cfg(test)]
 mod page;
-mod print;
+pub(super) mod print;
 mod sign;
 mod signing;
 mod terms;

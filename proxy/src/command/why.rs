@@ -13,7 +13,7 @@ use serde_json::json;
 use super::at_hand::{AtHand, ENTRYPOINT, PATIENCE};
 use super::policy::{Format, entrypoint};
 use super::reasons::{self, line};
-use super::{ConfigFile, Exit, Outcome, pretty_json};
+use super::{ConfigFile, Exit, Failure, Outcome, pretty_json};
 use crate::authorize::load::{self, LoadedPolicy};
 use crate::authorize::{Action, Authorizer, Request, Supposition, Surroundings};
 use crate::clock::{Clock as _, Moment, SystemClock};
@@ -55,7 +55,7 @@ Examples:
       --header 'content-type: application/json' --policy policy/
 
 Exits with 0 if it would be let through and with 1 if not; with 3 when the configuration or a file cannot be used, \
-with 4 when the policy would not be loaded.";
+with 4 when the policy would not be loaded. With --format json, what went wrong is a list `errors` on standard output.";
 
 #[derive(Debug, Args)]
 pub(super) struct Why {
@@ -98,13 +98,13 @@ pub(super) struct Why {
 }
 
 pub(super) fn why(arguments: &Why) -> Outcome {
-    told(arguments).unwrap_or_else(|(exit, why)| Outcome::failed(exit, format!("{why}\n")))
+    told(arguments).unwrap_or_else(|failure| failure.outcome(arguments.format))
 }
 
-fn told(arguments: &Why) -> Result<Outcome, (Exit, String)> {
-    let usage = |why| (Exit::Usage, why);
+fn told(arguments: &Why) -> Result<Outcome, Failure> {
+    let usage = |why| Failure::Said(Exit::Usage, why);
     let caller = arguments.caller.read().map_err(usage)?;
-    let config = configuration(arguments, &caller).map_err(|why| (Exit::Configuration, why))?;
+    let config = configuration(arguments, &caller).map_err(|why| Failure::Said(Exit::Configuration, why))?;
     let listener = listener(arguments, &config).map_err(usage)?;
     let policy = arguments.bundle.as_ref().or(arguments.policy.as_ref());
     let at_hand = AtHand::read(policy.map(PathBuf::as_path), Some(&config))?;
@@ -121,7 +121,7 @@ fn told(arguments: &Why) -> Result<Outcome, (Exit, String)> {
         Err(fault) => return Ok(unjudged(fault.code(), arguments.format)),
     };
     let asking = Asking { from: arguments.from, config: &config, listener, peer: &peer, caller: &caller };
-    let judged = asking.judged(&at_hand, &request, now).map_err(|why| (Exit::Policy, why))?;
+    let judged = asking.judged(&at_hand, &request, now)?;
     Ok(judged.outcome(arguments, &caller))
 }
 
@@ -202,7 +202,7 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    fn judged(&self, at_hand: &AtHand, request: &Supposed, now: Moment) -> Result<Judged, String> {
+    fn judged(&self, at_hand: &AtHand, request: &Supposed, now: Moment) -> Result<Judged, Failure> {
         let authorizer = self.authorizer(at_hand, now)?;
         let none = |name: &crate::model::CredentialName| CredentialFacts {
             name: name.clone(),
@@ -223,15 +223,14 @@ impl Asking<'_> {
         let input = self.caller.seen_in(authorizer.input(&asked, seconds));
         let Supposition { code, credential, decision } = authorizer.judge_supposed(&asked, &input, seconds);
         let credential = credential.map(|name| name.as_str().to_owned());
-        let explanation = explain(&at_hand.sources, &at_hand.entrypoint, input, Some(seconds), PATIENCE);
-        let explanation = explanation.map_err(|error| error.to_string())?;
+        let explanation = explain(&at_hand.sources, &at_hand.entrypoint, input, Some(seconds), PATIENCE)?;
         let route = request.route.name.as_str().to_owned();
         let notes = at_hand.notes.iter().cloned().chain(self.caller.note()).collect();
         Ok(Judged { code, credential, decision, route, explanation, notes })
     }
 
-    fn authorizer(&self, at_hand: &AtHand, now: Moment) -> Result<Authorizer, String> {
-        let set = load::alone(&at_hand.sources, &self.config.policy).map_err(|error| error.to_string())?;
+    fn authorizer(&self, at_hand: &AtHand, now: Moment) -> Result<Authorizer, Failure> {
+        let set = load::alone(&at_hand.sources, &self.config.policy)?;
         let policy = LoadedPolicy {
             set: Some(set),
             revisions: Arc::new(at_hand.revisions.clone()),

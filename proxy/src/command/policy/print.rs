@@ -48,12 +48,12 @@ pub(super) fn unusable(why: &str, format: Format) -> Outcome {
 }
 
 /// What went wrong, with OPA's code for it.
-pub(super) fn failed(exit: Exit, code: &str, why: &str, format: Format) -> Outcome {
+pub(in crate::command) fn failed(exit: Exit, code: &str, why: &str, format: Format) -> Outcome {
     printed(exit, why, &json!([{"message": why, "code": code}]), format)
 }
 
 /// A policy that does not pass the gate.
-pub(super) fn problems(error: &LoadError, format: Format) -> Outcome {
+pub(in crate::command) fn problems(error: &LoadError, format: Format) -> Outcome {
     first_problems(error, format, 0)
 }
 

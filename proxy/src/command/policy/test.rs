@@ -107,7 +107,8 @@ enum Shape {
 
 pub(super) fn test(arguments: &Arguments, paint: print::Paint) -> Outcome {
     if let Some(id) = &arguments.incident.from_record {
-        return incident::write(&arguments.incident, id);
+        let written = incident::write(&arguments.incident, id);
+        return written.unwrap_or_else(|failure| failure.outcome(arguments.refusals()));
     }
     if arguments.watch {
         return watch::watch(&arguments.paths, || once(arguments, paint));
@@ -115,8 +116,15 @@ pub(super) fn test(arguments: &Arguments, paint: print::Paint) -> Outcome {
     once(arguments, paint)
 }
 
+impl Arguments {
+    /// How it is told that no test was run.
+    fn refusals(&self) -> Format {
+        if self.format == Shape::Json { Format::Json } else { Format::Pretty }
+    }
+}
+
 fn once(arguments: &Arguments, paint: print::Paint) -> Outcome {
-    let refusals = if arguments.format == Shape::Json { Format::Json } else { Format::Pretty };
+    let refusals = arguments.refusals();
     let sources = match given::sources(&arguments.paths, Tests::Read, &arguments.ignore, refusals) {
         Ok(sources) => sources,
         Err(outcome) => return outcome,
@@ -129,7 +137,7 @@ fn once(arguments: &Arguments, paint: print::Paint) -> Outcome {
             return print::first_problems(&error, refusals, arguments.max_errors);
         }
         Err(error @ TestError::Pattern(_)) => {
-            return Outcome::failed(Exit::Usage, format!("--run: {error}\n"));
+            return print::failed(Exit::Usage, "usage_error", &format!("--run: {error}"), refusals);
         }
     };
     if (arguments.sort, arguments.format) == (Sort::Duration, Shape::Json) {

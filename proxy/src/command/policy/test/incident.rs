@@ -13,7 +13,7 @@ use crate::command::at_hand::ENTRYPOINT;
 use crate::command::explain::{self, Recorded};
 use crate::command::policy::entrypoint;
 use crate::command::reasons::printable;
-use crate::command::{ConfigFile, Exit, Outcome};
+use crate::command::{ConfigFile, Exit, Failure, Outcome};
 
 /// Deepest nesting of an input that can be written into a module; the gate has a limit for all of it.
 const DEPTH: usize = 9;
@@ -70,26 +70,15 @@ impl Incident {
 }
 
 /// Writes the test of the record with this id.
-pub(super) fn write(arguments: &Incident, id: &str) -> Outcome {
-    let record = match explain::found(id, arguments.records.as_deref(), &arguments.config.config) {
-        Ok(found) => found.record,
-        Err(outcome) => return outcome,
-    };
-    let entrypoint = match arguments.decides() {
-        Ok(entrypoint) => entrypoint,
-        Err(errors) => return Outcome::failed(Exit::Configuration, format!("{errors}\n")),
-    };
-    let text = match text(&record, &entrypoint, arguments.expect, arguments.name.as_deref()) {
-        Ok(text) => text,
-        Err(why) => return Outcome::failed(Exit::NotFound, format!("{}: {why}\n", printable(id))),
-    };
-    let Some(file) = &arguments.output else { return Outcome::said(text) };
-    match put(file, &text) {
-        Ok(()) => {
-            Outcome::said(format!("{}: written; it fails until the policy is mended\n", file.display()))
-        }
-        Err(why) => Outcome::failed(Exit::Configuration, format!("{}: {why}\n", file.display())),
-    }
+pub(super) fn write(arguments: &Incident, id: &str) -> Result<Outcome, Failure> {
+    let record = explain::found(id, arguments.records.as_deref(), &arguments.config.config)?.record;
+    let entrypoint = arguments.decides().map_err(|errors| Failure::Said(Exit::Configuration, errors))?;
+    let text = text(&record, &entrypoint, arguments.expect, arguments.name.as_deref())
+        .map_err(|why| Failure::Said(Exit::NotFound, format!("{}: {why}", printable(id))))?;
+    let Some(file) = &arguments.output else { return Ok(Outcome::said(text)) };
+    put(file, &text)
+        .map_err(|why| Failure::Said(Exit::Configuration, format!("{}: {why}", file.display())))?;
+    Ok(Outcome::said(format!("{}: written; it fails until the policy is mended\n", file.display())))
 }
 
 /// A new file: what somebody wrote by hand is not written over.
