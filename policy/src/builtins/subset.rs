@@ -5,7 +5,7 @@ use regorus::Value;
 use super::{Fail, weigh};
 
 /// Whether the second value is in the first one: an object's members, a set's values, a list's part in its order, or
-/// the values of a set in a list.
+/// the values of a set in a list. Undefined, as in OPA, for two others.
 pub(super) fn subset(args: &[Value]) -> Result<Value, Fail> {
     let [of, part] = args else { return Err(Fail::Argument("takes two values")) };
     weigh::product(args)?;
@@ -16,6 +16,10 @@ pub(super) fn subset(args: &[Value]) -> Result<Value, Fail> {
         | (Value::Array(_), Value::Array(_)) => Ok(Value::from(within(of, part))),
         // Not as members of others: a set is in no list there.
         (Value::Array(of), Value::Set(part)) => Ok(Value::from(part.iter().all(|item| of.contains(item)))),
+        (
+            Value::Object(_) | Value::Set(_) | Value::Array(_),
+            Value::Object(_) | Value::Set(_) | Value::Array(_),
+        ) => Ok(Value::Undefined),
         _ => Err(Fail::Argument("takes two objects, sets or lists, or a list and a set")),
     }
 }
@@ -48,7 +52,7 @@ mod tests {
         };
         assert_eq!(subset(&[list.clone(), set.clone()]), Ok(Value::from(true)));
         assert_eq!(subset(&[member(&list), member(&set)]), Ok(Value::from(false)));
-        assert!(subset(&[set, list]).is_err());
+        assert_eq!(subset(&[set, list]), Ok(Value::Undefined));
     }
 
     #[test]
