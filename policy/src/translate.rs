@@ -433,3 +433,26 @@ impl Edit {
         Self { from: at, to: at, with: With::Copy(from, to) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edit_that_reaches_into_another_is_told_with_its_place_and_nothing_is_written() {
+        let text = "package a\nx := f(1)\n";
+        let translated = Translated { text: text.to_owned(), ..Translated::default() };
+        let edited = |edits: Vec<Edit>| translated.edited(edits).unwrap();
+
+        let beside = edited(vec![Edit::new(15, 15, "g("), Edit::new(15, 16, "h"), Edit::new(19, 19, ")")]);
+        let within = edited(vec![Edit::new(15, 19, "2"), Edit::new(17, 18, "3")]);
+        // Of two at one place the first comes first.
+        let late = edited(vec![Edit::new(15, 16, "h"), Edit::new(15, 15, "g(")]);
+
+        assert_eq!(beside.text, "package a\nx := g(h(1))\n");
+        assert!(beside.unwritten("a.rego").is_none() && late.unwritten("a.rego").is_some());
+        let problem = within.unwritten("a.rego").unwrap();
+        assert_eq!((problem.line, problem.column, within.text.as_str()), (2, 8, text));
+        assert!(problem.why.contains("in two ways at once"), "{problem}");
+    }
+}
