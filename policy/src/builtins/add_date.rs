@@ -3,14 +3,19 @@
 
 use regorus::Value;
 
+use super::row::{Builtin, By};
+use super::signatures::NUMBER;
 use super::{Fail, engines};
+
+pub(super) const ROWS: &[Builtin] =
+    &[Builtin::new("time.add_date", &[NUMBER, NUMBER, NUMBER, NUMBER], NUMBER, By::Ours(add_date))];
 
 const WRONG: Fail = Fail::Argument("takes a time and three whole numbers that stay within the calendar");
 /// Years and months that are added or taken away, at most.
 const MOST: i64 = 1_000_000;
 
 /// Nanoseconds since 1970, so many years, months and days later.
-pub(super) fn add_date(args: &[Value]) -> Result<Value, Fail> {
+fn add_date(args: &[Value]) -> Result<Value, Fail> {
     let [time, years, months, days] = args else { return Err(WRONG) };
     let number = |value: &Value| value.as_i64().map_err(|_| WRONG);
     let within = |number: i64| if (-MOST..=MOST).contains(&number) { Ok(number) } else { Err(WRONG) };

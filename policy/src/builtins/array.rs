@@ -3,13 +3,17 @@
 use regorus::Value;
 use regorus::value::Array;
 
+use super::row::{Builtin, By};
+use super::signatures::LIST;
 use super::{Fail, weigh};
+
+pub(super) const ROWS: &[Builtin] = &[Builtin::new("array.flatten", &[LIST], LIST, By::Added(flatten))];
 
 /// Most members that come out.
 const MOST: usize = 32_768;
 
 /// The members of the members that are lists, and the others as they are.
-pub(super) fn flatten(args: &[Value]) -> Result<Value, Fail> {
+fn flatten(args: &[Value]) -> Result<Value, Fail> {
     let [value] = args else { return Err(Fail::Argument("takes one list")) };
     let items = value.as_array().map_err(|_| Fail::Argument("takes one list"))?;
     let members =

@@ -11,7 +11,12 @@ use regorus::Value;
 use regorus::value::Object;
 
 use super::json::as_go_writes;
+use super::row::{Builtin, By};
+use super::signatures::{NUMBER, OBJECT};
 use super::{Fail, engines, hash, text, weigh};
+
+pub(super) const ROWS: &[Builtin] =
+    &[Builtin::new("providers.aws.sign_req", &[OBJECT, OBJECT, NUMBER], OBJECT, By::Added(sign_req))];
 
 const WANT_REQUEST: Fail = Fail::Argument(
     "takes a request of `method`, `url` and, where it has them, `headers`, `body` and `raw_body`, all text without \

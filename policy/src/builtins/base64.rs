@@ -5,19 +5,26 @@ use ::base64::alphabet::STANDARD;
 use ::base64::engine::{GeneralPurpose, GeneralPurposeConfig};
 use regorus::Value;
 
+use super::row::{Builtin, By};
+use super::signatures::{BOOL, TEXT};
 use super::{Fail, text, weigh};
+
+pub(super) const ROWS: &[Builtin] = &[
+    Builtin::new("base64.decode", &[TEXT], TEXT, By::Ours(decode)),
+    Builtin::new("base64.is_valid", &[TEXT], BOOL, By::Ours(is_valid)),
+];
 
 const GO: GeneralPurpose =
     GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
 
 /// The text that was encoded.
-pub(super) fn decode(args: &[Value]) -> Result<Value, Fail> {
+fn decode(args: &[Value]) -> Result<Value, Fail> {
     let bytes = decoded(args)?.ok_or(Fail::Argument("takes text in base64"))?;
     String::from_utf8(bytes).map(Value::from).map_err(|_| Fail::Argument("is not UTF-8 when decoded"))
 }
 
 /// Whether a text is base64.
-pub(super) fn is_valid(args: &[Value]) -> Result<Value, Fail> {
+fn is_valid(args: &[Value]) -> Result<Value, Fail> {
     Ok(Value::from(decoded(args)?.is_some()))
 }
 

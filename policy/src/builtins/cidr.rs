@@ -6,7 +6,26 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use regorus::Value;
 
+use super::row::{Builtin, By};
+use super::signatures::{BOOL, LISTS, OBJECT, SET, TEXT, TEXTS};
 use super::{Fail, text, weigh};
+
+pub(super) const ROWS: &[Builtin] = &[
+    Builtin::new("net.cidr_contains", &[TEXT, TEXT], BOOL, By::Ours(contains))
+        .constants(&[(0, wrong_network), (1, wrong_inner)]),
+    Builtin::new(
+        "net.cidr_contains_matches",
+        &[TEXTS.or(OBJECT), TEXTS.or(OBJECT)],
+        SET,
+        By::Added(contains_matches),
+    )
+    .constants(&[(0, wrong_network), (1, wrong_inner)]),
+    Builtin::new("net.cidr_expand", &[TEXT], SET, By::Ours(expand)).constants(&[(0, wrong_expanded)]),
+    Builtin::new("net.cidr_intersects", &[TEXT, TEXT], BOOL, By::Added(intersects))
+        .constants(&[(0, wrong_network), (1, wrong_network)]),
+    Builtin::new("net.cidr_is_valid", &[TEXT], BOOL, By::Ours(is_valid)),
+    Builtin::new("net.cidr_merge", &[LISTS], SET, By::Added(merge)).constants(&[(0, wrong_merged)]),
+];
 
 /// Most host bits of a network that is expanded: 4,096 addresses.
 const EXPANDED: u32 = 12;
@@ -46,26 +65,26 @@ impl Network {
 }
 
 /// `net.cidr_contains(network, network or address)`.
-pub(super) fn contains(args: &[Value]) -> Result<Value, Fail> {
+fn contains(args: &[Value]) -> Result<Value, Fail> {
     let [network, inner] = args else { return Err(Fail::Argument("takes two networks")) };
     Ok(Value::Bool(holds(network_of(text(network)?)?, &inner_of(text(inner)?)?)))
 }
 
 /// `net.cidr_intersects(network, network)`.
-pub(super) fn intersects(args: &[Value]) -> Result<Value, Fail> {
+fn intersects(args: &[Value]) -> Result<Value, Fail> {
     let [one, other] = args else { return Err(Fail::Argument("takes two networks")) };
     let (one, other) = (network_of(text(one)?)?, network_of(text(other)?)?);
     Ok(Value::Bool(one.contains(other.first) || other.contains(one.first)))
 }
 
 /// `net.cidr_is_valid(text)`; what is not text is not valid.
-pub(super) fn is_valid(args: &[Value]) -> Result<Value, Fail> {
+fn is_valid(args: &[Value]) -> Result<Value, Fail> {
     let [value] = args else { return Err(Fail::Argument("takes one network")) };
     Ok(Value::Bool(text(value).is_ok_and(|value| network_of(value).is_ok())))
 }
 
 /// `net.cidr_expand(network)`: all its addresses.
-pub(super) fn expand(args: &[Value]) -> Result<Value, Fail> {
+fn expand(args: &[Value]) -> Result<Value, Fail> {
     let [network] = args else { return Err(Fail::Argument("takes one network")) };
     let network = network_of(text(network)?).and_then(expandable)?;
     weigh::pay(RESULT << (128 - network.fixed))?;
@@ -82,7 +101,7 @@ const fn expandable(network: Network) -> Result<Network, Fail> {
 
 /// `net.cidr_contains_matches(networks, inner)`: the pairs of which one holds the other, named by place in a list,
 /// by name in an object, else by themselves.
-pub(super) fn contains_matches(args: &[Value]) -> Result<Value, Fail> {
+fn contains_matches(args: &[Value]) -> Result<Value, Fail> {
     let [networks, inner] = args else { return Err(Fail::Argument("takes networks and networks")) };
     let (networks, inner) = (named(networks)?, named(inner)?);
     let pairs = networks.len().saturating_mul(inner.len());
@@ -104,7 +123,7 @@ pub(super) fn contains_matches(args: &[Value]) -> Result<Value, Fail> {
 
 /// `net.cidr_merge(networks and addresses)`: the fewest networks that hold exactly these. An address alone stands for
 /// its class, as in OPA.
-pub(super) fn merge(args: &[Value]) -> Result<Value, Fail> {
+fn merge(args: &[Value]) -> Result<Value, Fail> {
     let [networks] = args else { return Err(Fail::Argument("takes a list or a set")) };
     let networks: Vec<&Value> = match networks {
         Value::Array(items) => items.iter().collect(),
@@ -133,22 +152,22 @@ const NETWORK: &str = "such as `10.0.0.0/8` or `fd00::/8`";
 const INNER: &str = "such as `10.0.0.0/8` or `fd00::/8`, or an address alone";
 
 /// What is wrong with a constant network, and what to write instead.
-pub(super) fn wrong_network(network: &str) -> Option<(Fail, &'static str)> {
+fn wrong_network(network: &str) -> Option<(Fail, &'static str)> {
     network_of(network).err().map(|fail| (fail, NETWORK))
 }
 
 /// What is wrong with a constant network or address, and what to write instead.
-pub(super) fn wrong_inner(inner: &str) -> Option<(Fail, &'static str)> {
+fn wrong_inner(inner: &str) -> Option<(Fail, &'static str)> {
     inner_of(inner).err().map(|fail| (fail, INNER))
 }
 
 /// What is wrong with a constant network that is expanded, and what to write instead.
-pub(super) fn wrong_expanded(network: &str) -> Option<(Fail, &'static str)> {
+fn wrong_expanded(network: &str) -> Option<(Fail, &'static str)> {
     network_of(network).and_then(expandable).err().map(|fail| (fail, NETWORK))
 }
 
 /// What is wrong with a constant that is merged, and what to write instead.
-pub(super) fn wrong_merged(network: &str) -> Option<(Fail, &'static str)> {
+fn wrong_merged(network: &str) -> Option<(Fail, &'static str)> {
     range_of(network).err().map(|fail| (fail, NETWORK))
 }
 

@@ -2,13 +2,17 @@
 
 use regorus::Value;
 
+use super::row::{Builtin, By};
+use super::signatures::{LISTS, TEXT};
 use super::{Fail, text, weigh};
+
+pub(super) const ROWS: &[Builtin] = &[Builtin::new("concat", &[TEXT, LISTS], TEXT, By::Ours(concat))];
 
 /// Most bytes that come out.
 const MOST: usize = 1024 * 1024;
 
 /// The parts, the delimiter between them.
-pub(super) fn concat(args: &[Value]) -> Result<Value, Fail> {
+fn concat(args: &[Value]) -> Result<Value, Fail> {
     let [delimiter, parts] = args else { return Err(Fail::Argument("takes a delimiter and a list")) };
     let delimiter = text(delimiter)?;
     let parts: Vec<&str> = match parts {

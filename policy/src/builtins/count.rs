@@ -3,11 +3,18 @@
 
 use regorus::Value;
 
+use super::row::{Builtin, By};
+use super::signatures::{NUMBER, OBJECT, TEXT, TEXTS};
 use super::{Fail, text, weigh};
+
+pub(super) const ROWS: &[Builtin] = &[
+    Builtin::new("count", &[TEXTS.or(OBJECT)], NUMBER, By::Ours(length)),
+    Builtin::new("strings.count", &[TEXT, TEXT], NUMBER, By::Ours(count)),
+];
 
 /// How often the part stands in the text, none of them in another. An empty part would be found everywhere: it is
 /// refused, since a caller who can send an empty text could otherwise choose the answer.
-pub(super) fn count(args: &[Value]) -> Result<Value, Fail> {
+fn count(args: &[Value]) -> Result<Value, Fail> {
     let [search, part] = args else { return Err(Fail::Argument("takes two texts")) };
     let (search, part) = (text(search)?, text(part)?);
     if part.is_empty() {
@@ -18,7 +25,7 @@ pub(super) fn count(args: &[Value]) -> Result<Value, Fail> {
 }
 
 /// How many members a collection has, or characters a text.
-pub(super) fn length(args: &[Value]) -> Result<Value, Fail> {
+fn length(args: &[Value]) -> Result<Value, Fail> {
     Ok(Value::from(match args {
         [Value::Array(items)] => items.len(),
         [Value::Set(items)] => items.len(),

@@ -10,7 +10,15 @@ use std::str::Chars;
 
 use regorus::Value;
 
+use super::row::{Builtin, By};
+use super::signatures::{BOOL, LIST, NULL, TEXT};
 use super::{Fail, text, weigh};
+
+pub(super) const ROWS: &[Builtin] = &[
+    Builtin::new("glob.match", &[TEXT, NULL.or(LIST), TEXT], BOOL, By::Ours(glob_match))
+        .constants(&[(0, wrong_pattern), (1, wrong_delimiter)]),
+    Builtin::new("glob.quote_meta", &[TEXT], TEXT, By::Ours(quote_meta)),
+];
 
 /// Most characters of the pattern times characters of the text.
 const STEPS: usize = 1_000_000;
@@ -28,7 +36,7 @@ enum Piece {
 }
 
 /// `glob.match(pattern, delimiters, text)`; null means no delimiters, an empty list means `.`.
-pub(super) fn glob_match(args: &[Value]) -> Result<Value, Fail> {
+fn glob_match(args: &[Value]) -> Result<Value, Fail> {
     let [pattern, delimiters, value] = args else {
         return Err(Fail::Argument("takes pattern, delimiters, text"));
     };
@@ -46,20 +54,20 @@ pub(super) fn glob_match(args: &[Value]) -> Result<Value, Fail> {
 }
 
 /// What is wrong with a constant pattern, and what to write instead.
-pub(super) fn wrong_pattern(pattern: &str) -> Option<(Fail, &'static str)> {
+fn wrong_pattern(pattern: &str) -> Option<(Fail, &'static str)> {
     let instead =
         "closed brackets and braces, `[a-z]` with one range in it; `\\\\` before what stands for itself";
     parse(&mut pattern.chars().peekable(), 0).err().map(|fail| (fail, instead))
 }
 
 /// What is wrong with a constant delimiter, and what to write instead.
-pub(super) fn wrong_delimiter(delimiter: &str) -> Option<(Fail, &'static str)> {
+fn wrong_delimiter(delimiter: &str) -> Option<(Fail, &'static str)> {
     let delimiters = Value::from(vec![Value::from(delimiter)]);
     delimiters_of(&delimiters).err().map(|fail| (fail, "each of them apart, `[\".\", \"/\"]`"))
 }
 
 /// `glob.quote_meta(text)`: a pattern that matches this text alone.
-pub(super) fn quote_meta(args: &[Value]) -> Result<Value, Fail> {
+fn quote_meta(args: &[Value]) -> Result<Value, Fail> {
     let [value] = args else { return Err(Fail::Argument("takes one text")) };
     weigh::linear(args)?;
     let mut quoted = String::new();

@@ -6,7 +6,12 @@
 
 use regorus::Value;
 
+use super::row::{Builtin, By};
+use super::signatures::{BOOL, TEXT};
 use super::{Fail, text};
+
+pub(super) const ROWS: &[Builtin] =
+    &[Builtin::new("regex.globs_match", &[TEXT, TEXT], BOOL, By::Added(globs_match))];
 
 /// Longest glob, in characters.
 const LONGEST: usize = 256;
@@ -21,7 +26,7 @@ struct Token {
     again: bool,
 }
 
-pub(super) fn globs_match(args: &[Value]) -> Result<Value, Fail> {
+fn globs_match(args: &[Value]) -> Result<Value, Fail> {
     let [one, other] = args else { return Err(Fail::Argument("takes two globs")) };
     let (one, other) = (tokens(text(one)?)?, tokens(text(other)?)?);
     let mut steps = STEPS;

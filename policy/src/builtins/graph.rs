@@ -5,7 +5,12 @@ use std::collections::BTreeSet;
 use regorus::Value;
 use regorus::value::Object;
 
+use super::row::{Builtin, By};
+use super::signatures::{LISTS, OBJECT, SET};
 use super::{Fail, weigh};
+
+pub(super) const ROWS: &[Builtin] =
+    &[Builtin::new("graph.reachable_paths", &[OBJECT, LISTS], SET, By::Ours(reachable_paths))];
 
 /// Longest path.
 const LONGEST: usize = 128;
@@ -14,7 +19,7 @@ const STEPS: usize = 20_000;
 
 /// The paths from each initial node, as far as they lead; a node that was met before on the way from one neighbour of
 /// the initial node ends its path, as in OPA.
-pub(super) fn reachable_paths(args: &[Value]) -> Result<Value, Fail> {
+fn reachable_paths(args: &[Value]) -> Result<Value, Fail> {
     let [graph, initial] = args else { return Err(Fail::Argument("takes a graph and its first nodes")) };
     weigh::deep(args)?;
     let graph = graph.as_object().map_err(|_| Fail::Argument("takes an object of lists or sets"))?;

@@ -3,35 +3,46 @@
 use aws_lc_rs::{constant_time, digest, hmac};
 use regorus::Value;
 
+use super::row::{Builtin, By};
+use super::signatures::{BOOL, TEXT};
 use super::{Fail, text, weigh};
 
+pub(super) const ROWS: &[Builtin] = &[
+    Builtin::new("crypto.hmac.equal", &[TEXT, TEXT], BOOL, By::Added(equal)),
+    Builtin::new("crypto.hmac.sha1", &[TEXT, TEXT], TEXT, By::Added(hmac_sha1)),
+    Builtin::new("crypto.hmac.sha256", &[TEXT, TEXT], TEXT, By::Added(hmac_sha256)),
+    Builtin::new("crypto.hmac.sha512", &[TEXT, TEXT], TEXT, By::Added(hmac_sha512)),
+    Builtin::new("crypto.sha1", &[TEXT], TEXT, By::Added(sha1)),
+    Builtin::new("crypto.sha256", &[TEXT], TEXT, By::Added(sha256)),
+];
+
 /// `crypto.sha1(text)`; for comparing with old values, not for new ones.
-pub(super) fn sha1(args: &[Value]) -> Result<Value, Fail> {
+fn sha1(args: &[Value]) -> Result<Value, Fail> {
     digested(&digest::SHA1_FOR_LEGACY_USE_ONLY, args)
 }
 
 /// `crypto.sha256(text)`.
-pub(super) fn sha256(args: &[Value]) -> Result<Value, Fail> {
+fn sha256(args: &[Value]) -> Result<Value, Fail> {
     digested(&digest::SHA256, args)
 }
 
 /// `crypto.hmac.sha1(text, key)`.
-pub(super) fn hmac_sha1(args: &[Value]) -> Result<Value, Fail> {
+fn hmac_sha1(args: &[Value]) -> Result<Value, Fail> {
     keyed(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, args)
 }
 
 /// `crypto.hmac.sha256(text, key)`.
-pub(super) fn hmac_sha256(args: &[Value]) -> Result<Value, Fail> {
+fn hmac_sha256(args: &[Value]) -> Result<Value, Fail> {
     keyed(hmac::HMAC_SHA256, args)
 }
 
 /// `crypto.hmac.sha512(text, key)`.
-pub(super) fn hmac_sha512(args: &[Value]) -> Result<Value, Fail> {
+fn hmac_sha512(args: &[Value]) -> Result<Value, Fail> {
     keyed(hmac::HMAC_SHA512, args)
 }
 
 /// `crypto.hmac.equal(one, other)`: takes as long wherever they differ.
-pub(super) fn equal(args: &[Value]) -> Result<Value, Fail> {
+fn equal(args: &[Value]) -> Result<Value, Fail> {
     let [one, other] = args else { return Err(Fail::Argument("takes two texts")) };
     weigh::linear(args)?;
     let same = constant_time::verify_slices_are_equal(text(one)?.as_bytes(), text(other)?.as_bytes()).is_ok();

@@ -2,20 +2,27 @@
 
 use regorus::Value;
 
+use super::row::{Builtin, By};
+use super::signatures::{LIST, NUMBER, TEXT};
 use super::{Fail, text, weigh};
+
+pub(super) const ROWS: &[Builtin] = &[
+    Builtin::new("indexof", &[TEXT, TEXT], NUMBER, By::Ours(indexof)),
+    Builtin::new("indexof_n", &[TEXT, TEXT], LIST, By::Ours(indexof_n)),
+];
 
 /// Most places that `indexof_n` gives.
 const MOST: usize = 10_000;
 
 /// The first place of the part, counted in characters; -1 when there is none.
-pub(super) fn indexof(args: &[Value]) -> Result<Value, Fail> {
+fn indexof(args: &[Value]) -> Result<Value, Fail> {
     let (text, part) = text_and_part(args)?;
     let characters = |at| text.get(..at).unwrap_or_default().chars().count();
     Ok(text.find(part).map_or(Value::from(-1_i64), |at| Value::from(characters(at))))
 }
 
 /// All places of the part, overlapping ones too.
-pub(super) fn indexof_n(args: &[Value]) -> Result<Value, Fail> {
+fn indexof_n(args: &[Value]) -> Result<Value, Fail> {
     let (text, part) = text_and_part(args)?;
     weigh::product(args)?;
     let mut places = Vec::new();

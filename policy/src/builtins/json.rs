@@ -6,7 +6,16 @@ use std::collections::BTreeMap;
 
 use regorus::Value;
 
+use super::row::{Builtin, By};
+use super::signatures::{ANY, BOOL, LIST, OBJECT, TEXT};
 use super::{Fail, engines, text, weigh};
+
+pub(super) const ROWS: &[Builtin] = &[
+    Builtin::new("json.is_valid", &[TEXT], BOOL, By::Ours(is_valid)),
+    Builtin::new("json.marshal", &[ANY], TEXT, By::Ours(marshal)),
+    Builtin::new("json.marshal_with_options", &[ANY, OBJECT], TEXT, By::Ours(marshal_with_options)),
+    Builtin::new("json.patch", &[ANY, LIST], ANY, By::Guard(few_copies)),
+];
 
 /// Longest indent and prefix together, in bytes.
 const INDENT: usize = 32;
@@ -18,7 +27,7 @@ const OPERATIONS: usize = 64;
 const GROWN: usize = 100_000;
 
 /// A value as JSON.
-pub(super) fn marshal(args: &[Value]) -> Result<Value, Fail> {
+fn marshal(args: &[Value]) -> Result<Value, Fail> {
     let [value] = args else { return Err(WRITTEN) };
     weigh::deep(args)?;
     let written = as_go_writes(value)?;
@@ -27,7 +36,7 @@ pub(super) fn marshal(args: &[Value]) -> Result<Value, Fail> {
 }
 
 /// The same on several lines.
-pub(super) fn marshal_with_options(args: &[Value]) -> Result<Value, Fail> {
+fn marshal_with_options(args: &[Value]) -> Result<Value, Fail> {
     small_indent(args)?;
     let args: Vec<Value> = args.iter().map(plain).collect::<Result<_, _>>()?;
     let written = engines("json.marshal_with_options", &args).ok_or(WRITTEN)?;
@@ -78,7 +87,7 @@ fn small_indent(args: &[Value]) -> Result<(), Fail> {
 }
 
 /// Lets through a patch that cannot double its document often: each `copy` may.
-pub(super) fn few_copies(args: &[Value]) -> Result<(), Fail> {
+fn few_copies(args: &[Value]) -> Result<(), Fail> {
     let [document, operations] = args else { return Err(Fail::Argument("takes a document and operations")) };
     weigh::deep(args)?;
     let operations = operations.as_array().map_err(|_| Fail::Argument("takes a list of operations"))?;
@@ -96,7 +105,7 @@ pub(super) fn few_copies(args: &[Value]) -> Result<(), Fail> {
 }
 
 /// `json.is_valid(text)`; what is not text is not valid, not an error. Nor does it matter how large a number is.
-pub(super) fn is_valid(args: &[Value]) -> Result<Value, Fail> {
+fn is_valid(args: &[Value]) -> Result<Value, Fail> {
     weigh::linear(args)?;
     let [Value::String(text)] = args else { return Ok(Value::Bool(false)) };
     Ok(Value::Bool(serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok()))

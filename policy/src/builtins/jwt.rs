@@ -12,8 +12,36 @@ use regorus::value::Object;
 
 pub(super) use sign::{encode_sign, encode_sign_raw};
 
-use super::{Fail, text, time_now, weigh};
+use super::row::{Builtin, By};
+use super::signatures::{ANY, BOOL, LIST, OBJECT, TEXT};
+use super::{Fail, at, text, time_now, weigh};
 use keys::{Algorithm, Halves, Key, NamedKey};
+
+pub(super) const ROWS: &[Builtin] = &[
+    Builtin::new(
+        "internal.now.decode_verify",
+        &[ANY, ANY, ANY],
+        ANY,
+        By::Within(|args| at(args, decode_verify), "io.jwt.decode_verify"),
+    ),
+    Builtin::new("io.jwt.decode", &[TEXT], LIST, By::Added(decode)),
+    Builtin::new("io.jwt.decode_verify", &[TEXT, OBJECT], LIST, By::Added(decode_verify)),
+    Builtin::new("io.jwt.encode_sign", &[OBJECT, OBJECT, OBJECT], TEXT, By::Added(encode_sign)),
+    Builtin::new("io.jwt.encode_sign_raw", &[TEXT, TEXT, TEXT], TEXT, By::Added(encode_sign_raw)),
+    Builtin::new("io.jwt.verify_eddsa", &[TEXT, TEXT], BOOL, By::Added(|args| verify("EdDSA", args))),
+    Builtin::new("io.jwt.verify_es256", &[TEXT, TEXT], BOOL, By::Added(|args| verify("ES256", args))),
+    Builtin::new("io.jwt.verify_es384", &[TEXT, TEXT], BOOL, By::Added(|args| verify("ES384", args))),
+    Builtin::new("io.jwt.verify_es512", &[TEXT, TEXT], BOOL, By::Added(|args| verify("ES512", args))),
+    Builtin::new("io.jwt.verify_hs256", &[TEXT, TEXT], BOOL, By::Added(|args| verify("HS256", args))),
+    Builtin::new("io.jwt.verify_hs384", &[TEXT, TEXT], BOOL, By::Added(|args| verify("HS384", args))),
+    Builtin::new("io.jwt.verify_hs512", &[TEXT, TEXT], BOOL, By::Added(|args| verify("HS512", args))),
+    Builtin::new("io.jwt.verify_ps256", &[TEXT, TEXT], BOOL, By::Added(|args| verify("PS256", args))),
+    Builtin::new("io.jwt.verify_ps384", &[TEXT, TEXT], BOOL, By::Added(|args| verify("PS384", args))),
+    Builtin::new("io.jwt.verify_ps512", &[TEXT, TEXT], BOOL, By::Added(|args| verify("PS512", args))),
+    Builtin::new("io.jwt.verify_rs256", &[TEXT, TEXT], BOOL, By::Added(|args| verify("RS256", args))),
+    Builtin::new("io.jwt.verify_rs384", &[TEXT, TEXT], BOOL, By::Added(|args| verify("RS384", args))),
+    Builtin::new("io.jwt.verify_rs512", &[TEXT, TEXT], BOOL, By::Added(|args| verify("RS512", args))),
+];
 
 /// Longest token, in bytes.
 const LONGEST: usize = 64 * 1024;
@@ -100,7 +128,7 @@ impl Header {
 }
 
 /// `io.jwt.decode(token)`: header, payload and signature in hexadecimal, nothing of it verified.
-pub(super) fn decode(args: &[Value]) -> Result<Value, Fail> {
+fn decode(args: &[Value]) -> Result<Value, Fail> {
     let [token] = args else { return Err(Fail::Argument("takes one token")) };
     weigh::linear(args)?;
     let mut whole = text(token)?.to_owned();
@@ -124,7 +152,7 @@ pub(super) fn decode(args: &[Value]) -> Result<Value, Fail> {
 
 /// `io.jwt.verify_ALG(token, key)`: the key is a certificate or public key in PEM, a JWK or a set of them; for HS…
 /// it is the secret itself.
-pub(super) fn verify(algorithm: &str, args: &[Value]) -> Result<Value, Fail> {
+fn verify(algorithm: &str, args: &[Value]) -> Result<Value, Fail> {
     let [token, key] = args else { return Err(Fail::Argument("takes a token and a key")) };
     weigh::linear(args)?;
     let algorithm = Algorithm::named(algorithm).ok_or(Fail::Argument("takes a known algorithm"))?;
@@ -231,7 +259,7 @@ impl Constraints {
 const WANT_TIME: Fail = Fail::Argument("takes times as numbers, not negative ones");
 
 /// `io.jwt.decode_verify(token, constraints)`: `[true, header, payload]` when the signature and all constraints hold.
-pub(super) fn decode_verify(args: &[Value]) -> Result<Value, Fail> {
+fn decode_verify(args: &[Value]) -> Result<Value, Fail> {
     let [token, constraints] = args else { return Err(Fail::Argument("takes a token and constraints")) };
     weigh::deep(args)?;
     let constraints = Constraints::of(constraints)?;

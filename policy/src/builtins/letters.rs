@@ -3,7 +3,14 @@
 
 use regorus::Value;
 
+use super::row::{Builtin, By};
+use super::signatures::TEXT;
 use super::{Fail, text, weigh};
+
+pub(super) const ROWS: &[Builtin] = &[
+    Builtin::new("lower", &[TEXT], TEXT, By::Ours(lower)),
+    Builtin::new("upper", &[TEXT], TEXT, By::Ours(upper)),
+];
 
 /// Greek letters with an iota below: to the engine's library their capitals are two letters, to Go one.
 const IOTAS: [(std::ops::RangeInclusive<char>, u32); 6] = [
@@ -16,13 +23,13 @@ const IOTAS: [(std::ops::RangeInclusive<char>, u32); 6] = [
 ];
 
 /// The text in small letters.
-pub(super) fn lower(args: &[Value]) -> Result<Value, Fail> {
+fn lower(args: &[Value]) -> Result<Value, Fail> {
     // Of `İ` alone the small letter has two characters: an `i`, and a dot above it.
     each(args, |c| c.to_lowercase().next().unwrap_or(c))
 }
 
 /// The text in capitals.
-pub(super) fn upper(args: &[Value]) -> Result<Value, Fail> {
+fn upper(args: &[Value]) -> Result<Value, Fail> {
     each(args, |c| {
         let mut capital = c.to_uppercase();
         match (capital.next(), capital.next()) {

@@ -5,9 +5,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use regorus::Value;
 
 use super::Fail;
+use super::row::{Builtin, By};
+use super::signatures::{ANY, BOOL};
+
+pub(super) const ROWS: &[Builtin] = &[
+    Builtin::new("internal.collection", &[ANY], ANY, By::Within(collection, "in")),
+    Builtin::new("internal.member_2", &[ANY, ANY], BOOL, By::Added(member)).said("in"),
+    Builtin::new("internal.member_3", &[ANY, ANY, ANY], BOOL, By::Added(member_at)).said("in"),
+    Builtin::new("internal.shaped", &[ANY, ANY], ANY, By::Within(shaped, "a pattern of an object")),
+    Builtin::new(
+        "internal.shaped_members",
+        &[ANY, ANY, ANY],
+        ANY,
+        By::Within(shaped_members, "a pattern of an object"),
+    ),
+];
 
 /// What `some x in xs` goes through: nothing where there is no collection.
-pub(super) fn collection(args: &[Value]) -> Result<Value, Fail> {
+#[expect(clippy::unnecessary_wraps, reason = "the shape of every answer")]
+fn collection(args: &[Value]) -> Result<Value, Fail> {
     Ok(match args {
         [all @ (Value::Array(_) | Value::Set(_) | Value::Object(_))] => all.clone(),
         _ => Value::new_array(),
@@ -16,14 +32,14 @@ pub(super) fn collection(args: &[Value]) -> Result<Value, Fail> {
 
 /// What a pattern of objects is compared with: `false` where one of them has other members than its pattern, which no
 /// such pattern fits.
-pub(super) fn shaped(args: &[Value]) -> Result<Value, Fail> {
+fn shaped(args: &[Value]) -> Result<Value, Fail> {
     let [value, shape] = args else { return Err(Fail::Argument("takes a value and a shape")) };
     Ok(if fits(value, shape) { value.clone() } else { Value::from(false) })
 }
 
 /// What `some` goes through by patterns of objects: without the members that they do not fit. In a list, where the others
 /// keep their places, `null` stands for these.
-pub(super) fn shaped_members(args: &[Value]) -> Result<Value, Fail> {
+fn shaped_members(args: &[Value]) -> Result<Value, Fail> {
     let [all, key, value] = args else { return Err(Fail::Argument("takes a collection and two shapes")) };
     Ok(match all {
         Value::Array(items) => {
@@ -61,7 +77,7 @@ fn fits(value: &Value, shape: &Value) -> bool {
 }
 
 /// Whether a value is in a list or a set, or the value of an object's member.
-pub(super) fn member(args: &[Value]) -> Result<Value, Fail> {
+fn member(args: &[Value]) -> Result<Value, Fail> {
     let [value, collection] = args else { return Err(Fail::Argument("takes a value and a collection")) };
     Ok(Value::from(match collection {
         Value::Array(items) => items.contains(value),
@@ -72,7 +88,7 @@ pub(super) fn member(args: &[Value]) -> Result<Value, Fail> {
 }
 
 /// Whether this value stands at this key.
-pub(super) fn member_at(args: &[Value]) -> Result<Value, Fail> {
+fn member_at(args: &[Value]) -> Result<Value, Fail> {
     let [key, value, collection] = args else {
         return Err(Fail::Argument("takes a key, a value and a collection"));
     };

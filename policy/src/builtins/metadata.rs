@@ -2,16 +2,24 @@
 
 use regorus::Value;
 
+use super::row::{Builtin, By};
+use super::signatures::{ANY, LIST, OBJECT, TEXT};
 use super::{Fail, text, weigh};
 
+pub(super) const ROWS: &[Builtin] = &[
+    Builtin::new("internal.metadata", &[TEXT], LIST.or(OBJECT), By::Before(written)).said("rego.metadata"),
+    Builtin::new("rego.metadata.chain", &[], LIST, By::Added(nowhere)),
+    Builtin::new("rego.metadata.rule", &[], ANY, By::Added(nowhere)),
+];
+
 /// What the annotations say, written out as JSON.
-pub(super) fn written(args: &[Value]) -> Result<Value, Fail> {
+fn written(args: &[Value]) -> Result<Value, Fail> {
     let [json] = args else { return Err(Fail::Argument("takes JSON")) };
     weigh::linear(args)?;
     Value::from_json_str(text(json)?).map_err(|_| Fail::Argument("takes JSON"))
 }
 
 /// Outside of a rule there are no annotations.
-pub(super) fn nowhere(_: &[Value]) -> Result<Value, Fail> {
+fn nowhere(_: &[Value]) -> Result<Value, Fail> {
     Err(Fail::Argument("must be called in a rule"))
 }

@@ -2,8 +2,30 @@
 
 use regorus::Value;
 
+use super::row::{Builtin, By};
+use super::signatures::{ANY, BOOL, LIST, LISTS, NULL, NUMBER, TEXT};
 use super::{Fail, engines, weigh};
 use crate::document::exact::keeps_numbers;
+
+pub(super) const ROWS: &[Builtin] = &[
+    Builtin::new("array.slice", &[LIST, NUMBER, NUMBER], LIST, By::Guard(small_places)),
+    Builtin::new("bits.and", &[NUMBER, NUMBER], NUMBER, By::Ours(|args| bits("bits.and", args))),
+    Builtin::new("bits.lsh", &[NUMBER, NUMBER], NUMBER, By::Ours(shift)),
+    Builtin::new("bits.negate", &[NUMBER], NUMBER, By::Ours(|args| bits("bits.negate", args))),
+    Builtin::new("bits.or", &[NUMBER, NUMBER], NUMBER, By::Ours(|args| bits("bits.or", args))),
+    Builtin::new("bits.rsh", &[NUMBER, NUMBER], NUMBER, By::Ours(|args| bits("bits.rsh", args))),
+    Builtin::new("bits.xor", &[NUMBER, NUMBER], NUMBER, By::Ours(|args| bits("bits.xor", args))),
+    Builtin::new("ceil", &[NUMBER], NUMBER, By::Guard(not_nearly_zero)),
+    Builtin::new("floor", &[NUMBER], NUMBER, By::Guard(not_nearly_zero)),
+    Builtin::new("format_int", &[NUMBER, NUMBER], TEXT, By::Ours(format_int)),
+    Builtin::new("json.unmarshal", &[TEXT], ANY, By::Guard(kept)),
+    Builtin::new("numbers.range", &[NUMBER, NUMBER], LIST, By::Ours(range)),
+    Builtin::new("numbers.range_step", &[NUMBER, NUMBER, NUMBER], LIST, By::Ours(range_step)),
+    Builtin::new("product", &[LISTS], NUMBER, By::Guard(small_product)),
+    Builtin::new("round", &[NUMBER], NUMBER, By::Guard(of_64_bits)),
+    Builtin::new("substring", &[TEXT, NUMBER, NUMBER], TEXT, By::Guard(small_places)),
+    Builtin::new("to_number", &[NULL.or(BOOL).or(NUMBER).or(TEXT)], NUMBER, By::Guard(one_kept)),
+];
 
 /// Longest range.
 const MOST: u64 = 10_000;
@@ -13,13 +35,13 @@ const SHIFT: u64 = 1_024;
 const DIGITS: usize = 10_000;
 
 /// `numbers.range(a, b)`: whole numbers from `a` to `b`, both included, up or down.
-pub(super) fn range(args: &[Value]) -> Result<Value, Fail> {
+fn range(args: &[Value]) -> Result<Value, Fail> {
     let [from, to] = args else { return Err(Fail::Argument("takes two whole numbers")) };
     steps(whole(from)?, whole(to)?, 1)
 }
 
 /// `numbers.range_step(a, b, step)`: the same in steps; the engine's loses its way with large numbers.
-pub(super) fn range_step(args: &[Value]) -> Result<Value, Fail> {
+fn range_step(args: &[Value]) -> Result<Value, Fail> {
     let [from, to, step] = args else { return Err(Fail::Argument("takes three whole numbers")) };
     let step = u64::try_from(whole(step)?).ok().filter(|step| *step > 0);
     steps(whole(from)?, whole(to)?, step.ok_or(Fail::Argument("takes a step of at least 1"))?)
@@ -46,7 +68,7 @@ fn whole(value: &Value) -> Result<i64, Fail> {
 }
 
 /// `bits.*`: of whole numbers, however they are written. The engine knows `1.0` for none.
-pub(super) fn bits(name: &str, args: &[Value]) -> Result<Value, Fail> {
+fn bits(name: &str, args: &[Value]) -> Result<Value, Fail> {
     let whole: Vec<Value> = args.iter().map(written_whole).collect();
     engines(name, &whole).ok_or(Fail::Argument("takes whole numbers"))
 }
@@ -56,7 +78,7 @@ fn written_whole(value: &Value) -> Value {
 }
 
 /// `bits.lsh`: of at most 1,024 bits.
-pub(super) fn shift(args: &[Value]) -> Result<Value, Fail> {
+fn shift(args: &[Value]) -> Result<Value, Fail> {
     match args {
         [_, bits] if bits.as_u64().is_ok_and(|bits| bits > SHIFT) => {
             Err(Fail::Limit("a shift of at most 1024 bits"))
@@ -67,7 +89,7 @@ pub(super) fn shift(args: &[Value]) -> Result<Value, Fail> {
 }
 
 /// `floor` and `ceil`: lets through what OPA rounds rightly.
-pub(super) fn not_nearly_zero(args: &[Value]) -> Result<(), Fail> {
+fn not_nearly_zero(args: &[Value]) -> Result<(), Fail> {
     match args {
         [value] if value.as_f64().is_ok_and(|value| value > -1.0 && value < 0.0) => {
             Err(Fail::Argument("takes no fraction between -1 and 0, which OPA rounds up to 0 or 1"))
@@ -77,7 +99,7 @@ pub(super) fn not_nearly_zero(args: &[Value]) -> Result<(), Fail> {
 }
 
 /// `round`: lets through what OPA rounds rightly.
-pub(super) fn of_64_bits(args: &[Value]) -> Result<(), Fail> {
+fn of_64_bits(args: &[Value]) -> Result<(), Fail> {
     match args {
         [Value::Number(number)] if number.is_integer() && number.as_i64().is_none() => {
             Err(Fail::Argument("takes no whole number of more than 63 bits, which OPA rounds to another"))
@@ -87,7 +109,7 @@ pub(super) fn of_64_bits(args: &[Value]) -> Result<(), Fail> {
 }
 
 /// `format_int`: of a fraction between -1 and 0 the engine writes `-0`.
-pub(super) fn format_int(args: &[Value]) -> Result<Value, Fail> {
+fn format_int(args: &[Value]) -> Result<Value, Fail> {
     let nearly_zero = |value: &Value| value.as_f64().is_ok_and(|value| value > -1.0 && value < 0.0);
     let args: Vec<Value> =
         args.iter().map(|arg| if nearly_zero(arg) { Value::from(0) } else { arg.clone() }).collect();
@@ -95,14 +117,14 @@ pub(super) fn format_int(args: &[Value]) -> Result<Value, Fail> {
 }
 
 /// `substring` and `array.slice`: the engine takes places beyond 64 bits, where OPA fails.
-pub(super) fn small_places(args: &[Value]) -> Result<(), Fail> {
+fn small_places(args: &[Value]) -> Result<(), Fail> {
     weigh::linear(args)?;
     let (_, places) = args.split_first().ok_or(Fail::Argument("takes a value and places"))?;
     places.iter().try_for_each(|place| whole(place).map(drop))
 }
 
 /// `to_number`: the engine reads past the blanks around a number.
-pub(super) fn one_kept(args: &[Value]) -> Result<(), Fail> {
+fn one_kept(args: &[Value]) -> Result<(), Fail> {
     let blank = |text: &str| text.trim().len() < text.len();
     if args.iter().any(|arg| arg.as_string().is_ok_and(|text| blank(text))) {
         return Err(Fail::Argument("takes a number without blanks around it"));
@@ -111,7 +133,7 @@ pub(super) fn one_kept(args: &[Value]) -> Result<(), Fail> {
 }
 
 /// `to_number` and `json.unmarshal`: the engine keeps a number that is too long as another.
-pub(super) fn kept(args: &[Value]) -> Result<(), Fail> {
+fn kept(args: &[Value]) -> Result<(), Fail> {
     weigh::linear(args)?;
     let kept = args.iter().all(|arg| arg.as_string().map_or(true, |text| keeps_numbers(text.as_bytes())));
     let longer =
@@ -120,7 +142,7 @@ pub(super) fn kept(args: &[Value]) -> Result<(), Fail> {
 }
 
 /// `product`: lets through factors whose digits together are at most ten thousand.
-pub(super) fn small_product(args: &[Value]) -> Result<(), Fail> {
+fn small_product(args: &[Value]) -> Result<(), Fail> {
     weigh::linear(args)?;
     let digits = |factor: &Value| if factor.as_i64().is_ok() { 20 } else { 320 };
     let total: usize = match args {

@@ -5,20 +5,27 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::Value;
 
+use super::row::{Builtin, By};
+use super::signatures::{LISTS, OBJECT};
 use super::{Fail, weigh};
+
+pub(super) const ROWS: &[Builtin] = &[
+    Builtin::new("json.filter", &[OBJECT, LISTS], OBJECT, By::Ours(filter)),
+    Builtin::new("json.remove", &[OBJECT, LISTS], OBJECT, By::Ours(remove)),
+];
 
 /// What the paths lead to; none where one ends.
 #[derive(Default)]
 struct Tree(BTreeMap<Value, Option<Tree>>);
 
 /// The document with nothing but what the paths lead to.
-pub(super) fn filter(args: &[Value]) -> Result<Value, Fail> {
+fn filter(args: &[Value]) -> Result<Value, Fail> {
     let (document, tree) = read(args)?;
     Ok(kept(document, Some(&tree)))
 }
 
 /// The document without what the paths lead to.
-pub(super) fn remove(args: &[Value]) -> Result<Value, Fail> {
+fn remove(args: &[Value]) -> Result<Value, Fail> {
     let (document, tree) = read(args)?;
     Ok(left(document, &tree))
 }

@@ -3,10 +3,17 @@
 
 use regorus::Value;
 
+use super::row::{Builtin, By};
+use super::signatures::ANY;
 use super::{Fail, sprintf, turn};
 
+pub(super) const ROWS: &[Builtin] = &[
+    Builtin::new("internal.print", &[ANY, ANY], ANY, By::Within(print, "print")),
+    Builtin::new("internal.test_case", &[ANY], ANY, By::Within(test_case, "print")),
+];
+
 /// The place of the call, and the values of each argument; none where it is undefined.
-pub(super) fn print(args: &[Value]) -> Result<Value, Fail> {
+fn print(args: &[Value]) -> Result<Value, Fail> {
     let [Value::String(place), Value::Array(arguments)] = args else {
         return Err(Fail::Argument("takes a place and a list of sets"));
     };
@@ -29,7 +36,7 @@ pub(super) fn print(args: &[Value]) -> Result<Value, Fail> {
 }
 
 /// The keys of a case that is tried.
-pub(super) fn test_case(args: &[Value]) -> Result<Value, Fail> {
+fn test_case(args: &[Value]) -> Result<Value, Fail> {
     let [Value::Array(keys)] = args else { return Err(Fail::Argument("takes a list of keys")) };
     if turn::try_case(keys.to_vec()) {
         Ok(Value::Bool(true))

@@ -5,7 +5,22 @@
 use regorus::Value;
 
 use super::pattern::compiled;
+use super::row::{Builtin, By};
+use super::signatures::{BOOL, LIST, NUMBER, TEXT};
 use super::{Fail, text, weigh};
+
+pub(super) const ROWS: &[Builtin] = &[
+    Builtin::new("regex.find_all_string_submatch_n", &[TEXT, TEXT, NUMBER], LIST, By::Ours(find_all))
+        .constants(&[(0, wrong_constant)]),
+    Builtin::new("regex.find_n", &[TEXT, TEXT, NUMBER], LIST, By::Ours(find))
+        .constants(&[(0, wrong_constant)]),
+    Builtin::new("regex.is_valid", &[TEXT], BOOL, By::Ours(is_valid)),
+    Builtin::new("regex.match", &[TEXT, TEXT], BOOL, By::Ours(is_match)).constants(&[(0, wrong_constant)]),
+    Builtin::new("regex.replace", &[TEXT, TEXT, TEXT], TEXT, By::Ours(replace))
+        .constants(&[(1, wrong_constant)]),
+    Builtin::new("regex.split", &[TEXT, TEXT], LIST, By::Ours(split)).constants(&[(0, wrong_constant)]),
+    Builtin::new("regex.template_match", &[TEXT, TEXT, TEXT, TEXT], BOOL, By::Ours(template_match)),
+];
 
 /// Longest text of one match, in bytes.
 const MATCH: usize = 8 * 1024;
@@ -15,21 +30,21 @@ const SEARCH: usize = 2 * 1024;
 const REPLACED: usize = 1024 * 1024;
 
 /// What is wrong with a constant pattern, and what to write instead.
-pub(super) fn wrong_constant(pattern: &str) -> Option<(Fail, &'static str)> {
+fn wrong_constant(pattern: &str) -> Option<(Fail, &'static str)> {
     let instead =
         "a pattern of RE2, as OPA has it: no look-around, no back-reference, no flag but i, m, s and U";
     compiled(pattern).err().map(|fail| (fail, instead))
 }
 
 /// `regex.match(pattern, text)`.
-pub(super) fn is_match(args: &[Value]) -> Result<Value, Fail> {
+fn is_match(args: &[Value]) -> Result<Value, Fail> {
     let [pattern, value] = args else { return Err(Fail::Argument("takes a pattern and a text")) };
     let pattern = compiled(text(pattern)?)?;
     Ok(Value::Bool(pattern.is_match(short(value, MATCH, "a text of at most 8192 bytes")?)))
 }
 
 /// `regex.is_valid(pattern)`; what is not text is not valid, not an error.
-pub(super) fn is_valid(args: &[Value]) -> Result<Value, Fail> {
+fn is_valid(args: &[Value]) -> Result<Value, Fail> {
     let [Value::String(pattern)] = args else { return Ok(Value::Bool(false)) };
     match compiled(pattern) {
         Ok(_) => Ok(Value::Bool(true)),
@@ -39,7 +54,7 @@ pub(super) fn is_valid(args: &[Value]) -> Result<Value, Fail> {
 }
 
 /// `regex.find_n(pattern, text, n)`: the first `n` matches, all when it is negative.
-pub(super) fn find(args: &[Value]) -> Result<Value, Fail> {
+fn find(args: &[Value]) -> Result<Value, Fail> {
     let [pattern, value, most] = args else { return Err(Fail::Argument("takes pattern, text, number")) };
     let (pattern, value) = (compiled(text(pattern)?)?, searched(value)?);
     let found = pattern.find_iter(value).take(number(most)?).map(|found| Value::from(found.as_str()));
@@ -47,7 +62,7 @@ pub(super) fn find(args: &[Value]) -> Result<Value, Fail> {
 }
 
 /// `regex.find_all_string_submatch_n(pattern, text, n)`: each with its groups.
-pub(super) fn find_all(args: &[Value]) -> Result<Value, Fail> {
+fn find_all(args: &[Value]) -> Result<Value, Fail> {
     let [pattern, value, most] = args else { return Err(Fail::Argument("takes pattern, text, number")) };
     let (pattern, value) = (compiled(text(pattern)?)?, searched(value)?);
     weigh::pay(pattern.captures_len().saturating_mul(value.len() + 1))?;
@@ -59,7 +74,7 @@ pub(super) fn find_all(args: &[Value]) -> Result<Value, Fail> {
 }
 
 /// `regex.replace(text, pattern, replacement)`, where `$1` and `${name}` stand for what was matched.
-pub(super) fn replace(args: &[Value]) -> Result<Value, Fail> {
+fn replace(args: &[Value]) -> Result<Value, Fail> {
     let [value, pattern, replacement] = args else { return Err(Fail::Argument("takes three texts")) };
     let (value, pattern, replacement) = (searched(value)?, compiled(text(pattern)?)?, text(replacement)?);
     // Every match may bring the whole replacement, and every name in it what was matched.
@@ -74,7 +89,7 @@ pub(super) fn replace(args: &[Value]) -> Result<Value, Fail> {
 
 /// `regex.split(pattern, text)`: what stands between the matches. As in Go, an empty match at either end of the
 /// text splits nothing off.
-pub(super) fn split(args: &[Value]) -> Result<Value, Fail> {
+fn split(args: &[Value]) -> Result<Value, Fail> {
     let [pattern, value] = args else { return Err(Fail::Argument("takes a pattern and a text")) };
     let (source, value) = (text(pattern)?, searched(value)?);
     let pattern = compiled(source)?;
@@ -95,7 +110,7 @@ pub(super) fn split(args: &[Value]) -> Result<Value, Fail> {
 
 /// `regex.template_match(template, text, "{", "}")`: the template's text stands for itself, what is between the
 /// delimiters is a pattern, and the whole text must match.
-pub(super) fn template_match(args: &[Value]) -> Result<Value, Fail> {
+fn template_match(args: &[Value]) -> Result<Value, Fail> {
     let [template, value, open, close] = args else { return Err(Fail::Argument("takes four texts")) };
     let value = short(value, MATCH, "a text of at most 8192 bytes")?;
     let (mut pattern, mut literal, mut inner, mut depth) =

@@ -7,7 +7,12 @@ use std::collections::BTreeMap;
 
 use regorus::Value;
 
+use super::row::{Builtin, By};
+use super::signatures::{OBJECT, TEXT};
 use super::{Fail, text, weigh};
+
+pub(super) const ROWS: &[Builtin] =
+    &[Builtin::new("strings.render_template", &[TEXT, OBJECT], TEXT, By::Added(render_template))];
 
 /// Longest template, and most bytes that come out.
 const LONGEST: (usize, usize) = (64 * 1024, 256 * 1024);
@@ -26,7 +31,7 @@ const UNFIT: Fail = Fail::Argument("asks something of a value that the value doe
 const NOTHING: &str = "<no value>";
 
 /// The template with its values put in.
-pub(super) fn render_template(args: &[Value]) -> Result<Value, Fail> {
+fn render_template(args: &[Value]) -> Result<Value, Fail> {
     let [template, values] = args else { return Err(Fail::Argument("takes a template and an object")) };
     weigh::deep(args)?;
     if !matches!(values, Value::Object(_)) || !plain(values) {

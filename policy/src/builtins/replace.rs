@@ -2,14 +2,21 @@
 
 use regorus::Value;
 
+use super::row::{Builtin, By};
+use super::signatures::{OBJECT, TEXT};
 use super::{Fail, text, weigh};
+
+pub(super) const ROWS: &[Builtin] = &[
+    Builtin::new("replace", &[TEXT, TEXT, TEXT], TEXT, By::Ours(replace)),
+    Builtin::new("strings.replace_n", &[OBJECT, TEXT], TEXT, By::Ours(replace_n)),
+];
 
 /// Most bytes that come out.
 const MOST: usize = 1024 * 1024;
 const LIMIT: &str = "at most 1 MiB of text";
 
 /// `replace(text, old, new)`: every `old` by `new`; an empty `old` stands between all characters.
-pub(super) fn replace(args: &[Value]) -> Result<Value, Fail> {
+fn replace(args: &[Value]) -> Result<Value, Fail> {
     let [value, old, new] = args else { return Err(Fail::Argument("takes three texts")) };
     weigh::linear(args)?;
     let (value, old, new) = (text(value)?, text(old)?, text(new)?);
@@ -27,7 +34,7 @@ pub(super) fn replace(args: &[Value]) -> Result<Value, Fail> {
 
 /// `strings.replace_n({old: new, …}, text)`: in one pass, so that nothing put in is looked at again; where several
 /// match, the first in order of the names. The engine replaces one after the other.
-pub(super) fn replace_n(args: &[Value]) -> Result<Value, Fail> {
+fn replace_n(args: &[Value]) -> Result<Value, Fail> {
     let [patterns, value] = args else { return Err(Fail::Argument("takes an object and a text")) };
     weigh::product(args)?;
     let patterns = patterns.as_object().map_err(|_| Fail::Argument("takes an object of texts"))?;

@@ -11,9 +11,16 @@ use std::fmt::Display;
 use regorus::Value;
 use serde_json::Value as Json;
 
+use super::row::{Builtin, By};
+use super::signatures::{LIST, OBJECT, TEXT};
 use super::{Fail, weigh};
 use crate::bundle::canonical::float_as_go;
 use crate::document::plain;
+
+pub(super) const ROWS: &[Builtin] = &[
+    Builtin::new("json.match_schema", &[TEXT.or(OBJECT), TEXT.or(OBJECT)], LIST, By::Added(matches)),
+    Builtin::new("json.verify_schema", &[TEXT.or(OBJECT)], LIST, By::Added(verify)),
+];
 
 /// Most values in either, and in both together where neither is given as text.
 const VALUES: usize = 5_000;
@@ -27,7 +34,7 @@ const TOO_MANY: Fail = Fail::Limit("at most 5000 values, 64 deep");
 const TOO_DEEP: Fail = Fail::Limit("schemas at most 64 deep in one another");
 
 /// `json.verify_schema(schema)`: whether it is one, and what is wrong with it.
-pub(super) fn verify(args: &[Value]) -> Result<Value, Fail> {
+fn verify(args: &[Value]) -> Result<Value, Fail> {
     let [schema] = args else { return Err(Fail::Argument("takes a schema")) };
     light(args)?;
     match loaded(schema)?.and_then(|schema| check::schema(&schema)) {
@@ -40,7 +47,7 @@ pub(super) fn verify(args: &[Value]) -> Result<Value, Fail> {
 }
 
 /// `json.match_schema(document, schema)`: whether the document is as the schema says, and where it is not.
-pub(super) fn matches(args: &[Value]) -> Result<Value, Fail> {
+fn matches(args: &[Value]) -> Result<Value, Fail> {
     let [document, schema] = args else { return Err(Fail::Argument("takes a document and a schema")) };
     light(args)?;
     let read = |value: &Value| match loaded(value)? {

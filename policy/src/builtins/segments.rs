@@ -4,7 +4,66 @@
 use regorus::Value;
 use regorus::value::Object;
 
+use super::row::{Builtin, By, Page};
+use super::signatures::{BOOL, LIST, OBJECT, TEXT};
 use super::{Fail, text, weigh};
+
+pub(super) const ROWS: &[Builtin] = &[
+    Builtin::new("path.matches", &[TEXT, TEXT.or(LIST)], BOOL, By::Own(path_matches, &PATH_MATCHES))
+        .constants(&[(0, wrong_path_pattern)]),
+    Builtin::new("spiffe.matches", &[TEXT, TEXT], BOOL, By::Own(id_matches, &ID_MATCHES))
+        .constants(&[(0, wrong_id_pattern)]),
+    Builtin::new("spiffe.parse", &[TEXT], OBJECT, By::Own(parse, &PARSE)).constants(&[(0, wrong_id)]),
+];
+
+const PATH_MATCHES: Page = Page {
+    arguments: "pattern, path",
+    what: "Whether a path is as the pattern says, segment by segment: `*` is one segment that is not empty, `**` as \
+           the last one is the rest, which may be none; all else stands for itself. The path is text as it was \
+           written, or `input.request.segments`, where an encoded slash stays inside its segment. A pattern that \
+           has `*` inside a segment or `**` before the end is refused at load; a path with `.` or `..` as a segment \
+           is an error.",
+    examples: &[
+        (r#"path.matches("/postings/*/lines", "/postings/7/lines")"#, "true"),
+        (r#"path.matches("/postings/*", "/postings/7/lines")"#, "false"),
+        (r#"path.matches("/postings/**", "/postings/7/lines")"#, "true"),
+        (r#"path.matches("/postings/**", "/postings")"#, "true"),
+        (r#"path.matches("/postings/**", "/postings-old")"#, "false"),
+        (r#"path.matches("/files/*", ["files", "a/b"])"#, "true"),
+    ],
+};
+
+const ID_MATCHES: Page = Page {
+    arguments: "pattern, id",
+    what: "Whether a SPIFFE ID is as the pattern says: the trust domain is always said in full, the path is compared \
+           as by `path.matches`. What is no SPIFFE ID matches nothing.",
+    examples: &[
+        (
+            r#"spiffe.matches("spiffe://bank.example/ns/*/sa/eod", "spiffe://bank.example/ns/batch/sa/eod")"#,
+            "true",
+        ),
+        (
+            r#"spiffe.matches("spiffe://bank.example/ns/batch/**", "spiffe://bank.example/ns/batch/sa/eod")"#,
+            "true",
+        ),
+        (
+            r#"spiffe.matches("spiffe://bank.example/ns/batch/**", "spiffe://bank.example/ns/batch-test/sa/eod")"#,
+            "false",
+        ),
+        (r#"spiffe.matches("spiffe://bank.example/**", "spiffe://bank.example.org/ns/a")"#, "false"),
+        (r#"spiffe.matches("spiffe://bank.example/**", "alice@bank.example")"#, "false"),
+    ],
+};
+
+const PARSE: Page = Page {
+    arguments: "id",
+    what: "The trust domain and the segments of a SPIFFE ID; an error for what is none. The caller's own stand in \
+           `input.caller` already.",
+    examples: &[(
+        r#"spiffe.parse("spiffe://bank.example/ns/batch")"#,
+        r#"{"trust_domain": "bank.example", "path": ["ns", "batch"]}"#,
+    )],
+};
 
 /// Longest SPIFFE ID, in bytes.
 const LONGEST_ID: usize = 2_048;
@@ -21,25 +80,25 @@ const WANT_ID_PATTERN: Fail = Fail::Argument(
 );
 
 /// What is wrong with a constant pattern of `path.matches`, and what to write instead.
-pub(super) fn wrong_path_pattern(pattern: &str) -> Option<(Fail, &'static str)> {
+fn wrong_path_pattern(pattern: &str) -> Option<(Fail, &'static str)> {
     let instead = "such as `/postings/*/lines`, or `/postings/**` for all below; else regex.match";
     path_pattern(pattern).err().map(|fail| (fail, instead))
 }
 
 /// What is wrong with a constant pattern of `spiffe.matches`, and what to write instead.
-pub(super) fn wrong_id_pattern(pattern: &str) -> Option<(Fail, &'static str)> {
+fn wrong_id_pattern(pattern: &str) -> Option<(Fail, &'static str)> {
     let instead =
         "such as `spiffe://bank.example/ns/*/sa/eod`, or `spiffe://bank.example/ns/**` for all below";
     id_pattern(pattern).err().map(|fail| (fail, instead))
 }
 
 /// What is wrong with a constant SPIFFE ID, and what to write instead.
-pub(super) fn wrong_id(id: &str) -> Option<(Fail, &'static str)> {
+fn wrong_id(id: &str) -> Option<(Fail, &'static str)> {
     id_of(id).is_none().then_some((WANT_ID, "such as `spiffe://bank.example/ns/batch/sa/eod`"))
 }
 
 /// `spiffe.parse(id)`.
-pub(super) fn parse(args: &[Value]) -> Result<Value, Fail> {
+fn parse(args: &[Value]) -> Result<Value, Fail> {
     let [id] = args else { return Err(Fail::Argument("takes one SPIFFE ID")) };
     let (domain, path) = id_of(text(id)?).ok_or(WANT_ID)?;
     let mut parts = Object::new();
@@ -49,7 +108,7 @@ pub(super) fn parse(args: &[Value]) -> Result<Value, Fail> {
 }
 
 /// `spiffe.matches(pattern, id)`; what is no SPIFFE ID matches none.
-pub(super) fn id_matches(args: &[Value]) -> Result<Value, Fail> {
+fn id_matches(args: &[Value]) -> Result<Value, Fail> {
     let [pattern, id] = args else { return Err(Fail::Argument("takes a pattern and a SPIFFE ID")) };
     let (domain, pattern) = id_pattern(text(pattern)?)?;
     let Some((of, path)) = id_of(text(id)?) else { return Ok(Value::Bool(false)) };
@@ -57,7 +116,7 @@ pub(super) fn id_matches(args: &[Value]) -> Result<Value, Fail> {
 }
 
 /// `path.matches(pattern, path)`, the path as text or as its segments.
-pub(super) fn path_matches(args: &[Value]) -> Result<Value, Fail> {
+fn path_matches(args: &[Value]) -> Result<Value, Fail> {
     let [pattern, path] = args else { return Err(Fail::Argument("takes a pattern and a path")) };
     weigh::linear(args)?;
     let pattern = path_pattern(text(pattern)?)?;

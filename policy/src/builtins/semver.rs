@@ -2,17 +2,24 @@
 
 use regorus::Value;
 
+use super::row::{Builtin, By};
+use super::signatures::{ANY, BOOL, NUMBER, TEXT};
 use super::{Fail, engines, text, weigh};
 
+pub(super) const ROWS: &[Builtin] = &[
+    Builtin::new("semver.compare", &[TEXT, TEXT], NUMBER, By::Ours(compare)),
+    Builtin::new("semver.is_valid", &[ANY], BOOL, By::Ours(is_valid)),
+];
+
 /// -1, 0 or 1, as the first is less than, the same as or more than the second.
-pub(super) fn compare(args: &[Value]) -> Result<Value, Fail> {
+fn compare(args: &[Value]) -> Result<Value, Fail> {
     weigh::linear(args)?;
     let plain: Vec<Value> = args.iter().map(|arg| text(arg).map(plain)).collect::<Result<_, _>>()?;
     engines("semver.compare", &plain).ok_or(Fail::Argument("takes two versions, `1.2.3`"))
 }
 
 /// Whether it is a version; what is not text is none.
-pub(super) fn is_valid(args: &[Value]) -> Result<Value, Fail> {
+fn is_valid(args: &[Value]) -> Result<Value, Fail> {
     weigh::linear(args)?;
     let [Value::String(version)] = args else { return Ok(Value::Bool(false)) };
     engines("semver.is_valid", &[plain(version)]).ok_or(Fail::Argument("takes a version"))

@@ -2,13 +2,17 @@
 
 use regorus::Value;
 
+use super::row::{Builtin, By};
+use super::signatures::{LIST, TEXT};
 use super::{Fail, text, weigh};
+
+pub(super) const ROWS: &[Builtin] = &[Builtin::new("split", &[TEXT, TEXT], LIST, By::Ours(split))];
 
 /// Most parts.
 const MOST: usize = 10_000;
 
 /// The parts between the delimiters; with an empty delimiter, the characters.
-pub(super) fn split(args: &[Value]) -> Result<Value, Fail> {
+fn split(args: &[Value]) -> Result<Value, Fail> {
     let [value, delimiter] = args else { return Err(Fail::Argument("takes a text and a delimiter")) };
     weigh::linear(args)?;
     let (value, delimiter) = (text(value)?, text(delimiter)?);

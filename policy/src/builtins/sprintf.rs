@@ -10,7 +10,11 @@ use std::sync::LazyLock;
 use ::regex::Regex;
 use regorus::Value;
 
+use super::row::{Builtin, By};
+use super::signatures::{LIST, TEXT};
 use super::{Fail, text, weigh};
+
+pub(super) const ROWS: &[Builtin] = &[Builtin::new("sprintf", &[TEXT, LIST], TEXT, By::Ours(sprintf))];
 
 /// Largest width and precision.
 const WIDTH: usize = 1_024;
@@ -37,7 +41,7 @@ enum Fill {
 }
 
 /// `sprintf(format, arguments)`.
-pub(super) fn sprintf(args: &[Value]) -> Result<Value, Fail> {
+fn sprintf(args: &[Value]) -> Result<Value, Fail> {
     let [format, values] = args else { return Err(Fail::Argument("takes a format and a list")) };
     weigh::deep(args)?;
     let mut values = values.as_array().map_err(|_| Fail::Argument("takes a list of arguments"))?.iter();

@@ -2,11 +2,16 @@
 
 use regorus::Value;
 
+use super::row::{Builtin, By};
+use super::signatures::{BOOL, GROUPS};
 use super::{Fail, weigh};
+
+pub(super) const ROWS: &[Builtin] =
+    &[Builtin::new("object.subset", &[GROUPS, GROUPS], BOOL, By::Ours(subset))];
 
 /// Whether the second value is in the first one: an object's members, a set's values, a list's part in its order, or
 /// the values of a set in a list. Undefined, as in OPA, for two others.
-pub(super) fn subset(args: &[Value]) -> Result<Value, Fail> {
+fn subset(args: &[Value]) -> Result<Value, Fail> {
     let [of, part] = args else { return Err(Fail::Argument("takes two values")) };
     weigh::product(args)?;
     weigh::deep(args)?;

@@ -2,13 +2,18 @@
 
 use regorus::Value;
 
+use super::row::{Builtin, By};
+use super::signatures::{LIST, TEXT};
 use super::{Fail, sprintf, weigh};
+
+pub(super) const ROWS: &[Builtin] =
+    &[Builtin::new("internal.template_string", &[LIST], TEXT, By::Added(template_string)).said("$\"…\"")];
 
 /// Most bytes that come out.
 const MOST: usize = 1024 * 1024;
 
 /// The parts one after the other: text as it is, a set as its one member or as `<undefined>`.
-pub(super) fn template_string(args: &[Value]) -> Result<Value, Fail> {
+fn template_string(args: &[Value]) -> Result<Value, Fail> {
     let [Value::Array(parts)] = args else { return Err(Fail::Argument("takes a list of parts")) };
     weigh::deep(args)?;
     let mut out = String::new();

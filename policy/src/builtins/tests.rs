@@ -1,9 +1,14 @@
+use super::row::Page;
 use super::*;
 
 fn call(name: &str, args: &str) -> anyhow::Result<Value> {
+    call_at(Some(1_795_300_123), name, args)
+}
+
+fn call_at(now: Option<u64>, name: &str, args: &str) -> anyhow::Result<Value> {
     let mut engine = Engine::new();
     install(&mut engine)?;
-    turn::begin(Some(1_795_300_123));
+    turn::begin(now);
     engine.add_policy("a.rego".to_owned(), format!("package a\nx := {name}({args})"))?;
     engine.eval_rule("data.a.x".to_owned())
 }
@@ -17,30 +22,94 @@ pub(super) fn assert_gives(name: &str, args: &str, want: &str) {
 }
 
 #[test]
-fn the_table_names_every_builtin_of_the_engine_once_and_in_order() {
+fn the_table_has_one_row_for_every_builtin_of_the_engine() {
     for name in ENGINE.keys() {
         assert!(known(name).is_some(), "{name} is not in the table");
     }
-    for (name, by) in TABLE {
-        let added = matches!(by, By::Added(..) | By::Within(..) | By::Before(..));
-        assert!(added != ENGINE.contains_key(name) || matches!(by, By::Refused(_)), "{name}");
-    }
-    assert!(TABLE.is_sorted_by(|(one, _), (next, _)| one < next));
+    let rows: usize = FILES.iter().map(|rows| rows.len()).sum();
+    assert_eq!(rows, TABLE.len(), "a name stands in two rows");
 }
 
-/// What the policy's own text never calls by name: the engine's names for operators.
-const UNNAMED: &[&str] = &["__builtin_sets.intersection", "__builtin_sets.union"];
+/// What a row lacks; none when it is whole.
+fn lacks(row: &Builtin) -> Option<String> {
+    let engines = ENGINE.get(row.name).map(|(_, arity)| *arity);
+    match (row.by, engines) {
+        (By::Refused(instead), _) => return instead.is_empty().then(|| "what to write instead".to_owned()),
+        (By::Engine | By::Guard(_) | By::Ours(_), None) => return Some("what the engine has".to_owned()),
+        (By::Added(_) | By::Own(..) | By::Within(..) | By::Before(_), Some(_)) => {
+            return Some("a name that the engine does not have".to_owned());
+        }
+        (_, Some(arity)) if arity != row.arity() => return Some(format!("kinds of {arity} arguments")),
+        _ => {}
+    }
+    if row.constants.iter().any(|(at, _)| *at >= usize::from(row.arity())) {
+        return Some("an argument whose constants it asks about".to_owned());
+    }
+    let By::Own(_, page) = row.by else { return None };
+    let names = page.arguments.split(", ").filter(|name| !name.is_empty()).count();
+    if names != usize::from(row.arity()) {
+        return Some("a name for each argument".to_owned());
+    }
+    if !page.what.ends_with('.') {
+        return Some("a sentence for the reference".to_owned());
+    }
+    if page.examples.is_empty() {
+        return Some("an example".to_owned());
+    }
+    page.examples.iter().find_map(|(example, value)| {
+        let args = example.strip_prefix(row.name).and_then(|args| args.strip_prefix('(')?.strip_suffix(')'));
+        let Some(args) = args else { return Some(format!("a call of it in {example}")) };
+        let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).ok();
+        let answer = call(row.name, args).ok().and_then(|answer| json(&answer.to_json_str().ok()?));
+        if answer.is_none() || answer != json(value) {
+            return Some(format!("a true value of {example}"));
+        }
+        (call_at(None, row.name, args).is_err() && !reads_now(row.name))
+            .then(|| "a row internal.now.… beside it, for it answers by the clock".to_owned())
+    })
+}
 
 #[test]
-fn every_builtin_that_is_let_through_has_its_signature() {
-    for (name, by) in TABLE {
-        let arity = match known(name) {
-            Some(Known::Engines(arity) | Known::Added(arity)) => usize::from(arity),
-            Some(Known::Refused(_)) | None => continue,
-        };
-        let takes = signatures::signature(name).map(|signature| signature.takes.len());
-        let wanted = if UNNAMED.contains(name) { None } else { Some(arity) };
-        assert_eq!(takes, wanted, "{name}, {}", matches!(by, By::Added(..)));
+fn every_row_is_whole() {
+    for row in TABLE.values() {
+        assert_eq!(lacks(row), None, "{}", row.name);
+    }
+}
+
+#[test]
+fn a_row_that_lacks_something_is_found() {
+    use signatures::{BOOL, TEXT, TEXTS};
+    #[expect(clippy::unnecessary_wraps, reason = "the shape of every answer")]
+    fn answer(_: &[Value]) -> Result<Value, Fail> {
+        Ok(Value::Bool(true))
+    }
+    const fn page(what: &'static str, examples: &'static [(&'static str, &'static str)]) -> Page {
+        Page { arguments: "windows", what, examples }
+    }
+    const TRUE: &[(&str, &str)] = &[("time.within(\"00:00-24:00\")", "true")];
+    const WHOLE: Page = page("A.", TRUE);
+    const SILENT: Page = page("", TRUE);
+    const BARE: Page = page("A.", &[]);
+    const FALSE: Page = page("A.", &[("time.within(\"00:00-24:00\")", "false")]);
+    const OTHER: Page = page("A.", &[("time.now_ns()", "true")]);
+    const FAILING: Page = page("A.", &[("time.within(\"never\")", "null")]);
+    let own = |page| Builtin::new("time.within", &[TEXTS], BOOL, By::Own(answer, page));
+    assert_eq!(lacks(&own(&WHOLE)), None);
+    for (row, want) in [
+        (own(&SILENT), "a sentence"),
+        (own(&BARE), "an example"),
+        (own(&FALSE), "a true value"),
+        (own(&FAILING), "a true value"),
+        (own(&OTHER), "a call of it"),
+        (own(&WHOLE).constants(&[(1, |_| None)]), "an argument"),
+        (Builtin::new("time.within", &[TEXTS, TEXT], BOOL, By::Own(answer, &WHOLE)), "a name for each"),
+        (Builtin::new("startswith", &[TEXT], BOOL, By::Engine), "kinds of 2 arguments"),
+        (Builtin::new("startswith", &[TEXT, TEXT], BOOL, By::Own(answer, &WHOLE)), "a name that"),
+        (Builtin::new("time.within", &[TEXTS], BOOL, By::Ours(answer)), "what the engine has"),
+        (Builtin::refused("http.send", ""), "what to write instead"),
+    ] {
+        let found = lacks(&row).unwrap_or_default();
+        assert!(found.starts_with(want), "{want}: {found}");
     }
 }
 

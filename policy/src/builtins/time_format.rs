@@ -4,8 +4,12 @@ use std::fmt::Write as _;
 
 use regorus::Value;
 
+use super::row::{Builtin, By};
+use super::signatures::{TEXT, TIME};
 use super::time_layout::{DAYS, Fill, MONTHS, Offset, Part, days_before, named, next};
 use super::{Fail, engines, text, time_parse, weigh};
+
+pub(super) const ROWS: &[Builtin] = &[Builtin::new("time.format", &[TIME], TEXT, By::Ours(format))];
 
 const WRONG: Fail = Fail::Argument("takes a time, or a list of a time, a time zone and a layout");
 const LOCAL: Fail =
@@ -16,7 +20,7 @@ const ABBREVIATED: Fail = Fail::Argument(
 const CLOCK: &str = "2006-01-02T15:04:05.000000000";
 
 /// The text of a time.
-pub(super) fn format(args: &[Value]) -> Result<Value, Fail> {
+fn format(args: &[Value]) -> Result<Value, Fail> {
     let [what] = args else { return Err(WRONG) };
     weigh::linear(args)?;
     let utc = Value::from("UTC");

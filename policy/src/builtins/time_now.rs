@@ -2,7 +2,11 @@
 
 use regorus::Value;
 
+use super::row::{Builtin, By};
+use super::signatures::NUMBER;
 use super::{Fail, turn};
+
+pub(super) const ROWS: &[Builtin] = &[Builtin::new("time.now_ns", &[], NUMBER, By::Ours(now_ns))];
 
 /// Why what answers by `input.now` has no answer.
 pub(super) const NO_TIME: Fail = Fail::Argument(
@@ -11,7 +15,7 @@ pub(super) const NO_TIME: Fail = Fail::Argument(
 
 /// `input.now` in nanoseconds; the engine's own would read a clock of its own, which no test and no replay moves. A test
 /// replaces it, as for OPA.
-pub(super) fn now_ns(_: &[Value]) -> Result<Value, Fail> {
+fn now_ns(_: &[Value]) -> Result<Value, Fail> {
     const REPLACED: Fail = Fail::Argument(
         "has no time to answer by: the input has no `now`; a test says `with time.now_ns as …`, in nanoseconds",
     );

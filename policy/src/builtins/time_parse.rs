@@ -2,22 +2,29 @@
 
 use regorus::Value;
 
+use super::row::{Builtin, By};
+use super::signatures::{NUMBER, TEXT};
 use super::time_layout::{DAYS, Fill, MONTHS, Offset, Part, RFC3339, days_before, days_in, named, next};
 use super::{Fail, text, weigh};
+
+pub(super) const ROWS: &[Builtin] = &[
+    Builtin::new("time.parse_ns", &[TEXT, TEXT], NUMBER, By::Ours(parse_ns)),
+    Builtin::new("time.parse_rfc3339_ns", &[TEXT], NUMBER, By::Ours(parse_rfc3339_ns)),
+];
 
 const WRONG: Fail = Fail::Argument("takes a layout and a time that is written so");
 const ZONE: Fail =
     Fail::Argument("takes no name of a time zone but UTC and GMT: an offset, `-0700` in the layout");
 
 /// Nanoseconds since 1970.
-pub(super) fn parse_ns(args: &[Value]) -> Result<Value, Fail> {
+fn parse_ns(args: &[Value]) -> Result<Value, Fail> {
     let [layout, time] = args else { return Err(WRONG) };
     weigh::linear(args)?;
     read(named(text(layout)?)?, text(time)?).map(Value::from)
 }
 
 /// Nanoseconds since 1970 of a time as RFC 3339 writes it.
-pub(super) fn parse_rfc3339_ns(args: &[Value]) -> Result<Value, Fail> {
+fn parse_rfc3339_ns(args: &[Value]) -> Result<Value, Fail> {
     let [time] = args else { return Err(WRONG) };
     weigh::linear(args)?;
     read(RFC3339, text(time)?).map(Value::from)

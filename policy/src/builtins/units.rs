@@ -3,7 +3,14 @@
 
 use regorus::Value;
 
+use super::row::{Builtin, By};
+use super::signatures::{NUMBER, TEXT};
 use super::{Fail, engines, text};
+
+pub(super) const ROWS: &[Builtin] = &[
+    Builtin::new("units.parse", &[TEXT], NUMBER, By::Guard(small_exponent)),
+    Builtin::new("units.parse_bytes", &[TEXT], NUMBER, By::Ours(parse_bytes)),
+];
 
 /// Longest quantity, in bytes.
 const LONGEST: usize = 64;
@@ -11,7 +18,7 @@ const LONGEST: usize = 64;
 const EXPONENT: usize = 2;
 
 /// Lets through a quantity with an exponent of at most two digits. The suffix E, for exa, has none.
-pub(super) fn small_exponent(args: &[Value]) -> Result<(), Fail> {
+fn small_exponent(args: &[Value]) -> Result<(), Fail> {
     let [quantity] = args else { return Err(Fail::Argument("takes one quantity")) };
     let quantity = text(quantity)?;
     if quantity.len() > LONGEST {
@@ -27,7 +34,7 @@ pub(super) fn small_exponent(args: &[Value]) -> Result<(), Fail> {
 }
 
 /// `units.parse_bytes(quantity)`, whole bytes.
-pub(super) fn parse_bytes(args: &[Value]) -> Result<Value, Fail> {
+fn parse_bytes(args: &[Value]) -> Result<Value, Fail> {
     small_exponent(args)?;
     let rounded = engines("units.parse_bytes", args).ok_or(NOT_READ)?;
     let [quantity] = args else { return Err(NOT_READ) };

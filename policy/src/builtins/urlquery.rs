@@ -6,7 +6,16 @@ use std::fmt::Write as _;
 
 use regorus::Value;
 
+use super::row::{Builtin, By};
+use super::signatures::{OBJECT, TEXT};
 use super::{Fail, text, weigh};
+
+pub(super) const ROWS: &[Builtin] = &[
+    Builtin::new("urlquery.decode", &[TEXT], TEXT, By::Ours(decode)),
+    Builtin::new("urlquery.decode_object", &[TEXT], OBJECT, By::Ours(decode_object)),
+    Builtin::new("urlquery.encode", &[TEXT], TEXT, By::Ours(encode)),
+    Builtin::new("urlquery.encode_object", &[OBJECT], TEXT, By::Ours(encode_object)),
+];
 
 const ESCAPE: Fail = Fail::Argument("has a % without two hex digits after it");
 const UTF8: Fail = Fail::Argument("is not UTF-8 when decoded");
@@ -14,14 +23,14 @@ const MEMBERS: Fail = Fail::Argument("takes an object of texts, or of lists or s
 const SEMICOLON: Fail = Fail::Argument("has a semicolon between its parts");
 
 /// The text of one encoded part.
-pub(super) fn decode(args: &[Value]) -> Result<Value, Fail> {
+fn decode(args: &[Value]) -> Result<Value, Fail> {
     let [value] = args else { return Err(Fail::Argument("takes one text")) };
     weigh::linear(args)?;
     decoded(text(value)?).map(Value::from)
 }
 
 /// The values of each name, in their order.
-pub(super) fn decode_object(args: &[Value]) -> Result<Value, Fail> {
+fn decode_object(args: &[Value]) -> Result<Value, Fail> {
     let [value] = args else { return Err(Fail::Argument("takes one text")) };
     weigh::linear(args)?;
     let mut members: BTreeMap<Value, Vec<Value>> = BTreeMap::new();
@@ -39,7 +48,7 @@ pub(super) fn decode_object(args: &[Value]) -> Result<Value, Fail> {
 }
 
 /// Text as a part of a query.
-pub(super) fn encode(args: &[Value]) -> Result<Value, Fail> {
+fn encode(args: &[Value]) -> Result<Value, Fail> {
     let [value] = args else { return Err(Fail::Argument("takes one text")) };
     weigh::linear(args)?;
     let mut out = String::new();
@@ -49,7 +58,7 @@ pub(super) fn encode(args: &[Value]) -> Result<Value, Fail> {
 }
 
 /// A query of names and their values, in the order of the names: texts, or lists or sets of them.
-pub(super) fn encode_object(args: &[Value]) -> Result<Value, Fail> {
+fn encode_object(args: &[Value]) -> Result<Value, Fail> {
     let [value] = args else { return Err(MEMBERS) };
     weigh::deep(args)?;
     let mut out = String::new();

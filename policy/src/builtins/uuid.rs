@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 
 use regorus::Value;
 
+use super::row::{Builtin, By};
+use super::signatures::{OBJECT, TEXT};
 use super::{Fail, engines};
 
+pub(super) const ROWS: &[Builtin] = &[Builtin::new("uuid.parse", &[TEXT], OBJECT, By::Ours(parse))];
+
 /// The parts of a UUID.
-pub(super) fn parse(args: &[Value]) -> Result<Value, Fail> {
+fn parse(args: &[Value]) -> Result<Value, Fail> {
     let parsed = engines("uuid.parse", args).ok_or(Fail::Argument("takes a UUID"))?;
     let members = parsed.as_object().map_err(|_| Fail::Argument("takes a UUID"))?;
     let (variant, old) = (Value::from("variant"), Value::from("NCS"));

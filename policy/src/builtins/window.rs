@@ -5,7 +5,31 @@
 
 use regorus::Value;
 
-use super::{Fail, engines, text, time_layout, time_now, time_parse};
+use super::row::{Builtin, By, Page};
+use super::signatures::{ANY, BOOL, TEXTS};
+use super::{Fail, at, engines, text, time_layout, time_now, time_parse};
+
+pub(super) const ROWS: &[Builtin] = &[
+    Builtin::new("internal.now.within", &[ANY, ANY], ANY, By::Within(|args| at(args, within), "time.within")),
+    Builtin::new("time.within", &[TEXTS], BOOL, By::Own(within, &WITHIN)).constants(&[(0, wrong_constant)]),
+];
+
+const WITHIN: Page = Page {
+    arguments: "windows",
+    what: "Whether the time of the request (`input.now`) lies in a window, or in any of a list or set of them. A window \
+           is text: days, hours and a zone of the IANA database, days and zone as wanted (else every day, UTC); or two \
+           times of RFC 3339 with a slash between. The end is not in it; hours that go past midnight belong to the day \
+           on which they begin. A window that cannot be read is refused at load where it stands in the policy, and is \
+           an error where it comes from data.",
+    examples: &[
+        (r#"time.within("mon-fri 08:00-18:00 Europe/Berlin")"#, "false"),
+        (r#"time.within("sat,sun 00:00-24:00")"#, "true"),
+        (r#"time.within("sat 22:00-06:00 Asia/Tokyo")"#, "false"),
+        (r#"time.within("fri-sat 23:00-06:00 Europe/Berlin")"#, "true"),
+        (r#"time.within(["08:00-12:00", "22:00-22:28"])"#, "false"),
+        (r#"time.within("2026-11-21T00:00:00Z/2026-11-22T00:00:00+01:00")"#, "true"),
+    ],
+};
 
 /// Most windows of one call.
 const MOST: usize = 64;
@@ -19,7 +43,7 @@ const WANT: Fail = Fail::Argument(
 );
 
 /// Whether any of the windows holds the time of the request.
-pub(super) fn within(args: &[Value]) -> Result<Value, Fail> {
+fn within(args: &[Value]) -> Result<Value, Fail> {
     let [windows] = args else { return Err(Fail::Argument("takes windows")) };
     let windows: Vec<&Value> = match windows {
         Value::Array(items) => items.iter().collect(),
@@ -39,7 +63,7 @@ pub(super) fn within(args: &[Value]) -> Result<Value, Fail> {
 }
 
 /// What is wrong with a constant window, and what to write instead.
-pub(super) fn wrong_constant(window: &str) -> Option<(Fail, &'static str)> {
+fn wrong_constant(window: &str) -> Option<(Fail, &'static str)> {
     let instead = "days as `mon-fri` or `sat,sun`, hours as `22:00-06:00`, a zone as `Europe/Berlin`, in this order; \
                    days and zone as wanted";
     Window::of(window).and_then(|window| window.holds(&Value::from(0))).err().map(|fail| (fail, instead))

@@ -19,9 +19,36 @@ use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::pem::Pem;
 use x509_parser::prelude::X509Certificate;
 
-use super::{Fail, text, weigh};
+use super::row::{Builtin, By};
+use super::signatures::{ANY, LIST, OBJECT, TEXT};
+use super::{Fail, at, text, weigh};
 
 pub(super) use verify::{verified, verified_with};
+
+pub(super) const ROWS: &[Builtin] = &[
+    Builtin::new("crypto.x509.parse_and_verify_certificates", &[TEXT], LIST, By::Added(verified)),
+    Builtin::new(
+        "crypto.x509.parse_and_verify_certificates_with_options",
+        &[TEXT, OBJECT],
+        LIST,
+        By::Added(verified_with),
+    ),
+    Builtin::new("crypto.x509.parse_certificate_request", &[TEXT], OBJECT, By::Added(request)),
+    Builtin::new("crypto.x509.parse_certificates", &[TEXT], LIST, By::Added(certificates)),
+    Builtin::new("crypto.x509.parse_rsa_private_key", &[TEXT], OBJECT, By::Added(rsa_private_key)),
+    Builtin::new(
+        "internal.now.verify",
+        &[ANY, ANY],
+        ANY,
+        By::Within(|args| at(args, verified), "crypto.x509.parse_and_verify_certificates"),
+    ),
+    Builtin::new(
+        "internal.now.verify_with",
+        &[ANY, ANY, ANY],
+        ANY,
+        By::Within(|args| at(args, verified_with), "crypto.x509.parse_and_verify_certificates_with_options"),
+    ),
+];
 
 /// Longest text, in bytes.
 const LONGEST: usize = 64 * 1024;
@@ -29,7 +56,7 @@ const LONGEST: usize = 64 * 1024;
 const MOST: usize = 16;
 
 /// `crypto.x509.parse_certificates(text)`: of certificates in PEM, in PEM in base64, or in DER in base64.
-pub(super) fn certificates(args: &[Value]) -> Result<Value, Fail> {
+fn certificates(args: &[Value]) -> Result<Value, Fail> {
     let [certificates] = args else { return Err(Fail::Argument("takes one text")) };
     let read = read(text(certificates)?)?;
     let shapes = read.iter().map(|der| shape::with_texts(&parsed(der)?));
@@ -37,7 +64,7 @@ pub(super) fn certificates(args: &[Value]) -> Result<Value, Fail> {
 }
 
 /// `crypto.x509.parse_certificate_request(text)`.
-pub(super) fn request(args: &[Value]) -> Result<Value, Fail> {
+fn request(args: &[Value]) -> Result<Value, Fail> {
     const WANT: Fail = Fail::Argument("takes a certificate request in PEM, or in base64");
     let [request] = args else { return Err(WANT) };
     let mut blocks = blocks(text(request)?, "CERTIFICATE REQUEST")?.into_iter();
@@ -49,7 +76,7 @@ pub(super) fn request(args: &[Value]) -> Result<Value, Fail> {
 }
 
 /// `crypto.x509.parse_rsa_private_key(text)`: a key of PKCS#1 as a JWK.
-pub(super) fn rsa_private_key(args: &[Value]) -> Result<Value, Fail> {
+fn rsa_private_key(args: &[Value]) -> Result<Value, Fail> {
     const WANT: Fail = Fail::Argument("takes an RSA PRIVATE KEY of 2048 to 8192 bits");
     let [key] = args else { return Err(WANT) };
     let key = text(key)?;
