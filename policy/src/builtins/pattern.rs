@@ -208,10 +208,12 @@ impl Scan<'_> {
             Some('z') => "\\z",
             _ => {
                 self.begin(Item::Once(1));
-                return match set(&mut self.rest)? {
-                    Some(set) => Ok(self.out.push_str(&set)),
-                    None => escaped(&mut self.rest).map(|c| self.out.push_str(&hex(c))),
+                let written = match set(&mut self.rest)? {
+                    Some(set) => set,
+                    None => hex(escaped(&mut self.rest)?),
                 };
+                self.out.push_str(&written);
+                return Ok(());
             }
         };
         self.rest.next();
@@ -241,7 +243,7 @@ impl Scan<'_> {
                     if !NAMED.contains(&name.strip_prefix('^').unwrap_or(name)) {
                         return Err(Fail::Argument("takes a pattern with the named classes of RE2"));
                     }
-                    self.out.push_str(&format!("[[:{name}:]]"));
+                    self.out.extend(["[[:", name, ":]]"]);
                     (0..name.len() + 3).for_each(|_| skip(&mut self.rest));
                     continue;
                 }
@@ -282,7 +284,7 @@ impl Scan<'_> {
             if name.starts_with(|c: char| c.is_ascii_digit()) {
                 return Err(Fail::Limit("a group whose name does not begin with a digit"));
             }
-            (0..inside.len() - named.len() + name.len() + 1).for_each(|_| skip(&mut self.rest));
+            (0..=inside.len() - named.len() + name.len()).for_each(|_| skip(&mut self.rest));
             return self.group(&format!("(?P<{name}>"));
         }
         let (mut on, mut off, mut minus, mut any) = (String::new(), String::new(), false, true);
@@ -292,9 +294,9 @@ impl Scan<'_> {
                     on.retain(|other| other != c);
                     off.retain(|other| other != c);
                     if minus {
-                        off.push(c)
+                        off.push(c);
                     } else {
-                        on.push(c)
+                        on.push(c);
                     }
                     any = true;
                 }
@@ -367,7 +369,7 @@ fn set(rest: &mut Peekable<Chars<'_>>) -> Result<Option<String>, Fail> {
             let mut name = String::from(rest.next().ok_or(UNNAMED)?);
             if name == "{" {
                 let inside: String = rest.clone().collect();
-                name = inside.split_once('}').ok_or(UNNAMED)?.0.to_owned();
+                inside.split_once('}').ok_or(UNNAMED)?.0.clone_into(&mut name);
                 (0..=name.chars().count()).for_each(|_| skip(rest));
                 not ^= name.starts_with('^');
             }
@@ -489,8 +491,6 @@ mod tests {
         ] {
             assert!(matches!(compiled(pattern), Err(Fail::Argument(_))), "{pattern}");
         }
-        for pattern in [r"\pL{1000}"] {
-            assert!(matches!(compiled(pattern), Err(Fail::Limit(_))), "{pattern}");
-        }
+        assert!(matches!(compiled(r"\pL{1000}"), Err(Fail::Limit(_))));
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn check(module: &Module, problems: &mut Problems) {
             }
             Rule::Spec { .. } => &[],
         };
-        problems.extend(arguments.iter().filter_map(|argument| argued(argument)));
+        problems.extend(arguments.iter().filter_map(argued));
         walk::rule(rule, &mut |seen| {
             if let Seen::Opens(stmts) = seen {
                 problems.extend(stmts.iter().filter_map(stated));

@@ -315,7 +315,7 @@ impl Mover<'_> {
                 self.problem(span, name, &why, "another name for the variable");
             }
             (false, true, _) => {
-                stretch.edits.push(Edit::new(span.start, span.start, format!("data.{package}.")))
+                stretch.edits.push(Edit::new(span.start, span.start, format!("data.{package}.")));
             }
             (false, false, true) => {
                 let why = "is not defined";
