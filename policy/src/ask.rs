@@ -5,7 +5,7 @@ mod query;
 
 use std::time::Duration;
 
-use regorus::unstable::{Expr, LiteralStmt, Module, Ref, Span};
+use regorus::unstable::{Module, Ref};
 use regorus::{Engine, QueryResults, Value};
 
 use crate::builtins::turn;
@@ -13,7 +13,6 @@ use crate::compile::load;
 use crate::document::Document;
 use crate::evaluate::{Stopwatch, arm, fenced};
 use crate::gate::Purpose;
-use crate::gate::binds::{self, Binds};
 use crate::problem::LoadError;
 use crate::sources::Sources;
 use crate::trial::{Coverage, coverage, was_cut};
@@ -142,25 +141,6 @@ impl Asked {
             Self::Query(query) => query.rows(results),
         };
         rows.map_err(|error| AskError::Failed(Cause::Error { detail: error.to_string() }))
-    }
-}
-
-/// The variables that have a value once this statement holds; `some x` alone gives it none.
-pub(crate) fn given(stmt: &LiteralStmt, names: &mut Vec<String>) {
-    binds::of(stmt, &mut |binds| match binds {
-        Binds::Declared(_) => {}
-        binds => binds.names(&mut |name| note(name, names)),
-    });
-}
-
-/// The variables of a pattern.
-pub(crate) fn variables(pattern: &Expr, names: &mut Vec<String>) {
-    binds::variables(pattern, &mut |name| note(name, names));
-}
-
-fn note(name: &Span, names: &mut Vec<String>) {
-    if name.text() != "_" {
-        names.push(name.text().to_owned());
     }
 }
 

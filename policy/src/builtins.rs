@@ -28,10 +28,10 @@ mod index;
 mod json;
 mod jwt;
 mod letters;
+mod list;
 mod member;
 mod metadata;
 mod numbers;
-mod page;
 mod paths;
 mod pattern;
 mod pattern_names;
@@ -61,7 +61,7 @@ mod weigh;
 mod window;
 mod x509;
 
-pub use page::builtins_page;
+pub(crate) use list::list;
 pub(crate) use segments::{is_spiffe_id, is_spiffe_segment};
 pub use signatures::signatures;
 

@@ -14,7 +14,7 @@ use serde_json::Value as Json;
 use super::row::{Builtin, By};
 use super::signatures::{LIST, OBJECT, TEXT};
 use super::{Fail, weigh};
-use crate::bundle::canonical::float_as_go;
+use crate::document::exact::float_as_go;
 use crate::document::plain;
 
 pub(super) const ROWS: &[Builtin] = &[

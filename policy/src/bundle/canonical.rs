@@ -7,6 +7,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{Role, Wrong, document};
+use crate::document::exact::float_as_go;
 use crate::document::{MAX_DATA_VALUES, within};
 
 /// Hashes the value of a file that is JSON or, by its name, YAML.
@@ -84,16 +85,6 @@ fn value(value: &Value, into: &mut Context) {
         },
         Value::Bool(_) | Value::Null => into.update(value.to_string().as_bytes()),
     }
-}
-
-/// The shortest digits, with an exponent only where a number is very large or very small.
-pub(crate) fn float_as_go(float: f64) -> String {
-    let size = float.abs();
-    if size == 0.0 || (1e-6..1e21).contains(&size) {
-        return float.to_string();
-    }
-    let text = format!("{float:e}");
-    if text.contains("e-") { text } else { text.replace('e', "e+") }
 }
 
 /// A string in quotes, escaped as Go does where HTML is none of its concern.

@@ -62,6 +62,16 @@ fn significant(number: &str) -> String {
     digits.trim_matches('0').to_owned()
 }
 
+/// A number as Go writes it in JSON: the shortest digits, with an exponent only where a number is very large or very small.
+pub(crate) fn float_as_go(float: f64) -> String {
+    let size = float.abs();
+    if size == 0.0 || (1e-6..1e21).contains(&size) {
+        return float.to_string();
+    }
+    let text = format!("{float:e}");
+    if text.contains("e-") { text } else { text.replace('e', "e+") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

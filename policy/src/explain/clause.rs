@@ -7,7 +7,7 @@ use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Ref, Rule,
 
 use super::text::{self, Stretch};
 use super::{Policy, Wanted, full, is_rule};
-use crate::ask::{given, variables};
+use crate::gate::binds::{given, named};
 use crate::gate::names;
 use crate::gate::walk::{self, Seen};
 
@@ -189,8 +189,8 @@ fn step<'a>(
         && let Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. } = expr.as_ref()
     {
         let mut either = Vec::new();
-        variables(lhs, &mut either);
-        variables(rhs, &mut either);
+        named(lhs, &mut either);
+        named(rhs, &mut either);
         // What has a meaning outside of the clause gets no value in it.
         let own = |name: &String| {
             let name = std::slice::from_ref(name);
@@ -201,7 +201,7 @@ fn step<'a>(
     if let Literal::Expr { expr, .. } = &stmt.literal
         && let Some(result) = names::result(policy.names, module, expr)
     {
-        variables(result, &mut gives);
+        named(result, &mut gives);
     }
     let mut uses = BTreeSet::new();
     walk::statement(stmt, &mut |seen| {

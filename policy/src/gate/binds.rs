@@ -55,3 +55,22 @@ pub(crate) fn variables<'a>(pattern: &'a Expr, visit: &mut dyn FnMut(&'a Span)) 
         _ => {}
     }
 }
+
+/// The variables that have a value once a statement holds; `some x` alone gives it none.
+pub(crate) fn given(stmt: &LiteralStmt, names: &mut Vec<String>) {
+    of(stmt, &mut |binds| match binds {
+        Binds::Declared(_) => {}
+        binds => binds.names(&mut |name| note(name, names)),
+    });
+}
+
+/// The names of a pattern's variables.
+pub(crate) fn named(pattern: &Expr, names: &mut Vec<String>) {
+    variables(pattern, &mut |name| note(name, names));
+}
+
+fn note(name: &Span, names: &mut Vec<String>) {
+    if name.text() != "_" {
+        names.push(name.text().to_owned());
+    }
+}

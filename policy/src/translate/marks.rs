@@ -111,7 +111,7 @@ fn noted<'a>(module: &Module, names: &Names, literal: &'a Literal) -> Option<&'a
 /// A side of an assignment that takes no value from the other.
 fn no_pattern<'a>(module: &Module, names: &Names, side: &'a Ref<Expr>) -> Option<&'a Ref<Expr>> {
     let mut bound = Vec::new();
-    crate::ask::variables(side, &mut bound);
+    crate::gate::binds::named(side, &mut bound);
     if bound.is_empty() { call(module, names, side) } else { None }
 }
 

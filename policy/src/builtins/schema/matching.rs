@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json};
 
 use super::{DEPTH, Draft, TOO_DEEP, canonical, named, whole};
 use crate::builtins::{Fail, pattern, weigh};
-use crate::bundle::canonical::float_as_go;
+use crate::document::exact::float_as_go;
 
 /// Most steps: a value compared with a schema, a name with a pattern, an error made, a value written to be compared.
 const STEPS: usize = 20_000;
