@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use super::ForwardError;
@@ -28,7 +27,7 @@ pub struct Source {
 }
 
 struct Reading {
-    incoming: Incoming,
+    incoming: Pin<Box<dyn Body<Data = Bytes, Error = hyper::Error>>>,
     kept: Beginning,
     keeping: bool,
     /// Which upload may go on reading; earlier ones are over.
@@ -53,12 +52,16 @@ pub struct Upload {
 impl Source {
     /// Reads `incoming`, if there is anything to read; it may stand still for `idle`, and its beginning is kept if `keeping`.
     #[must_use]
-    pub fn of(incoming: Incoming, idle: Duration, keeping: bool) -> Option<Rc<Self>> {
+    pub fn of(
+        incoming: impl Body<Data = Bytes, Error = hyper::Error> + 'static,
+        idle: Duration,
+        keeping: bool,
+    ) -> Option<Rc<Self>> {
         if incoming.is_end_stream() {
             return None;
         }
         let body = Reading {
-            incoming,
+            incoming: Box::pin(incoming),
             kept: Beginning::default(),
             keeping,
             turn: 0,
@@ -153,7 +156,7 @@ impl Reading {
         source: &Source,
     ) -> Poll<Option<Result<Bytes, ForwardError>>> {
         while !self.ended {
-            let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
+            let Poll::Ready(frame) = self.incoming.as_mut().poll_frame(cx) else {
                 return self.poll_stall(cx, source.idle).map(Some);
             };
             self.still = None;

@@ -3,6 +3,7 @@
 //! [`answer`] reads the request ([`asked`]: one canonical form, who asks, which route), asks the
 //! gate, sends what it let through ([`replay`]: with the credential put in, [`inject`]), and passes
 //! the answer on ([`relay`]: to its end or to the end of the access). Every no is said by [`refuse`].
+//! What a caller still sends of its body then is awaited for a while by [`late`].
 
 mod asked;
 mod canon;
@@ -10,6 +11,7 @@ mod conn;
 mod hop;
 mod inject;
 mod inspect;
+mod late;
 mod meter;
 mod refuse;
 mod relay;
@@ -35,6 +37,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 
 use self::asked::Asked;
 use self::conn::{Busy, Conn, Done, Graceful, drive};
+use self::late::Late;
 use self::refuse::Manner;
 use self::relay::Reply;
 use self::replay::Answered;
@@ -164,6 +167,7 @@ async fn pass(
 ) -> Result<Response<Reply>, Box<Refusal>> {
     let caller = hyper::upgrade::on(&mut request);
     let (mut head, body) = request.into_parts();
+    let body = Late::new(body, &head, conn);
     let asked = match Asked::read(conn, &mut head, body, &mut recorder).await {
         Ok(asked) => asked,
         Err(fault) => {

@@ -6,6 +6,7 @@ mod floods;
 mod hostile;
 mod http2;
 mod kept;
+mod late;
 mod origin;
 mod panics;
 mod recorded;

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use http::request::Parts;
 use http::{Method, Version};
-use hyper::body::Incoming;
 
 use super::canon::Target;
 use super::conn::Conn;
 use super::hop::{self, Wishes};
 use super::inject;
 use super::inspect::Inspected;
+use super::late::Late;
 use crate::authorize::HttpAction;
 use crate::config::{EncodedSlash, Listener, ProofKind, Route};
 use crate::fault::{Fault, codes};
@@ -38,7 +38,7 @@ impl Asked {
     pub(super) async fn read(
         conn: &Conn,
         head: &mut Parts,
-        body: Incoming,
+        body: Late,
         recorder: &mut Recorder,
     ) -> Result<Self, Fault> {
         let target = Target::read(head).map_err(Fault::of)?;

@@ -49,7 +49,7 @@ pub(super) struct Conn {
     injection: RefCell<Option<Rc<Injection>>>,
 }
 
-/// Held by each request from its head to the end of its answer.
+/// Held by each request from its head to the end of its answer, and while the rest of its body is awaited then.
 pub(super) struct Busy(Rc<Conn>);
 
 impl Conn {
