@@ -16,7 +16,7 @@ pub(crate) mod keywords;
 pub(crate) mod locals;
 pub(crate) mod marks;
 pub(crate) mod member;
-mod negation;
+pub(crate) mod negation;
 pub(crate) mod patterns;
 pub(crate) mod prints;
 pub(crate) mod repeated;

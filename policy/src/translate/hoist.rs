@@ -44,8 +44,7 @@ pub(crate) fn values(
     let graph = Graph { modules, names: &names, links: OnceCell::new() };
     let (mut problems, mut any) = (Problems::default(), false);
     let written = modules.iter().zip(texts).map(|(module, text)| {
-        let mut edits = Vec::new();
-        let mut first = None;
+        let (mut edits, mut reached) = (Vec::new(), Vec::new());
         let scan = Scan::of(module, &names, text);
         for rule in &module.policy {
             let bare = bare(rule);
@@ -60,8 +59,10 @@ pub(crate) fn values(
                         .filter(|(at, with)| forgotten(*at, with) || loses(module, &graph, stmt, with));
                     let lost: Vec<_> = lost.map(|(_, with)| with).collect();
                     if let Some(with) = lost.first() {
-                        first.get_or_insert(*with);
-                        match before(&text.text, stmt, &lost, bare.contains(&stmt.span.start)) {
+                        let (from, to) = (stmt.span.start, stmt.span.end);
+                        let within = reached.iter().any(|(begin, end)| *begin < to && from < *end);
+                        reached.push((from, to));
+                        match before(&text.text, stmt, &lost, bare.contains(&from)).filter(|_| !within) {
                             Some(found) => edits.extend(found),
                             None => problems.push(problem(with)),
                         }
@@ -69,13 +70,9 @@ pub(crate) fn values(
                 }
             });
         }
-        let Some(first) = first else { return text.clone() };
-        any = true;
-        // None where one such statement stands in another.
-        text.edited(edits).unwrap_or_else(|| {
-            problems.push(problem(first));
-            text.clone()
-        })
+        let written = text.edited(edits);
+        any |= written.is_some();
+        written.unwrap_or_else(|| text.clone())
     });
     let written = written.collect();
     if problems.is_empty() { Ok(any.then_some(written)) } else { Err(problems) }

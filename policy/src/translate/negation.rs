@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use regorus::unstable::{AssignOp, BoolOp, Expr, Literal, LiteralStmt, Module, Ref, Rule};
+use regorus::unstable::{AssignOp, BoolOp, Expr, Literal, LiteralStmt, Module, Ref, Rule, Span};
 
 use super::{Edit, Translated, end, reach};
 use crate::gate::names::{self, Names};
@@ -43,6 +43,16 @@ pub(crate) fn arguments(
         }
     }
     translated.edited(edits)
+}
+
+/// The name and the value of a statement `not0_0_0__ := input.user`, as [`arguments`] writes them.
+pub(crate) fn taken(expr: &Expr) -> Option<(&Span, &Expr)> {
+    let Expr::AssignExpr { op: AssignOp::ColEq, lhs, rhs, .. } = expr else { return None };
+    let Expr::Var { span, .. } = lhs.as_ref() else { return None };
+    let numbers = span.text().strip_prefix("not")?.strip_suffix("__")?;
+    let numbered =
+        numbers.split('_').count() == 3 && numbers.bytes().all(|c| c == b'_' || c.is_ascii_digit());
+    numbered.then_some((span, rhs.as_ref()))
 }
 
 /// Where the bodies begin that are one statement without braces.

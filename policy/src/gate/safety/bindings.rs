@@ -9,6 +9,7 @@ use super::super::{binds, names};
 use super::Scope;
 use super::terms::{self, Statement, Var};
 use crate::builtins::{self, Known};
+use crate::translate::negation;
 
 type Vars = BTreeSet<Var>;
 
@@ -39,6 +40,13 @@ impl Scope<'_> {
     }
 
     fn expression(&self, expr: &Expr, safe: &Vars, given: &mut Vars) {
+        if let Some((name, value)) = negation::taken(expr) {
+            self.calls(value, safe, given);
+            if self.known(value, &[safe, given]) {
+                given.insert(terms::var(name));
+            }
+            return;
+        }
         // What is printed must be there: nothing is looked for in `print(data.users[i])`.
         if matches!(expr, Expr::Call { fcn, .. } if names::constant(fcn) == ["print"]) {
             return;
@@ -102,6 +110,19 @@ impl Scope<'_> {
             }
         } else {
             parts(expr, &mut |part| self.indexes(part, safe, given));
+        }
+    }
+
+    /// The same in calls alone: OPA takes these out of a negation before it asks what is bound, all else after.
+    fn calls(&self, expr: &Expr, safe: &Vars, given: &mut Vars) {
+        match expr {
+            Expr::Call { .. }
+            | Expr::UnaryExpr { .. }
+            | Expr::BinExpr { .. }
+            | Expr::ArithExpr { .. }
+            | Expr::BoolExpr { .. }
+            | Expr::Membership { .. } => self.indexes(expr, safe, given),
+            _ => parts(expr, &mut |part| self.calls(part, safe, given)),
         }
     }
 
