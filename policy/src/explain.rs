@@ -13,7 +13,7 @@ pub(crate) mod text;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use regorus::unstable::{Module, Ref};
+use regorus::unstable::{Module, Ref, Rule as Parsed};
 use regorus::{Engine, Value};
 
 use crate::ask::AskError;
@@ -151,6 +151,44 @@ fn explain_by(
         Story { policy: &policy, asker: &mut asker, told: BTreeSet::new(), rules: Vec::new(), left: MOST.0 };
     let whole = story.tell(entry) && !story.asker.deadline.is_over();
     Ok(Explanation { verdict, rules: story.rules, contact, whole })
+}
+
+/// A rule that did not hold; of a test of many cases with the keys of one of them.
+pub(crate) struct Failed<'a> {
+    /// Place of its module in the list.
+    pub(crate) module: usize,
+    pub(crate) rule: &'a Ref<Parsed>,
+    pub(crate) keys: Vec<(String, Value)>,
+}
+
+/// Of each, the first statement that does not hold together with all before it; none where that cannot be known, nor
+/// behind the first two hundred clauses.
+pub(crate) fn stops(
+    sources: &Sources,
+    engine: &Engine,
+    (modules, texts): (&[Ref<Module>], &[Translated]),
+    failed: &[Failed<'_>],
+    fuse: Duration,
+) -> Vec<Option<Stopped>> {
+    let names = Names::of(modules);
+    let policy = Policy { sources, modules, texts, names: &names };
+    let (engine, deadline) = (engine.clone(), Deadline::after(ALL));
+    let asker = Asker { engine, input: Value::Undefined, now: None, fuse, deadline };
+    let (mut open, mut ends) = (Vec::new(), Vec::new());
+    for one in failed {
+        let from = open.len();
+        if from < MOST.0 {
+            clause::of_rule(&policy, one.module, one.rule, None, &mut open);
+        }
+        open.iter_mut().skip(from).for_each(|clause| clause.for_case(&one.keys));
+        ends.push(from..open.len());
+    }
+    let (clauses, _) = probe::outcomes(&policy, &asker, &open);
+    let stopped = |clause: &Clause| match &clause.how {
+        How::Stopped(stopped) => Some(stopped.clone()),
+        _ => None,
+    };
+    ends.into_iter().map(|own| clauses.get(own)?.iter().find_map(stopped)).collect()
 }
 
 /// What is explained.

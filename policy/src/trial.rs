@@ -8,12 +8,14 @@ mod proof;
 use std::cell::Cell;
 use std::time::Duration;
 
+use regorus::unstable::{Module, Ref};
 use regorus::{Engine, QueryResults, Value};
 
 use crate::builtins::turn::{self, Said};
 use crate::compile::{again, load_by};
 use crate::deadline::Deadline;
 use crate::evaluate::{Stopwatch, arm, fenced};
+use crate::explain::{Failed, Stopped, stops};
 use crate::gate::Purpose;
 use crate::problem::LoadError;
 use crate::sources::Sources;
@@ -74,17 +76,20 @@ pub struct Test {
     pub output: Vec<String>,
     /// The cases of a test with a variable in its head, in order.
     pub cases: Vec<Case>,
-    /// Line and text of the last statement that was reached, when it failed.
-    pub reached: Option<(u32, String)>,
+    /// When it failed: the first statement that does not hold together with all before it, and what it read; where that
+    /// cannot be known, the last line that was reached. None where a case that failed has its own.
+    pub stopped: Option<Stopped>,
 }
 
 /// One case of a test.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Case {
     /// Its keys in the head of the rule.
     pub notes: Vec<String>,
     /// Whether it is in the rule's value, and `true`.
     pub passed: bool,
+    /// When it failed: the statement at which it stopped, where that can be known.
+    pub stopped: Option<Stopped>,
 }
 
 /// How a test went.
@@ -126,6 +131,8 @@ fn run_by(
     run: TestRun<'_>,
     deadline: &Deadline,
 ) -> Result<TestReport, LoadError> {
+    // At a load it is enough to know the line.
+    let explained = matches!(purpose, Purpose::Tests);
     let mut first = load_by(sources, purpose, deadline)?;
     let modules = first.engine.get_modules().clone();
     let (found, edited) = find::tests(sources, &modules, &first.texts);
@@ -136,12 +143,18 @@ fn run_by(
     let lines = Lines::of(&modules, sources);
     let (mut touched, prints) = (Seen::new(), Cell::new(PRINTS.1));
     let wanted = |found: &Found| only.is_none_or(|only| only.is_match(&found.test.full_name()));
-    let tests = found.into_iter().filter(wanted).map(|found| {
+    let ran = found.into_iter().filter(wanted).map(|found| {
         let fuse = run.fuse.min(deadline.left());
         let bench = Bench { engine: &engine, fuse, lines: &lines, prints: &prints };
-        bench.run(&found, run.coverage.then_some(&mut touched))
+        bench.run(found, run.coverage.then_some(&mut touched))
     });
-    let tests = tests.collect();
+    let mut ran: Vec<Ran> = ran.collect();
+    if explained {
+        explain(&mut ran, &modules, |failed| {
+            stops(sources, &engine, (&modules, &first.texts), failed, run.fuse)
+        });
+    }
+    let tests = ran.into_iter().map(|ran| ran.found.test).collect();
     Ok(TestReport { tests, coverage: run.coverage.then(|| lines.coverage(&touched)) })
 }
 
@@ -155,37 +168,37 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    fn run(&self, found: &Found, touched: Option<&mut Seen>) -> Test {
-        let mut test = found.test.clone();
-        if test.outcome == TestOutcome::Skipped {
-            return test;
+    fn run(&self, mut found: Found, touched: Option<&mut Seen>) -> Ran {
+        if found.test.outcome == TestOutcome::Skipped {
+            return Ran { found, keys: Vec::new() };
         }
         if self.fuse.is_zero() {
-            test.outcome = TestOutcome::Error(Cause::Late { fuse: self.fuse });
-            return test;
+            found.test.outcome = TestOutcome::Error(Cause::Late { fuse: self.fuse });
+            return Ran { found, keys: Vec::new() };
         }
         let watch = Stopwatch::start();
-        let Given { value, said, seen } = self.evaluate(found, touched.is_some());
+        let Given { value, said, seen } = self.evaluate(&found, touched.is_some());
+        let (mut keys, test) = (Vec::new(), &mut found.test);
         test.elapsed = watch.elapsed();
         self.prints.set(self.prints.get().saturating_sub(self.may_print().saturating_sub(said.left)));
         test.output = said.lines.into_iter().map(|(_, line)| line).collect();
         test.output.extend(was_cut(said.cut));
         test.outcome = match value {
             Err(cause) => TestOutcome::Error(cause),
-            Ok(value) if found.cases => {
-                test.cases = cases::judged(&value, &said.cases);
+            Ok(value) if !found.keys.is_empty() => {
+                (test.cases, keys) = cases::judged(&value, said.cases);
                 passed(!test.cases.is_empty() && test.cases.iter().all(|case| case.passed))
             }
             Ok(value) => passed(value == Value::Bool(true)),
         };
         if test.outcome == TestOutcome::Failed {
-            let seen = if touched.is_some() { seen.clone() } else { self.evaluate(found, true).seen };
-            test.reached = self.lines.last(&test.file, found.lines.clone(), &seen);
+            let seen = if touched.is_some() { seen.clone() } else { self.evaluate(&found, true).seen };
+            found.test.stopped = self.lines.last(&found.test.file, found.lines.clone(), &seen);
         }
         if let Some(touched) = touched {
             touched.extend(seen);
         }
-        test
+        Ran { found, keys }
     }
 
     fn may_print(&self) -> usize {
@@ -194,14 +207,14 @@ impl Bench<'_> {
 
     /// A test has an engine of its own: what one leaves behind, no other sees.
     fn evaluate(&self, found: &Found, coverage: bool) -> Given {
-        let Found { rule, cases, .. } = found;
+        let Found { rule, keys, .. } = found;
         let mut engine = self.engine.clone();
         arm(&mut engine, self.fuse);
         engine.set_enable_coverage(coverage);
         engine.set_input(Value::Undefined);
         let value = fenced(self.fuse, None, || {
             turn::let_print(self.may_print());
-            if *cases {
+            if !keys.is_empty() {
                 // A head with more than one variable is no rule to the engine, but its value can be asked for.
                 return engine.eval_query(rule.clone(), false).map(only_value);
             }
@@ -210,6 +223,53 @@ impl Bench<'_> {
         let said = turn::said();
         let seen = if coverage { seen(&engine) } else { Seen::new() };
         Given { value, said, seen }
+    }
+}
+
+/// A test that was run, and the keys of each of its cases.
+struct Ran {
+    found: Found,
+    keys: Vec<Vec<Value>>,
+}
+
+/// Puts to the tests and cases that failed where they stopped, and on what values.
+fn explain(
+    ran: &mut [Ran],
+    modules: &[Ref<Module>],
+    stops: impl FnOnce(&[Failed<'_>]) -> Vec<Option<Stopped>>,
+) {
+    let (mut failed, mut whose) = (Vec::new(), Vec::new());
+    for (at, Ran { found, keys }) in ran.iter().enumerate() {
+        let (module, number) = found.at;
+        let Some(rule) = modules.get(module).and_then(|module| module.policy.get(number)) else { continue };
+        if found.test.outcome != TestOutcome::Failed {
+            continue;
+        }
+        let cases = found.test.cases.iter().zip(keys).enumerate().filter(|(_, (case, _))| !case.passed);
+        for (case, (_, keys)) in cases {
+            let keys = found.keys.iter().cloned().zip(keys.iter().cloned()).collect();
+            failed.push(Failed { module, rule, keys });
+            whose.push((at, Some(case)));
+        }
+        if found.test.cases.is_empty() {
+            failed.push(Failed { module, rule, keys: Vec::new() });
+            whose.push((at, None));
+        }
+    }
+    if failed.is_empty() {
+        return;
+    }
+    for ((at, case), stopped) in whose.into_iter().zip(stops(&failed)) {
+        let Some(test) = ran.get_mut(at).map(|ran| &mut ran.found.test) else { continue };
+        match case.and_then(|case| test.cases.get_mut(case)) {
+            Some(case) => case.stopped = stopped,
+            None => test.stopped = stopped.or(test.stopped.take()),
+        }
+    }
+    for test in ran.iter_mut().map(|ran| &mut ran.found.test) {
+        if test.cases.iter().any(|case| case.stopped.is_some()) {
+            test.stopped = None;
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use regorus::Value;
 use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleBody, RuleHead, Span};
 
 use super::text::{self, Stretch};
-use super::{Policy, Wanted, full, is_rule};
+use super::{Policy, Wanted, full, is_json, is_rule};
 use crate::gate::binds::{given, named};
 use crate::gate::names;
 use crate::gate::walk::{self, Seen};
@@ -67,7 +67,8 @@ pub(super) fn of<'a>(policy: &Policy<'a>, wanted: &Wanted) -> Vec<Open<'a>> {
     open
 }
 
-fn of_rule<'a>(
+/// Those of one rule.
+pub(super) fn of_rule<'a>(
     policy: &Policy<'a>,
     index: usize,
     rule: &'a Ref<Rule>,
@@ -214,6 +215,18 @@ fn step<'a>(
     let stands = policy.texts.get(index).and_then(|read| text::taken_out(read, stmt)).unwrap_or(stands);
     let step = Step { text, stands, what: What::Statement(stmt), gives };
     (step, uses)
+}
+
+impl Open<'_> {
+    /// Leaves of the many cases of a test the one of these keys: a statement behind the one that gives a key its value.
+    pub(super) fn for_case(&mut self, keys: &[(String, Value)]) {
+        for (key, value) in keys.iter().filter(|(_, value)| is_json(value)) {
+            let Some(at) = self.steps.iter().position(|step| step.gives.contains(key)) else { continue };
+            let Some(stands) = self.steps.get(at).map(|step| step.stands) else { continue };
+            let text = format!("{key} == {}", serde_json::to_string(value).unwrap_or_default());
+            self.steps.insert(at + 1, Step { text, stands, what: What::Pattern, gives: Vec::new() });
+        }
+    }
 }
 
 impl Step<'_> {

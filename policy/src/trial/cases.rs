@@ -72,17 +72,18 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(move |word| !quoted && !word.is_empty())
 }
 
-/// Every case that was tried, and whether it passed.
-pub(super) fn judged(value: &Value, tried: &BTreeSet<Vec<Value>>) -> Vec<Case> {
+/// Every case that was tried, and whether it passed; and the keys of each, in the same order.
+pub(super) fn judged(value: &Value, tried: BTreeSet<Vec<Value>>) -> (Vec<Case>, Vec<Vec<Value>>) {
     let mut cases = Vec::new();
     for keys in tried {
         let found = keys.iter().try_fold(value, |value, key| value.as_object().ok()?.get(key));
         let passed = found == Some(&Value::Bool(true));
-        cases.push(Case { notes: keys.iter().map(shown).collect(), passed });
+        cases.push((Case { notes: keys.iter().map(shown).collect(), passed, stopped: None }, keys));
     }
-    cases.sort();
-    cases.dedup();
-    cases
+    let told = |case: &Case| (case.notes.clone(), case.passed);
+    cases.sort_by_key(|(case, _)| told(case));
+    cases.dedup_by_key(|(case, _)| told(case));
+    cases.into_iter().unzip()
 }
 
 fn shown(key: &Value) -> String {

@@ -7,6 +7,7 @@ use regorus::Engine;
 use regorus::unstable::{Literal, Module, Query, Ref, Rule, RuleAssign, RuleHead, Span};
 
 use super::find;
+use crate::explain::Stopped;
 use crate::sources::{Sources, is_test};
 
 /// Module and line of what an evaluation went through.
@@ -74,13 +75,16 @@ impl Lines {
         Coverage { files: files.collect() }
     }
 
-    /// The last statement of a rule that was reached, with its text: the one that did not hold.
-    pub(super) fn last(&self, file: &str, within: RangeInclusive<u32>, seen: &Seen) -> Option<(u32, String)> {
+    /// The last statement of a rule that was reached: the one that did not hold.
+    pub(super) fn last(&self, file: &str, within: RangeInclusive<u32>, seen: &Seen) -> Option<Stopped> {
         let (text, statements) = self.0.get(file)?;
         let mut inside = statements.iter().filter(|lines| within.contains(lines.start()));
         let line = *inside.rfind(|lines| reached(seen, file, lines))?.start();
         let index = usize::try_from(line).ok()?.checked_sub(1)?;
-        Some((line, text.lines().nth(index)?.to_owned()))
+        let whole = text.lines().nth(index)?;
+        let blank = whole.chars().take_while(|c| c.is_whitespace()).count();
+        let column = u32::try_from(blank).ok()?.checked_add(1)?;
+        Some(Stopped { line, column, text: whole.trim().to_owned(), error: None, values: Vec::new() })
     }
 }
 

@@ -18,8 +18,10 @@ pub(super) struct Found {
     pub(super) test: Test,
     /// Full name of the rule.
     pub(super) rule: String,
-    /// Whether its head has a variable, so that it is many cases.
-    pub(super) cases: bool,
+    /// The keys in its head, as they are written: where there are any it is many cases.
+    pub(super) keys: Vec<String>,
+    /// Place of its module in the list, and its own in the module.
+    pub(super) at: (usize, usize),
     /// Where it stands.
     pub(super) lines: RangeInclusive<u32>,
 }
@@ -35,12 +37,12 @@ pub(super) fn tests(
     let mut edited = Vec::new();
     let mut any = false;
     // The engine keeps the order of the modules.
-    for (module, text) in modules.iter().zip(texts) {
+    for (index, (module, text)) in modules.iter().zip(texts).enumerate() {
         let Some(source) = sources.modules.get(text.of) else { continue };
         let author = source.text.as_str();
         let mut edits = Vec::new();
         let package = names::package(module).join(".");
-        for rule in &module.policy {
+        for (number, rule) in module.policy.iter().enumerate() {
             let Rule::Spec { span, head, bodies: _ } = rule.as_ref() else { continue };
             let refr = names::head_name(head);
             let begin = names::begin(refr);
@@ -64,7 +66,8 @@ pub(super) fn tests(
             found.push(Found {
                 test: test(&package, &shown, begin, text.restored(author, begin.line, begin.col)),
                 rule: asked(module, &inner),
-                cases: !keys.is_empty(),
+                keys,
+                at: (index, number),
                 lines: lines(span),
             });
         }
@@ -95,7 +98,7 @@ fn test(package: &str, name: &str, begin: &Span, (line, column): (u32, u32)) -> 
         elapsed: Duration::ZERO,
         output: Vec::new(),
         cases: Vec::new(),
-        reached: None,
+        stopped: None,
     }
 }
 

@@ -50,8 +50,8 @@ fn problem(test: &Test, sources: &Sources, deadline: &Deadline) -> Problem {
     let module = sources.modules.iter().find(|module| module.name == test.file);
     let source = module.map_or("", |module| module.text.as_str());
     // Where it stopped, if that is known, and not where it begins.
-    let (line, column) = match &test.reached {
-        Some((line, _)) if test.outcome == TestOutcome::Failed => (*line, indent(source, *line)),
+    let (line, column) = match &test.stopped {
+        Some(at) if test.outcome == TestOutcome::Failed => (at.line, at.column),
         _ => (test.line, test.column),
     };
     Problem::of(&test.file, &test.full_name(), why, INSTEAD).at(line, column, source)
@@ -62,18 +62,10 @@ fn failed(test: &Test) -> String {
     let cases = test.cases.iter().filter(|case| !case.passed).take(3);
     let cases: Vec<String> = cases.map(|case| format!("`{}`", case.notes.join("/"))).collect();
     let cases = if cases.is_empty() { String::new() } else { format!(" for {}", cases.join(", ")) };
-    match &test.reached {
+    match &test.stopped {
         Some(_) => format!("failed{cases}: this did not hold"),
         None => format!("failed{cases}"),
     }
-}
-
-/// The column at which the text of a line begins.
-fn indent(source: &str, line: u32) -> u32 {
-    let index = usize::try_from(line).unwrap_or(usize::MAX).saturating_sub(1);
-    let blank =
-        source.lines().nth(index).unwrap_or_default().chars().take_while(|c| c.is_whitespace()).count();
-    u32::try_from(blank).unwrap_or(u32::MAX).saturating_add(1)
 }
 
 #[cfg(test)]

@@ -91,17 +91,22 @@ fn clause_text(text: &mut String, clause: &Clause) {
 fn stopped_text(text: &mut String, clause: &Clause, at: &Stopped) {
     let said = format!("{}:{}:{}  {}", clause.file, at.line, at.column, at.text);
     line(text, "  failed", &said);
-    if let Some(error) = &at.error {
-        line(text, "", &format!("  {error}"));
+    for said in read(at) {
+        line(text, "", &format!("  {said}"));
     }
-    for known in &at.values {
+}
+
+/// Why a statement has no value, and what it read; a line for each.
+pub(super) fn read(at: &Stopped) -> Vec<String> {
+    let value = |known: &Known| {
         let others = match known.others {
             0 => String::new(),
             1 => "  (and one other value)".to_owned(),
             many => format!("  (and {many} other values)"),
         };
-        line(text, "", &format!("  {} is {}{others}", known.name, shown(known)));
-    }
+        format!("{} is {}{others}", known.name, shown(known))
+    };
+    at.error.iter().map(ToString::to_string).chain(at.values.iter().map(value)).collect()
 }
 
 /// The same for machines.
@@ -140,16 +145,19 @@ fn clause_json(clause: &Clause) -> Value {
         How::Untold => ("unknown", None),
         How::Stopped(at) => ("failed", Some(at)),
     };
-    let statement = at.map(|at| {
-        json!({
-            "line": at.line,
-            "column": at.column,
-            "text": at.text,
-            "error": at.error.as_ref().map(ToString::to_string),
-            "values": at.values.iter().map(known_json).collect::<Vec<_>>(),
-        })
-    });
+    let statement = at.map(stopped_json);
     json!({"file": clause.file, "line": clause.line, "outcome": outcome, "statement": statement})
+}
+
+/// The statement at which a clause stopped, for machines.
+pub(super) fn stopped_json(at: &Stopped) -> Value {
+    json!({
+        "line": at.line,
+        "column": at.column,
+        "text": at.text,
+        "error": at.error.as_ref().map(ToString::to_string),
+        "values": at.values.iter().map(known_json).collect::<Vec<_>>(),
+    })
 }
 
 /// A value that was shortened is text, and says so.

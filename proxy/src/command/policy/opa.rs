@@ -79,7 +79,7 @@ const FLAGS: &[Flag] = &[
     flag("unknowns", Some('u'), &["eval", "bench"], PARTIAL),
     flag("v0-compatible", None, &["check", "test", "eval", "build", "inspect", "bench"], V1),
     flag("v0-v1", None, &["check"], V1),
-    flag("var-values", None, &["test", "eval"], EXPLAIN),
+    flag("var-values", None, &["eval"], EXPLAIN),
     flag("verification-key", None, &["build"], "`postern policy inspect --verification-key`: a build verifies nothing"),
     flag("wasm-include-print", None, &["build"], WASM),
 ];

@@ -15,7 +15,8 @@ use crate::config;
 pub(super) const HELP: &str = "\
 Tests are written as for OPA, in files *_test.rego beside the policy, and run on the engine that decides, behind the \
 same gate, with the same builtins. A test is true, or it has failed; what would be a denial with a code of its own \
-(a builtin's error, a conflict, a late answer) is ERROR. test_x[note] is a test of many cases, todo_test_x is not run.
+(a builtin's error, a conflict, a late answer) is ERROR. test_x[note] is a test of many cases, todo_test_x is not run. Of a test or a case that failed it says the first statement \
+that does not hold together with all before it, and the values that it read; where that cannot be known, the last line that was reached.
 
 Examples:
   postern policy test policy/
@@ -55,6 +56,9 @@ pub(in crate::command) struct Arguments {
     /// Say every test, not only those that failed
     #[arg(long, short)]
     verbose: bool,
+    /// Say the values at which a failed test stopped; here they always are
+    #[arg(long)]
+    var_values: bool,
     /// Leave out files and folders of such a name, like drafts; may be repeated
     #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
     ignore: Vec<Pattern>,

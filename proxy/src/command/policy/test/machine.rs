@@ -3,11 +3,12 @@ use std::fmt::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use postern_policy::{Case, Test, TestOutcome};
+use postern_policy::{Case, Stopped, Test, TestOutcome};
 use serde_json::{Map, Value, json};
 
 use super::print;
 use super::{Counts, groups};
+use crate::command::reasons::{read, stopped_json};
 
 /// The list that `opa test --format json` prints.
 pub(super) fn tests(tests: &[Test]) -> String {
@@ -22,7 +23,10 @@ fn test(test: &Test) -> Value {
     said.insert("name".into(), test.name.as_str().into());
     match &test.outcome {
         TestOutcome::Passed => None,
-        TestOutcome::Failed => said.insert("fail".into(), true.into()),
+        TestOutcome::Failed => {
+            failed(&mut said, test.stopped.as_ref());
+            None
+        }
         TestOutcome::Error(cause) => {
             said.insert("error".into(), json!({"code": print::code(cause), "message": cause.to_string()}))
         }
@@ -39,12 +43,21 @@ fn test(test: &Test) -> Value {
     Value::Object(said)
 }
 
+/// OPA's word, and beside it where it stopped and on what values.
+fn failed(said: &mut Map<String, Value>, stopped: Option<&Stopped>) {
+    said.insert("fail".into(), true.into());
+    if let Some(at) = stopped {
+        said.insert("statement".into(), stopped_json(at));
+    }
+}
+
 fn cases(all: &[Case], depth: usize) -> Value {
     let mut said = Map::new();
     for (note, below) in groups(all, depth) {
         let mut one = Map::from_iter([("name".to_owned(), Value::from(note))]);
         if !below.iter().all(|case| case.passed) {
-            one.insert("fail".into(), true.into());
+            let here = below.iter().find(|case| case.notes.len() == depth + 1);
+            failed(&mut one, here.and_then(|case| case.stopped.as_ref()));
         }
         if below.iter().any(|case| case.notes.len() > depth + 1) {
             one.insert("sub_results".into(), cases(below, depth + 1));
@@ -79,11 +92,16 @@ pub(super) fn junit(tests: &[Test]) -> String {
 
 /// One entry for a test, or one for each of its cases.
 fn entries(out: &mut String, test: &Test) {
-    let failed = match &test.reached {
-        Some((line, excerpt)) => format!("{}:{line}: {}", test.file, excerpt.trim()),
-        None => format!("{}:{}", test.file, test.line),
+    let failure = |stopped: Option<&Stopped>| {
+        let failed = match stopped {
+            Some(at) => {
+                let place = format!("{}:{}: {}", test.file, at.line, at.text);
+                std::iter::once(place).chain(read(at)).collect::<Vec<_>>().join("\n")
+            }
+            None => format!("{}:{}", test.file, test.line),
+        };
+        format!("<failure message=\"did not hold\">{}</failure>", escaped(&failed))
     };
-    let failure = format!("<failure message=\"did not hold\">{}</failure>", escaped(&failed));
     let mut entry = |name: &str, inside: &str| {
         let _written = writeln!(
             out,
@@ -104,11 +122,12 @@ fn entries(out: &mut String, test: &Test) {
         TestOutcome::Passed | TestOutcome::Failed if !test.cases.is_empty() => {
             for case in &test.cases {
                 let name = format!("{}[{}]", test.name, case.notes.join("]["));
-                entry(&name, if case.passed { "" } else { &failure });
+                let stopped = case.stopped.as_ref().or(test.stopped.as_ref());
+                entry(&name, &if case.passed { String::new() } else { failure(stopped) });
             }
         }
         TestOutcome::Passed => entry(&test.name, ""),
-        TestOutcome::Failed => entry(&test.name, &failure),
+        TestOutcome::Failed => entry(&test.name, &failure(test.stopped.as_ref())),
     }
 }
 

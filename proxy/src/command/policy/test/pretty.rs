@@ -1,8 +1,8 @@
 use std::fmt::Write as _;
 
-use postern_policy::{Case, Coverage, Test, TestOutcome, TestReport};
+use postern_policy::{Case, Coverage, Stopped, Test, TestOutcome, TestReport};
 
-use crate::command::reasons::{printable, with_tabs};
+use crate::command::reasons::{printable, read, with_tabs};
 
 use super::super::covered::{percent, ranges};
 use super::print::{self, Paint};
@@ -10,7 +10,7 @@ use super::{Counts, groups};
 
 const RULE: &str = "--------------------------------------------------------------------------------";
 
-/// The report as OPA prints it, with the line that did not hold in the place of a trace.
+/// The report as OPA prints it, with the statement that did not hold and its values in the place of a trace.
 pub(super) fn report(report: &TestReport, verbose: bool, paint: Paint) -> String {
     let mut text = String::new();
     let told = |test: &&Test| verbose || test.outcome != TestOutcome::Passed;
@@ -43,33 +43,41 @@ fn one(out: &mut String, test: &Test, paint: Paint) {
         }
     };
     let _written = writeln!(out, "{}: {word} ({})", test.full_name(), print::duration(test.elapsed));
-    cases(out, &test.cases, 0, paint);
+    cases(out, test, &test.cases, 0, paint);
     if let Some(detail) = detail {
         let _written = writeln!(out, "{}\n", indented(&detail));
     }
-    if let Some((line, excerpt)) = &test.reached {
-        let number = line.to_string();
-        let margin = " ".repeat(number.len());
-        let blank: String = excerpt.chars().take_while(|c| c.is_whitespace()).collect();
-        let _written = writeln!(
-            out,
-            "\n  {}:{line}:{}: did not hold\n   {margin} |\n   {number} | {}\n   {margin} | {blank}^\n",
-            test.file,
-            blank.chars().count() + 1,
-            with_tabs(excerpt),
-        );
+    if let Some(at) = &test.stopped {
+        stopped(out, &test.file, at, "  ");
     }
     if !test.output.is_empty() {
         let _written = writeln!(out, "\n{}\n", indented(&test.output.join("\n")));
     }
 }
 
-fn cases(text: &mut String, all: &[Case], depth: usize, paint: Paint) {
+/// The statement that did not hold, and the values that it read.
+fn stopped(out: &mut String, file: &str, at: &Stopped, indent: &str) {
+    let Stopped { line, column, text, .. } = at;
+    let _written = writeln!(out, "\n{indent}{file}:{line}:{column}: did not hold");
+    let _written = writeln!(out, "{indent}  {line} | {}", printable(text));
+    let margin = " ".repeat(line.to_string().len());
+    for said in read(at) {
+        let _written = writeln!(out, "{indent}  {margin} | {}", printable(&said));
+    }
+    out.push('\n');
+}
+
+fn cases(text: &mut String, test: &Test, all: &[Case], depth: usize, paint: Paint) {
     for (note, below) in groups(all, depth) {
         let passed = below.iter().all(|case| case.passed);
         let word = if passed { paint.good("PASS") } else { paint.bad("FAIL") };
         let _written = writeln!(text, "{}{}: {word}", "  ".repeat(depth + 1), printable(note));
-        cases(text, below, depth + 1, paint);
+        // The one case that ends here.
+        let here = below.iter().filter(|case| case.notes.len() == depth + 1);
+        for at in here.filter_map(|case| case.stopped.as_ref()) {
+            stopped(text, &test.file, at, &"  ".repeat(depth + 2));
+        }
+        cases(text, test, below, depth + 1, paint);
     }
 }
 

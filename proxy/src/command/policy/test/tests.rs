@@ -63,16 +63,15 @@ fn timeless(text: &str) -> String {
 }
 
 #[test]
-fn the_report_is_opas_with_the_line_that_did_not_hold() {
+fn the_report_is_opas_with_the_statement_that_did_not_hold_and_its_values() {
     let outcome = all(&[]);
     assert_eq!((outcome.exit, outcome.err.as_str()), (Exit::TEST_FAILED, ""));
     let expected = "main_test.rego:
 data.postern_test.test_bad: FAIL
 
   main_test.rego:9:2: did not hold
-     |
-   9 | 	postern.decision.allow with input as {\"caller\": {\"id\": \"clerk\"}}
-     | 	^
+    9 | postern.decision.allow with input as {\"caller\": {\"id\": \"clerk\"}}
+      | data.postern.decision.allow is undefined
 
 
   looking <closely>
@@ -83,7 +82,10 @@ data.postern_test.test_err: ERROR
 ";
     let given = timeless(&outcome.out);
     assert!(given.starts_with(expected.trim_end()), "{given}");
-    assert!(given.contains("\ndata.postern_test.test_cases: FAIL\n  one: PASS\n  two: FAIL\n"), "{given}");
+    let cases = "\ndata.postern_test.test_cases: FAIL\n  one: PASS\n  two: FAIL\n\n    main_test.rego:18:2: did not hold\n      \
+                 18 | tc == 1\n         | tc is 2\n";
+    assert!(given.contains(cases), "{given}");
+    assert_eq!(timeless(&all(&["--var-values"]).out), given);
     assert!(given.ends_with("---\nPASS: 2/6\nFAIL: 2/6\nERROR: 1/6\nSKIPPED: 1/6\n"), "{given}");
     assert!(!given.contains("test_ok"), "{given}");
     assert!(all(&["-v"]).out.contains("data.postern_test.test_ok: PASS ("));
@@ -115,12 +117,45 @@ fn the_json_has_opas_members() {
         "location": {"file": "main_test.rego", "row": 7, "col": 1},
         "package": "data.postern_test", "name": "test_bad", "fail": true, "duration": 0,
         "output": "bG9va2luZyA8Y2xvc2VseT4K",
+        "statement": {
+            "line": 9, "column": 2, "text": "postern.decision.allow with input as {\"caller\": {\"id\": \"clerk\"}}",
+            "error": null,
+            "values": [{"name": "data.postern.decision.allow", "defined": false, "value": null}],
+        },
     });
     assert_eq!(bad, expected);
     assert_eq!(said[2]["skip"], true);
     assert_eq!(said[3]["error"]["code"], "eval_builtin_error");
-    let cases = json!({"one": {"name": "one"}, "two": {"name": "two", "fail": true}});
+    let statement = json!({
+        "line": 18, "column": 2, "text": "tc == 1", "error": null,
+        "values": [{"name": "tc", "defined": true, "value": 2}],
+    });
+    let cases = json!({"one": {"name": "one"}, "two": {"name": "two", "fail": true, "statement": statement}});
     assert_eq!(said[4]["sub_results"], cases);
+}
+
+/// What each stops at: twice the same name, an `else`, a loop, one case of two notes, a value that is false.
+#[test]
+fn each_failed_test_says_its_own_statement_and_values() {
+    let tests = "package postern_test\n\nimport data.postern\n\n\
+        test_twice if {\n\tx := 1\n\tx > 2\n}\n\n\
+        test_twice if {\n\txs := [1, 2]\n\tevery x in xs { x < 2 }\n}\n\n\
+        test_else if {\n\ty := \"a\"\n\ty == \"b\"\n} else if false\n\n\
+        test_deep[a][b] if {\n\tsome a in [\"x\", \"z\"]\n\tsome b in [1, 2]\n\tv := concat(\"\", [a, format_int(b, 10)])\n\tv != \"z2\"\n}\n\n\
+        test_false := false\n\n\
+        test_not if not postern.decision == false with input as {}\n";
+    let outcome = ran(&[("main.rego", MAIN), ("main_test.rego", tests)], &[]);
+    for said in [
+        "test_twice: FAIL\n\n  main_test.rego:7:2: did not hold\n    7 | x > 2\n      | x is 1\n",
+        "test_twice#01: FAIL\n\n  main_test.rego:12:2: did not hold\n    12 | every x in xs { x < 2 }\n       | xs is [1,2]\n       | x is 2\n",
+        "17 | y == \"b\"\n       | y is \"a\"\n",
+        "    2: FAIL\n\n      main_test.rego:24:2: did not hold\n        24 | v != \"z2\"\n           | v is \"z2\"\n",
+        "27 | test_false := false\n",
+        ":13: did not hold\n    29 | not postern.decision == false with input as {}\n       | data.postern.decision is false\n",
+    ] {
+        let out = timeless(&outcome.out);
+        assert!(out.contains(said), "`{said}` is not in:\n{out}");
+    }
 }
 
 #[test]
