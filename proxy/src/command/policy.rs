@@ -7,7 +7,7 @@ mod check;
 mod conformance;
 mod covered;
 mod eval;
-mod given;
+pub(super) mod given;
 mod inspect;
 mod new;
 mod opa;

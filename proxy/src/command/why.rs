@@ -2,20 +2,20 @@
 
 mod caller;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use clap::Args;
-use postern_policy::{Explanation, explain};
+use postern_policy::{Explanation, Facts as _, Verdict, explain};
 use serde_json::json;
 
 use super::at_hand::{AtHand, ENTRYPOINT, PATIENCE};
-use super::policy::{Format, entrypoint};
+use super::policy::{Format, entrypoint, given};
 use super::reasons::{self, line};
 use super::{ConfigFile, Exit, Failure, Outcome, pretty_json};
 use crate::authorize::load::{self, LoadedPolicy};
-use crate::authorize::{Action, Authorizer, Request, Supposition, Surroundings};
+use crate::authorize::{self, Action, Authorizer, Request, Supposition, Surroundings};
 use crate::clock::{Clock as _, Moment, SystemClock};
 use crate::config::{self, Config, Listener};
 use crate::fault::{Code, Coded as _};
@@ -36,6 +36,10 @@ nbf if there are; no other claim comes before policy, and one that is given is n
 see it (--caller, like input.caller of `postern schema --of input`, with no other member: for processes and people, whom \
 no listener lets in by itself).
 
+Or a whole input document (--input, as `postern policy eval -i` takes it: one that was recorded), in the place of a caller, METHOD, URL \
+and all that is said of a request. The policy judges it as it stands, by the `now` in it; what a route permits is not asked, \
+and values that read `(masked)` are judged as that text.
+
 A bundle of a service is read from the copy that the state folder keeps of it, verified as at a start; a note says its \
 revision and how long it has been kept. Where none is kept, --policy names one.
 
@@ -53,6 +57,7 @@ Examples:
   postern why --caller '{\"id\": \"uid:1000\", \"kind\": \"process\", \"process\": {\"uid\": 1000}}' GET / --bundle policy/
   postern why --as spiffe://example.org/clerk POST https://ledger.example/postings --body @posting.json \\
       --header 'content-type: application/json' --policy policy/
+  postern why -i request.json --bundle policy/
 
 Exits with 0 if it would be let through and with 1 if not; with 3 when the configuration or a file cannot be used, \
 with 4 when the policy would not be loaded. With --format json, what went wrong is a list `errors` on standard output.";
@@ -62,23 +67,25 @@ pub(super) struct Why {
     #[command(flatten)]
     caller: Caller,
     /// The method
-    method: String,
+    #[arg(required_unless_present = "input", conflicts_with = "input")]
+    method: Option<String>,
     /// A path, or an https URL whose host is asked for
-    url: String,
+    #[arg(required_unless_present = "input", conflicts_with = "input")]
+    url: Option<String>,
     /// A header, `NAME: VALUE`; may be repeated
-    #[arg(long, short = 'H', value_name = "NAME: VALUE")]
+    #[arg(long, short = 'H', value_name = "NAME: VALUE", conflicts_with = "input")]
     header: Vec<String>,
     /// The body, or `@FILE`
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", conflicts_with = "input")]
     body: Option<String>,
     /// Which listener; not needed where there is one alone
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "input")]
     listener: Option<String>,
     /// The address it comes from
-    #[arg(long, value_name = "IP", default_value = "127.0.0.1")]
+    #[arg(long, value_name = "IP", default_value = "127.0.0.1", conflicts_with = "input")]
     from: std::net::IpAddr,
-    /// When it asks, like 2026-11-22T18:30:00+01:00; without it, now
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    /// When it asks, like 2026-11-22T18:30:00+01:00; without it, now, or what an --input says
+    #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "input")]
     at: Option<Moment>,
     /// Folder or bundle of the policy, in the place of the configuration's
     #[arg(long, value_name = "PATH")]
@@ -97,11 +104,26 @@ pub(super) struct Why {
     config: ConfigFile,
 }
 
+impl Why {
+    /// Empty only where the input stands in its place.
+    fn method(&self) -> &str {
+        self.method.as_deref().unwrap_or_default()
+    }
+
+    /// The same.
+    fn url(&self) -> &str {
+        self.url.as_deref().unwrap_or_default()
+    }
+}
+
 pub(super) fn why(arguments: &Why) -> Outcome {
     told(arguments).unwrap_or_else(|failure| failure.outcome(arguments.format))
 }
 
 fn told(arguments: &Why) -> Result<Outcome, Failure> {
+    if let Some(file) = &arguments.caller.input {
+        return Ok(recorded(arguments, file)?.outcome(arguments));
+    }
     let usage = |why| Failure::Said(Exit::Usage, why);
     let caller = arguments.caller.read().map_err(usage)?;
     let config = configuration(arguments, &caller).map_err(|why| Failure::Said(Exit::Configuration, why))?;
@@ -120,9 +142,40 @@ fn told(arguments: &Why) -> Result<Outcome, Failure> {
         // It would not come before policy.
         Err(fault) => return Ok(unjudged(fault.code(), arguments.format)),
     };
-    let asking = Asking { from: arguments.from, config: &config, listener, peer: &peer, caller: &caller };
-    let judged = asking.judged(&at_hand, &request, now)?;
-    Ok(judged.outcome(arguments, &caller))
+    let words = format!("{} {}", arguments.method(), arguments.url());
+    let asking =
+        Asking { from: arguments.from, config: &config, listener, peer: &peer, caller: &caller, words };
+    Ok(asking.judged(&at_hand, &request, now)?.outcome(arguments))
+}
+
+/// What the policy says of an input: no listener has read it, and no route says what it permits.
+fn recorded(arguments: &Why, file: &Path) -> Result<Judged, Failure> {
+    let unusable = |why| Failure::Said(Exit::Configuration, why);
+    let input = given::input(file).map_err(unusable)?;
+    let mut at_hand = if let Some(policy) = &arguments.bundle {
+        AtHand::read(Some(policy), None)?
+    } else {
+        let config = arguments.config.if_any().map_err(unusable)?;
+        if arguments.policy.is_none() && config.is_none() {
+            let why = "name the policy with --bundle, or its configuration with --config";
+            return Err(Failure::Said(Exit::Usage, why.to_owned()));
+        }
+        AtHand::read(arguments.policy.as_deref(), config.as_ref())?
+    };
+    if arguments.bundle.is_some() {
+        at_hand.entrypoint.clone_from(&arguments.entrypoint);
+    }
+    let explanation =
+        explain(&at_hand.sources, &at_hand.entrypoint, input.document(), input.now(), PATIENCE)?;
+    let (code, rule, reason) = match &explanation.verdict {
+        Verdict::Allow(yes) => (None, &yes.rule, &yes.reason),
+        Verdict::Deny(no) => (Some(authorize::code(&no.cause)), &no.rule, &no.reason),
+    };
+    let (rule, reason) = (rule.clone(), reason.clone());
+    let note = "judged by the policy alone: what routes permit was not asked".to_owned();
+    let notes = at_hand.notes.into_iter().chain([note]).collect();
+    let asked = format!("the input of {}", file.display());
+    Ok(Judged { code, credential: None, rule, reason, asked, route: None, explanation, notes })
 }
 
 /// A time of the calendar, from 1970 on.
@@ -163,8 +216,8 @@ fn listener<'c>(arguments: &Why, config: &'c Config) -> Result<&'c Arc<Listener>
 type Asked = (http::request::Parts, Option<Vec<u8>>);
 
 fn request(arguments: &Why) -> Result<Asked, String> {
-    let mut request = http::Request::builder().method(arguments.method.as_str()).uri(arguments.url.as_str());
-    if arguments.url.starts_with('/') {
+    let mut request = http::Request::builder().method(arguments.method()).uri(arguments.url());
+    if arguments.url().starts_with('/') {
         request = request.header("host", "localhost");
     }
     for header in &arguments.header {
@@ -185,8 +238,12 @@ fn request(arguments: &Why) -> Result<Asked, String> {
 struct Judged {
     code: Option<&'static Code>,
     credential: Option<String>,
-    decision: DecisionFacts,
-    route: String,
+    rule: Option<String>,
+    reason: Option<String>,
+    /// Of whom and for what, in words.
+    asked: String,
+    /// None where no listener was asked.
+    route: Option<String>,
     explanation: Explanation,
     /// What it was judged with, and without, in words.
     notes: Vec<String>,
@@ -199,6 +256,8 @@ struct Asking<'a> {
     listener: &'a Arc<Listener>,
     peer: &'a Arc<Peer>,
     caller: &'a Who,
+    /// Method and URL, as they were given.
+    words: String,
 }
 
 impl Asking<'_> {
@@ -224,9 +283,11 @@ impl Asking<'_> {
         let Supposition { code, credential, decision } = authorizer.judge_supposed(&asked, &input, seconds);
         let credential = credential.map(|name| name.as_str().to_owned());
         let explanation = explain(&at_hand.sources, &at_hand.entrypoint, input, Some(seconds), PATIENCE)?;
-        let route = request.route.name.as_str().to_owned();
+        let route = Some(request.route.name.as_str().to_owned());
+        let DecisionFacts { rule, reason, .. } = decision;
+        let asked = format!("{}  as {}", self.words, self.caller.name());
         let notes = at_hand.notes.iter().cloned().chain(self.caller.note()).collect();
-        Ok(Judged { code, credential, decision, route, explanation, notes })
+        Ok(Judged { code, credential, rule, reason, asked, route, explanation, notes })
     }
 
     fn authorizer(&self, at_hand: &AtHand, now: Moment) -> Result<Authorizer, Failure> {
@@ -263,16 +324,16 @@ fn unjudged(code: &Code, format: Format) -> Outcome {
 }
 
 impl Judged {
-    fn outcome(&self, arguments: &Why, caller: &Who) -> Outcome {
+    fn outcome(&self, arguments: &Why) -> Outcome {
         let out = match arguments.format {
-            Format::Pretty => self.text(arguments, caller),
+            Format::Pretty => self.text(arguments),
             Format::Json => pretty_json(&json!({
                 "allow": self.code.is_none(),
                 "code": self.code.map(|code| code.id),
                 "route": self.route,
                 "credential": self.credential,
-                "rule": self.decision.rule,
-                "reason": self.decision.reason,
+                "rule": self.rule,
+                "reason": self.reason,
                 "notes": self.notes,
                 "explanation": reasons::json(&self.explanation),
             })),
@@ -280,19 +341,21 @@ impl Judged {
         Outcome { exit: if self.code.is_none() { Exit::Done } else { Exit::DENIED }, ..Outcome::said(out) }
     }
 
-    fn text(&self, arguments: &Why, caller: &Who) -> String {
+    fn text(&self, arguments: &Why) -> String {
         let mut text = String::new();
         let word = if self.code.is_none() { "allowed" } else { "denied" };
-        let said = [Some(word), self.decision.rule.as_deref(), self.decision.reason.as_deref()];
+        let said = [Some(word), self.rule.as_deref(), self.reason.as_deref()];
         line(&mut text, "verdict", &said.into_iter().flatten().collect::<Vec<_>>().join("  "));
         if let Some(code) = self.code {
             line(&mut text, "code", &format!("{}  {}", code.id, code.summary));
         }
-        line(&mut text, "asked", &format!("{} {}  as {}", arguments.method, arguments.url, caller.name()));
+        line(&mut text, "asked", &self.asked);
         if let Some(at) = arguments.at {
             line(&mut text, "at", &jiff::Timestamp::try_from(at.wall).unwrap_or_default().to_string());
         }
-        line(&mut text, "route", &self.route);
+        if let Some(route) = &self.route {
+            line(&mut text, "route", route);
+        }
         if let Some(credential) = &self.credential {
             line(&mut text, "credential", credential);
         }

@@ -31,7 +31,7 @@ pub(super) fn stdin() -> Result<String, String> {
 }
 
 /// The input in a file; or why it is none.
-pub(super) fn input(file: &Path) -> Result<Recorded, String> {
+pub(in crate::command) fn input(file: &Path) -> Result<Recorded, String> {
     let name = file.display().to_string();
     parsed(&name, &text(&name, File::open(file))?)
 }

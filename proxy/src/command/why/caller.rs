@@ -1,5 +1,6 @@
 //! Who asks: as a listener would know the caller, or as a policy would see it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
@@ -26,6 +27,9 @@ pub(super) struct Caller {
     /// Who asks, as `input.caller` says it, JSON or `@FILE`
     #[arg(long = "caller", value_name = "JSON")]
     described: Option<String>,
+    /// A whole input document, in the place of a caller and a request: one that was recorded, as `policy eval` takes it
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) input: Option<PathBuf>,
 }
 
 /// The caller, read.

@@ -274,7 +274,7 @@ fn a_services_bundle_is_read_from_the_copy_that_is_kept_and_verified_as_at_a_sta
     let words = ["postern", "policy", "build", &at("policy").display().to_string(), "-r", "r7", "-o", &built];
     let outcome = crate::command::main(words.map(OsString::from));
     assert_eq!(outcome.exit, Exit::Done, "{}{}", outcome.out, outcome.err);
-    let copy = crate::authorize::service::Copy::of(&at("state"), "main", url);
+    let copy = authorize::service::Copy::of(&at("state"), "main", url);
     copy.keep(&std::fs::read(&built).unwrap().into()).unwrap();
     let kept = copy.held(1 << 20).unwrap().unwrap().file;
     let then = std::time::SystemTime::now() - Duration::from_secs(3 * 3_600 + 5);
@@ -309,4 +309,60 @@ fn a_services_bundle_is_read_from_the_copy_that_is_kept_and_verified_as_at_a_sta
     let changed = ask();
     assert_eq!(changed.exit, Exit::Configuration, "{}{}", changed.out, changed.err);
     assert!(changed.err.contains("its SHA-256 is another: name a copy"), "{}", changed.err);
+}
+
+#[test]
+fn a_recorded_input_is_asked_in_the_place_of_a_request() {
+    let folder = folder();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let input = |amount: u32| {
+        json!({"caller": {"path": ["clerk"]}, "credentials": {"app": {"state": "none"}}, "now": 1_800_000_000,
+            "request": {"segments": ["ledger", "a/b"], "headers": {"x-branch": ["042"]},
+                "body": {"value": {"amount": amount}}}})
+    };
+    std::fs::write(at("yes.json"), input(12).to_string()).unwrap();
+    std::fs::write(at("no.json"), input(120).to_string()).unwrap();
+    let asked =
+        |words: &[&str]| crate::command::main(["postern", "why"].iter().chain(words).map(OsString::from));
+    let (yes, no, policy, config) = (at("yes.json"), at("no.json"), at("policy"), at("postern.yaml"));
+    for by in [["--bundle", &policy], ["--config", &config], ["--policy", &policy]] {
+        let allowed = asked(&["-i", &yes, by[0], by[1]]);
+        assert_eq!(allowed.exit, Exit::Done, "{}{}", allowed.out, allowed.err);
+        assert!(allowed.out.starts_with("verdict     allowed  clerks\n"), "{}", allowed.out);
+        let denied = asked(&["--input", &no, by[0], by[1]]);
+        assert_eq!(denied.exit, Exit::DENIED, "{}{}", denied.out, denied.err);
+        for said in
+            ["PST-AZ-010", "input.request.body.value.amount < 100", "is 120", "asked       the input of "]
+        {
+            assert!(denied.out.contains(said), "`{said}` is not in:\n{}", denied.out);
+        }
+    }
+    let json = asked(&["-i", &no, "-b", &policy, "-e", "postern/decision", "--format", "json"]).out;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&json["allow"], &json["reason"], &json["route"]),
+        (&json!(false), &json!("no"), &json!(null))
+    );
+
+    for (words, exit, said) in [
+        (
+            &["-i", &yes, "--as", "spiffe://td.example/x", "--bundle", &policy][..],
+            Exit::Usage,
+            "cannot be used with",
+        ),
+        (&["-i", &yes, "GET", "/", "--bundle", &policy], Exit::Usage, "cannot be used with"),
+        (
+            &["-i", &yes, "--at", "2026-11-22T08:00:00Z", "--bundle", &policy],
+            Exit::Usage,
+            "cannot be used with",
+        ),
+        (&["-i", &yes, "-H", "a: b", "--bundle", &policy], Exit::Usage, "cannot be used with"),
+        (&["--as", "spiffe://td.example/x", "--bundle", &policy], Exit::Usage, "<METHOD>"),
+        (&["GET", "/", "--bundle", &policy], Exit::Usage, "--input <FILE>"),
+        (&["-i", "/nonexistent", "--bundle", &policy], Exit::Configuration, "/nonexistent"),
+    ] {
+        let refused = asked(words);
+        assert_eq!((refused.exit, refused.out.as_str()), (exit, ""), "{words:?}: {}", refused.err);
+        assert!(refused.err.contains(said), "`{said}` is not in: {}", refused.err);
+    }
 }
