@@ -11,7 +11,9 @@ use crate::command::Outcome;
 
 pub(super) const HELP: &str = "\
 A scenario is a small bundle that is complete: a policy, its data and tests that pass and cover it. Change the names in \
-its data to yours and go on from there. No file is ever overwritten.
+its data to yours and go on from there. Its .manifest says which packages and data are its own (`roots`), so that other \
+bundles are served beside it: what you add below another name, add there. It has no revision: `policy build --revision` writes \
+one. No file is ever overwritten.
 
 Examples:
   postern policy new --list
@@ -44,6 +46,7 @@ const SCENARIOS: &[Scenario] = &[
     scenario!(
         "readers",
         "An intranet application: readers read, clerks write",
+        ".manifest",
         "main.rego",
         "main_test.rego",
         "roles/data.json"
@@ -51,6 +54,7 @@ const SCENARIOS: &[Scenario] = &[
     scenario!(
         "jobs",
         "A batch pipeline: each job has its own paths and hours",
+        ".manifest",
         "main.rego",
         "main_test.rego",
         "jobs/data.json"
@@ -58,6 +62,7 @@ const SCENARIOS: &[Scenario] = &[
     scenario!(
         "database",
         "A database over tcp: who connects, and for how long",
+        ".manifest",
         "main.rego",
         "main_test.rego",
         "connections/data.json"

@@ -29,6 +29,34 @@ fn every_scenario_is_checked_tested_covered_whole_and_built_as_its_last_lines_sa
     }
 }
 
+#[test]
+fn every_scenario_stands_beside_another_bundle() {
+    for scenario in SCENARIOS {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name).display().to_string();
+        assert_eq!(run(&["new", scenario.name, &at("policy")]).exit, Exit::Done);
+        fs::create_dir(place.path().join("library")).unwrap();
+        fs::write(place.path().join("library/.manifest"), r#"{"roots": ["library"]}"#).unwrap();
+        fs::write(place.path().join("library/library.rego"), "package library\n\nyes := true\n").unwrap();
+        fs::write(
+            place.path().join("postern.yaml"),
+            format!(
+                "version: 1\nstate: {}\nidentity: {{ workload_api: \"unix://{}\", trust: [td.example] }}\n\
+                 upstreams: {{ app: {{ address: \"127.0.0.1:9\" }} }}\n\
+                 policy: {{ bundles: {{ main: {{ path: {} }}, library: {{ path: {} }} }}, fuse: 1s }}\n\
+                 listeners: {{ front: {{ bind: \"127.0.0.1:9443\", protocol: http, routes: {{ all: {{ path: /, upstream: app }} }} }} }}\n",
+                at("state"),
+                at("none.sock"),
+                at("policy"),
+                at("library")
+            ),
+        )
+        .unwrap();
+        let both = run(&["check", &at("policy"), &at("library"), "--config", &at("postern.yaml")]);
+        assert_eq!((both.exit, both.err.as_str()), (Exit::Done, ""), "{}", scenario.name);
+    }
+}
+
 /// Names of all files below a folder.
 fn below(folder: &Path, names: &mut BTreeSet<String>, from: &Path) {
     for entry in fs::read_dir(folder).unwrap() {
