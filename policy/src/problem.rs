@@ -38,6 +38,18 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// Whether it is a member whose name has a hyphen and stands behind a dot, where that is a minus.
+    fn is_hyphened(&self) -> bool {
+        self.construct == "-" && self.instead.ends_with("\"]`")
+    }
+
+    /// Whether the other is of the same expression, which is not what its author meant: one that says so is enough.
+    fn implies(&self, other: &Self) -> bool {
+        let long = u32::try_from(self.instead.chars().count()).unwrap_or(u32::MAX);
+        let behind = self.column.saturating_add(1)..=self.column.saturating_add(long);
+        (&self.file, self.line) == (&other.file, other.line) && behind.contains(&other.column)
+    }
+
     /// A problem of a file or of the whole policy, without a place inside.
     pub(crate) fn of(
         file: &str,
@@ -118,6 +130,9 @@ impl Problems {
     /// there are.
     pub(crate) fn told(self, place: impl Fn(Problem) -> Problem) -> LoadError {
         let mut problems: Vec<Problem> = self.kept.into_iter().map(place).collect();
+        let hyphened: Vec<Problem> =
+            problems.iter().filter(|problem| problem.is_hyphened()).cloned().collect();
+        problems.retain(|problem| !hyphened.iter().any(|of| of.implies(problem)));
         problems.sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
         if self.more > 0 {
             let why = format!("has {} more problems, which are not told", self.more);

@@ -263,6 +263,20 @@ mod tests {
     }
 
     #[test]
+    fn a_hyphen_in_a_name_without_quotes_is_one_problem_with_what_to_write() {
+        for name in ["x-branch", "x-branch-id"] {
+            let text = format!(
+                "package postern\n\ndefault decision := false\n\ndecision if input.request.headers.{name}[0] == \"a\"\n\nx := nothing\n"
+            );
+            let outcome = checked(&text, Format::Pretty);
+            let instead = format!("instead: `input.request.headers[\"{name}\"]`");
+            assert!(outcome.err.contains(&instead), "{}", outcome.err);
+            assert!(outcome.err.contains("main.rego:7:6: `nothing` is bound by nothing"), "{}", outcome.err);
+            assert!(outcome.err.ends_with("2 problems: the policy would not be loaded\n"), "{}", outcome.err);
+        }
+    }
+
+    #[test]
     fn files_may_be_left_out_and_no_more_than_so_many_problems_told() {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
