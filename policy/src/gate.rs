@@ -16,9 +16,11 @@ pub(crate) mod loops;
 mod members;
 mod mocks;
 pub(crate) mod names;
+mod operators;
 mod order;
 pub(crate) mod packages;
 mod patterns;
+mod redeclared;
 mod safety;
 mod shadows;
 mod shapes;
@@ -41,6 +43,7 @@ pub(crate) fn before_parsing(name: &str, text: &str, problems: &mut Problems) {
 /// the length of a body.
 pub(crate) fn first_after_parsing(modules: &[Ref<Module>], problems: &mut Problems) {
     bodies::check(modules, problems);
+    redeclared::check(modules, problems);
 }
 
 /// What a policy is loaded for.
@@ -83,6 +86,7 @@ pub(crate) fn after_parsing(
     for module in modules {
         calls::check(module, &names, (whole, written), &mut leaves, problems);
         loops::check(module, &names, problems);
+        operators::check(module, problems);
         patterns::check(module, problems);
         members::check(module, &names, problems);
     }
@@ -106,7 +110,7 @@ pub(crate) fn after_parsing(
     if problems.len() == before {
         for module in modules {
             order::check(module, problems);
-            safety::check(module, &names, problems);
+            safety::check(module, &names, written, problems);
         }
     }
     leaves

@@ -51,7 +51,7 @@ fn a_body_has_a_limit_of_statements_wherever_it_stands() {
         (format!("x if {{\n\tx2000 := 1\n{chain}}}"), 2_005),
         (format!("x if false else := 1 if {{\n{}}}", lines(2_001)), 2_005),
         (format!("x := [1 |\n{}]", lines(2_001)), 2_005),
-        (format!("x if every y in [1] {{\n{}}}", lines(2_001)), 2_005),
+        (format!("x if every _ in [1] {{\n{}}}", lines(2_001)), 2_005),
         (format!("f(x) if {{\n{}}}", lines(19_000)), 2_005),
     ] {
         let problem = refused(&body, line, "body");

@@ -1,6 +1,7 @@
 //! What a policy asks of a builtin is answered as the real `opa` answers it.
 
 mod aws;
+mod bound;
 mod certificates;
 mod globs;
 mod locals;

@@ -42,7 +42,7 @@ pub(super) fn check(nodes: &BTreeMap<Path, Node>, names: &Names, problems: &mut 
         let depth = search.depth(path);
         let (construct, why, instead) = if let Some(cycle) = search.cycle.take() {
             let why = format!("reads itself: {}", cycle.join(" → "));
-            (path.join("."), why, "rules that end: OPA refuses this too")
+            (path.join("."), why, "rules that end")
         } else if depth > DEPTH {
             let why = format!("goes {depth} deep, more than {DEPTH}");
             (path.join("."), why, "shorter chains of expressions and rules")

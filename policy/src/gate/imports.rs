@@ -52,7 +52,7 @@ pub(crate) fn hides_ours(module: &Module, names: &Names, author: &str) -> Option
 }
 
 /// The name that an import of a document gives, and what it stands for.
-fn alias(import: &Import) -> Option<(String, Path)> {
+pub(super) fn alias(import: &Import) -> Option<(String, Path)> {
     let target = names::path(&import.refr)?;
     let document = matches!(target.first().map(String::as_str), Some("data" | "input"));
     let alias = import.r#as.as_ref().map(|alias| alias.text().to_owned());

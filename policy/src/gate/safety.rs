@@ -9,7 +9,7 @@ mod terms;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regorus::unstable::{Expr, LiteralStmt, Module, Rule, RuleHead, Span};
+use regorus::unstable::{Expr, Literal, LiteralStmt, Module, Rule, RuleHead, Span};
 
 use super::names::{self, Names};
 use super::walk::parts;
@@ -17,11 +17,16 @@ use crate::nearest::nearest;
 use crate::problem::{Problem, Problems};
 use terms::{Closure, Statement, Var};
 
+const UNUSED: &str = "is declared and used nowhere, which OPA refuses";
+const HIDDEN: &str = "is a variable here, and called as a function";
+const LATE: &str =
+    "has its value from a later statement, which the engine does not wait for in a negation or `every`";
+
 /// Behind so many problems none is told what was meant: to find that looks at every name there is.
 const SUGGESTED: usize = 50;
 
-/// Checks every rule of one module.
-pub(super) fn check(module: &Module, names: &Names, problems: &mut Problems) {
+/// Checks every rule of one module; `parts` says that bodies may be parts of what their author wrote.
+pub(super) fn check(module: &Module, names: &Names, parts: bool, problems: &mut Problems) {
     let globals = globals(module, names);
     for rule in &module.policy {
         if let Rule::Default { value, .. } = rule.as_ref()
@@ -33,7 +38,11 @@ pub(super) fn check(module: &Module, names: &Names, problems: &mut Problems) {
             problems.push(problem.at_span(computed));
         }
         let mut search = Search::new(Scope { module, names, globals: &globals, locals: Vec::new() });
+        search.parts = parts;
         search.rule(rule);
+        for (span, why, instead) in search.told {
+            problems.push(Problem::of(span.source.get_path(), span.text(), why, instead).at_span(span));
+        }
         for span in search.early {
             let why = "is named before the statement that declares it, which OPA refuses";
             let problem = Problem::of(span.source.get_path(), span.text(), why, "that statement first");
@@ -187,13 +196,17 @@ struct Search<'a> {
     loose: BTreeMap<Var, &'a Span>,
     /// Variables before the statement that declares them.
     early: Vec<&'a Span>,
+    /// Other problems of names, each with why it is one, and what to write instead.
+    told: Vec<(&'a Span, &'static str, &'static str)>,
+    /// Whether bodies may be parts of what their author wrote.
+    parts: bool,
     /// How many times a statement was looked at.
     looked: usize,
 }
 
 impl<'a> Search<'a> {
     const fn new(scope: Scope<'a>) -> Self {
-        Self { scope, loose: BTreeMap::new(), early: Vec::new(), looked: 0 }
+        Self { scope, loose: BTreeMap::new(), early: Vec::new(), told: Vec::new(), parts: false, looked: 0 }
     }
 
     fn rule(&mut self, rule: &'a Rule) {
@@ -227,11 +240,19 @@ impl<'a> Search<'a> {
         let mut new: BTreeSet<Var> = declared.iter().filter(|name| !hidden(name)).cloned().collect();
         self.scope.locals.push(declared);
         self.early(stmts, &mut new);
+        if !self.parts {
+            self.unused(stmts, &said);
+        }
+        self.hidden(stmts);
         let last = Declared::by(stmts);
         let literals = stmts.iter().map(Statement::Literal).chain(said.into_iter().map(Statement::Term));
-        let open =
+        let open: Vec<_> =
             literals.enumerate().map(|(index, statement)| self.open(statement, index, &last)).collect();
-        self.order(open, around, &last);
+        if let Some(late) = self.late(&open, &around) {
+            self.told.push((late, LATE, "that statement first"));
+        } else {
+            self.order(open, around, &last);
+        }
         self.scope.locals.pop();
     }
 
@@ -256,6 +277,61 @@ impl<'a> Search<'a> {
             early.extend(vars.into_iter().filter(|(name, _)| new.remove(name)));
         }
         self.early.extend(early.into_iter().map(|(_, span)| span));
+    }
+
+    /// Finds calls of what is a variable.
+    fn hidden(&mut self, stmts: &'a [LiteralStmt]) {
+        let mut calls = Vec::new();
+        for stmt in stmts {
+            Statement::Literal(stmt).each_expr(&mut |expr| called(expr, &mut calls));
+        }
+        calls.retain(|(name, _)| self.scope.locals.iter().any(|locals| locals.contains(name)));
+        self.told.extend(calls.into_iter().map(|(_, span)| (span, HIDDEN, "another name for the variable")));
+    }
+
+    /// Finds what `some` or `every` declares and nothing reads.
+    fn unused(&mut self, stmts: &'a [LiteralStmt], said: &[&'a Expr]) {
+        for stmt in stmts {
+            let (declared, stmts, said): (Vec<&'a Span>, _, _) = match &stmt.literal {
+                Literal::SomeVars { vars, .. } => (vars.iter().collect(), stmts, said),
+                Literal::Every { key, value, query, .. } => {
+                    (key.iter().chain([value]).collect(), query.stmts.as_slice(), &[][..])
+                }
+                Literal::SomeIn { .. } | Literal::Expr { .. } | Literal::NotExpr { .. } => continue,
+            };
+            let mut read = BTreeSet::new();
+            terms::read(stmts, said, &mut read);
+            let unread =
+                declared.into_iter().filter(|name| name.text() != "_" && !read.contains(name.text()));
+            self.told.extend(unread.map(|name| (name, UNUSED, "`_`, or nothing")));
+        }
+    }
+
+    /// A name in a negation or `every` that a later statement alone gives a value to: the engine would try all values
+    /// there, as for a name that stands nowhere else.
+    fn late(&self, open: &[Open<'a>], around: &BTreeSet<Var>) -> Option<&'a Span> {
+        let mut settled = around.clone();
+        for (at, one) in open.iter().enumerate() {
+            if one.statement.is_closed() {
+                let mut names: BTreeMap<Var, &'a Span> = one.vars.iter().cloned().collect();
+                for closure in &one.closures {
+                    let mut taken = BTreeSet::new();
+                    self.scope.taken(closure, &mut taken);
+                    names.extend(taken.into_iter().map(|name| (name, closure.span)));
+                }
+                names.retain(|name, _| !settled.contains(name));
+                let later = open.iter().skip(at + 1).filter(|later| !later.statement.is_closed());
+                let mut given = later.flat_map(|later| match later.statement {
+                    Statement::Literal(_) => later.vars.iter().map(|(name, _)| name.clone()).collect(),
+                    Statement::Term(_) => self.scope.outputs(later.statement, &settled),
+                });
+                if let Some(name) = given.find(|name| names.contains_key(name)) {
+                    return names.remove(&name);
+                }
+            }
+            settled.extend(self.scope.outputs(one.statement, &settled));
+        }
+        None
     }
 
     fn open(&self, statement: Statement<'a>, index: usize, last: &Declared) -> Open<'a> {

@@ -7,6 +7,7 @@ use regorus::unstable::{Expr, Literal, LiteralStmt, RuleHead, Span};
 use super::super::binds::{self, Binds};
 use super::super::walk::parts;
 use super::Scope;
+use crate::translate::negation;
 
 /// The name of a variable; of `_`, which is another one each time, with its place.
 pub(super) type Var = String;
@@ -48,6 +49,18 @@ impl<'a> Statement<'a> {
                 }
                 stmt.with_mods.iter().for_each(|with| visit(&with.r#as));
             }
+        }
+    }
+
+    /// Whether it gives no value to names outside of it: a negation, what was taken out of one, `every`.
+    pub(super) fn is_closed(self) -> bool {
+        match self {
+            Self::Term(_) => false,
+            Self::Literal(stmt) => match &stmt.literal {
+                Literal::NotExpr { .. } | Literal::Every { .. } => true,
+                Literal::Expr { expr, .. } => negation::taken(expr).is_some(),
+                Literal::SomeVars { .. } | Literal::SomeIn { .. } => false,
+            },
         }
     }
 
@@ -106,6 +119,28 @@ pub(super) fn given(stmt: &LiteralStmt) -> Option<&Expr> {
         }
     });
     found
+}
+
+/// All names that stand in a query or in what is said by it, in closures too.
+pub(super) fn read(stmts: &[LiteralStmt], said: &[&Expr], found: &mut BTreeSet<String>) {
+    let (mut vars, mut inner) = (Vec::new(), Vec::new());
+    let said = said.iter().map(|term| Statement::Term(term));
+    for statement in stmts.iter().map(Statement::Literal).chain(said) {
+        statement.each_expr(&mut |expr| names(expr, &mut vars));
+        statement.closures(&mut inner);
+    }
+    found.extend(vars.into_iter().map(|name| name.text().to_owned()));
+    for closure in inner {
+        read(closure.stmts, &closure.said, found);
+    }
+}
+
+/// Every name outside closures.
+fn names<'a>(expr: &'a Expr, found: &mut Vec<&'a Span>) {
+    match expr {
+        Expr::Var { span, .. } => found.push(span),
+        _ => parts(expr, &mut |part| names(part, found)),
+    }
 }
 
 fn closures<'a>(expr: &'a Expr, found: &mut Vec<Closure<'a>>) {

@@ -1,0 +1,157 @@
+//! What gives names their values, and in which order: what OPA refuses to load is refused, and where the engine would take
+//! another order than OPA, nothing else is answered.
+
+use std::fs;
+use std::process::Command;
+
+use postern_policy::AskError;
+use postern_tests::parts::program;
+
+use crate::{opa, ours};
+
+/// Beside each body; `y` is asked for.
+const RULES: &str = r#"
+xs := json.unmarshal("[\"adm\", \"bob\"]")
+members := json.unmarshal("{\"GET\": true}")
+one := json.unmarshal("1")
+f(a) := a
+g(a, b) if a == b
+"#;
+
+/// Answered by both, the same.
+const ANSWERED: [&str; 24] = [
+    "y if { some i; i = 9; not xs[i] }",
+    "y if { i := 9; not xs[i] }",
+    "y if { u = \"DELETE\"; not members[u] }",
+    "y if { i = 0; every x in xs { xs[i] == x } }",
+    "y if { every x in xs { some j; xs[j] == x } }",
+    "y if { every x in xs { xs[j] == x } }",
+    "y if { every x in xs { every z in [x] { x == z } } }",
+    "y if { z = one; z2 = z; not xs[z2] }",
+    "y := x if { x := xs[i]; not xs[i] == \"bob\" }",
+    "y contains i if { xs[i]; not xs[i] == \"bob\" }",
+    "y if { not f(f(xs[_])) }",
+    "y if { not (xs[_] == \"adm\") == true }",
+    "y if { not sprintf(\"%v\", [xs[_]]) == \"a\" }",
+    "y if { not f([f(xs[_])]) }",
+    "y if { not members[f(xs[_])] }",
+    "y if { some k, v in xs; not startswith(v, \"a\"); k == 1 }",
+    "y if { count([x | x = xs[i]]) == 1; i = 0 }",
+    "y := [x | x = xs[i]] if i = 0",
+    "y if { xs[i] != \"adm\"; i = 1 }",
+    "y := {i: x | some i, x; xs[i] = x}",
+    "h(x) if { z := [x | x := 1]; z == [1] }\ny if h(2)",
+    "h(x) if every x in [1] { x == 1 }\ny if h(2)",
+    "y if { rem := 5; rem > 2 }",
+    "contains.x := 1\ny if contains.x == 1",
+];
+
+/// Refused by both.
+const REFUSED: [&str; 21] = [
+    "y if not startswith(xs[_], \"adm\")",
+    "y if not xs[_] == \"adm\"",
+    "y if not one > xs[_]",
+    "y if not xs[_] in [\"adm\"]",
+    "y if not g(xs[_], 1)",
+    "y if not xs[i] != \"adm\"",
+    "y if not [xs[_]] == [\"adm\"]",
+    "y if not members[xs[_]] == 1",
+    "y := [1 | not f(xs[_])]",
+    "y if { not f([xs[_], f(xs[_])]) }",
+    "h(x) if { some x in [1] }\ny if h(1)",
+    "h(x) := 1 if { x > 1 } else := 2 if { x := 3 }\ny := h(1)",
+    "h([x, _]) if { x := 1 }\ny if h([1, 2])",
+    "y if { some x; one }",
+    "y if { some x, z; xs[x] }",
+    "y if every k, v in xs { v != 1 }",
+    "y if every x in xs { one }",
+    "y := [x | some z; x := 1]",
+    "y := x if { count := 3; x := count([1]) }",
+    "contains(a, b) if a == b\ny if contains(1, 1)",
+    "default contains(_, _) := false\ny := 1",
+];
+
+/// Answered by OPA alone: the engine would try all values in the first statement.
+const LATE: [&str; 12] = [
+    "y if { not members[u]; u = \"DELETE\" }",
+    "y if { some i; not xs[i]; i = 9 }",
+    "y if { not xs[i]; [i, _] = [9, 1] }",
+    "y if { not xs[i]; split(\"q.r\", \".\", [i, _]) }",
+    "y if { not xs[i] == \"q\"; i = 0 }",
+    "y if { not xs[i + 1]; i = 9 }",
+    "y := [1 | not xs[i]; i = 9]",
+    "y if { every x in xs { xs[i] == x }; i = 0 }",
+    "y if { some i; every x in xs { xs[i] == x }; i = 0 }",
+    "y if { every x in xs { not xs[i] == x }; i = 1 }",
+    "y if { every x in xs { count([z | z = xs[i]; x]) == 2 }; i = 0 }",
+    "y if { not g(x, z); [x, z] = [1, 2] }",
+];
+
+fn module(body: &str) -> String {
+    format!("package a\n{RULES}{body}\n")
+}
+
+fn refused(body: &str) -> String {
+    match ours(&module(body), "data.a.y") {
+        Err(AskError::Refused(error)) => error.to_string(),
+        other => panic!("{body}: {other:?}"),
+    }
+}
+
+#[test]
+fn what_is_in_order_is_answered_as_by_opa() {
+    for body in ANSWERED {
+        let ours = ours(&module(body), "data.a.y").unwrap_or_else(|error| panic!("{body}: {error}"));
+        assert_eq!(ours, opa(&module(body), "data.a.y"), "{body}");
+    }
+}
+
+#[test]
+fn what_opa_does_not_load_is_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for body in REFUSED {
+        let error = refused(body);
+        assert!(error.contains("OPA") || error.contains("is a variable here"), "{body}: {error}");
+        fs::write(folder.path().join("a.rego"), module(body)).expect("it can be written");
+        let status = Command::new(program("opa"))
+            .current_dir(folder.path())
+            .args(["check", "a.rego"])
+            .output()
+            .expect("opa runs")
+            .status;
+        assert!(!status.success(), "opa loads {body}");
+    }
+}
+
+#[test]
+fn what_a_negation_or_every_has_from_a_later_statement_is_refused() {
+    for body in LATE {
+        let error = refused(body);
+        assert!(error.contains("from a later statement"), "{body}: {error}");
+        // It means something to OPA, or nothing; loaded it is.
+        opa(&module(body), "data.a.y");
+    }
+}
+
+/// What OPA calls for operators.
+const OPERATORS: [&str; 15] = [
+    "and", "assign", "div", "eq", "equal", "gt", "gte", "lt", "lte", "minus", "mul", "neq", "or", "plus",
+    "rem",
+];
+
+#[test]
+fn nothing_is_called_as_opa_calls_an_operator() {
+    for name in OPERATORS {
+        for defined in
+            [format!("{name}(a, b) := [a, b]"), format!("default {name} := 1"), format!("{name}.z := 1")]
+        {
+            let error = refused(&defined);
+            assert!(error.contains("is what OPA calls for"), "{name}: {error}");
+        }
+    }
+    let imported = "package a\nimport data.b.gte\ny if input.n >= 2\n";
+    assert!(ours(imported, "data.a.y").is_err());
+    // To OPA the function stands in the operator's place.
+    let taken = "package a\ngte(a, b) if a == b\none := json.unmarshal(\"1\")\ny if one >= 0\n";
+    assert_eq!(opa(taken, "data.a.y"), None);
+}
