@@ -208,12 +208,18 @@ pub fn judge(ours: &Ours, theirs: &Theirs) -> Verdict {
         (Ours::Undefined, Theirs::Undefined) => Verdict::Same,
         (Ours::Value(_), Theirs::Undefined) => differs("a value where OPA has none"),
         (Ours::Undefined, Theirs::Value(_)) => differs("undefined where OPA has a value"),
-        (Ours::Value(ours), Theirs::Value(theirs)) => match likeness(ours, theirs) {
+        (Ours::Value(ours), Theirs::Value(theirs)) => match likeness(ours, theirs, Whole::Exact) {
             Likeness::Equal => Verdict::Same,
             Likeness::But(allowed) => Verdict::Allowed(allowed),
             Likeness::Other => differs("another value"),
         },
     }
+}
+
+/// Whether two values differ in the last digits of numbers alone, whole ones too: so they do behind a division.
+pub fn nearly(ours: &Ours, theirs: &Theirs) -> bool {
+    let (Ours::Value(ours), Theirs::Value(theirs)) = (ours, theirs) else { return false };
+    likeness(ours, theirs, Whole::Near) != Likeness::Other
 }
 
 /// The code of an error, and its words without the names.
@@ -231,15 +237,24 @@ enum Likeness {
     Other,
 }
 
-fn likeness(one: &Json, other: &Json) -> Likeness {
+/// What whole numbers are to each other that are not the same.
+#[derive(Clone, Copy)]
+enum Whole {
+    /// Others: both count exactly.
+    Exact,
+    /// Compared as fractions are.
+    Near,
+}
+
+fn likeness(one: &Json, other: &Json, of: Whole) -> Likeness {
     let least = |all: &mut dyn Iterator<Item = Likeness>| all.max().unwrap_or(Likeness::Equal);
     match (one, other) {
-        (Json::Number(one), Json::Number(other)) => numbers(one, other),
+        (Json::Number(one), Json::Number(other)) => numbers(one, other, of),
         (Json::List(one), Json::List(other)) if one.len() == other.len() => {
-            least(&mut one.iter().zip(other).map(|(one, other)| likeness(one, other)))
+            least(&mut one.iter().zip(other).map(|(one, other)| likeness(one, other, of)))
         }
         (Json::Object(one), Json::Object(other)) if one.len() == other.len() => {
-            least(&mut one.iter().map(|(name, one)| member(name, one, other)))
+            least(&mut one.iter().map(|(name, one)| member(name, one, other, of)))
         }
         (Json::Text(one), Json::Text(other)) if one != other && alike(one, other) => {
             Likeness::But(Allowed::Spelling)
@@ -249,12 +264,11 @@ fn likeness(one: &Json, other: &Json) -> Likeness {
     }
 }
 
-fn numbers(one: &str, other: &str) -> Likeness {
+fn numbers(one: &str, other: &str, of: Whole) -> Likeness {
     if decimal(one).is_some() && decimal(one) == decimal(other) {
         return Likeness::Equal;
     }
-    // Whole numbers are exact in both.
-    let whole = |number: &str| !number.contains(['.', 'e', 'E']);
+    let whole = |number: &str| matches!(of, Whole::Exact) && !number.contains(['.', 'e', 'E']);
     match (one.parse::<f64>(), other.parse::<f64>()) {
         (Ok(_), Ok(_)) if whole(one) && whole(other) => Likeness::Other,
         (Ok(one), Ok(other)) if (one - other).abs() <= 4.0 * f64::EPSILON * one.abs() => {
@@ -264,12 +278,14 @@ fn numbers(one: &str, other: &str) -> Likeness {
     }
 }
 
-fn member(name: &str, value: &Json, other: &BTreeMap<String, Json>) -> Likeness {
+fn member(name: &str, value: &Json, other: &BTreeMap<String, Json>, of: Whole) -> Likeness {
     if let Some(other) = other.get(name) {
-        return likeness(value, other);
+        return likeness(value, other, of);
     }
     let spelled = other.iter().find(|(other, _)| alike(name, &unescaped(other)));
-    spelled.map_or(Likeness::Other, |(_, other)| likeness(value, other).max(Likeness::But(Allowed::Spelling)))
+    spelled.map_or(Likeness::Other, |(_, other)| {
+        likeness(value, other, of).max(Likeness::But(Allowed::Spelling))
+    })
 }
 
 /// Whether two texts differ in nothing but how the numbers in them are written: OPA keeps `1.0`, the engine writes `1`.
@@ -278,7 +294,7 @@ fn alike(one: &str, other: &str) -> bool {
     // What is written otherwise is a number to both: no address, no version, no digits with zeros before them.
     let number = |text: &str| serde_json::from_str::<serde_json::Number>(text).is_ok();
     let same = |one: &str, other: &str| {
-        one == other || (number(one) && number(other) && numbers(one, other) != Likeness::Other)
+        one == other || (number(one) && number(other) && numbers(one, other, Whole::Exact) != Likeness::Other)
     };
     one.len() == other.len() && one.iter().zip(&other).all(|(one, other)| same(one, other))
 }
@@ -336,8 +352,9 @@ mod tests {
 
     #[test]
     fn values_are_equal_by_what_they_are_and_not_by_how_they_are_written() {
-        let same =
-            |one: &str, other: &str| likeness(&Json::parse(one).unwrap(), &Json::parse(other).unwrap());
+        let same = |one: &str, other: &str| {
+            likeness(&Json::parse(one).unwrap(), &Json::parse(other).unwrap(), Whole::Exact)
+        };
         assert_eq!(same("[1.0, {\"a\": 1e3}]", "[1,{\"a\":1000}]"), Likeness::Equal);
         assert_eq!(same("-0.0", "0"), Likeness::Equal);
         assert_eq!(same("0.3", "0.30000000000000004"), Likeness::But(Allowed::Digits));
@@ -373,6 +390,10 @@ mod tests {
             judge(&Ours::Value(value("1")), &unloaded("rego_parse_error")),
             Verdict::Differs(_)
         ));
+        let (ours, theirs) = (Ours::Value(value("[900719925474099200]")), value("[900719925474099300]"));
+        assert!(matches!(judge(&ours, &Theirs::Value(theirs.clone())), Verdict::Differs(_)));
+        assert!(nearly(&ours, &Theirs::Value(theirs)));
+        assert!(!nearly(&ours, &Theirs::Value(value("[900719925474199300]"))));
         assert!(matches!(judge(&Ours::Broken("late".into()), &fails()), Verdict::Differs(_)));
     }
 }
