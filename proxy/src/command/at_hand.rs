@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use postern_policy::{Sources, Tests};
 
 use super::{Exit, Failure};
 use crate::authorize::load::{self, PolicyError};
 use crate::authorize::service::Copy;
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::{BundleSource, Config};
 use crate::fault::causes;
 
@@ -84,7 +85,8 @@ fn kept(config: &Config) -> Result<(load::Bundles, Vec<String>), Failure> {
         let file = kept.file.display().to_string();
         let sources = load::unpack(&kept.archive, &file, bundle.verify.as_ref(), None).map_err(failed)?;
         let written = kept.file.metadata().and_then(|found| found.modified());
-        let age = written.ok().and_then(|at| SystemTime::now().duration_since(at).ok()).unwrap_or_default();
+        let age =
+            written.ok().and_then(|at| SystemClock.now().wall.duration_since(at).ok()).unwrap_or_default();
         let (revision, age) = (sources.revision(), rounded(age));
         notes.push(format!(
             "bundle {name}: revision {revision}, the copy kept {age} ago; {url} was not asked"

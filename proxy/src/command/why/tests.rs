@@ -2,6 +2,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use super::*;
+use crate::clock::SystemClock;
 use crate::fault::codes;
 
 const POLICY: &str = "package postern\n\ndefault decision := {\"allow\": false, \"reason\": \"no\"}\n\n\
@@ -277,7 +278,7 @@ fn a_services_bundle_is_read_from_the_copy_that_is_kept_and_verified_as_at_a_sta
     let copy = authorize::service::Copy::of(&at("state"), "main", url);
     copy.keep(&std::fs::read(&built).unwrap().into()).unwrap();
     let kept = copy.held(1 << 20).unwrap().unwrap().file;
-    let then = std::time::SystemTime::now() - Duration::from_secs(3 * 3_600 + 5);
+    let then = SystemClock.now().wall - Duration::from_secs(3 * 3_600 + 5);
     std::fs::File::options().write(true).open(&kept).unwrap().set_modified(then).unwrap();
     let said = format!("bundle main: revision r7, the copy kept 3 h ago; {url} was not asked");
 

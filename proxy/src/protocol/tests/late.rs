@@ -25,7 +25,7 @@ const ACK: u8 = 1;
 const MOST: usize = 1024 * 1024;
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// HEADERS of `POST / https h` by the static table, without END_STREAM.
+/// HEADERS of `POST / https h` by the static table, without `END_STREAM`.
 fn post(stream: u8) -> Vec<u8> {
     frame(HEADERS, 4, stream, &[0x83, 0x84, 0x87, 0x41, 1, b'h'])
 }
@@ -141,7 +141,7 @@ fn http1_goes_on_behind_a_body_that_nobody_wanted() {
         let head = "POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 200000\r\n\r\n";
         caller.write_all(head.as_bytes()).await.unwrap();
         assert!(read(&mut caller).await.starts_with("HTTP/1.1 403 "));
-        caller.write_all(&[b'x'; 200_000]).await.unwrap();
+        caller.write_all(&vec![b'x'; 200_000]).await.unwrap();
         // Longer than a head may take: the body was none.
         tokio::time::sleep(LONGEST + LONGEST / 2).await;
         caller.write_all(b"GET /b HTTP/1.1\r\nHost: h\r\n\r\n").await.unwrap();
@@ -163,7 +163,7 @@ fn a_caller_that_writes_all_before_it_reads_is_told_on_http1() {
             // The answer is there, and not read yet; what comes then is more than sockets hold.
             caller.peek(&mut [0])?;
             std::thread::sleep(Duration::from_millis(20));
-            caller.write_all(&[b'x'; 1_000_000])?;
+            caller.write_all(&vec![b'x'; 1_000_000])?;
             let mut answer = String::new();
             caller.read_to_string(&mut answer).map(|_| answer)
         });
