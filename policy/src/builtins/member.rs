@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::Value;
 
-use super::Fail;
 use super::row::{Builtin, By};
 use super::signatures::{ANY, BOOL};
+use super::{Fail, weigh};
 
 pub(super) const ROWS: &[Builtin] = &[
     Builtin::new("internal.collection", &[ANY], ANY, By::Within(collection, "in")),
@@ -41,6 +41,7 @@ fn shaped(args: &[Value]) -> Result<Value, Fail> {
 /// keep their places, `null` stands for these.
 fn shaped_members(args: &[Value]) -> Result<Value, Fail> {
     let [all, key, value] = args else { return Err(Fail::Argument("takes a collection and two shapes")) };
+    weigh::members(all)?;
     Ok(match all {
         Value::Array(items) => {
             let fitting = |item: &Value| if fits(item, value) { item.clone() } else { Value::Null };
@@ -102,6 +103,7 @@ fn member_at(args: &[Value]) -> Result<Value, Fail> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::builtins::turn;
 
     #[test]
     fn a_member_is_found_by_its_value_and_by_key_and_value() {
@@ -145,9 +147,16 @@ mod tests {
             assert!(!fitting(other, nested), "{other}");
         }
         assert!(!fitting("7", "false") && !fitting("{}", "[]") && !fitting(r#"{"a": 1}"#, "{}"));
+        turn::begin(None);
         let members = |all: &str| shaped_members(&[json(all), json("null"), json(r#"{"a": null}"#)]).unwrap();
         assert_eq!(members(r#"[{"a": 1, "b": 2}, {"a": 1}, 3]"#), json(r#"[null, {"a": 1}, null]"#));
         assert_eq!(members(r#"{"k": {"a": 1, "b": 2}, "l": {"a": 1}}"#), json(r#"{"l": {"a": 1}}"#));
         assert_eq!(members("3"), json("3"));
+        // However often it is gone through: each time it is copied.
+        let many = json(&format!("[{}1]", "1,".repeat(99_999)));
+        let shape = json(r#"{"a": null}"#);
+        let copied =
+            (0..20).take_while(|_| shaped_members(&[many.clone(), Value::Null, shape.clone()]).is_ok());
+        assert_eq!(copied.count(), 10);
     }
 }

@@ -33,6 +33,11 @@ pub(super) fn linear(args: &[Value]) -> Result<(), Fail> {
     pay(weight)
 }
 
+/// For what copies a collection each time it is gone through, however large it is.
+pub(super) fn members(collection: &Value) -> Result<(), Fail> {
+    pay(surface(collection))
+}
+
 /// For builtins that go into nested values.
 pub(super) fn deep(args: &[Value]) -> Result<(), Fail> {
     values(args, VALUES)
