@@ -19,7 +19,10 @@ g(a, b) if a == b
 "#;
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 24] = [
+const ANSWERED: [&str; 27] = [
+    "y := [z | some [input.s, z] in [[1, 2]]]",
+    "y := [z | o := {\"a\": one}; some [o.a, z] in [[1, 2]]]",
+    "y := [1 | some [one, z] in [[1, 2]]; z]",
     "y if { some i; i = 9; not xs[i] }",
     "y if { i := 9; not xs[i] }",
     "y if { u = \"DELETE\"; not members[u] }",
@@ -47,7 +50,11 @@ const ANSWERED: [&str; 24] = [
 ];
 
 /// Refused by both.
-const REFUSED: [&str; 21] = [
+const REFUSED: [&str; 25] = [
+    "y := [z | some [xs[0], z] in [[\"adm\", 2]]]",
+    "y := [z | some {\"k\": members.GET, \"z\": z} in [{\"k\": true, \"z\": 1}]]",
+    "y := [z | some {xs[0]: z} in [{\"adm\": 1}]]",
+    "y := [z | some [count(xs), z] in [[2, 1]]]",
     "y if not startswith(xs[_], \"adm\")",
     "y if not xs[_] == \"adm\"",
     "y if not one > xs[_]",

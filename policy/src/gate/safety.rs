@@ -18,6 +18,7 @@ use crate::problem::{Problem, Problems};
 use terms::{Closure, Statement, Var};
 
 const UNUSED: &str = "is declared and used nowhere, which OPA refuses";
+const ANEW: &str = "stands in what `some` declares: OPA takes it for a variable, and calls it unsafe";
 const HIDDEN: &str = "is a variable here, and called as a function";
 const LATE: &str =
     "has its value from a later statement, which the engine does not wait for in a negation or `every`";
@@ -244,6 +245,7 @@ impl<'a> Search<'a> {
             self.unused(stmts, &said);
         }
         self.hidden(stmts);
+        self.anew(stmts);
         let last = Declared::by(stmts);
         let literals = stmts.iter().map(Statement::Literal).chain(said.into_iter().map(Statement::Term));
         let open: Vec<_> =
@@ -287,6 +289,18 @@ impl<'a> Search<'a> {
         }
         calls.retain(|(name, _)| self.scope.locals.iter().any(|locals| locals.contains(name)));
         self.told.extend(calls.into_iter().map(|(_, span)| (span, HIDDEN, "another name for the variable")));
+    }
+
+    /// Finds rules and imports in the terms of `some … in`, which declares all names that stand there.
+    fn anew(&mut self, stmts: &'a [LiteralStmt]) {
+        let mut named = Vec::new();
+        for stmt in stmts {
+            if let Literal::SomeIn { key, value, .. } = &stmt.literal {
+                key.iter().chain([value]).for_each(|term| terms::names(term, &mut named));
+            }
+        }
+        named.retain(|name| !matches!(name.text(), "input" | "data") && self.scope.is_global(name.text()));
+        self.told.extend(named.into_iter().map(|name| (name, ANEW, "`x := …` before, and `x` here")));
     }
 
     /// Finds what `some` or `every` declares and nothing reads.

@@ -136,7 +136,7 @@ pub(super) fn read(stmts: &[LiteralStmt], said: &[&Expr], found: &mut BTreeSet<S
 }
 
 /// Every name outside closures.
-fn names<'a>(expr: &'a Expr, found: &mut Vec<&'a Span>) {
+pub(super) fn names<'a>(expr: &'a Expr, found: &mut Vec<&'a Span>) {
     match expr {
         Expr::Var { span, .. } => found.push(span),
         _ => parts(expr, &mut |part| names(part, found)),
