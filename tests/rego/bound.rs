@@ -94,6 +94,12 @@ const LATE: [&str; 12] = [
     "y if { not g(x, z); [x, z] = [1, 2] }",
 ];
 
+/// Answered by OPA alone: the engine would walk after it has gone through the last statement, and see its `with`.
+const WALKED: [&str; 2] = [
+    "y if { walk(input.q, [p, v]); some x in xs with input as {\"q\": 1} }",
+    "y if { [p, v] := walk(input.q); some x in xs with input as {\"q\": 1} }",
+];
+
 fn module(body: &str) -> String {
     format!("package a\n{RULES}{body}\n")
 }
@@ -137,6 +143,14 @@ fn what_a_negation_or_every_has_from_a_later_statement_is_refused() {
         assert!(error.contains("from a later statement"), "{body}: {error}");
         // It means something to OPA, or nothing; loaded it is.
         opa(&module(body), "data.a.y");
+    }
+}
+
+#[test]
+fn no_with_reaches_what_is_walked_before_it() {
+    for body in WALKED {
+        assert!(refused(body).contains("goes through many values"), "{body}");
+        assert_eq!(opa(&module(body), "data.a.y"), None, "{body}");
     }
 }
 

@@ -76,7 +76,8 @@ fn negative(minus: &Expr) -> Option<Problem> {
     (!matches!(expr.as_ref(), Expr::Number { .. })).then(|| problem(span, "-", why, instead))
 }
 
-/// Where the last statements of a rule's bodies begin, when nothing that a `with` could change is read after them.
+/// Where the last statements of a rule's bodies begin, when nothing that a `with` could change is read after them. The
+/// engine walks after it has gone through all else.
 fn last(module: &Module, names: &Names, rule: &Rule) -> BTreeSet<u32> {
     let Rule::Spec { head, bodies, .. } = rule else { return BTreeSet::new() };
     let constant = |expr: &Ref<Expr>| plain(module, names, expr);
@@ -91,7 +92,21 @@ fn last(module: &Module, names: &Names, rule: &Rule) -> BTreeSet<u32> {
         RuleHead::Set { refr, key: of, .. } => key(refr) && of.iter().all(constant),
     };
     let ends = bodies.iter().filter_map(|body| body.query.stmts.last());
-    if plain && bodies.len() == 1 { ends.map(|stmt| stmt.span.start).collect() } else { BTreeSet::new() }
+    let walks = bodies.iter().flat_map(|body| &body.query.stmts).any(walks);
+    if plain && !walks && bodies.len() == 1 {
+        ends.map(|stmt| stmt.span.start).collect()
+    } else {
+        BTreeSet::new()
+    }
+}
+
+/// Whether a statement walks through a document.
+fn walks(stmt: &LiteralStmt) -> bool {
+    let mut found = false;
+    walk::statement(stmt, &mut |seen| {
+        found |= matches!(seen, Seen::Call { fcn, .. } if names::constant(fcn) == ["walk"]);
+    });
+    found
 }
 
 /// Whether this reads neither documents nor rules.
