@@ -180,7 +180,9 @@ pub(crate) fn stops(
         if from < MOST.0 {
             clause::of_rule(&policy, one.module, one.rule, None, &mut open);
         }
-        open.iter_mut().skip(from).for_each(|clause| clause.for_case(&one.keys));
+        if !open.iter_mut().skip(from).all(|clause| clause.for_case(&one.keys)) {
+            open.truncate(from);
+        }
         ends.push(from..open.len());
     }
     let (clauses, _) = probe::outcomes(&policy, &asker, &open);

@@ -248,6 +248,20 @@ test_none[note] if {
 }
 
 #[test]
+fn a_case_is_told_by_a_key_that_is_computed_too() {
+    let tables = r#"[{"note": "one", "v": 1}, {"note": "two", "v": 2}]"#;
+    for key in ["tc.note", "tc[\"note\"]", "sprintf(\"%s\", [tc.note])", "{\"x.v\": tc.note}[\"x.v\"]"] {
+        let tests =
+            run(&format!("package a\n\ntest_x[{key}] if {{\n\tsome tc in {tables}\n\ttc.v != 1\n}}\n"));
+        let told: Vec<_> = tests[0].cases.iter().map(|case| (case.notes.join("/"), case.passed)).collect();
+        assert_eq!(told, [("one".to_owned(), false), ("two".to_owned(), true)], "{key}");
+        assert_eq!(tests[0].outcome, TestOutcome::Failed, "{key}");
+        let stopped = tests[0].cases[0].stopped.as_ref().unwrap();
+        assert_eq!(stopped.line, 5, "{key}");
+    }
+}
+
+#[test]
 fn a_case_may_be_bound_by_a_statement_that_begins_or_ends_in_a_text() {
     let tests = run("package postern_test
 test_ends[name] if { name := \"POST\"; name != \"GET\" }

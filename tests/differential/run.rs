@@ -161,26 +161,31 @@ fn is_conflict(ours: &Ours) -> bool {
     matches!(ours, Ours::Error { kind: "conflict", .. })
 }
 
-/// Whether a function contradicts itself or fails here too, where it is called with what the case calls it with. For an
-/// argument that is no constant each of a few stands.
+/// Whether a function contradicts itself here too, or fails, where it is called with what the case calls it with. For an
+/// argument that is neither a constant nor one of the documents each of a few stands; then it must contradict itself.
 fn contradicts(function: &str, texts: &[(&str, String)], data: &str, input: &str) -> bool {
     let name = function.rsplit('.').next().unwrap_or(function);
     let mut calls = BTreeSet::new();
     for (_, text) in texts {
         for (at, _) in text.match_indices(&format!("{name}(")) {
             let given = arguments(&text[at + name.len() + 1..]);
+            let known = |of: &String| {
+                let document = ["input.", "data."].iter().any(|document| of.starts_with(document));
+                document || serde_json::from_str::<serde_json::Value>(of).is_ok()
+            };
+            let whole = given.iter().all(known);
             for stand_in in STAND_INS {
-                let constant = |of: &String| serde_json::from_str::<serde_json::Value>(of).is_ok();
-                let of = given.iter().map(|of| if constant(of) { of } else { stand_in });
-                calls.insert(of.collect::<Vec<_>>().join(", "));
+                let of = given.iter().map(|of| if known(of) { of } else { stand_in });
+                calls.insert((of.collect::<Vec<_>>().join(", "), whole));
             }
         }
     }
     let calls: Vec<_> = calls.into_iter().take(CALLS).collect();
-    calls.iter().any(|call| {
+    calls.iter().any(|(call, whole)| {
         let mut all = texts.to_vec();
         all.push(("call.rego", format!("package fz.call\n\nr := {function}({call})\n")));
-        matches!(answer(&mut load(&all, data), "data.fz.call.r", input).0, Ours::Error { .. })
+        let answer = answer(&mut load(&all, data), "data.fz.call.r", input).0;
+        is_conflict(&answer) || (*whole && matches!(answer, Ours::Error { .. }))
     })
 }
 

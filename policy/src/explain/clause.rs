@@ -219,13 +219,25 @@ fn step<'a>(
 
 impl Open<'_> {
     /// Leaves of the many cases of a test the one of these keys: a statement behind the one that gives a key its value.
-    pub(super) fn for_case(&mut self, keys: &[(String, Value)]) {
-        for (key, value) in keys.iter().filter(|(_, value)| is_json(value)) {
-            let Some(at) = self.steps.iter().position(|step| step.gives.contains(key)) else { continue };
-            let Some(stands) = self.steps.get(at).map(|step| step.stands) else { continue };
+    /// Whether that can be said of each key.
+    pub(super) fn for_case(&mut self, keys: &[(String, Value)]) -> bool {
+        keys.iter().all(|(key, value)| {
+            let given =
+                |name: &&str| self.steps.iter().position(|step| step.gives.iter().any(|gives| gives == name));
+            let names = text::words(key);
+            let constant = names.is_empty();
+            let at = names.iter().filter_map(given).max();
+            let Some(stands) = at.and_then(|at| self.steps.get(at)).map(|step| step.stands) else {
+                return constant;
+            };
+            if !is_json(value) {
+                return false;
+            }
             let text = format!("{key} == {}", serde_json::to_string(value).unwrap_or_default());
-            self.steps.insert(at + 1, Step { text, stands, what: What::Pattern, gives: Vec::new() });
-        }
+            let step = Step { text, stands, what: What::Pattern, gives: Vec::new() };
+            self.steps.insert(at.map_or(0, |at| at + 1), step);
+            true
+        })
     }
 }
 

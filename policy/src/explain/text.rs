@@ -39,6 +39,35 @@ pub(super) fn taken_out(read: &Translated, stmt: &LiteralStmt) -> Option<Stretch
     Some((at, at + length(name.len())))
 }
 
+/// The words of an expression outside its texts, without the names of members behind a dot.
+pub(crate) fn words(text: &str) -> Vec<&str> {
+    let (mut words, mut from, mut quote, mut escaped) = (Vec::new(), 0, None, false);
+    let mut word = |from: usize, to: usize| {
+        let word = text.get(from..to).unwrap_or_default();
+        if !word.is_empty() && !text.get(..from).is_some_and(|before| before.ends_with('.')) {
+            words.push(word);
+        }
+    };
+    for (at, c) in text.char_indices() {
+        match (quote, c) {
+            (Some(_), _) if escaped => escaped = false,
+            (Some('"'), '\\') => escaped = true,
+            (Some(one), c) if c == one => (quote, from) = (None, at + c.len_utf8()),
+            (Some(_), _) => {}
+            (None, c) if c.is_alphanumeric() || c == '_' => {}
+            (None, c) => {
+                word(from, at);
+                from = at + c.len_utf8();
+                quote = Some(c).filter(|c| matches!(c, '"' | '`'));
+            }
+        }
+    }
+    if quote.is_none() {
+        word(from, text.len());
+    }
+    words
+}
+
 /// What a head assigns, behind its `:=` or `=`.
 pub(super) fn assigned(assign: &RuleAssign) -> Stretch {
     let (from, to) = (assign.span.start, end(&assign.span));

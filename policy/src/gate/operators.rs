@@ -32,8 +32,8 @@ pub(super) fn check(module: &Module, problems: &mut Problems) {
         let refr = head(rule);
         let name = names::begin(refr);
         let members = names::constant(refr);
-        if let Some(sign) = sign(name.text()) {
-            problems.push(problem(name, name.text(), sign));
+        if let ([called], Some(sign)) = (members.as_slice(), sign(name.text())) {
+            problems.push(problem(name, called, sign));
         } else if matches!(members.as_slice(), [a, b] if a == "internal" && b.starts_with("member_")) {
             problems.push(problem(name, &members.join("."), "in"));
         } else if members == ["contains"] {

@@ -26,8 +26,9 @@ const LATE: &str =
 /// Behind so many problems none is told what was meant: to find that looks at every name there is.
 const SUGGESTED: usize = 50;
 
-/// Checks every rule of one module; `parts` says that bodies may be parts of what their author wrote.
-pub(super) fn check(module: &Module, names: &Names, parts: bool, problems: &mut Problems) {
+/// Checks every rule of one module; `ours` says that questions of ours stand in it, which
+/// ask for parts of a body.
+pub(super) fn check(module: &Module, names: &Names, ours: bool, problems: &mut Problems) {
     let globals = globals(module, names);
     for rule in &module.policy {
         if let Rule::Default { value, .. } = rule.as_ref()
@@ -39,7 +40,7 @@ pub(super) fn check(module: &Module, names: &Names, parts: bool, problems: &mut 
             problems.push(problem.at_span(computed));
         }
         let mut search = Search::new(Scope { module, names, globals: &globals, locals: Vec::new() });
-        search.parts = parts;
+        search.ours = ours;
         search.rule(rule);
         for (span, why, instead) in search.told {
             problems.push(Problem::of(span.source.get_path(), span.text(), why, instead).at_span(span));
@@ -199,15 +200,15 @@ struct Search<'a> {
     early: Vec<&'a Span>,
     /// Other problems of names, each with why it is one, and what to write instead.
     told: Vec<(&'a Span, &'static str, &'static str)>,
-    /// Whether bodies may be parts of what their author wrote.
-    parts: bool,
+    /// Whether questions of ours stand in it, which ask for parts of a body.
+    ours: bool,
     /// How many times a statement was looked at.
     looked: usize,
 }
 
 impl<'a> Search<'a> {
     const fn new(scope: Scope<'a>) -> Self {
-        Self { scope, loose: BTreeMap::new(), early: Vec::new(), told: Vec::new(), parts: false, looked: 0 }
+        Self { scope, loose: BTreeMap::new(), early: Vec::new(), told: Vec::new(), ours: false, looked: 0 }
     }
 
     fn rule(&mut self, rule: &'a Rule) {
@@ -241,19 +242,21 @@ impl<'a> Search<'a> {
         let mut new: BTreeSet<Var> = declared.iter().filter(|name| !hidden(name)).cloned().collect();
         self.scope.locals.push(declared);
         self.early(stmts, &mut new);
-        if !self.parts {
+        if !self.ours {
             self.unused(stmts, &said);
         }
-        self.hidden(stmts);
+        self.hidden(stmts, &said);
         self.anew(stmts);
         let last = Declared::by(stmts);
         let literals = stmts.iter().map(Statement::Literal).chain(said.into_iter().map(Statement::Term));
         let open: Vec<_> =
             literals.enumerate().map(|(index, statement)| self.open(statement, index, &last)).collect();
-        if let Some(late) = self.late(&open, &around) {
-            self.told.push((late, LATE, "that statement first"));
-        } else {
-            self.order(open, around, &last);
+        let unsettled = self.unsettled(&open, &around);
+        let safe = self.order(open, around, &last);
+        if let Some((name, span)) = unsettled.into_iter().find(|(name, _)| safe.contains(name)) {
+            // What stands in the body of `every` was told as bound by nothing.
+            self.loose.remove(&name);
+            self.told.push((span, LATE, "that statement first"));
         }
         self.scope.locals.pop();
     }
@@ -282,11 +285,12 @@ impl<'a> Search<'a> {
     }
 
     /// Finds calls of what is a variable.
-    fn hidden(&mut self, stmts: &'a [LiteralStmt]) {
+    fn hidden(&mut self, stmts: &'a [LiteralStmt], said: &[&'a Expr]) {
         let mut calls = Vec::new();
         for stmt in stmts {
             Statement::Literal(stmt).each_expr(&mut |expr| called(expr, &mut calls));
         }
+        said.iter().for_each(|term| called(term, &mut calls));
         calls.retain(|(name, _)| self.scope.locals.iter().any(|locals| locals.contains(name)));
         self.told.extend(calls.into_iter().map(|(_, span)| (span, HIDDEN, "another name for the variable")));
     }
@@ -321,11 +325,15 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// A name in a negation or `every` that a later statement alone gives a value to: the engine would try all values
-    /// there, as for a name that stands nowhere else.
-    fn late(&self, open: &[Open<'a>], around: &BTreeSet<Var>) -> Option<&'a Span> {
-        let mut settled = around.clone();
-        for (at, one) in open.iter().enumerate() {
+    /// The names in negations and `every` that no statement before gives a value to: where a later one does, the engine
+    /// would try all values all the same.
+    fn unsettled(&self, open: &[Open<'a>], around: &BTreeSet<Var>) -> Vec<(Var, &'a Span)> {
+        let (mut settled, mut found) = (around.clone(), Vec::new());
+        if !open.iter().any(|one| one.statement.is_closed()) {
+            return found;
+        }
+        for one in open {
+            let given = self.scope.outputs(one.statement, &settled);
             if one.statement.is_closed() {
                 let mut names: BTreeMap<Var, &'a Span> = one.vars.iter().cloned().collect();
                 for closure in &one.closures {
@@ -333,19 +341,12 @@ impl<'a> Search<'a> {
                     self.scope.taken(closure, &mut taken);
                     names.extend(taken.into_iter().map(|name| (name, closure.span)));
                 }
-                names.retain(|name, _| !settled.contains(name));
-                let later = open.iter().skip(at + 1).filter(|later| !later.statement.is_closed());
-                let mut given = later.flat_map(|later| match later.statement {
-                    Statement::Literal(_) => later.vars.iter().map(|(name, _)| name.clone()).collect(),
-                    Statement::Term(_) => self.scope.outputs(later.statement, &settled),
-                });
-                if let Some(name) = given.find(|name| names.contains_key(name)) {
-                    return names.remove(&name);
-                }
+                names.retain(|name, _| !settled.contains(name) && !given.contains(name));
+                found.extend(names);
             }
-            settled.extend(self.scope.outputs(one.statement, &settled));
+            settled.extend(given);
         }
-        None
+        found
     }
 
     fn open(&self, statement: Statement<'a>, index: usize, last: &Declared) -> Open<'a> {
@@ -360,7 +361,8 @@ impl<'a> Search<'a> {
         Open { statement, vars, closures, closed_over, index }
     }
 
-    fn order(&mut self, open: Vec<Open<'a>>, around: BTreeSet<Var>, last: &Declared) {
+    /// Puts the statements in order; gives what is safe then.
+    fn order(&mut self, open: Vec<Open<'a>>, around: BTreeSet<Var>, last: &Declared) -> BTreeSet<Var> {
         let mut given = around.clone();
         for open in &open {
             given.extend(self.scope.outputs(open.statement, &given));
@@ -418,6 +420,7 @@ impl<'a> Search<'a> {
                 self.loose.entry(name.clone()).or_insert(closure.span);
             }
         }
+        safe
     }
 }
 

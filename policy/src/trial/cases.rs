@@ -6,23 +6,38 @@
 use std::collections::BTreeSet;
 
 use regorus::Value;
-use regorus::unstable::{Expr, Literal, LiteralStmt, Rule};
+use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Rule};
 
 use super::Case;
 use crate::explain::text;
 use crate::translate::Edit;
 
-/// The keys in a rule's head behind its name, as they are written.
-pub(super) fn keys(refr: &Expr) -> Vec<String> {
+/// The keys in a rule's head behind its name, as they are written: of one that the translation has given a name at the
+/// end of the body, what it stands for.
+pub(super) fn keys(rule: &Rule, refr: &Expr) -> Vec<String> {
+    let mut keys = written(refr);
+    let Rule::Spec { bodies, .. } = rule else { return keys };
+    for key in keys.iter_mut().filter(|key| key.ends_with("__")) {
+        let stmt =
+            bodies.iter().flat_map(|body| &body.query.stmts).find(|stmt| given(stmt) == Some(key.as_str()));
+        let whole = stmt.map(|stmt| text::of(&stmt.span, text::statement(&stmt.span)));
+        if let Some((_, value)) = whole.and_then(|whole| whole.split_once(":=")) {
+            *key = value.trim().to_owned();
+        }
+    }
+    keys
+}
+
+fn written(refr: &Expr) -> Vec<String> {
     match refr {
         Expr::RefBrack { refr, index, .. } => {
-            let mut keys = keys(refr);
+            let mut keys = written(refr);
             let span = index.span();
             keys.push(text::of(span, text::statement(span)).to_owned());
             keys
         }
         Expr::RefDot { refr, field, .. } => {
-            let mut keys = keys(refr);
+            let mut keys = written(refr);
             keys.push(format!("\"{}\"", field.0.text()));
             keys
         }
@@ -54,22 +69,28 @@ pub(super) fn edits(rule: &Rule, keys: &[String]) -> Vec<Edit> {
     edits
 }
 
-/// The first statement by whose end every name in the keys has been met; declaring a name binds nothing.
+/// What a statement `key12__ := …` gives, as the translation writes them at the end of a body.
+fn given(stmt: &LiteralStmt) -> Option<&str> {
+    let Literal::Expr { expr, .. } = &stmt.literal else { return None };
+    let Expr::AssignExpr { op: AssignOp::ColEq, lhs, .. } = expr.as_ref() else { return None };
+    let name = lhs.span().text();
+    name.ends_with("__").then_some(name)
+}
+
+/// The first statement by whose end every name in the keys has been met that stands in the body at all; declaring a
+/// name binds nothing.
 fn binding<'a>(stmts: &'a [LiteralStmt], keys: &[String]) -> Option<&'a LiteralStmt> {
-    let mut open: Vec<&str> = keys.iter().flat_map(|key| words(key)).collect();
-    stmts.iter().find(|stmt| {
-        if matches!(stmt.literal, Literal::SomeVars { .. }) {
-            return false;
-        }
-        let met: Vec<&str> = words(stmt.span.text()).collect();
+    let asks =
+        |stmt: &&LiteralStmt| !matches!(stmt.literal, Literal::SomeVars { .. }) && given(stmt).is_none();
+    let met = |stmt: &'a LiteralStmt| text::words(text::of(&stmt.span, text::statement(&stmt.span)));
+    let all: BTreeSet<&str> = stmts.iter().filter(asks).flat_map(met).collect();
+    let mut open: Vec<&str> = keys.iter().flat_map(|key| text::words(key)).collect();
+    open.retain(|name| all.contains(name));
+    stmts.iter().filter(asks).find(|stmt| {
+        let met = met(stmt);
         open.retain(|name| !met.contains(name));
         open.is_empty()
     })
-}
-
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    let quoted = text.starts_with('"');
-    text.split(|c: char| !(c.is_alphanumeric() || c == '_')).filter(move |word| !quoted && !word.is_empty())
 }
 
 /// Every case that was tried, and whether it passed; and the keys of each, in the same order.

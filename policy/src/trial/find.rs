@@ -61,7 +61,7 @@ pub(super) fn tests(
             if inner != name {
                 edits.push(Edit::new(begin.start, begin.end, inner.clone()));
             }
-            let keys = cases::keys(refr);
+            let keys = cases::keys(rule, refr);
             edits.extend(cases::edits(rule, &keys));
             found.push(Found {
                 test: test(&package, &shown, begin, text.restored(author, begin.line, begin.col)),
