@@ -20,7 +20,11 @@ g(a, b) if a == b
 "#;
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 31] = [
+const ANSWERED: [&str; 35] = [
+    "y if { every u in [\"zed\"] { n := u; {[\"zed\", 1]}[[n, 1]] } }",
+    "y if { every u in [\"zed\"] { k := [u, 1]; ms := {[\"zed\", 1]}; ms[k] } }",
+    "y if { every u in [\"zed\"] { [u, 1] in {[\"zed\", 1]} } }",
+    "y if { some u in [\"zed\"]; {[\"zed\", 1]}[[u, 1]] }",
     "y := z if { x := 1; z := [x | some x in xs] }",
     "y if { _ := one; _ := one; some _ in xs; some _ in xs }",
     "y if { some i; every x in groups[i].m { x > 1 }; groups[i].name == \"a\" }",
@@ -55,7 +59,11 @@ const ANSWERED: [&str; 31] = [
 ];
 
 /// Refused by both.
-const REFUSED: [&str; 33] = [
+const REFUSED: [&str; 37] = [
+    "y if every x in xs { x := 2 }",
+    "y if every x in xs { some x in xs }",
+    "y if every k, v in xs { some [v, k] in [[1, 2]] }",
+    "y if every x in xs { every x in [2] { one } }",
     "y if { some i; i := one }",
     "y if { some i; some i; i = one }",
     "y if { x := one; x := one }",
@@ -117,6 +125,19 @@ const WALKED: [&str; 2] = [
     "y if { [p, v] := walk(input.q); some x in xs with input as {\"q\": 1} }",
 ];
 
+/// Denied by OPA, or answered: the engine would give the name of `every` another value.
+const GIVEN: [&str; 9] = [
+    "y if { every u in [\"zed\"] { {[\"q\", 1]}[[u, 1]] } }",
+    "y if { every u in [\"zed\"] { ms := {[\"q\", 1]}; ms[[u, _]] } }",
+    "y if { every u in [\"zed\"] { ms := {{\"n\": \"q\"}}; ms[{\"n\": u}] } }",
+    "y if { every u in [\"zed\"] { not {[\"q\", 1]}[[u, 1]] } }",
+    "y if { every u in [\"zed\"] { count([1 | {[\"q\", 1]}[[u, 1]]]) == 0 } }",
+    "y if { every v in [7] { walk([1], [_, v]) } }",
+    "y if { every v in [7] { count([1], v) } }",
+    "y if { every v in [7] { f(1, v) } }",
+    "y if { every v in [7] { split(\"a.b\", \".\", [v, _]) } }",
+];
+
 fn module(body: &str) -> String {
     format!("package a\n{RULES}{body}\n")
 }
@@ -158,6 +179,15 @@ fn what_a_negation_or_every_has_from_a_later_statement_is_refused() {
     for body in LATE {
         let error = refused(body);
         assert!(error.contains("from a later statement"), "{body}: {error}");
+        // It means something to OPA, or nothing; loaded it is.
+        opa(&module(body), "data.a.y");
+    }
+}
+
+#[test]
+fn no_name_of_every_gets_another_value() {
+    for body in GIVEN {
+        assert!(refused(body).contains("is given a value in the body of `every`"), "{body}");
         // It means something to OPA, or nothing; loaded it is.
         opa(&module(body), "data.a.y");
     }

@@ -23,7 +23,7 @@ pub(super) fn check(module: &Module, names: &Names, problems: &mut Problems) {
         let (mut bound, mut asked) = (BTreeSet::new(), Vec::new());
         let mut unified = Unified::default();
         walk::rule(rule, &mut |seen| {
-            unified.see(&seen);
+            unified.see(module, names, &seen);
             match seen {
                 Seen::Binds(name, _) => {
                     bound.insert(name.text().to_owned());
@@ -135,7 +135,7 @@ fn problem(span: &Span, construct: &str, why: &str, instead: &str) -> Problem {
 }
 
 /// `every x in xs { x = 1 }`, in a comprehension there too, and so with what a `walk` before it gives: the engine gives
-/// `x` that value, and holds.
+/// `x` that value, and holds. So it does in brackets, `granted[[x, 1]]`, and where a call puts its result, `f(1, x)`.
 #[derive(Default)]
 struct Unified<'a> {
     /// Where the names of each `every` stand.
@@ -160,8 +160,24 @@ enum By {
 }
 
 impl<'a> Unified<'a> {
-    fn see(&mut self, seen: &Seen<'a>) {
+    fn see(&mut self, module: &Module, names: &Names, seen: &Seen<'a>) {
         match *seen {
+            Seen::Ref(refr) => {
+                let mut rest = refr;
+                while let Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } = rest {
+                    if let Expr::RefBrack { index, .. } = rest
+                        && matches!(index.as_ref(), Expr::Array { .. } | Expr::Object { .. })
+                    {
+                        self.given(index.span(), &[index], "`k := …` before, and `k` in the brackets");
+                    }
+                    rest = refr;
+                }
+            }
+            Seen::Call { span, fcn, params, .. } => {
+                let walks = names::constant(fcn) == ["walk"];
+                let result = if walks { params.get(1) } else { names::result_of(names, module, fcn, params) };
+                self.given(span, result.as_slice(), "another name there, and `==` behind");
+            }
             Seen::Opens(stmts) => {
                 let mut scope = Scope::default();
                 for stmt in stmts {
@@ -169,7 +185,7 @@ impl<'a> Unified<'a> {
                         Literal::Every { key, value, .. } => {
                             self.of_every.extend(key.iter().chain([value]).map(|name| name.start));
                         }
-                        Literal::Expr { expr, .. } => walked(expr, &mut scope),
+                        Literal::Expr { expr, .. } => self.walked(expr, &mut scope),
                         _ => {}
                     }
                 }
@@ -184,21 +200,39 @@ impl<'a> Unified<'a> {
                 }
             }
             Seen::Compares(Expr::AssignExpr { op: AssignOp::Eq, span, lhs, rhs, .. }) => {
-                let mut given = None;
-                for side in [lhs, rhs] {
-                    binds::variables(side, &mut |name| {
-                        given = given.or(self.is_given(name.text()).then_some(name));
-                    });
-                }
-                let why = "is given a value in the body of `every`, and compared with none";
-                let problem = given.map(|name| problem(span, name.text(), why, "`==` in the place of `=`"));
-                self.problems.extend(problem);
+                self.given(span, &[lhs, rhs], "`==` in the place of `=`");
             }
             _ => {}
         }
     }
 
-    /// Whether `=` would give this name a value where it should compare.
+    /// The names that `walk(x, [path, value])` gives values to: those that have none outside.
+    fn walked(&self, expr: &'a Expr, scope: &mut Scope<'a>) {
+        let Expr::Call { fcn, params, .. } = expr else { return };
+        if names::constant(fcn) == ["walk"]
+            && let [_, pattern] = params.as_slice()
+        {
+            binds::variables(pattern, &mut |name| {
+                if !self.scopes.iter().any(|outer| outer.names.contains_key(name.text())) {
+                    scope.names.insert(name.text(), By::Walk);
+                }
+            });
+        }
+    }
+
+    /// Refuses patterns in which such a name stands.
+    fn given(&mut self, span: &Span, patterns: &[&Ref<Expr>], instead: &str) {
+        let mut given = None;
+        for pattern in patterns {
+            binds::variables(pattern, &mut |name| {
+                given = given.or(self.is_given(name.text()).then_some(name));
+            });
+        }
+        let why = "is given a value in the body of `every`, and compared with none";
+        self.problems.extend(given.map(|name| problem(span, name.text(), why, instead)));
+    }
+
+    /// Whether a pattern would give this name a value where it should compare.
     fn is_given(&self, name: &str) -> bool {
         let mut in_every = false;
         for scope in self.scopes.iter().rev() {
@@ -208,18 +242,6 @@ impl<'a> Unified<'a> {
             in_every |= scope.every;
         }
         false
-    }
-}
-
-/// The names that `walk(x, [path, value])` gives values to.
-fn walked<'a>(expr: &'a Expr, scope: &mut Scope<'a>) {
-    let Expr::Call { fcn, params, .. } = expr else { return };
-    if names::constant(fcn) == ["walk"]
-        && let [_, pattern] = params.as_slice()
-    {
-        binds::variables(pattern, &mut |name| {
-            scope.names.insert(name.text(), By::Walk);
-        });
     }
 }
 

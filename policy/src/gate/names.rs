@@ -202,6 +202,16 @@ pub(super) fn members(refr: &Expr) -> Option<Vec<Option<String>>> {
 /// The last argument of a call that has one more than its function takes: the value is put there.
 pub(crate) fn result<'a>(names: &Names, module: &Module, call: &'a Expr) -> Option<&'a Ref<Expr>> {
     let Expr::Call { fcn, params, .. } = call else { return None };
+    result_of(names, module, fcn, params)
+}
+
+/// The same of what is called, and its arguments.
+pub(super) fn result_of<'a>(
+    names: &Names,
+    module: &Module,
+    fcn: &Expr,
+    params: &'a [Ref<Expr>],
+) -> Option<&'a Ref<Expr>> {
     let called = path(fcn)?;
     let takes = params.len().checked_sub(1)?;
     let builtin = || match builtins::known(&called.join(".")) {
