@@ -248,6 +248,20 @@ test_none[note] if {
 }
 
 #[test]
+fn a_failed_test_that_moves_the_clock_or_replaces_a_function_is_told_with_its_values() {
+    for with in ["time.now_ns as 5", "startswith as true"] {
+        let tests = run(&format!(
+            "package a\n\ntest_x if {{\n\tanswer := data.postern.decision with input as {{}} with {with}\n\tanswer != false\n}}\n"
+        ));
+        let stopped = tests[0].stopped.as_ref().unwrap();
+        let values: Vec<_> =
+            stopped.values.iter().map(|known| (known.name.as_str(), known.value.as_deref())).collect();
+        assert_eq!((stopped.line, stopped.text.as_str()), (5, "answer != false"), "{with}");
+        assert_eq!(values, [("answer", Some("false"))], "{with}");
+    }
+}
+
+#[test]
 fn a_case_is_told_by_a_key_that_is_computed_too() {
     let tables = r#"[{"note": "one", "v": 1}, {"note": "two", "v": 2}]"#;
     for key in ["tc.note", "tc[\"note\"]", "sprintf(\"%s\", [tc.note])", "{\"x.v\": tc.note}[\"x.v\"]"] {

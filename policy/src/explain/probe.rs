@@ -11,6 +11,7 @@ use super::read::{self, Reads};
 use super::{Asker, Clause, How, Known, Policy, Stopped, Wanted, is_json};
 use crate::compile::load_by;
 use crate::gate::{Purpose, names};
+use crate::sources::is_test;
 use crate::translate::locals;
 use crate::verdict::Cause;
 
@@ -18,6 +19,8 @@ use crate::verdict::Cause;
 const NAME: &str = "postern_probe__";
 /// What their modules are called, before their number.
 const MODULE: &str = "postern-probe-";
+/// How the name of one beside a test's ends.
+const TEST: &str = "_test.rego";
 /// How often questions that are refused are taken out before all are.
 const TRIES: usize = 8;
 /// Most values of one reference, of as many as a loop gives it, and most calls of a function that are followed.
@@ -217,7 +220,7 @@ impl Bench {
                 }
             }
             let sources = written.modules.iter().fold(policy.sources.clone(), |sources, (index, text, _)| {
-                sources.with_module(&format!("{MODULE}{index}"), text)
+                sources.with_module(&name(policy, *index), text)
             });
             match load_by(&sources, Purpose::Questions, &asker.deadline) {
                 Ok(prepared) => {
@@ -255,6 +258,12 @@ impl Bench {
     }
 }
 
+/// What the module of questions beside this one is called: in a test's a `with` may stand that may stand nowhere else.
+fn name(policy: &Policy<'_>, index: usize) -> String {
+    let of = policy.modules.get(index).map(|module| module.package.span.source.get_path().as_str());
+    format!("{MODULE}{index}{}", if of.is_some_and(is_test) { TEST } else { "" })
+}
+
 /// Place of an author's module in the list, the text of the one beside it, and at which line each question begins.
 type Beside = (usize, String, Vec<(u32, usize)>);
 
@@ -282,7 +291,7 @@ impl Written {
 
     /// The question at a line of a module.
     fn at(&self, file: &str, line: u32) -> Option<usize> {
-        let index: usize = file.strip_prefix(MODULE)?.parse().ok()?;
+        let index: usize = file.strip_prefix(MODULE)?.trim_end_matches(TEST).parse().ok()?;
         let (.., lines) = self.modules.iter().find(|(of, ..)| *of == index)?;
         lines.iter().rev().find(|(begin, _)| *begin <= line).map(|(_, number)| *number)
     }
