@@ -248,6 +248,19 @@ test_none[note] if {
 }
 
 #[test]
+fn what_is_called_as_a_test_and_is_none_does_not_pass() {
+    let tests = run(
+        "package a\n\ndefault test_a := false\n\ntest_b(x) if x == 1\n\ndefault test_c := false\n\ntest_c if true\n\ntodo_test_d(x) := x\n",
+    );
+    let told: Vec<_> = tests
+        .iter()
+        .map(|test| (test.name.as_str(), matches!(test.outcome, TestOutcome::Error(_)), test.line))
+        .collect();
+    assert_eq!(told, [("test_a", true, 3), ("test_b", true, 5), ("test_c", false, 9)]);
+    assert_eq!(tests[2].outcome, TestOutcome::Passed);
+}
+
+#[test]
 fn a_failed_test_that_moves_the_clock_or_replaces_a_function_is_told_with_its_values() {
     for with in ["time.now_ns as 5", "startswith as true"] {
         let tests = run(&format!(

@@ -12,6 +12,7 @@ use super::{Test, TestOutcome};
 use crate::gate::names;
 use crate::sources::Sources;
 use crate::translate::{Edit, Translated};
+use crate::verdict::Cause;
 
 /// A test, and what the engine is asked for.
 pub(super) struct Found {
@@ -25,6 +26,10 @@ pub(super) struct Found {
     /// Where it stands.
     pub(super) lines: RangeInclusive<u32>,
 }
+
+/// What is called as a test and is none: OPA fails it.
+const FUNCTION: &str = "a test takes no arguments: another name for the function";
+const DEFAULT: &str = "a test has no default: it fails where it is undefined";
 
 /// All tests in order, and the texts with their names and cases told apart, where that is needed.
 pub(super) fn tests(
@@ -43,13 +48,29 @@ pub(super) fn tests(
         let mut edits = Vec::new();
         let package = names::package(module).join(".");
         for (number, rule) in module.policy.iter().enumerate() {
-            let Rule::Spec { span, head, bodies: _ } = rule.as_ref() else { continue };
-            let refr = names::head_name(head);
+            let (span, refr, none) = match rule.as_ref() {
+                Rule::Spec { span, head: head @ RuleHead::Func { .. }, .. } => {
+                    (span, names::head_name(head), Some(FUNCTION))
+                }
+                Rule::Spec { span, head, .. } => (span, names::head_name(head), None),
+                // Beside the rule that it is the default of, it changes nothing.
+                Rule::Default { refr, .. } if asked_of(modules, &package, names::begin(refr).text()) => {
+                    continue;
+                }
+                Rule::Default { span, refr, .. } => (span, refr, Some(DEFAULT)),
+            };
             let begin = names::begin(refr);
             let name = begin.text().to_owned();
-            if matches!(head, RuleHead::Func { .. })
-                || !(name.starts_with("test_") || name.starts_with("todo_test_"))
-            {
+            if !(name.starts_with("test_") || name.starts_with("todo_test_")) {
+                continue;
+            }
+            if let Some(why) = none {
+                let mut test = test(&package, &name, begin, text.restored(author, begin.line, begin.col));
+                if test.outcome != TestOutcome::Skipped {
+                    test.outcome = TestOutcome::Error(Cause::Error { detail: why.to_owned() });
+                    let (rule, at) = (asked(module, &name), (index, number));
+                    found.push(Found { test, rule, keys: Vec::new(), at, lines: lines(span) });
+                }
                 continue;
             }
             let used = counts.entry(format!("{package}.{name}")).or_default();
@@ -77,6 +98,15 @@ pub(super) fn tests(
         edited.push(new.unwrap_or_else(|| text.clone()));
     }
     (found, any.then_some(edited))
+}
+
+/// Whether a package has a rule of this name that is no default.
+fn asked_of(modules: &[Ref<Module>], package: &str, name: &str) -> bool {
+    let of = modules.iter().filter(|module| names::package(module).join(".") == package);
+    of.flat_map(|module| &module.policy).any(|rule| match rule.as_ref() {
+        Rule::Spec { head, .. } => names::begin(names::head_name(head)).text() == name,
+        Rule::Default { .. } => false,
+    })
 }
 
 /// The rule's name as the engine is asked for it: a package may have members that are no names.
