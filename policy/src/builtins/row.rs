@@ -36,12 +36,12 @@ pub(super) enum By {
     Ours(Answer),
     /// An answer of our own to what OPA has and the engine has not.
     Added(Answer),
-    /// An answer of our own to what OPA does not have, and what the reference says of it.
-    Own(Answer, &'static Page),
     /// The same, but only the translation writes it; an author is refused, with what to write instead.
     Within(Answer, &'static str),
     /// The same, but it is written before the gate looks: the translation refuses an author that calls it.
     Before(Answer),
+    /// An answer of our own to what OPA does not have, and what the reference says of it.
+    Own(Answer, &'static Page),
     /// The gate, with what to write instead.
     Refused(&'static str),
 }

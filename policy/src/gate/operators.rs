@@ -1,7 +1,7 @@
 //! Rules and imports with a name that OPA itself calls something by: `gte`, which is what `a >= b` calls there, and would
 //! be the policy's own function then. To the engine operators have no names.
 
-use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead, Span};
+use regorus::unstable::{Module, Rule, Span};
 
 use super::imports;
 use super::names;
@@ -29,7 +29,10 @@ const CALLED: [(&str, &str); 15] = [
 /// Checks every rule and every import of one module.
 pub(super) fn check(module: &Module, problems: &mut Problems) {
     for rule in &module.policy {
-        let refr = head(rule);
+        let refr = match rule.as_ref() {
+            Rule::Spec { head, .. } => names::head_name(head),
+            Rule::Default { refr, .. } => refr,
+        };
         let name = names::begin(refr);
         let members = names::constant(refr);
         if let ([called], Some(sign)) = (members.as_slice(), sign(name.text())) {
@@ -52,16 +55,6 @@ pub(super) fn check(module: &Module, problems: &mut Problems) {
 
 fn sign(name: &str) -> Option<&'static str> {
     CALLED.iter().find(|(called, _)| *called == name).map(|(_, sign)| *sign)
-}
-
-const fn head(rule: &Rule) -> &Ref<Expr> {
-    match rule {
-        Rule::Spec {
-            head: RuleHead::Compr { refr, .. } | RuleHead::Set { refr, .. } | RuleHead::Func { refr, .. },
-            ..
-        }
-        | Rule::Default { refr, .. } => refr,
-    }
 }
 
 fn problem(span: &Span, name: &str, sign: &str) -> Problem {

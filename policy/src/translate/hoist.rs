@@ -62,7 +62,8 @@ pub(crate) fn values(
                         let (from, to) = (stmt.span.start, stmt.span.end);
                         let within = reached.iter().any(|(begin, end)| *begin < to && from < *end);
                         reached.push((from, to));
-                        match before(&text.text, stmt, &lost, bare.contains(&from)).filter(|_| !within) {
+                        let found = || before(&text.text, stmt, &lost, bare.contains(&from));
+                        match (!within).then(found).flatten() {
                             Some(found) => edits.extend(found),
                             None => problems.push(problem(with)),
                         }
