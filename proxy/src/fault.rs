@@ -50,7 +50,7 @@ pub enum Stage {
 pub enum Owner {
     /// Whoever sent the request.
     Caller,
-    /// Whoever runs this sidecar or its vault.
+    /// Whoever runs this sidecar, its policy or its vault.
     Operator,
     /// Whoever runs the old system.
     Upstream,

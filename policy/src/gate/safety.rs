@@ -253,9 +253,9 @@ impl<'a> Search<'a> {
             literals.enumerate().map(|(index, statement)| self.open(statement, index, &last)).collect();
         let unsettled = self.unsettled(&open, &around);
         let safe = self.order(open, around, &last);
-        if let Some((name, span)) = unsettled.into_iter().find(|(name, _)| safe.contains(name)) {
-            // What stands in the body of `every` was told as bound by nothing.
-            self.loose.remove(&name);
+        // What OPA itself calls unsafe is told as that.
+        let late = |(name, _): &(Var, _)| safe.contains(name) && !self.loose.contains_key(name);
+        if let Some((_, span)) = unsettled.into_iter().find(late) {
             self.told.push((span, LATE, "that statement first"));
         }
         self.scope.locals.pop();

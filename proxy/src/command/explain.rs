@@ -299,7 +299,7 @@ fn who_acts(code: &Code) -> &'static str {
             "whoever sent the request; where it should be allowed, whoever writes the policy"
         }
         Owner::Caller => "whoever sent the request",
-        Owner::Operator => "whoever runs this sidecar or its vault",
+        Owner::Operator => "whoever runs this sidecar, its policy or its vault",
         Owner::Upstream => "whoever runs the old system",
         Owner::Postern => "Postern's authors",
     }

@@ -59,7 +59,7 @@ fn a_code_alone_is_told_to_machines_as_that_of_a_record_is() {
     let said: Value = serde_json::from_str(&explain(&arguments).out).unwrap();
 
     assert_eq!(said["code"]["code"], "PST-CR-003");
-    assert_eq!(said["code"]["who_acts"], "whoever runs this sidecar or its vault");
+    assert_eq!(said["code"]["who_acts"], "whoever runs this sidecar, its policy or its vault");
 }
 
 #[test]
