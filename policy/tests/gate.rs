@@ -856,6 +856,20 @@ fn what_would_be_too_long_for_the_engine_is_refused_where_it_stands() {
 }
 
 #[test]
+fn a_name_that_is_declared_again_is_told_once_wherever_it_stands() {
+    for (body, name, column) in [
+        ("x if { some y in [1]; some y in [2]; y }", "y", 28),
+        ("x if { every z in [1] { some y in [z]; some y in [2]; y } }", "y", 45),
+        ("x if { every z in [1] { some z in [2]; z } }", "z", 30),
+        ("f(y) if { some y in [2]; y }", "y", 16),
+    ] {
+        let problems = load(body, &[]).err().unwrap();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!((problems[0].construct.as_str(), problems[0].column), (name, column), "{body}");
+    }
+}
+
+#[test]
 fn a_pattern_that_would_fit_objects_with_more_members_is_refused() {
     for (body, line, construct) in [
         ("f({k: x}, k) := x", 4, "k"),

@@ -9,23 +9,32 @@ use super::binds;
 use super::walk::{self, Seen};
 use crate::problem::{Problem, Problems};
 
-/// The first name that a statement declares and another before it did, or what these stand in.
-fn again<'a>(stmts: &'a [LiteralStmt], mut before: BTreeSet<&'a str>) -> Option<Problem> {
+/// The names that these statements declare, in order.
+fn declared(stmts: &[LiteralStmt]) -> Vec<&Span> {
+    let mut names = Vec::new();
     for stmt in stmts {
-        let mut here = Vec::new();
-        binds::of(stmt, &mut |binds| binds.names(&mut |name| here.push(name)));
-        if let Some(name) = here.iter().find(|name| before.contains(name.text())) {
-            return Some(problem(name, "is declared before in this body, which OPA refuses"));
-        }
-        before.extend(here.into_iter().map(Span::text).filter(|name| *name != "_"));
-        if let Literal::Every { key, value, query, .. } = &stmt.literal {
-            let names = key.iter().chain([value]).map(Span::text).filter(|name| *name != "_").collect();
-            if let Some(problem) = again(&query.stmts, names) {
-                return Some(problem);
-            }
-        }
+        binds::of(stmt, &mut |binds| binds.names(&mut |name| names.push(name)));
     }
-    None
+    names.retain(|name| name.text() != "_");
+    names
+}
+
+/// The first name that a statement declares and another before it did.
+fn again(stmts: &[LiteralStmt]) -> Option<&Span> {
+    let mut before = BTreeSet::new();
+    stmts.iter().find_map(|stmt| {
+        let here = declared(std::slice::from_ref(stmt));
+        let twice = here.iter().find(|name| before.contains(name.text())).copied();
+        before.extend(here.into_iter().map(Span::text));
+        twice
+    })
+}
+
+/// The first name of an `every` that its own body declares.
+fn within(stmt: &LiteralStmt) -> Option<&Span> {
+    let Literal::Every { key, value, query, .. } = &stmt.literal else { return None };
+    let of_every = |name: &&Span| key.iter().chain([value]).any(|of| of.text() == name.text());
+    declared(&query.stmts).into_iter().find(of_every)
 }
 
 fn problem(name: &Span, why: &str) -> Problem {
@@ -37,7 +46,10 @@ fn problem(name: &Span, why: &str) -> Problem {
 pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
     for rule in modules.iter().flat_map(|module| &module.policy) {
         walk::rule(rule, &mut |seen| match seen {
-            Seen::Opens(stmts) => problems.extend(again(stmts, BTreeSet::new())),
+            Seen::Opens(stmts) => {
+                let names = again(stmts).into_iter().chain(stmts.iter().filter_map(within));
+                problems.extend(names.map(|name| problem(name, "is declared before, which OPA refuses")));
+            }
             Seen::Binds(name, _) if matches!(name.text(), "input" | "data") => {
                 problems.push(problem(name, "is a document"));
             }
@@ -50,15 +62,9 @@ pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
                 arguments.insert(name.text());
             });
         }
-        for stmt in bodies.iter().flat_map(|body| &body.query.stmts) {
-            binds::of(stmt, &mut |binds| {
-                binds.names(&mut |name| {
-                    if name.text() != "_" && arguments.contains(name.text()) {
-                        let why = "is an argument of the function, which OPA lets no body declare again";
-                        problems.push(problem(name, why));
-                    }
-                });
-            });
-        }
+        let bodies = bodies.iter().flat_map(|body| declared(&body.query.stmts));
+        problems.extend(bodies.filter(|name| arguments.contains(name.text())).map(|name| {
+            problem(name, "is an argument of the function, which OPA lets no body declare again")
+        }));
     }
 }
