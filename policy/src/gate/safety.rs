@@ -290,7 +290,9 @@ impl<'a> Search<'a> {
         for stmt in stmts {
             Statement::Literal(stmt).each_expr(&mut |expr| called(expr, &mut calls));
         }
-        said.iter().for_each(|term| called(term, &mut calls));
+        for term in said {
+            called(term, &mut calls);
+        }
         calls.retain(|(name, _)| self.scope.locals.iter().any(|locals| locals.contains(name)));
         self.told.extend(calls.into_iter().map(|(_, span)| (span, HIDDEN, "another name for the variable")));
     }
