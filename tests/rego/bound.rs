@@ -20,7 +20,7 @@ g(a, b) if a == b
 "#;
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 35] = [
+const ANSWERED: [&str; 39] = [
     "y if { every u in [\"zed\"] { n := u; {[\"zed\", 1]}[[n, 1]] } }",
     "y if { every u in [\"zed\"] { k := [u, 1]; ms := {[\"zed\", 1]}; ms[k] } }",
     "y if { every u in [\"zed\"] { [u, 1] in {[\"zed\", 1]} } }",
@@ -56,10 +56,14 @@ const ANSWERED: [&str; 35] = [
     "h(x) if every x in [1] { x == 1 }\ny if h(2)",
     "y if { rem := 5; rem > 2 }",
     "contains.x := 1\ny if contains.x == 1",
+    "y if { {one, 2} }",
+    "y if {{one, 2}}",
+    "y if {\"a\": one, \"b\": 2}",
+    "y := [1 | {one, 2}]",
 ];
 
 /// Refused by both.
-const REFUSED: [&str; 37] = [
+const REFUSED: [&str; 42] = [
     "y if every x in xs { x := 2 }",
     "y if every x in xs { some x in xs }",
     "y if every k, v in xs { some [v, k] in [[1, 2]] }",
@@ -97,6 +101,11 @@ const REFUSED: [&str; 37] = [
     "y := x if { count := 3; x := count([1]) }",
     "contains(a, b) if a == b\ny if contains(1, 1)",
     "default contains(_, _) := false\ny := 1",
+    "y if { one == 1, one == 2 }",
+    "y if {one,}",
+    "y := 1 if { one == 2 } else := 2 if {one, 2}",
+    "y contains 1 if {one, 2} with data.x as 1",
+    "h(x) if {x, 2}\ny if h(1)",
 ];
 
 /// Answered by OPA alone: the engine would try all values in the first statement.
@@ -161,7 +170,8 @@ fn what_opa_does_not_load_is_refused() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for body in REFUSED {
         let error = refused(body);
-        let words = ["unsafe", "declared", "declare again", "called as a function", "is a keyword"];
+        let words =
+            ["unsafe", "declared", "declare again", "called as a function", "is a keyword", "is a set"];
         assert!(words.iter().any(|word| error.contains(word)), "{body}: {error}");
         fs::write(folder.path().join("a.rego"), module(body)).expect("it can be written");
         let status = Command::new(program("opa"))

@@ -1,6 +1,7 @@
-//! How many statements one body has: the engine puts them in order, and takes for that the square of their number.
+//! How many statements one body has: the engine puts them in order, and takes for that the square of their number. And
+//! what stands where a body does and is a set, `if {a, b}`, which always holds.
 
-use regorus::unstable::{Module, Ref, Span};
+use regorus::unstable::{Expr, Literal, Module, Query, Ref, Rule, Span};
 
 use super::walk::{self, Seen};
 use crate::problem::{Problem, Problems};
@@ -18,6 +19,7 @@ pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
     for module in modules {
         let (mut first, mut beside) = (None, None);
         for rule in &module.policy {
+            problems.extend(sets(rule));
             walk::rule(rule, &mut |seen| {
                 let Seen::Opens(stmts) = seen else { return };
                 if let Some(stmt) = stmts.get(STATEMENTS) {
@@ -40,4 +42,22 @@ pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
             say(span, &format!("is one of too many with more than {FEW} statements"));
         }
     }
+}
+
+/// Bodies that are read as sets, for there are commas between their statements. OPA takes what stands behind `if {` for
+/// statements.
+fn sets(rule: &Rule) -> impl Iterator<Item = Problem> {
+    let bodies = if let Rule::Spec { bodies, .. } = rule { bodies.as_slice() } else { &[] };
+    bodies.iter().filter_map(|body| set(&body.query)).map(|span| {
+        let why = "is a set in the place of a body and always holds: OPA refuses the comma";
+        let instead = "`;` or a new line between statements, which must all hold; `{ {a, b} }` for a set";
+        Problem::of(span.source.get_path(), "{…, …}", why, instead).at_span(span)
+    })
+}
+
+/// Where such a set begins: a body has its braces around its statement.
+fn set(query: &Query) -> Option<&Span> {
+    let Literal::Expr { expr, .. } = &query.stmts.first()?.literal else { return None };
+    let Expr::Set { span, .. } = expr.as_ref() else { return None };
+    (span.start == query.span.start).then_some(span)
 }
