@@ -114,6 +114,18 @@ fn what_a_module_that_does_not_parse_may_define_is_not_missed() {
 }
 
 #[test]
+fn a_package_that_is_not_loaded_is_told_once_where_it_is_imported() {
+    let body = "import data.library.http\nimport data.other as roles\ndecision if http.header(input.request, \"x\") == \"y\"\n\
+                decision if { http.query(input.request, \"x\") == \"y\"; http.header(input.request, \"z\") == \"y\" }\n\
+                decision if data.third.f(1)\ndecision if { data.third.f(2); roles.some_call(3) }\n";
+    let problems = load(body, &[("other.rego", "package other.deeper\nf(x) := x\n")]).err().unwrap();
+    let told: Vec<_> = problems.iter().map(|problem| (problem.line, problem.construct.as_str())).collect();
+    assert_eq!(told, [(4, "data.library.http"), (8, "data.third"), (9, "roles.some_call")]);
+    assert!(problems[0].why.ends_with("called of it: `header`, `query`"), "{}", problems[0]);
+    assert_eq!(problems[0].column, 8);
+}
+
+#[test]
 fn functions_are_found_across_packages_and_imports() {
     let lib = (
         "lib.rego",

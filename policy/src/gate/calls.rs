@@ -1,5 +1,7 @@
 //! Every call: the engine must have what is called, and answer it rightly. On the way, what is read of the input.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use regorus::unstable::{Expr, Module, Rule, RuleHead, Span};
 
 use super::names::{self, Names};
@@ -9,6 +11,8 @@ use crate::input::LeafSet;
 use crate::problem::{Problem, Problems};
 
 pub(crate) const MISSING: &str = "is neither a function of this policy nor a builtin";
+/// Most functions that are named of a package that is missing.
+const FEW: usize = 8;
 const WALK: &str = "walk(x, [path, value]) as a statement of its own";
 
 /// Checks the calls of one module and notes the leaves it reads. `whole` says that no other module may define what is
@@ -23,6 +27,7 @@ pub(super) fn check(
     for import in &module.imports {
         read(&names::constant(&import.refr), leaves);
     }
+    let mut absent = Absent::default();
     for rule in &module.policy {
         problems.extend(wrong_arguments(rule));
         problems.extend(shadowing_arguments(rule));
@@ -42,7 +47,9 @@ pub(super) fn check(
                 let found = wrong(module, names, &called, params.len(), (stands, suggest))
                     // What is missing may stand in a module that does not parse.
                     .filter(|(why, _)| why != MISSING || whole || !elsewhere(module, &called));
-                if let Some((why, instead)) = found {
+                if let Some((why, instead)) = found
+                    && !(why == MISSING && absent.has(module, names, fcn, &called))
+                {
                     problems.push(at(names::begin(fcn), &called.join("."), &why, &instead));
                 }
                 if builtins::reads_now(&called.join(".")) {
@@ -52,6 +59,40 @@ pub(super) fn check(
             Seen::Ref(refr) => read(&names::constant(refr), leaves),
             _ => {}
         });
+    }
+    problems.extend(absent.told());
+}
+
+/// Packages of which functions are called, and of which no module is loaded: each is told once, where it is imported or first
+/// called.
+#[derive(Default)]
+struct Absent<'a>(BTreeMap<names::Path, (&'a Span, BTreeSet<String>)>);
+
+impl<'a> Absent<'a> {
+    /// Takes a call that is of such a package.
+    fn has(&mut self, module: &'a Module, names: &Names, fcn: &'a Expr, called: &[String]) -> bool {
+        let import = names::import(module, called);
+        let full = import.as_ref().map_or_else(|| called.to_vec(), |(_, full)| full.clone());
+        let Some((function, package)) = full.split_last() else { return false };
+        let elsewhere = full.first().is_some_and(|root| root == "data") && package.len() > 1;
+        if !elsewhere || names.defines_below(package) {
+            return false;
+        }
+        let span = import.map_or_else(|| names::begin(fcn), |(span, _)| span);
+        self.0.entry(package.to_vec()).or_insert_with(|| (span, BTreeSet::new())).1.insert(function.clone());
+        true
+    }
+
+    fn told(self) -> impl Iterator<Item = Problem> + 'a {
+        self.0.into_iter().map(|(package, (span, functions))| {
+            let package = package.join(".");
+            let few: Vec<String> = functions.iter().take(FEW).map(|name| format!("`{name}`")).collect();
+            let more = if functions.len() > FEW { " and others" } else { "" };
+            let why =
+                format!("is a package of which no module is loaded; called of it: {}{more}", few.join(", "));
+            let instead = "its folder beside this one, as one more PATH or in the bundle; or its right name";
+            at(span, &package, &why, instead)
+        })
     }
 }
 

@@ -142,13 +142,18 @@ fn below_package(module: &Module, name: &[String]) -> Path {
 
 /// What a name means that begins with the alias of an import.
 pub(crate) fn through_imports(module: &Module, name: &[String]) -> Option<Path> {
+    import(module, name).map(|(_, path)| path)
+}
+
+/// The same, and where that import stands.
+pub(super) fn import<'a>(module: &'a Module, name: &[String]) -> Option<(&'a Span, Path)> {
     let (first, rest) = name.split_first()?;
     module.imports.iter().find_map(|import| {
         let target = path(&import.refr)?;
         let alias = import.r#as.as_ref().map(|alias| alias.text().to_owned());
         let alias = alias.or_else(|| target.last().cloned())?;
         let means = matches!(target.first().map(String::as_str), Some("data" | "input")) && alias == *first;
-        means.then(|| target.iter().chain(rest).cloned().collect())
+        means.then(|| (begin(&import.refr), target.iter().chain(rest).cloned().collect()))
     })
 }
 
