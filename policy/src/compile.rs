@@ -20,6 +20,7 @@ use crate::metadata;
 use crate::problem::{LoadError, Problem, Problems, Said, column};
 use crate::profile;
 use crate::scans;
+use crate::slips;
 use crate::sources::{DataFile, Sources};
 use crate::translate::marks::{self, Mark};
 use crate::translate::{
@@ -534,20 +535,19 @@ fn add_data(engine: &mut Engine, file: &DataFile) -> Result<(), Box<Problem>> {
 
 /// Begins what is said of a text that the engine's parser refuses.
 const UNREAD: &str = "does not compile: ";
-/// What the engine says of `f("a")` as a whole rule.
-const BARE: &str = "rule must have a body or assignment";
 
 /// What the engine says of a module; `name` where it does not say of which.
 fn engines_problem(sources: &Sources, texts: &[Translated], name: &str, message: &str) -> Problem {
     let said = Said::of(message);
     let (file, line, engines) = said.place.unwrap_or((name, 0, 0));
-    let instead = if said.why == BARE { "`… := true`, which OPA takes as said" } else { "" };
-    let problem = Problem::of(file, "rego", format!("does not compile: {}", said.why), instead);
+    let problem = Problem::of(file, "rego", format!("does not compile: {}", said.why), "");
     if line == 0 {
         return problem;
     }
     let text = text_at(sources, texts, file, line).map_or("", |text| text.text.as_str());
-    problem.at(line, column(text, line, engines), text)
+    let column = column(text, line, engines);
+    let instead = slips::instead(said.why, text, (line, column));
+    Problem { instead, ..problem }.at(line, column, text)
 }
 
 #[cfg(test)]

@@ -48,6 +48,7 @@ mod reference;
 mod rules;
 mod scans;
 mod schema;
+mod slips;
 mod sources;
 mod translate;
 mod trial;
