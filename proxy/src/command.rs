@@ -157,7 +157,7 @@ impl ConfigFile {
         if self.config == Path::new(CONFIG) && !self.config.exists() {
             return Ok(None);
         }
-        config::load(&self.config).map(Some).map_err(|errors| errors.to_string())
+        config::load_at_rest(&self.config).map(Some).map_err(|errors| errors.to_string())
     }
 }
 

@@ -19,7 +19,7 @@ mod tree;
 mod units;
 
 pub(crate) use load::around_policy;
-pub use load::{Lines, load, load_admin};
+pub use load::{Lines, load, load_admin, load_at_rest};
 pub use problem::{ConfigErrors, Problem, Wrong};
 pub use rules::Rule;
 pub use units::UnitError;

@@ -123,8 +123,8 @@ fn read_one(from: impl Read) -> Result<Found, Failure> {
 }
 
 fn configured(file: &Path) -> Result<PathBuf, Failure> {
-    let config =
-        config::load(file).map_err(|errors| Failure::Said(Exit::Configuration, errors.to_string()))?;
+    let config = config::load_at_rest(file)
+        .map_err(|errors| Failure::Said(Exit::Configuration, errors.to_string()))?;
     let records = config.records.file;
     records.ok_or_else(|| {
         let why = "records go to standard output: name the file that holds them with --records";

@@ -196,7 +196,7 @@ fn configuration(arguments: &Why, caller: &Who) -> Result<Config, String> {
     }
     let without =
         if file.exists() { "" } else { "\nwithout a configuration: --bundle PATH asks a policy by itself" };
-    config::load(file).map_err(|errors| format!("{errors}{without}"))
+    config::load_at_rest(file).map_err(|errors| format!("{errors}{without}"))
 }
 
 fn listener<'c>(arguments: &Why, config: &'c Config) -> Result<&'c Arc<Listener>, String> {

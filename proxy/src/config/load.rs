@@ -14,6 +14,8 @@ use super::{Admin, Config};
 
 /// The largest file that is read, in bytes.
 const MAX_SIZE: u64 = 1 << 20;
+/// A Workload API that nobody asks.
+const NOWHERE: &str = "unix:///none";
 
 /// The section `admin` of the configuration alone, for who asks a running Postern: what that one takes from its
 /// environment need not be in ours.
@@ -37,13 +39,21 @@ pub fn load(file: &Path) -> Result<Config, ConfigErrors> {
     parse(&text, &around)
 }
 
+/// The same for who only reads it, and asks nobody: of the environment nothing counts, and where SVIDs come from need not
+/// be said.
+pub fn load_at_rest(file: &Path) -> Result<Config, ConfigErrors> {
+    let text = read(file).map_err(|wrong| of_file(file, wrong))?;
+    let around = Surroundings { file: file.to_owned(), endpoint: Some(NOWHERE.to_owned()), roots: None };
+    parse(&text, &around)
+}
+
 /// A configuration around a policy alone: one route that takes every request and inspects its body, and no credential.
 /// Callers are those of one trust domain, by certificate, or by a token for one audience.
 pub(crate) fn around_policy(entrypoint: &str, domain: &str, audience: &str) -> Result<Config, ConfigErrors> {
     let text = serde_json::json!({
         "version": 1,
         "state": "state",
-        "identity": {"workload_api": "unix:///none", "trust": [domain]},
+        "identity": {"workload_api": NOWHERE, "trust": [domain]},
         "upstreams": {"any": {"address": "127.0.0.1:9"}},
         "policy": {"entrypoint": entrypoint, "bundles": {"any": {"path": "any"}}},
         "listeners": {"any": {

@@ -425,6 +425,24 @@ mod tests {
     }
 
     #[test]
+    fn who_only_reads_a_configuration_need_not_say_where_svids_come_from() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        let text = std::fs::read_to_string(configured(folder.path(), "")).unwrap();
+        std::fs::write(at("postern.yaml"), text.replace("workload_api: 'unix:///run/a.sock', ", "")).unwrap();
+        for (words, exit) in [
+            (&["policy", "check", &at("policy")][..], Exit::Done),
+            (&["policy", "build", &at("policy"), "-o", &at("b.tar.gz")], Exit::Done),
+            (&["why", "--as", "spiffe://td/a", "GET", "/"], Exit::DENIED),
+        ] {
+            let config = at("postern.yaml");
+            let words = [&["postern"], words, &["--config", &config]].concat();
+            let outcome = crate::command::main(words.iter().map(std::ffi::OsString::from));
+            assert_eq!(outcome.exit, exit, "{words:?}: {}", outcome.err);
+        }
+    }
+
+    #[test]
     fn for_a_configuration_folders_are_bundles_of_their_own_and_without_one_they_are_one() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);

@@ -75,7 +75,7 @@ impl Admission {
 
 /// What the Postern of a configuration would ask, or one of which nothing is said; or why it cannot be understood.
 pub(super) fn configured(config: Option<&Path>) -> Result<Terms, String> {
-    let config = config.map(config::load).transpose().map_err(|errors| errors.to_string())?;
+    let config = config.map(config::load_at_rest).transpose().map_err(|errors| errors.to_string())?;
     Ok(config.map_or_else(
         || Terms {
             entrypoint: at_hand::ENTRYPOINT.to_owned(),
