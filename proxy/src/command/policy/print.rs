@@ -16,8 +16,15 @@ pub(super) struct Paint(bool);
 
 impl Paint {
     pub(super) fn of_terminal() -> Self {
-        let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let set =
+            |name, is: fn(&std::ffi::OsStr) -> bool| std::env::var_os(name).is_some_and(|value| is(&value));
+        let plain = set("NO_COLOR", |value| !value.is_empty()) || set("TERM", |value| value == "dumb");
         Self(!plain && std::io::stdout().is_terminal())
+    }
+
+    /// No colours, for what goes elsewhere.
+    pub(super) const fn none() -> Self {
+        Self(false)
     }
 
     pub(super) fn good(self, text: &str) -> String {

@@ -153,12 +153,14 @@ fn once(arguments: &Arguments, paint: print::Paint) -> Outcome {
         (Shape::Json, None) => machine::tests(&report.tests),
         (Shape::Junit, _) => machine::junit(&report.tests),
     };
-    let err = wrong(&report, arguments);
-    Outcome {
-        exit: if err.is_some() { Exit::TEST_FAILED } else { Exit::Done },
-        out,
-        err: err.unwrap_or_default(),
+    let wrong = wrong(&report, arguments);
+    let exit = if wrong.is_some() { Exit::TEST_FAILED } else { Exit::Done };
+    let mut err = wrong.unwrap_or_default();
+    // A report of lines says nothing of the tests.
+    if arguments.format == Shape::Json && coverage && exit != Exit::Done {
+        err.insert_str(0, &pretty::tests(&report.tests, false, print::Paint::none()));
     }
+    Outcome { exit, out, err }
 }
 
 /// Why it does not end well.

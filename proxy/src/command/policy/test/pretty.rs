@@ -12,10 +12,19 @@ const RULE: &str = "------------------------------------------------------------
 
 /// The report as OPA prints it, with the statement that did not hold and its values in the place of a trace.
 pub(super) fn report(report: &TestReport, verbose: bool, paint: Paint) -> String {
+    let mut text = tests(&report.tests, verbose, paint);
+    if let Some(coverage) = &report.coverage {
+        lines(&mut text, coverage);
+    }
+    text
+}
+
+/// The tests, and how many of them went how.
+pub(super) fn tests(tests: &[Test], verbose: bool, paint: Paint) -> String {
     let mut text = String::new();
     let told = |test: &&Test| verbose || test.outcome != TestOutcome::Passed;
     let mut file = None;
-    for test in report.tests.iter().filter(told) {
+    for test in tests.iter().filter(told) {
         if file != Some(&test.file) {
             let _written = writeln!(text, "{}:", test.file);
             file = Some(&test.file);
@@ -25,10 +34,7 @@ pub(super) fn report(report: &TestReport, verbose: bool, paint: Paint) -> String
     if file.is_some() {
         let _written = writeln!(text, "{RULE}");
     }
-    totals(&mut text, &Counts::of(&report.tests), paint);
-    if let Some(coverage) = &report.coverage {
-        lines(&mut text, coverage);
-    }
+    totals(&mut text, &Counts::of(tests), paint);
     text
 }
 

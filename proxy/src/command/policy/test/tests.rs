@@ -198,6 +198,17 @@ fn coverage_below_the_threshold_fails() {
     assert_eq!(said["coverage"], 50.0);
     let missed = json!([{"start": {"row": 5}, "end": {"row": 5}}, {"start": {"row": 7}, "end": {"row": 7}}]);
     assert_eq!(said["files"]["main.rego"]["not_covered"], missed);
+    assert_eq!((json.exit, json.err.as_str()), (Exit::Done, ""));
+
+    // Which tests failed, the report of lines does not say.
+    let failed = all(&["--coverage", "--format", "json"]);
+    assert_eq!(failed.exit, Exit::TEST_FAILED);
+    assert!(serde_json::from_str::<Value>(&failed.out).unwrap()["coverage"].is_number());
+    assert!(
+        failed.err.contains("data.postern_test.test_bad: FAIL") && failed.err.contains("FAIL: 2/6"),
+        "{}",
+        failed.err
+    );
 }
 
 #[test]
