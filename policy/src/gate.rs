@@ -10,6 +10,7 @@ mod calls;
 mod conflicts;
 mod depth;
 mod entrypoint;
+pub(crate) mod every;
 mod heads;
 pub(crate) mod imports;
 pub(crate) mod loops;
@@ -86,6 +87,7 @@ pub(crate) fn after_parsing(
     for module in modules {
         calls::check(module, &names, (whole, written), &mut leaves, problems);
         loops::check(module, &names, problems);
+        every::check(module, &names, problems);
         operators::check(module, problems);
         patterns::check(module, problems);
         members::check(module, &names, problems);

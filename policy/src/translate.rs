@@ -8,6 +8,7 @@ mod arguments;
 pub(crate) mod clock;
 pub(crate) mod collections;
 mod declared;
+pub(crate) mod every;
 mod given;
 mod heads;
 mod hoist;

@@ -3,9 +3,9 @@
 //! The engine evaluates what comes after a loop inside of it, and there the `with` would still hold. Of a member that
 //! stands twice, OPA takes the last without looking at the others; the engine evaluates them all.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use regorus::unstable::{AssignOp, BinOp, Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleHead, Span};
+use regorus::unstable::{BinOp, Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleHead, Span};
 
 use super::binds::{self, Binds};
 use super::names::{self, Names};
@@ -21,38 +21,33 @@ pub(super) fn check(module: &Module, names: &Names, problems: &mut Problems) {
             problems.extend(bound_twice(args));
         }
         let (mut bound, mut asked) = (BTreeSet::new(), Vec::new());
-        let mut unified = Unified::default();
-        walk::rule(rule, &mut |seen| {
-            unified.see(module, names, &seen);
-            match seen {
-                Seen::Binds(name, _) => {
-                    bound.insert(name.text().to_owned());
-                }
-                Seen::Opens(stmts) => {
-                    declared(stmts, &mut asked);
-                    problems.extend(stmts.iter().flat_map(|stmt| redeclared(module, names, stmt)));
-                    for stmt in stmts {
-                        if let Literal::SomeIn { key, value, collection, .. } = &stmt.literal {
-                            problems.extend(bound_twice(key.iter().chain([value])));
-                            problems.extend(empty(collection));
-                        }
-                    }
-                    problems.extend(stmts.first().and_then(union));
-                    problems.extend(stmts.windows(2).filter_map(minus));
-                    problems.extend(hidden(module, names, stmts));
-                }
-                Seen::Object(object) => problems.extend(twice(object)),
-                Seen::Minus(expr) => problems.extend(negative(expr)),
-                Seen::Ref(_)
-                | Seen::Call { .. }
-                | Seen::With(_)
-                | Seen::Compares(_)
-                | Seen::Member(_)
-                | Seen::Comprehension(_)
-                | Seen::Closes => {}
+        walk::rule(rule, &mut |seen| match seen {
+            Seen::Binds(name, _) => {
+                bound.insert(name.text().to_owned());
             }
+            Seen::Opens(stmts) => {
+                declared(stmts, &mut asked);
+                problems.extend(stmts.iter().flat_map(|stmt| redeclared(module, names, stmt)));
+                for stmt in stmts {
+                    if let Literal::SomeIn { key, value, collection, .. } = &stmt.literal {
+                        problems.extend(bound_twice(key.iter().chain([value])));
+                        problems.extend(empty(collection));
+                    }
+                }
+                problems.extend(stmts.first().and_then(union));
+                problems.extend(stmts.windows(2).filter_map(minus));
+                problems.extend(hidden(module, names, stmts));
+            }
+            Seen::Object(object) => problems.extend(twice(object)),
+            Seen::Minus(expr) => problems.extend(negative(expr)),
+            Seen::Ref(_)
+            | Seen::Call { .. }
+            | Seen::With(_)
+            | Seen::Compares(_)
+            | Seen::Member(_)
+            | Seen::Comprehension(_)
+            | Seen::Closes => {}
         });
-        problems.extend(unified.problems);
         let last = last(module, names, rule);
         let after = |stmt: &&LiteralStmt| !last.contains(&stmt.span.start);
         problems.extend(asked.into_iter().filter(after).filter(|stmt| iterates(stmt, &bound)).map(|stmt| {
@@ -132,117 +127,6 @@ fn plain(module: &Module, names: &Names, expr: &Expr) -> bool {
 fn problem(span: &Span, construct: &str, why: &str, instead: &str) -> Problem {
     let text = span.source.get_contents();
     Problem::of(span.source.get_path(), construct, why, instead).at(span.line, span.col, text)
-}
-
-/// `every x in xs { x = 1 }`, in a comprehension there too, and so with what a `walk` before it gives: the engine gives
-/// `x` that value, and holds. So it does in brackets, `granted[[x, 1]]`, and where a call puts its result, `f(1, x)`.
-#[derive(Default)]
-struct Unified<'a> {
-    /// Where the names of each `every` stand.
-    of_every: BTreeSet<u32>,
-    scopes: Vec<Scope<'a>>,
-    problems: Vec<Problem>,
-}
-
-#[derive(Default)]
-struct Scope<'a> {
-    /// What it binds.
-    names: BTreeMap<&'a str, By>,
-    /// Whether an `every` opened it.
-    every: bool,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum By {
-    Every,
-    Walk,
-    Other,
-}
-
-impl<'a> Unified<'a> {
-    fn see(&mut self, module: &Module, names: &Names, seen: &Seen<'a>) {
-        match *seen {
-            Seen::Ref(refr) => {
-                let mut rest = refr;
-                while let Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } = rest {
-                    if let Expr::RefBrack { index, .. } = rest
-                        && matches!(index.as_ref(), Expr::Array { .. } | Expr::Object { .. })
-                    {
-                        self.given(index.span(), &[index], "`k := …` before, and `k` in the brackets");
-                    }
-                    rest = refr;
-                }
-            }
-            Seen::Call { span, fcn, params, .. } => {
-                let walks = names::constant(fcn) == ["walk"];
-                let result = if walks { params.get(1) } else { names::result_of(names, module, fcn, params) };
-                self.given(span, result.as_slice(), "another name there, and `==` behind");
-            }
-            Seen::Opens(stmts) => {
-                let mut scope = Scope::default();
-                for stmt in stmts {
-                    match &stmt.literal {
-                        Literal::Every { key, value, .. } => {
-                            self.of_every.extend(key.iter().chain([value]).map(|name| name.start));
-                        }
-                        Literal::Expr { expr, .. } => self.walked(expr, &mut scope),
-                        _ => {}
-                    }
-                }
-                self.scopes.push(scope);
-            }
-            Seen::Closes => drop(self.scopes.pop()),
-            Seen::Binds(name, _) => {
-                let every = self.of_every.contains(&name.start);
-                if let Some(scope) = self.scopes.last_mut() {
-                    scope.every |= every;
-                    scope.names.insert(name.text(), if every { By::Every } else { By::Other });
-                }
-            }
-            Seen::Compares(Expr::AssignExpr { op: AssignOp::Eq, span, lhs, rhs, .. }) => {
-                self.given(span, &[lhs, rhs], "`==` in the place of `=`");
-            }
-            _ => {}
-        }
-    }
-
-    /// The names that `walk(x, [path, value])` gives values to: those that have none outside.
-    fn walked(&self, expr: &'a Expr, scope: &mut Scope<'a>) {
-        let Expr::Call { fcn, params, .. } = expr else { return };
-        if names::constant(fcn) == ["walk"]
-            && let [_, pattern] = params.as_slice()
-        {
-            binds::variables(pattern, &mut |name| {
-                if !self.scopes.iter().any(|outer| outer.names.contains_key(name.text())) {
-                    scope.names.insert(name.text(), By::Walk);
-                }
-            });
-        }
-    }
-
-    /// Refuses patterns in which such a name stands.
-    fn given(&mut self, span: &Span, patterns: &[&Ref<Expr>], instead: &str) {
-        let mut given = None;
-        for pattern in patterns {
-            binds::variables(pattern, &mut |name| {
-                given = given.or(self.is_given(name.text()).then_some(name));
-            });
-        }
-        let why = "is given a value in the body of `every`, and compared with none";
-        self.problems.extend(given.map(|name| problem(span, name.text(), why, instead)));
-    }
-
-    /// Whether a pattern would give this name a value where it should compare.
-    fn is_given(&self, name: &str) -> bool {
-        let mut in_every = false;
-        for scope in self.scopes.iter().rev() {
-            if let Some(by) = scope.names.get(name) {
-                return *by == By::Every || (*by == By::Walk && in_every);
-            }
-            in_every |= scope.every;
-        }
-        false
-    }
 }
 
 /// `every x in xs { y := x }` where a rule is called `y`: outside of the braces too OPA no longer knows the rule.

@@ -20,6 +20,7 @@ use terms::{Closure, Statement, Var};
 const UNUSED: &str = "is declared and used nowhere, which OPA refuses";
 const ANEW: &str = "stands in what `some` declares: OPA takes it for a variable, and calls it unsafe";
 const HIDDEN: &str = "is a variable here, and called as a function";
+const OWN: &str = "takes a name to which the same statement gives a value: OPA takes it for another one";
 const LATE: &str =
     "has its value from a later statement, which the engine does not wait for in a negation or `every`";
 
@@ -249,8 +250,12 @@ impl<'a> Search<'a> {
         self.anew(stmts);
         let last = Declared::by(stmts);
         let literals = stmts.iter().map(Statement::Literal).chain(said.into_iter().map(Statement::Term));
-        let open: Vec<_> =
-            literals.enumerate().map(|(index, statement)| self.open(statement, index, &last)).collect();
+        let mut open = Vec::new();
+        for (index, statement) in literals.enumerate() {
+            let mut apart = Vec::new();
+            statement.apart(&mut apart);
+            open.extend(apart.into_iter().map(|statement| self.open(statement, index, &last)));
+        }
         let unsettled = self.unsettled(&open, &around);
         let safe = self.order(open, around, &last);
         // What OPA itself calls unsafe is told as that.
@@ -353,12 +358,10 @@ impl<'a> Search<'a> {
 
     fn open(&self, statement: Statement<'a>, index: usize, last: &Declared) -> Open<'a> {
         let (mut vars, mut closures) = (Vec::new(), Vec::new());
-        statement.each_expr(&mut |expr| self.scope.vars(expr, &mut vars));
-        statement.closures(&mut closures);
+        self.scope.own_vars(statement, &mut vars);
+        statement.own_closures(&mut closures);
         let mut closed_over = BTreeSet::new();
-        // OPA moves no `every` behind what its body takes.
-        let comprehensions = closures.iter().filter(|closure| closure.names.is_empty());
-        comprehensions.for_each(|closure| self.scope.taken(closure, &mut closed_over));
+        closures.iter().for_each(|closure| self.scope.taken(closure, &mut closed_over));
         closed_over.retain(|name| last.before(name, index));
         Open { statement, vars, closures, closed_over, index }
     }
@@ -369,6 +372,9 @@ impl<'a> Search<'a> {
         for open in &open {
             given.extend(self.scope.outputs(open.statement, &given));
         }
+        let mut named: BTreeSet<Var> =
+            open.iter().flat_map(|open| &open.vars).map(|(name, _)| name.clone()).collect();
+        named.retain(|name| !around.contains(name));
         // What is safe, and of it what stands in the statements that are in order.
         let (mut safe, mut ordered) = (around.clone(), around);
         let mut left: Vec<Option<Open<'a>>> = open.into_iter().map(Some).collect();
@@ -378,18 +384,22 @@ impl<'a> Search<'a> {
             let Some(open) = slot.as_ref() else { continue };
             self.looked += 1;
             let outputs = self.scope.outputs(open.statement, &safe);
-            let waits = open.closed_over.iter().any(|name| given.contains(name) && !ordered.contains(name));
+            let taken: BTreeSet<Var> = open.closed_over.intersection(&named).cloned().collect();
+            let by_itself = Scope::takes_itself(open.statement, &taken, &outputs, &safe);
             let bound = |name: &Var| safe.contains(name) || outputs.contains(name);
-            if waits || !open.vars.iter().all(|(name, _)| bound(name)) {
+            let waits = taken.iter().any(|name| given.contains(name) && !bound(name));
+            if by_itself || waits || !open.vars.iter().all(|(name, _)| bound(name)) {
                 continue;
             }
             let Some(open) = slot.take() else { continue };
+            let own = taken.iter().any(|name| !ordered.contains(name));
             for name in outputs {
                 if !safe.contains(&name) {
                     waiting.known(&name, at);
                     safe.insert(name);
                 }
             }
+            let unsafe_before = self.loose.len();
             for closure in &open.closures {
                 let mut seen = BTreeSet::new();
                 self.scope.taken(closure, &mut seen);
@@ -398,6 +408,12 @@ impl<'a> Search<'a> {
                 self.scope.locals.push(closure.names.clone());
                 self.query(closure.stmts, closure.said.clone(), &seen);
                 self.scope.locals.pop();
+            }
+            if let Some(closure) = open.closures.first()
+                && own
+                && self.loose.len() == unsafe_before
+            {
+                self.told.push((closure.span, OWN, "that name's statement first, and this one behind it"));
             }
             for (name, _) in open.vars {
                 if !ordered.contains(&name) {
@@ -408,15 +424,18 @@ impl<'a> Search<'a> {
         }
         let left: Vec<Open<'a>> = left.into_iter().flatten().collect();
         let declared = |name: &Var| self.scope.locals.last().is_some_and(|locals| locals.contains(name));
-        let loose =
-            |open: &Open<'a>| open.vars.iter().filter(|(name, _)| !safe.contains(name)).cloned().collect();
+        // What a part lacks is told of the part.
+        let lacks = |(name, _): &&(Var, _)| !safe.contains(name) && !name.starts_with('@');
+        let loose = |open: &Open<'a>| open.vars.iter().filter(lacks).cloned().collect();
         let (known, strange): (Vec<_>, Vec<_>) =
             left.iter().flat_map::<Vec<_>, _>(loose).partition(|(name, _)| declared(name));
         // What is declared by a statement that lacks another variable is bound with that one.
         self.loose.extend(if strange.is_empty() { known } else { strange });
         for open in left {
-            // A comprehension that takes what its own statement binds.
-            if let Some(name) = open.closed_over.iter().find(|name| !ordered.contains(*name))
+            // A comprehension that takes what its own statement gives.
+            let known = open.vars.iter().all(|(name, _)| safe.contains(name));
+            let taken = |name: &&Var| named.contains(*name) && (known || !ordered.contains(*name));
+            if let Some(name) = open.closed_over.iter().find(taken)
                 && let Some(closure) = open.closures.first()
             {
                 self.loose.entry(name.clone()).or_insert(closure.span);
@@ -447,11 +466,11 @@ mod tests {
     fn a_body_that_is_written_backwards_is_put_in_order_by_a_look_or_two_for_each_statement() {
         let lines = |line: fn(usize) -> String| (0..1_000).map(line).collect::<Vec<_>>().join("\n");
         for (body, most) in [
-            (lines(|n| format!("x{n} = x{} + 1", n + 1)) + "\nx1000 = 1", 2_001),
-            ("y0 = 1\n".to_owned() + &lines(|n| format!("y{} = y{n} + 1", n + 1)), 1_001),
+            (lines(|n| format!("x{n} = x{} + 1", n + 1)) + "\nx1000 = 1", 4_001),
+            ("y0 = 1\n".to_owned() + &lines(|n| format!("y{} = y{n} + 1", n + 1)), 2_001),
             (
                 lines(|n| format!("[x{n}, z{n}] = [x{} + 1, [x{} | true]]", n + 1, n + 1)) + "\nx1000 = 1",
-                5_001,
+                8_001,
             ),
             (
                 lines(|n| format!("x{n} = 1"))
@@ -464,6 +483,6 @@ mod tests {
             assert!(looked <= most && loose.is_empty(), "{looked}, {loose:?}");
         }
         let (looked, loose) = looked(&lines(|n| format!("x{n} = x{} + 1", n + 1)));
-        assert_eq!((looked, loose.contains(&"x1000".to_owned())), (1_000, true));
+        assert_eq!((looked, loose.contains(&"x1000".to_owned())), (2_000, true));
     }
 }

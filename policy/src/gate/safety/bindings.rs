@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regorus::unstable::{Expr, Literal};
+use regorus::unstable::{Expr, Literal, WithModifier};
 
 use super::super::walk::parts;
 use super::super::{binds, names};
 use super::Scope;
-use super::terms::{self, Statement, Var};
+use super::terms::{self, Statement, Var, local};
 use crate::builtins::{self, Known};
 use crate::translate::negation;
 
@@ -19,13 +19,18 @@ impl Scope<'_> {
         let mut given = Vars::new();
         match statement {
             Statement::Term(term) => self.indexes(term, safe, &mut given),
+            Statement::Part(part) => {
+                if self.known_with(part.with, safe) {
+                    self.indexes_within(part.expr, safe, &mut given);
+                    given.insert(local(part.expr));
+                }
+            }
             Statement::Literal(stmt) => {
-                if !stmt.with_mods.iter().all(|with| self.known(&with.r#as, &[safe])) {
+                if !self.known_with(&stmt.with_mods, safe) {
                     return given;
                 }
                 match &stmt.literal {
-                    Literal::SomeVars { .. } | Literal::NotExpr { .. } => {}
-                    Literal::Every { domain, .. } => self.indexes(domain, safe, &mut given),
+                    Literal::SomeVars { .. } | Literal::NotExpr { .. } | Literal::Every { .. } => {}
                     Literal::SomeIn { key, value, collection, .. } => {
                         self.indexes(collection, safe, &mut given);
                         if self.known(collection, &[safe, &given]) {
@@ -39,19 +44,32 @@ impl Scope<'_> {
         given
     }
 
+    /// Whether OPA never comes to a statement because its comprehensions take just what it gives itself, `m[i] == [v | v =
+    /// m[i][_]]`. Of what is compared by `==` or called it says so too where the name has its value from elsewhere.
+    pub(super) fn takes_itself(statement: Statement<'_>, taken: &Vars, outputs: &Vars, safe: &Vars) -> bool {
+        let Statement::Literal(stmt) = statement else { return false };
+        let gives = match &stmt.literal {
+            Literal::Expr { expr, .. } if !matches!(expr.as_ref(), Expr::AssignExpr { .. }) => {
+                outputs.clone()
+            }
+            Literal::Expr { .. } | Literal::SomeIn { .. } => outputs.difference(safe).cloned().collect(),
+            Literal::SomeVars { .. } | Literal::NotExpr { .. } | Literal::Every { .. } => return false,
+        };
+        !taken.is_empty() && *taken == gives
+    }
+
     fn expression(&self, expr: &Expr, safe: &Vars, given: &mut Vars) {
         if let Some((name, value)) = negation::taken(expr) {
-            self.calls(value, safe, given);
             if self.known(value, &[safe, given]) {
                 given.insert(terms::var(name));
             }
             return;
         }
         // What is printed must be there: nothing is looked for in `print(data.users[i])`.
-        if matches!(expr, Expr::Call { fcn, .. } if names::constant(fcn) == ["print"]) {
+        if terms::is_print(expr) {
             return;
         }
-        self.indexes(expr, safe, given);
+        self.indexes_within(expr, safe, given);
         match expr {
             Expr::AssignExpr { lhs, rhs, .. } => {
                 let mut unifier = Unifier {
@@ -92,12 +110,26 @@ impl Scope<'_> {
     /// Whether all variables of an expression are safe, by one of these or another.
     fn known(&self, expr: &Expr, safe: &[&Vars]) -> bool {
         let mut vars = Vec::new();
-        self.vars(expr, &mut vars);
+        self.expr_vars(expr, &mut vars);
         vars.iter().all(|(name, _)| safe.iter().any(|safe| safe.contains(name)))
     }
 
-    /// The members of references that are tried one by one, where the reference begins with what is safe.
+    fn known_with(&self, with: &[WithModifier], safe: &Vars) -> bool {
+        let mut vars = Vec::new();
+        self.with_vars(with, &mut vars);
+        vars.iter().all(|(name, _)| safe.contains(name))
+    }
+
+    /// The members of references that are tried one by one, where the reference begins with what is safe. None of what
+    /// stands in parts of their own.
     fn indexes(&self, expr: &Expr, safe: &Vars, given: &mut Vars) {
+        if !terms::is_call(expr) {
+            self.indexes_within(expr, safe, given);
+        }
+    }
+
+    /// The same of what is no such part.
+    fn indexes_within(&self, expr: &Expr, safe: &Vars, given: &mut Vars) {
         if matches!(expr, Expr::RefDot { .. } | Expr::RefBrack { .. }) {
             let (begin, indexes) = steps(expr);
             if !self.known(begin, &[safe]) {
@@ -110,19 +142,6 @@ impl Scope<'_> {
             }
         } else {
             parts(expr, &mut |part| self.indexes(part, safe, given));
-        }
-    }
-
-    /// The same in calls alone: OPA takes these out of a negation before it asks what is bound, all else after.
-    fn calls(&self, expr: &Expr, safe: &Vars, given: &mut Vars) {
-        match expr {
-            Expr::Call { .. }
-            | Expr::UnaryExpr { .. }
-            | Expr::BinExpr { .. }
-            | Expr::ArithExpr { .. }
-            | Expr::BoolExpr { .. }
-            | Expr::Membership { .. } => self.indexes(expr, safe, given),
-            _ => parts(expr, &mut |part| self.calls(part, safe, given)),
         }
     }
 

@@ -2,21 +2,34 @@
 
 use std::collections::BTreeSet;
 
-use regorus::unstable::{Expr, Literal, LiteralStmt, RuleHead, Span};
+use regorus::unstable::{Expr, Literal, LiteralStmt, RuleHead, Span, WithModifier};
 
 use super::super::binds::{self, Binds};
-use super::super::walk::parts;
+use super::super::names;
+use super::super::walk::{is_scalar, parts};
 use super::Scope;
 use crate::translate::negation;
 
 /// The name of a variable; of `_`, which is another one each time, with its place.
 pub(super) type Var = String;
 
-/// What is put in order: a statement of a query, or a term that is said by its names.
+/// What is put in order: a statement of a query, a term that is said by its names, or a part of either.
 #[derive(Clone, Copy)]
 pub(super) enum Statement<'a> {
     Literal(&'a LiteralStmt),
     Term(&'a Expr),
+    Part(Part<'a>),
+}
+
+/// What OPA makes a statement of its own, before the one that it is written in: a call within another expression, the
+/// value of a `with`, what `every` goes through. The other one takes it by a name, [`local`].
+#[derive(Clone, Copy)]
+pub(super) struct Part<'a> {
+    pub(super) expr: &'a Expr,
+    /// Those of the statement, which hold here too.
+    pub(super) with: &'a [WithModifier],
+    /// Whether it was taken out of a negation.
+    negated: bool,
 }
 
 /// A query inside an expression.
@@ -33,11 +46,152 @@ pub(super) fn var(span: &Span) -> Var {
     if span.text() == "_" { format!("_{}", span.start) } else { span.text().to_owned() }
 }
 
+/// The name by which a statement takes one of its parts; no author's is like it.
+pub(super) fn local(part: &Expr) -> Var {
+    format!("@{:x}", std::ptr::from_ref(part).addr())
+}
+
+/// Whether OPA calls something for it.
+pub(super) fn is_call(expr: &Expr) -> bool {
+    match expr {
+        Expr::UnaryExpr { expr, .. } => !is_scalar(expr),
+        Expr::Call { .. }
+        | Expr::BinExpr { .. }
+        | Expr::ArithExpr { .. }
+        | Expr::BoolExpr { .. }
+        | Expr::AssignExpr { .. }
+        | Expr::Membership { .. } => true,
+        _ => false,
+    }
+}
+
+/// Whether the value of a `with` is a part of its own.
+fn is_evaluated(value: &Expr) -> bool {
+    let mut found = matches!(
+        value,
+        Expr::RefDot { .. }
+            | Expr::RefBrack { .. }
+            | Expr::ArrayCompr { .. }
+            | Expr::SetCompr { .. }
+            | Expr::ObjectCompr { .. }
+    );
+    parts(value, &mut |part| found = found || is_evaluated(part));
+    found
+}
+
+/// The parts of an expression that are statements of their own, each before what it is a part of.
+fn apart<'a>(of: Part<'a>, found: &mut Vec<Statement<'a>>) {
+    parts(of.expr, &mut |expr| apart(Part { expr, ..of }, found));
+    if is_call(of.expr) {
+        found.push(Statement::Part(of));
+    }
+}
+
+/// What stands in a statement itself.
+#[derive(Clone, Copy)]
+pub(super) enum Own<'a> {
+    Expr(&'a Expr),
+    /// What is one of its parts, of which it takes the value.
+    Part(&'a Expr),
+}
+
+fn own<'a>(expr: &'a Expr, visit: &mut dyn FnMut(Own<'a>)) {
+    if is_call(expr) { visit(Own::Part(expr)) } else { own_parts(expr, visit) }
+}
+
+/// The same of what is itself no part.
+fn own_parts<'a>(expr: &'a Expr, visit: &mut dyn FnMut(Own<'a>)) {
+    visit(Own::Expr(expr));
+    parts(expr, &mut |part| own(part, visit));
+}
+
+/// The same of what has no parts.
+fn whole<'a>(expr: &'a Expr, visit: &mut dyn FnMut(Own<'a>)) {
+    visit(Own::Expr(expr));
+    parts(expr, &mut |part| whole(part, visit));
+}
+
+fn with_values<'a>(with: &'a [WithModifier], visit: &mut dyn FnMut(Own<'a>)) {
+    for with in with {
+        if is_evaluated(&with.r#as) { visit(Own::Part(&with.r#as)) } else { own(&with.r#as, visit) }
+    }
+}
+
+pub(super) fn is_print(expr: &Expr) -> bool {
+    matches!(expr, Expr::Call { fcn, .. } if names::constant(fcn) == ["print"])
+}
+
 impl<'a> Statement<'a> {
+    /// The statements that OPA makes of it.
+    pub(super) fn apart(self, found: &mut Vec<Self>) {
+        let part = |expr, with, negated| Part { expr, with, negated };
+        match self {
+            Self::Part(_) => {}
+            Self::Term(term) => apart(part(term, &[], false), found),
+            Self::Literal(stmt) => {
+                for with in &stmt.with_mods {
+                    let value = part(&with.r#as, &[], false);
+                    apart(value, found);
+                    if !is_call(&with.r#as) && is_evaluated(&with.r#as) {
+                        found.push(Self::Part(value));
+                    }
+                }
+                let with = stmt.with_mods.as_slice();
+                match &stmt.literal {
+                    Literal::SomeVars { .. } => {}
+                    Literal::SomeIn { key, value, collection, .. } => {
+                        for expr in key.iter().chain([value, collection]) {
+                            apart(part(expr, with, false), found);
+                        }
+                    }
+                    // It stays one where it is printed.
+                    Literal::Expr { expr, .. } if is_print(expr) => {}
+                    Literal::Expr { expr, .. } => {
+                        let negated = negation::taken(expr).is_some();
+                        parts(expr, &mut |expr| apart(part(expr, with, negated), found));
+                    }
+                    Literal::NotExpr { expr, .. } => {
+                        parts(expr, &mut |expr| apart(part(expr, with, true), found));
+                    }
+                    Literal::Every { domain, .. } => {
+                        let domain = part(domain, with, false);
+                        parts(domain.expr, &mut |expr| apart(Part { expr, ..domain }, found));
+                        found.push(Self::Part(domain));
+                    }
+                }
+            }
+        }
+        found.push(self);
+    }
+
+    /// What stands in it and in none of its parts.
+    pub(super) fn each_own(self, visit: &mut dyn FnMut(Own<'a>)) {
+        match self {
+            Self::Term(term) => own(term, visit),
+            Self::Part(part) => {
+                own_parts(part.expr, visit);
+                with_values(part.with, visit);
+            }
+            Self::Literal(stmt) => {
+                match &stmt.literal {
+                    Literal::SomeVars { .. } => {}
+                    Literal::SomeIn { key, value, collection, .. } => {
+                        key.iter().chain([value, collection]).for_each(|expr| own(expr, visit));
+                    }
+                    Literal::Expr { expr, .. } if is_print(expr) => whole(expr, visit),
+                    Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => own_parts(expr, visit),
+                    Literal::Every { domain, .. } => visit(Own::Part(domain)),
+                }
+                with_values(&stmt.with_mods, visit);
+            }
+        }
+    }
+
     /// Every expression in it that is no closure.
     pub(super) fn each_expr(self, visit: &mut dyn FnMut(&'a Expr)) {
         match self {
             Self::Term(term) => visit(term),
+            Self::Part(part) => visit(part.expr),
             Self::Literal(stmt) => {
                 match &stmt.literal {
                     Literal::SomeVars { .. } => {}
@@ -56,6 +210,7 @@ impl<'a> Statement<'a> {
     pub(super) fn is_closed(self) -> bool {
         match self {
             Self::Term(_) => false,
+            Self::Part(part) => part.negated,
             Self::Literal(stmt) => match &stmt.literal {
                 Literal::NotExpr { .. } | Literal::Every { .. } => true,
                 Literal::Expr { expr, .. } => negation::taken(expr).is_some(),
@@ -64,8 +219,23 @@ impl<'a> Statement<'a> {
         }
     }
 
+    /// The closures in it and in its parts.
     pub(super) fn closures(self, found: &mut Vec<Closure<'a>>) {
         self.each_expr(&mut |expr| closures(expr, found));
+        self.of_every(found);
+    }
+
+    /// Those in none of its parts.
+    pub(super) fn own_closures(self, found: &mut Vec<Closure<'a>>) {
+        self.each_own(&mut |own| {
+            if let Own::Expr(expr) = own {
+                found.extend(closure(expr));
+            }
+        });
+        self.of_every(found);
+    }
+
+    fn of_every(self, found: &mut Vec<Closure<'a>>) {
         if let Self::Literal(stmt) = self
             && let Literal::Every { span, key, value, query, .. } = &stmt.literal
         {
@@ -131,7 +301,13 @@ pub(super) fn read(stmts: &[LiteralStmt], said: &[&Expr], found: &mut BTreeSet<S
     }
     found.extend(vars.into_iter().map(|name| name.text().to_owned()));
     for closure in inner {
-        read(closure.stmts, &closure.said, found);
+        let mut within = BTreeSet::new();
+        read(closure.stmts, &closure.said, &mut within);
+        let declared = declared(closure.stmts);
+        // What it declares is another name.
+        found.extend(
+            within.into_iter().filter(|name| !declared.contains(name) && !closure.names.contains(name)),
+        );
     }
 }
 
@@ -144,6 +320,12 @@ pub(super) fn names<'a>(expr: &'a Expr, found: &mut Vec<&'a Span>) {
 }
 
 fn closures<'a>(expr: &'a Expr, found: &mut Vec<Closure<'a>>) {
+    found.extend(closure(expr));
+    parts(expr, &mut |part| closures(part, found));
+}
+
+/// A comprehension.
+fn closure(expr: &Expr) -> Option<Closure<'_>> {
     let (span, query, said) = match expr {
         Expr::ArrayCompr { span, term, query, .. } | Expr::SetCompr { span, term, query, .. } => {
             (span, query, vec![term.as_ref()])
@@ -151,9 +333,9 @@ fn closures<'a>(expr: &'a Expr, found: &mut Vec<Closure<'a>>) {
         Expr::ObjectCompr { span, key, value, query, .. } => {
             (span, query, vec![key.as_ref(), value.as_ref()])
         }
-        _ => return parts(expr, &mut |part| closures(part, found)),
+        _ => return None,
     };
-    found.push(Closure { span, names: BTreeSet::new(), stmts: &query.stmts, said });
+    Some(Closure { span, names: BTreeSet::new(), stmts: &query.stmts, said })
 }
 
 impl Scope<'_> {
@@ -163,6 +345,28 @@ impl Scope<'_> {
             Expr::Var { span, .. } if !self.is_global(span.text()) => found.push((var(span), span)),
             _ => parts(expr, &mut |part| self.vars(part, found)),
         }
+    }
+
+    /// The variables of a statement itself, and the names by which it takes its parts.
+    pub(super) fn own_vars<'a>(&self, statement: Statement<'a>, found: &mut Vec<(Var, &'a Span)>) {
+        statement.each_own(&mut |own| found.extend(self.own_var(own)));
+    }
+
+    fn own_var<'a>(&self, own: Own<'a>) -> Option<(Var, &'a Span)> {
+        match own {
+            Own::Part(part) => Some((local(part), part.span())),
+            Own::Expr(Expr::Var { span, .. }) => (!self.is_global(span.text())).then(|| (var(span), span)),
+            Own::Expr(_) => None,
+        }
+    }
+
+    pub(super) fn with_vars<'a>(&self, with: &'a [WithModifier], found: &mut Vec<(Var, &'a Span)>) {
+        with_values(with, &mut |own| found.extend(self.own_var(own)));
+    }
+
+    /// The same of an expression.
+    pub(super) fn expr_vars<'a>(&self, expr: &'a Expr, found: &mut Vec<(Var, &'a Span)>) {
+        own(expr, &mut |own| found.extend(self.own_var(own)));
     }
 
     /// What a closure may take from the query around it: its variables that it does not declare.
