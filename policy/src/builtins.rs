@@ -32,6 +32,7 @@ mod list;
 mod member;
 mod metadata;
 mod numbers;
+mod order;
 mod paths;
 mod pattern;
 mod pattern_names;
@@ -107,6 +108,7 @@ const FILES: &[&[Builtin]] = &[
     member::ROWS,
     metadata::ROWS,
     numbers::ROWS,
+    order::ROWS,
     paths::ROWS,
     print::ROWS,
     refused::ROWS,

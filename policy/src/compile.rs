@@ -24,7 +24,7 @@ use crate::slips;
 use crate::sources::{DataFile, Sources};
 use crate::translate::marks::{self, Mark};
 use crate::translate::{
-    self, Translated, aliases, annotated, clock, collections, every, imports, keywords, patterns, prints,
+    self, Translated, aliases, annotated, clock, collections, every, imports, keywords, ordered, patterns, prints,
     repeated, templates,
 };
 
@@ -321,7 +321,8 @@ fn behind_the_gate(
         Purpose::Tests | Purpose::Queries | Purpose::Questions => prints::kept,
     };
     let objects = [every::given, patterns::arguments, patterns::exact];
-    let others = [imports::in_full, aliases::through_lists, collections::alone, printed, clock::given];
+    let others =
+        [imports::in_full, aliases::through_lists, collections::alone, ordered::calls, printed, clock::given];
     for write in objects.into_iter().chain(others) {
         if let Some(written) = write(engine.get_modules(), texts) {
             let mut found = Problems::default();

@@ -13,6 +13,7 @@ mod entrypoint;
 pub(crate) mod every;
 mod heads;
 pub(crate) mod imports;
+pub(crate) mod kinds;
 pub(crate) mod loops;
 mod members;
 mod mocks;

@@ -122,7 +122,7 @@ What is not refused, and differs:
 * Arithmetic with fractions has the 53 bits of an IEEE double, where OPA has 64: `0.1 + 0.2 == 0.3` holds in OPA alone.
   Whole numbers are exact in both, beyond 64 bits as long as they are computed and written as text; `to_number` and
   `json.unmarshal` of one that would be kept as another are errors, as are those of such a fraction.
-* Sets come before objects, where they are sorted and where `<` and the like compare them; in OPA objects come first.
+* In a set that holds both, sets come before objects, and are gone through first; in OPA objects come first.
 * An object with two computed members that turn out to have one name has another of their values.
 * An error of a builtin, or a conflict in another rule or a function, that the one comes by and the other does not, since
   they evaluate in another order: the answer is then the one that OPA gives without strict builtin errors, as it runs by

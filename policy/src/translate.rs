@@ -18,6 +18,7 @@ pub(crate) mod locals;
 pub(crate) mod marks;
 pub(crate) mod member;
 pub(crate) mod negation;
+pub(crate) mod ordered;
 pub(crate) mod patterns;
 pub(crate) mod prints;
 pub(crate) mod repeated;
@@ -359,6 +360,22 @@ fn behind_parentheses(text: &str, at: u32) -> u32 {
     let closed = rest.find(|c: char| c != ')' && !c.is_whitespace()).unwrap_or(rest.len());
     let closed = rest.get(..closed).and_then(|closed| closed.rfind(')')).map_or(0, |last| last + 1);
     u32::try_from(closed).map_or(at, |closed| at + closed)
+}
+
+/// Where an operator stands: behind what is on its left there is nothing else but parentheses, blanks and comments.
+fn sign(text: &str, from: u32, operator: &str) -> Option<u32> {
+    let mut at = from as usize;
+    loop {
+        let rest = text.get(at..)?;
+        if rest.starts_with(operator) {
+            return u32::try_from(at).ok();
+        }
+        at += match rest.chars().next()? {
+            '#' => rest.find('\n')?,
+            c if c == ')' || c.is_whitespace() => c.len_utf8(),
+            _ => return None,
+        };
+    }
 }
 
 /// Where what ends here is written to its end: text ends before its closing quote to the engine.

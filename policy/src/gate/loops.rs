@@ -35,7 +35,6 @@ pub(super) fn check(module: &Module, names: &Names, problems: &mut Problems) {
                     }
                 }
                 problems.extend(stmts.first().and_then(union));
-                problems.extend(stmts.windows(2).filter_map(minus));
                 problems.extend(hidden(module, names, stmts));
             }
             Seen::Object(object) => problems.extend(twice(object)),
@@ -157,16 +156,6 @@ fn hidden(module: &Module, names: &Names, stmts: &[LiteralStmt]) -> Vec<Problem>
             problem(var, var.text(), why, "another name")
         })
         .collect()
-}
-
-/// A line that begins with a minus after `some x`: OPA reads on from `x`, and then misses `in`.
-fn minus(two: &[LiteralStmt]) -> Option<Problem> {
-    let [LiteralStmt { literal: Literal::SomeVars { .. }, .. }, next] = two else { return None };
-    let why = "begins a line after `some`, where OPA takes it from what stands there";
-    next.span
-        .text()
-        .starts_with('-')
-        .then(|| problem(&next.span, "-", why, "the other side first: `x == -1`"))
 }
 
 /// `f(x, x)` and `some x, x in xs`: both have to be the same to OPA, the engine takes the last.

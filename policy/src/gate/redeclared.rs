@@ -1,5 +1,5 @@
 //! `f(x) if { x := 1 }` and `{ some x; x := 1 }`: OPA refuses a body that declares a name again, of an argument too. Names
-//! are told apart before the rest of the gate looks at them, so that this is looked at before.
+//! are told apart, and `some` moved, before the rest of the gate looks at them, so that this is looked at before.
 
 use std::collections::BTreeSet;
 
@@ -42,6 +42,17 @@ fn problem(name: &Span, why: &str) -> Problem {
     Problem::of(name.source.get_path(), name.text(), why, instead).at_span(name)
 }
 
+/// A line that begins with a minus after `some x`: OPA reads on from `x`, and then misses `in`.
+fn minus(two: &[LiteralStmt]) -> Option<Problem> {
+    let [LiteralStmt { literal: Literal::SomeVars { .. }, .. }, LiteralStmt { span, .. }] = two else {
+        return None;
+    };
+    let why = "begins a line after `some`, where OPA takes it from what stands there";
+    let problem =
+        || Problem::of(span.source.get_path(), "-", why, "the other side first: `x == -1`").at_span(span);
+    span.text().starts_with('-').then(problem)
+}
+
 /// Checks every rule of all modules.
 pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
     for rule in modules.iter().flat_map(|module| &module.policy) {
@@ -49,6 +60,7 @@ pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
             Seen::Opens(stmts) => {
                 let names = again(stmts).into_iter().chain(stmts.iter().filter_map(within));
                 problems.extend(names.map(|name| problem(name, "is declared before, which OPA refuses")));
+                problems.extend(stmts.windows(2).filter_map(minus));
             }
             Seen::Binds(name, _) if matches!(name.text(), "input" | "data") => {
                 problems.push(problem(name, "is a document"));

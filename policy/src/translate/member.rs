@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use regorus::unstable::{Expr, Literal, Module};
 
-use super::{Edit, Translated, reach};
+use super::{Edit, Translated, reach, sign};
 use crate::gate::walk::{self, Seen};
 
 /// Writes `internal.member_2(x, xs)` for it, the inner ones in a later pass; none where there is none.
@@ -42,26 +42,10 @@ pub(crate) fn calls(module: &Module, translated: &Translated) -> Option<Translat
 /// The edits for one such expression.
 pub(crate) fn edit(text: &str, member: &Expr) -> Option<[Edit; 3]> {
     let Expr::Membership { key, value, .. } = member else { return None };
-    let word = word(text, reach(text, value).1)?;
+    let word = sign(text, reach(text, value).1, "in")?;
     let name = if key.is_some() { "internal.member_3(" } else { "internal.member_2(" };
     let (begin, end) = reach(text, member);
     Some([Edit::new(begin, begin, name), Edit::new(word, word + 2, ","), Edit::new(end, end, ")")])
-}
-
-/// Where `in` stands: behind what is looked for there is nothing else but parentheses, blanks and comments.
-fn word(text: &str, from: u32) -> Option<u32> {
-    let mut at = from as usize;
-    loop {
-        let rest = text.get(at..)?;
-        if rest.starts_with("in") {
-            return u32::try_from(at).ok();
-        }
-        at += match rest.chars().next()? {
-            '#' => rest.find('\n')?,
-            c if c == ')' || c.is_whitespace() => c.len_utf8(),
-            _ => return None,
-        };
-    }
 }
 
 #[cfg(test)]

@@ -134,7 +134,7 @@ impl Maker {
     fn partial_set(&mut self) -> Tree {
         self.shape("partial set");
         let name = self.fresh("r");
-        let inside = Ty::of(self.random.pick(&["s", "s", "n", "x", "[s", "{n"]));
+        let inside = Ty::of(self.random.pick(&["s", "s", "n", "x", "[s", "[s", "{n"]));
         let mut rules = Vec::new();
         for _ in 0..=self.random.below(2) {
             rules.push(self.contains(&name, &inside));

@@ -8,7 +8,15 @@ impl Maker {
     /// A few statements; what they bind stays bound.
     pub(super) fn body(&mut self, least: usize, depth: usize) -> Vec<Tree> {
         let many = least + self.random.below(3);
-        (0..many).map(|_| self.statement(depth)).collect()
+        let mut statements: Vec<Tree> = (0..many).map(|_| self.statement(depth)).collect();
+        if many > 1 && self.random.percent(8) {
+            self.shape("statements in another order");
+            for last in (1..many).rev() {
+                statements.swap(last, self.random.below(last + 1));
+            }
+            statements = statements.into_iter().map(unified).collect();
+        }
+        statements
     }
 
     fn statement(&mut self, depth: usize) -> Tree {
@@ -23,7 +31,8 @@ impl Maker {
             56..62 => self.unification(depth),
             62..68 => self.every(depth),
             68..78 => self.negation(depth),
-            78..82 => self.walked(),
+            78..81 => self.walked(),
+            81 => self.both_sides(depth),
             82..86 => {
                 let ty = self.any();
                 bare(self.expr(&ty, depth))
@@ -231,6 +240,78 @@ impl Maker {
         }
     }
 
+    /// Two lists with names on either side.
+    fn both_sides(&mut self, depth: usize) -> Tree {
+        self.shape("names on both sides of =");
+        let below = depth.saturating_sub(1);
+        let (one, other) = (self.any(), self.any());
+        let (first, second) = (self.expr(&one, below), self.expr(&other, below));
+        let left = self.bind(one);
+        let right = if self.random.percent(75) { self.bind(other) } else { left.clone() };
+        match self.random.below(3) {
+            0 => Tree::Group(vec![
+                text(format!("[{left}, ")),
+                second,
+                text("] = ["),
+                first,
+                text(format!(", {right}]")),
+            ]),
+            1 => Tree::Group(vec![text(format!("[{left}, {right}] = [{right}, ")), second, text("]")]),
+            _ => Tree::Group(vec![
+                text(format!("[{left}, {right}] = [")),
+                first,
+                text(", "),
+                second,
+                text("]"),
+            ]),
+        }
+    }
+
+    /// A function called with one argument more, which is compared with its result, or bound to it.
+    fn result(&mut self, depth: usize) -> Tree {
+        let functions: Vec<Known> =
+            self.known.iter().filter(|known| known.arguments.is_some()).cloned().collect();
+        if functions.is_empty() {
+            return self.small(&Ty::Bool);
+        }
+        self.shape("result as an argument");
+        let known = self.random.pick(&functions);
+        let Tree::Expr(mut parts) = self.call_of(&known, depth) else { return self.small(&Ty::Bool) };
+        parts.pop();
+        let names: Vec<String> = self.scope.iter().map(|(name, _)| name.clone()).collect();
+        let name = if names.is_empty() || self.random.percent(40) {
+            self.bind(known.ty)
+        } else {
+            self.random.pick(&names)
+        };
+        parts.push(text(format!(", {name})")));
+        Tree::Group(parts)
+    }
+
+    /// Whether a set or an object has a member, by brackets: a name, or a list of names and constants.
+    fn bracketed(&mut self) -> Tree {
+        let composed = self.random.percent(60);
+        let ty = Ty::of(if composed { "<[s" } else { self.random.pick(&["<s", "<n", "{n", "{s"]) });
+        let holder = self.path_or_name(&ty);
+        self.shape("member by brackets");
+        let key = if matches!(ty, Ty::Object(_)) { Ty::Str } else { ty.element() };
+        let mut name = |of: &Ty| {
+            let names: Vec<String> =
+                self.scope.iter().filter(|(_, have)| have == of).map(|(name, _)| name.clone()).collect();
+            if names.is_empty() || self.random.percent(30) {
+                self.small(of)
+            } else {
+                leaf(self.random.pick(&names))
+            }
+        };
+        let inside = if composed {
+            Tree::Group(vec![text("["), name(&Ty::Str), text(", "), name(&Ty::Str), text("]")])
+        } else {
+            name(&key)
+        };
+        Tree::Group(vec![holder, text("["), inside, text("]")])
+    }
+
     fn every(&mut self, depth: usize) -> Tree {
         self.shape("every");
         let ty = self.collection();
@@ -292,8 +373,10 @@ impl Maker {
     /// Holds or does not.
     pub(super) fn condition(&mut self, depth: usize) -> Tree {
         let depth = depth.max(1);
-        match self.random.below(10) {
-            0..6 => {
+        match self.random.below(22) {
+            20 => self.result(depth),
+            21 => self.bracketed(),
+            0..12 => {
                 // Without the parentheses of an operator that stands inside.
                 let ty = self.any();
                 let sign = self.random.pick(&[" == ", " != ", " < ", " <= ", " > ", " >= ", " == "]);
@@ -304,8 +387,8 @@ impl Maker {
                 }
                 Tree::Group(vec![left, text(sign), self.expr(&ty, depth - 1)])
             }
-            6..8 => bare(self.operator(&Ty::Bool, depth)),
-            8 => self.call(&Ty::Bool, depth),
+            12..16 => bare(self.operator(&Ty::Bool, depth)),
+            16..18 => self.call(&Ty::Bool, depth),
             _ => self.small(&Ty::Bool),
         }
     }
@@ -344,6 +427,18 @@ impl Maker {
 /// No constant: OPA takes `not true`, and `true with …`, for a body that says nothing.
 fn computed(expr: Tree) -> Tree {
     if matches!(expr.written().as_str(), "true" | "false") { leaf("input.b") } else { expr }
+}
+
+/// A name that `=` gives its value, and not `:=`: where it stands is then nothing to OPA.
+fn unified(statement: Tree) -> Tree {
+    let Tree::Group(mut parts) = statement else { return statement };
+    if let Some(Tree::Text(first)) = parts.first_mut()
+        && first.starts_with('v')
+        && let Some(name) = first.strip_suffix(" := ")
+    {
+        *first = format!("{name} = ").into();
+    }
+    Tree::Group(parts)
 }
 
 /// Without its parentheses: at the beginning of a line they would be taken for those of a call above.

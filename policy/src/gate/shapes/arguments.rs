@@ -3,6 +3,7 @@
 
 use regorus::unstable::{ArithOp, Expr, Module, Ref, Rule, RuleHead, Span};
 
+use super::super::kinds::said;
 use super::super::names::{self, Names};
 use super::{Rules, Scopes, text_of};
 use crate::builtins::signatures::{self, Kinds};
@@ -133,26 +134,6 @@ pub(super) fn given<'a>(scopes: &Scopes<'a, '_>, names: &Names, expr: &'a Expr) 
         None => place.kind().map_or(signatures::ANY, of),
     });
     kinds.reduce(Kinds::or).unwrap_or(signatures::ANY)
-}
-
-/// What an expression is by itself.
-fn said(module: &Module, names: &Names, expr: &Expr) -> Kinds {
-    use signatures::{ANY, BOOL, LIST, NULL, NUMBER, OBJECT, SET, TEXT};
-    match expr {
-        Expr::String { .. } | Expr::RawString { .. } => TEXT,
-        Expr::Bool { .. } | Expr::BoolExpr { .. } | Expr::Membership { .. } => BOOL,
-        Expr::Null { .. } => NULL,
-        Expr::Array { .. } | Expr::ArrayCompr { .. } => LIST,
-        Expr::Set { .. } | Expr::SetCompr { .. } | Expr::BinExpr { .. } => SET,
-        Expr::Object { .. } | Expr::ObjectCompr { .. } => OBJECT,
-        Expr::ArithExpr { op: ArithOp::Sub, .. } => NUMBER.or(SET),
-        Expr::Number { .. } | Expr::UnaryExpr { .. } | Expr::ArithExpr { .. } => NUMBER,
-        Expr::Call { fcn, .. } => names::path(fcn)
-            .filter(|called| names.function(module, called).is_none())
-            .and_then(|called| signatures::signature(&called.join(".")))
-            .map_or(ANY, |signature| signature.gives),
-        Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } | Expr::AssignExpr { .. } => ANY,
-    }
 }
 
 pub(super) const fn of(kind: Kind) -> Kinds {
