@@ -26,6 +26,7 @@ mod redeclared;
 mod safety;
 mod shadows;
 mod shapes;
+mod templates;
 pub(crate) mod text;
 pub(crate) mod walk;
 
@@ -46,6 +47,7 @@ pub(crate) fn before_parsing(name: &str, text: &str, problems: &mut Problems) {
 pub(crate) fn first_after_parsing(modules: &[Ref<Module>], problems: &mut Problems) {
     bodies::check(modules, problems);
     redeclared::check(modules, problems);
+    templates::check(modules, problems);
 }
 
 /// What a policy is loaded for.

@@ -159,6 +159,13 @@ const SPOILT: [&str; 2] = ["is written anew for the engine", "is to be written a
 /// Words of a conflict inside a statement.
 const CONTRADICT: &str = "object keys must be unique";
 
+/// Whether OPA misses a name that is bound: each of the form `v1` is, and in a list or an object in a template OPA does not
+/// see what a comprehension around it binds.
+fn overlooked(message: &str) -> bool {
+    let name = message.strip_prefix("var v").and_then(|rest| rest.strip_suffix(" is undeclared"));
+    name.is_some_and(|number| number.parse::<u32>().is_ok())
+}
+
 /// Whether an answer can stand for a statement that had no value.
 fn nothing(ours: &Ours) -> bool {
     match ours {
@@ -190,6 +197,11 @@ pub fn judge(ours: &Ours, theirs: &Theirs) -> Verdict {
         (Ours::Error { kind, .. }, Theirs::Value(_) | Theirs::Undefined) => {
             Verdict::Stricter((*kind).to_owned())
         }
+        (Ours::Value(_) | Ours::Undefined, Theirs::Refused { code, message })
+            if code == "rego_compile_error" && overlooked(message) =>
+        {
+            Verdict::Allowed(Allowed::Theirs)
+        }
         (Ours::Undefined, Theirs::Refused { code, message }) => Verdict::Laxer(class(code, message)),
         (Ours::Value(_), Theirs::Refused { code, message }) if code == "rego_type_error" => {
             Verdict::Laxer(class(code, message))
@@ -216,10 +228,12 @@ pub fn judge(ours: &Ours, theirs: &Theirs) -> Verdict {
     }
 }
 
-/// Whether two values differ in the last digits of numbers alone, whole ones too: so they do behind a division.
-pub fn nearly(ours: &Ours, theirs: &Theirs) -> bool {
+/// Whether two values differ in the last digits of numbers alone, whole ones too: so they do behind a division, and by
+/// one where it is `rounded`.
+pub fn nearly(ours: &Ours, theirs: &Theirs, rounded: bool) -> bool {
     let (Ours::Value(ours), Theirs::Value(theirs)) = (ours, theirs) else { return false };
-    likeness(ours, theirs, Whole::Near) != Likeness::Other
+    let whole = if rounded { Whole::Rounded } else { Whole::Near };
+    likeness(ours, theirs, whole) != Likeness::Other
 }
 
 /// The code of an error, and its words without the names.
@@ -244,6 +258,8 @@ enum Whole {
     Exact,
     /// Compared as fractions are.
     Near,
+    /// The same, or the next one.
+    Rounded,
 }
 
 fn likeness(one: &Json, other: &Json, of: Whole) -> Likeness {
@@ -271,6 +287,9 @@ fn numbers(one: &str, other: &str, of: Whole) -> Likeness {
     let whole = |number: &str| matches!(of, Whole::Exact) && !number.contains(['.', 'e', 'E']);
     match (one.parse::<f64>(), other.parse::<f64>()) {
         (Ok(_), Ok(_)) if whole(one) && whole(other) => Likeness::Other,
+        (Ok(one), Ok(other)) if matches!(of, Whole::Rounded) && (one - other).abs() <= 1.0 => {
+            Likeness::But(Allowed::Digits)
+        }
         (Ok(one), Ok(other)) if (one - other).abs() <= 4.0 * f64::EPSILON * one.abs() => {
             Likeness::But(Allowed::Digits)
         }
@@ -392,8 +411,8 @@ mod tests {
         ));
         let (ours, theirs) = (Ours::Value(value("[900719925474099200]")), value("[900719925474099300]"));
         assert!(matches!(judge(&ours, &Theirs::Value(theirs.clone())), Verdict::Differs(_)));
-        assert!(nearly(&ours, &Theirs::Value(theirs)));
-        assert!(!nearly(&ours, &Theirs::Value(value("[900719925474199300]"))));
+        assert!(nearly(&ours, &Theirs::Value(theirs), false));
+        assert!(!nearly(&ours, &Theirs::Value(value("[900719925474199300]")), false));
         assert!(matches!(judge(&Ours::Broken("late".into()), &fails()), Verdict::Differs(_)));
     }
 }

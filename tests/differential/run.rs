@@ -108,7 +108,8 @@ fn run(opa: &mut Opa, case: &Case) -> (Vec<Asked>, Option<NotLoaded>) {
     }
     let mut asked = Vec::new();
     // What is divided may be a fraction on the way.
-    let divides = texts.iter().any(|(_, text)| text.contains(" / "));
+    let says = |word: &str| texts.iter().any(|(_, text)| text.contains(word));
+    let (divides, rounded) = (says(" / "), says("ceil(") || says("floor(") || says("round("));
     for (number, input) in case.inputs.iter().enumerate() {
         let input = input.written();
         for rule in &case.rules {
@@ -127,7 +128,7 @@ fn run(opa: &mut Opa, case: &Case) -> (Vec<Asked>, Option<NotLoaded>) {
                     other => (verdict, theirs) = (other, lenient),
                 }
             }
-            if matches!(verdict, Verdict::Differs(_)) && divides && nearly(&ours, &theirs) {
+            if matches!(verdict, Verdict::Differs(_)) && divides && nearly(&ours, &theirs, rounded) {
                 verdict = Verdict::Allowed(Allowed::Digits);
             }
             if let (Verdict::Differs(_), Some(other)) = (&verdict, contradicting("rule ", &theirs))

@@ -14,6 +14,7 @@ mod render;
 mod rows;
 mod schema;
 mod times;
+mod written;
 
 use std::fs;
 use std::process::Command;

@@ -94,16 +94,24 @@ impl Verb {
                 Err(Fail::Argument("takes no precision for whole numbers"))
             }
             ('s', Value::Number(number)) if number.as_i64().is_some() || !number.is_integer() => {
-                self.no_text(number.is_integer(), &number.format_decimal())
+                self.no_text(number.is_integer(), &decimal(value))
             }
-            ('v' | 's', Value::Number(number)) => Ok(self.number(&number.format_decimal())),
+            // A plus asks Go for more of a structure, and nothing of a number.
+            ('v', Value::Number(_)) if self.plus == "+" => {
+                Ok(Self { plus: "", ..self }.number(&decimal(value)))
+            }
+            ('v' | 's', Value::Number(_)) => Ok(self.number(&decimal(value))),
             ('v' | 's', _) => Ok(self.pad(&self.cut(&shown(value)))),
+            ('q', Value::String(_)) if self.plus == "+" => Err(Fail::Argument("takes no + for %q")),
+            ('x' | 'X', Value::String(_)) if self.plus == " " => {
+                Err(Fail::Argument("takes no blank for %x of text"))
+            }
             ('q', Value::String(text)) => Ok(self.pad(&quoted(&self.cut(text)))),
             ('x', Value::String(text)) => Ok(self.pad(&hex(text, false))),
             ('X', Value::String(text)) => Ok(self.pad(&hex(text, true))),
             ('d' | 'b' | 'o' | 'O' | 'x' | 'X', Value::Number(number)) if number.is_integer() => Ok(self
                 .number(&match letter {
-                    'd' => number.format_decimal(),
+                    'd' => decimal(value),
                     'b' => signed(number.is_positive(), &number.abs().format_bin(), ""),
                     'o' => signed(number.is_positive(), &number.abs().format_octal(), ""),
                     'O' => signed(number.is_positive(), &number.abs().format_octal(), "0o"),
@@ -184,6 +192,19 @@ fn number(rest: &mut Peekable<Chars<'_>>) -> Result<Option<usize>, Fail> {
 
 fn float(value: &Value) -> Result<f64, Fail> {
     value.as_f64().map_err(|_| Fail::Argument("takes numbers that fit a float for %f and %e"))
+}
+
+/// A number by itself: fractions as Go has them, from 1e6 on and below 1e-4 with an exponent. Within others OPA writes
+/// them as they are in JSON.
+fn decimal(value: &Value) -> String {
+    let Value::Number(number) = value else { return String::new() };
+    let written = number.format_decimal();
+    if number.is_integer() {
+        return if written == "-0" { "0".to_owned() } else { written };
+    }
+    let Some(scientific) = number.as_f64().map(|float| format!("{float:e}")) else { return written };
+    let power = scientific.split_once('e').and_then(|(_, power)| power.parse::<i32>().ok());
+    if power.is_some_and(|power| (-4..6).contains(&power)) { written } else { exponent(&scientific) }
 }
 
 fn signed(positive: bool, digits: &str, prefix: &str) -> String {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use regorus::unstable::{Literal, LiteralStmt, Module, Ref, Rule, RuleHead, Span};
 
-use super::binds;
+use super::binds::{self, Binds};
 use super::walk::{self, Seen};
 use crate::problem::{Problem, Problems};
 
@@ -28,6 +28,21 @@ fn again(stmts: &[LiteralStmt]) -> Option<&Span> {
         before.extend(here.into_iter().map(Span::text));
         twice
     })
+}
+
+/// The first name that stands twice in a pattern of `:=`.
+fn assigned_twice(stmt: &LiteralStmt) -> Option<&Span> {
+    let mut twice = None;
+    binds::of(stmt, &mut |binds| {
+        let Binds::Value(pattern, _) = binds else { return };
+        let mut before = BTreeSet::new();
+        binds::variables(pattern, &mut |name| {
+            if name.text() != "_" && !before.insert(name.text()) {
+                twice.get_or_insert(name);
+            }
+        });
+    });
+    twice
 }
 
 /// The first name of an `every` that its own body declares.
@@ -60,6 +75,8 @@ pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
             Seen::Opens(stmts) => {
                 let names = again(stmts).into_iter().chain(stmts.iter().filter_map(within));
                 problems.extend(names.map(|name| problem(name, "is declared before, which OPA refuses")));
+                let twice = stmts.iter().filter_map(assigned_twice);
+                problems.extend(twice.map(|name| problem(name, "is assigned twice, which OPA refuses")));
                 problems.extend(stmts.windows(2).filter_map(minus));
             }
             Seen::Binds(name, _) if matches!(name.text(), "input" | "data") => {

@@ -23,10 +23,15 @@ const KEYWORDS: [&str; 14] = [
 /// What stands for a keyword in one module, and the keyword.
 pub(crate) type StandIns = BTreeMap<String, &'static str>;
 
-/// Writes a stand-in for each keyword that a rule or a statement begins with as a reference does.
+/// Writes a stand-in for each keyword that a rule or a statement begins with as a reference does, and `;` for the blank
+/// before a parenthesis that begins a line: the engine takes it for that of a call, `some i` above it for one of `i`.
 pub(crate) fn stand_ins(translated: &mut Translated) {
     let mut known: BTreeMap<&str, Option<String>> = BTreeMap::new();
-    for (at, keyword) in Scan::of(&translated.text) {
+    let scan = Scan::of(&translated.text);
+    for blank in scan.blanks {
+        translated.text.replace_range(blank..=blank, ";");
+    }
+    for (at, keyword) in scan.keywords {
         let stand_in = known.entry(keyword).or_insert_with(|| free(keyword, &translated.text));
         // Without a stand-in the engine's parser says that the keyword is none of its names.
         let Some(stand_in) = stand_in else { continue };
@@ -53,12 +58,17 @@ enum Before<'a> {
     Text,
 }
 
-struct Scan;
+#[derive(Default)]
+struct Scan {
+    /// Where a keyword begins a rule or a statement and goes on as a reference does.
+    keywords: Vec<(usize, &'static str)>,
+    /// Blanks before a parenthesis that begins a line behind a name.
+    blanks: Vec<usize>,
+}
 
 impl Scan {
-    /// Where a keyword begins a rule or a statement and goes on as a reference does.
-    fn of(text: &str) -> Vec<(usize, &'static str)> {
-        let mut found = Vec::new();
+    fn of(text: &str) -> Self {
+        let mut found = Self::default();
         let (mut before, mut new_line, mut at) = (Before::Nothing, true, 0);
         while let Some(c) = text.get(at..).and_then(|rest| rest.chars().next()) {
             let begin = at;
@@ -81,9 +91,18 @@ impl Scan {
                     if let Some(keyword) = keyword.filter(|_| !field && goes_on(follows))
                         && begins(before, new_line)
                     {
-                        found.push((begin, keyword));
+                        found.keywords.push((begin, keyword));
                     }
                     (before, new_line) = (if field { Before::Text } else { Before::Word(name) }, false);
+                }
+                '(' => {
+                    let blank = begin
+                        .checked_sub(1)
+                        .filter(|at| text.as_bytes().get(*at).is_some_and(u8::is_ascii_whitespace));
+                    if let Some(blank) = blank.filter(|_| new_line && ends(before)) {
+                        found.blanks.push(blank);
+                    }
+                    (before, new_line) = (Before::Sign(c), false);
                 }
                 c => (before, new_line) = (Before::Sign(c), false),
             }
@@ -108,6 +127,15 @@ fn begins(before: Before<'_>, new_line: bool) -> bool {
         Before::Nothing | Before::Sign('{' | ';' | '|') | Before::Word("if" | "default") => true,
         Before::Sign(c) => new_line && matches!(c, '}' | ')' | ']'),
         Before::Word(_) | Before::Text => new_line,
+    }
+}
+
+/// Whether an expression may end here with what the engine takes for the name of a function.
+fn ends(before: Before<'_>) -> bool {
+    match before {
+        Before::Word(name) => !KEYWORDS.contains(&name),
+        Before::Text | Before::Sign(']') => true,
+        Before::Nothing | Before::Sign(_) => false,
     }
 }
 

@@ -1,0 +1,94 @@
+//! How values are put in order and written as text, and what stands in templates and on lines of its own.
+
+use std::fs;
+use std::process::Command;
+
+use postern_policy::AskError;
+use postern_tests::parts::program;
+
+use crate::{opa, ours};
+
+/// Beside each body; `y` is asked for.
+const RULES: &str = r#"
+s := {1}
+o := json.unmarshal("{\"z\": 9, \"xs\": [3, 4]}")
+f(a) := a
+"#;
+
+/// Answered by both, the same.
+const ANSWERED: [&str; 33] = [
+    "y := o < s",
+    "y := s <= o",
+    "y := [o, 1] > [s, 0]",
+    "y if not s < o",
+    "y if { (s) > # >\n (o) }",
+    "y := (o < s) >= (s < o)",
+    "y := [x | some x in [s, o]; x >= s]",
+    "y if { every x in [o, 1] { x < s } }",
+    "y := o.k < s",
+    "y if not o.k < s",
+    "y if o < s with data.a.o as 1",
+    "g(a, b) := a < b\ny := g(o, s)",
+    "y := sort([s, o, [1], \"a\", {\"a\": s}, {\"a\": o}])",
+    "y := max([s, o])",
+    "y := min([s, o])",
+    "y := min([])",
+    "y := sprintf(\"%v %v %v %v\", [0.00001, 1234567.5, 123456.5, 0.0001])",
+    "y := sprintf(\"%s\", [1234567.5])",
+    "y := sprintf(\"%+v|%+5v|% v|%+d|%08v|%-8v|\", [1.5, 3, 1.5, 3, 0.00001, 1.5])",
+    "y := sprintf(\"%v %d\", [to_number(\"-0\"), to_number(\"-0\")])",
+    "y if { some i\n (o.xs[i] + 1) == 5 }",
+    "y if { o.z == o.z # c\n # d\n (\"a\") == \"a\" }",
+    "y := x if { x := o.z\n (x) == 9 }",
+    "y if { not o.q\n (1) == 1 }",
+    "y if { 9 in\n ([9]) }",
+    "y := [1 | o.xs[0]\n (3) == 3]",
+    "y := $\"{o.z} {[x | some x in o.xs]} {$\"{o.z}\"} {{\"a\": o.z}}\"",
+    "y := $\"{o.xs[i]}\" if { o.xs[i] == 4 }",
+    "y := x if { i = 1; x := $\"{o.xs[i]}\" }",
+    "y := $\"{[1 | o.xs[_]]}\"",
+    "y := [$\"{o.xs[i]}\" | o.xs[i]]",
+    "y if { every q in o.xs { $\"{q}\" != \"a\" } }",
+    "y := [1 | [_, _] := o.xs]",
+];
+
+/// Refused by both.
+const REFUSED: [&str; 10] = [
+    "y := $\"{o.xs[i]}\"",
+    "y := $\"{count(o.xs[_])}\"",
+    "y := $\"{o.z; o.xs}\"",
+    "y := $\"{{o.xs[i]}}\"",
+    "y := $\"{zz}\"",
+    "y if { [v, v] := o.xs }",
+    "y if { {\"a\": v, \"b\": v} := {\"a\": 1, \"b\": 1} }",
+    "y if { [v, [v]] := [1, [1]] }",
+    "y := [1 | true; some v\n-2 = v]",
+    "y if { some v\n-2 = v }",
+];
+
+fn module(body: &str) -> String {
+    format!("package a\n{RULES}{body}\n")
+}
+
+#[test]
+fn values_are_put_in_order_and_written_as_by_opa() {
+    for body in ANSWERED {
+        let ours = ours(&module(body), "data.a.y").unwrap_or_else(|error| panic!("{body}: {error}"));
+        assert_eq!(ours, opa(&module(body), "data.a.y"), "{body}");
+    }
+}
+
+#[test]
+fn what_opa_reads_in_no_template_or_pattern_is_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for body in REFUSED {
+        match ours(&module(body), "data.a.y") {
+            Err(AskError::Refused(_)) => {}
+            other => panic!("{body}: {other:?}"),
+        }
+        fs::write(folder.path().join("a.rego"), module(body)).expect("it can be written");
+        let check =
+            Command::new(program("opa")).current_dir(folder.path()).args(["check", "a.rego"]).output();
+        assert!(!check.expect("opa runs").status.success(), "opa loads {body}");
+    }
+}
