@@ -55,6 +55,7 @@ mod time_layout;
 mod time_now;
 mod time_parse;
 pub(crate) mod turn;
+mod union;
 mod units;
 mod urlquery;
 mod uuid;
@@ -125,6 +126,7 @@ const FILES: &[&[Builtin]] = &[
     time_format::ROWS,
     time_now::ROWS,
     time_parse::ROWS,
+    union::ROWS,
     units::ROWS,
     urlquery::ROWS,
     uuid::ROWS,

@@ -16,7 +16,7 @@ f(a) := a
 "#;
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 33] = [
+const ANSWERED: [&str; 34] = [
     "y := o < s",
     "y := s <= o",
     "y := [o, 1] > [s, 0]",
@@ -50,10 +50,11 @@ const ANSWERED: [&str; 33] = [
     "y := [$\"{o.xs[i]}\" | o.xs[i]]",
     "y if { every q in o.xs { $\"{q}\" != \"a\" } }",
     "y := [1 | [_, _] := o.xs]",
+    "y := object.union_n([{\"a\": {\"b\": 1}}, {\"a\": {\"c\": o}}, {\"a\": 2, \"d\": s}, {\"a\": {\"e\": 3}}])",
 ];
 
 /// Refused by both.
-const REFUSED: [&str; 10] = [
+const REFUSED: [&str; 13] = [
     "y := $\"{o.xs[i]}\"",
     "y := $\"{count(o.xs[_])}\"",
     "y := $\"{o.z; o.xs}\"",
@@ -64,6 +65,9 @@ const REFUSED: [&str; 10] = [
     "y if { [v, [v]] := [1, [1]] }",
     "y := [1 | true; some v\n-2 = v]",
     "y if { some v\n-2 = v }",
+    "array := {}\ny := array.concat([1], [2])",
+    "json.foo := 1\ny := json.marshal(1)",
+    "count := 3\ny := count([1])",
 ];
 
 fn module(body: &str) -> String {

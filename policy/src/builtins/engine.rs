@@ -30,7 +30,6 @@ pub(super) const ROWS: &[Builtin] = &[
     Builtin::new("object.keys", &[OBJECT], SET, By::Guard(weigh::linear)),
     Builtin::new("object.remove", &[OBJECT, GROUPS], OBJECT, By::Guard(weigh::linear)),
     Builtin::new("object.union", &[OBJECT, OBJECT], OBJECT, By::Guard(weigh::deep)),
-    Builtin::new("object.union_n", &[LIST], OBJECT, By::Guard(weigh::deep)),
     Builtin::new("startswith", &[TEXT, TEXT], BOOL, By::Engine),
     Builtin::new("strings.any_prefix_match", &[TEXTS, TEXTS], BOOL, By::Guard(weigh::product)),
     Builtin::new("strings.any_suffix_match", &[TEXTS, TEXTS], BOOL, By::Guard(weigh::product)),

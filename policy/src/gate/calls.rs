@@ -146,6 +146,22 @@ fn shadowing_arguments(rule: &Rule) -> Option<Problem> {
     })
 }
 
+/// A call of a builtin where a rule or an import has the first part of its name: OPA looks for a function there. What the
+/// translation calls is not looked for by name.
+fn hidden(module: &Module, names: &Names, called: &[String]) -> Option<(String, String)> {
+    let first = called.first().filter(|first| *first != "internal" && *first != "data")?;
+    let own = names::resolve(module, std::slice::from_ref(first));
+    let is = if names::through_imports(module, std::slice::from_ref(first)).is_some() {
+        "an import"
+    } else if names.defines_below(&own) {
+        "a rule"
+    } else {
+        return None;
+    };
+    let why = format!("is called where `{first}` is {is}, in which OPA looks for a function");
+    Some((why, format!("another name than `{first}` for {is}")))
+}
+
 /// Why a call will not do, and what to write instead.
 fn wrong(
     module: &Module,
@@ -167,6 +183,9 @@ fn wrong(
                 "as many arguments as it is defined with".to_owned(),
             )
         });
+    }
+    if let Some(hidden) = hidden(module, names, called) {
+        return Some(hidden);
     }
     if name == "print" {
         return None;
