@@ -35,18 +35,14 @@ pub struct Problem {
     pub excerpt: String,
     /// How many it stands for: 1, but for the last of very many, which only counts the others.
     pub stands_for: usize,
+    /// How many characters behind its column it speaks for: what else is told of them follows from it.
+    pub(crate) covers: u32,
 }
 
 impl Problem {
-    /// Whether it is a member whose name has a hyphen and stands behind a dot, where that is a minus.
-    fn is_hyphened(&self) -> bool {
-        self.construct == "-" && self.instead.ends_with("\"]`")
-    }
-
     /// Whether the other is of the same expression, which is not what its author meant: one that says so is enough.
     fn implies(&self, other: &Self) -> bool {
-        let long = u32::try_from(self.instead.chars().count()).unwrap_or(u32::MAX);
-        let behind = self.column.saturating_add(1)..=self.column.saturating_add(long);
+        let behind = self.column.saturating_add(1)..=self.column.saturating_add(self.covers);
         (&self.file, self.line) == (&other.file, other.line) && behind.contains(&other.column)
     }
 
@@ -66,6 +62,7 @@ impl Problem {
             instead: instead.into(),
             excerpt: String::new(),
             stands_for: 1,
+            covers: 0,
         }
     }
 
@@ -130,9 +127,8 @@ impl Problems {
     /// there are.
     pub(crate) fn told(self, place: impl Fn(Problem) -> Problem) -> LoadError {
         let mut problems: Vec<Problem> = self.kept.into_iter().map(place).collect();
-        let hyphened: Vec<Problem> =
-            problems.iter().filter(|problem| problem.is_hyphened()).cloned().collect();
-        problems.retain(|problem| !hyphened.iter().any(|of| of.implies(problem)));
+        let wide: Vec<Problem> = problems.iter().filter(|problem| problem.covers > 0).cloned().collect();
+        problems.retain(|problem| !wide.iter().any(|of| of.implies(problem)));
         problems.sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
         if self.more > 0 {
             let why = format!("has {} more problems, which are not told", self.more);

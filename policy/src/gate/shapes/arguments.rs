@@ -97,15 +97,19 @@ pub(super) fn operands<'a>(scopes: &Scopes<'a, '_>, names: &Names, expr: &'a Exp
             hyphened(scopes, operand).unwrap_or_else(|| {
                 let joins = given == signatures::TEXT && what == "+";
                 let text = "`concat(\"\", [a, b])` or `$\"{a}{b}\"`, which join text";
-                if joins { text } else { "what computes with this kind" }.to_owned()
+                (if joins { text } else { "what computes with this kind" }.to_owned(), 0)
             })
         };
-        (!given.meets(takes)).then(|| super::at_span(place(operand), what, &why(), &instead()))
+        (!given.meets(takes)).then(|| {
+            let (instead, covers) = instead();
+            Problem { covers, ..super::at_span(place(operand), what, &why(), &instead) }
+        })
     })
 }
 
-/// A member whose name goes on behind a hyphen, which is a minus behind a dot: `headers.x-branch`.
-fn hyphened<'a>(scopes: &Scopes<'a, '_>, operand: &'a Expr) -> Option<String> {
+/// A member whose name goes on behind a hyphen, which is a minus behind a dot: `headers.x-branch`. How it is written, and
+/// how many characters the author took for it.
+fn hyphened<'a>(scopes: &Scopes<'a, '_>, operand: &'a Expr) -> Option<(String, u32)> {
     let Expr::RefDot { refr, field, .. } = operand else { return None };
     let above = scopes.place(refr).ok()?.into_iter().next()?;
     let span = &field.0;
@@ -113,7 +117,9 @@ fn hyphened<'a>(scopes: &Scopes<'a, '_>, operand: &'a Expr) -> Option<String> {
     let end =
         rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '_' | '-')).unwrap_or(rest.len());
     let name = rest.get(..end).filter(|name| name.contains('-') && !name.ends_with('-'))?;
-    Some(format!("`{}[\"{name}\"]`", above.path()))
+    let whole = place(operand).start as usize..(span.start as usize).checked_add(name.len())?;
+    let taken = span.source.get_contents().get(whole)?.chars().count();
+    Some((format!("`{}[\"{name}\"]`", above.path()), u32::try_from(taken).ok()?))
 }
 
 const fn symbol(op: &ArithOp) -> &'static str {
