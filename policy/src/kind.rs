@@ -156,7 +156,7 @@ impl Kind {
             Self::Any => Ok(Self::Any),
             Self::Map(kind) => Ok(*kind),
             Self::OrNull(kind) => kind.member(name),
-            Self::Headers if WITHHELD.contains(&name) => Err(Missing::Withheld),
+            Self::Headers if WITHHELD.contains(&name.to_lowercase().as_str()) => Err(Missing::Withheld),
             Self::Headers if name.chars().any(char::is_uppercase) => Err(Missing::UpperCase),
             Self::Headers => Ok(TEXTS),
             Self::Object(_) | Self::Leaves(_) => {
@@ -223,6 +223,7 @@ mod tests {
         assert_eq!(at("request.segments.x"), Err(Missing::None("a list of texts")));
         assert_eq!(at("request.headers.X-A"), Err(Missing::UpperCase));
         assert_eq!(at("request.headers.cookie"), Err(Missing::Withheld));
+        assert_eq!(at("request.headers.Authorization"), Err(Missing::Withheld));
     }
 
     #[test]
