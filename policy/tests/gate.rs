@@ -114,6 +114,18 @@ fn what_a_module_that_does_not_parse_may_define_is_not_missed() {
 }
 
 #[test]
+fn a_missing_default_is_told_at_the_first_rule_that_lacks_it() {
+    let modules = [("a.rego", "package postern\n\nx := 1\n\ndecision if input.now > 1\n")];
+    let error = PolicySet::compile(
+        &Sources::from_modules(modules, []),
+        "data.postern.decision",
+        Duration::from_secs(1),
+    );
+    let problem = error.unwrap_err().problems.remove(0);
+    assert_eq!((problem.file.as_str(), problem.line, problem.column), ("a.rego", 5, 1), "{problem}");
+}
+
+#[test]
 fn a_package_that_is_not_loaded_is_told_once_where_it_is_imported() {
     let body = "import data.library.http\nimport data.other as roles\ndecision if http.header(input.request, \"x\") == \"y\"\n\
                 decision if { http.query(input.request, \"x\") == \"y\"; http.header(input.request, \"z\") == \"y\" }\n\

@@ -19,7 +19,7 @@ pub(crate) fn check(modules: &[Ref<Module>], entrypoint: &str, problems: &mut Pr
     let wanted: Vec<&str> = wanted.split('.').collect();
     let name = wanted.last().copied().unwrap_or_default();
     let default = format!("`default {name} := false`");
-    let (mut rules, mut defaults) = (0, 0);
+    let (mut rules, mut defaults, mut first) = (0, 0, None);
     for module in modules {
         let package = path(&module.package.refr).unwrap_or_default();
         for rule in &module.policy {
@@ -41,6 +41,7 @@ pub(crate) fn check(modules: &[Ref<Module>], entrypoint: &str, problems: &mut Pr
                 }
                 Rule::Spec { span, head, bodies } if names(head_name(head)) => {
                     rules += 1;
+                    first.get_or_insert(span);
                     if let RuleHead::Compr { assign, .. } = head {
                         let others = bodies.iter().filter_map(|body| body.assign.as_ref());
                         problems.extend(
@@ -76,7 +77,11 @@ pub(crate) fn check(modules: &[Ref<Module>], entrypoint: &str, problems: &mut Pr
         ));
     } else if defaults == 0 && !(rules == 1 && always_decides(modules, entrypoint)) {
         let why = "has no default: a request no rule speaks of would have no answer";
-        problems.push(Problem::of("", entrypoint, why, format!("{default} in its package")));
+        let problem = Problem::of("", entrypoint, why, format!("{default} in its package"));
+        problems.push(match first {
+            Some(span) => Problem { file: span.source.get_path().clone(), ..problem }.at_span(span),
+            None => problem,
+        });
     }
 }
 

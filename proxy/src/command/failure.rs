@@ -1,6 +1,6 @@
 //! Why a command has no answer, told to people or machines as they asked for.
 
-use postern_policy::{AskError, LoadError};
+use postern_policy::{AskError, Cause, LoadError};
 
 use super::policy::{Format, print};
 use super::{Exit, Outcome};
@@ -11,6 +11,9 @@ pub(super) enum Failure {
     /// How it ends, and why.
     #[error("{1}")]
     Said(Exit, String),
+    /// The policy was asked and has no answer.
+    #[error("{0}")]
+    Failed(Cause),
     /// The policy would not be loaded.
     #[error("{0}")]
     Refused(#[from] LoadError),
@@ -21,6 +24,9 @@ impl Failure {
     pub(super) fn outcome(&self, format: Format) -> Outcome {
         match self {
             Self::Refused(error) => print::problems(error, format),
+            Self::Failed(cause) => {
+                print::failed(Exit::Policy, print::code(cause), &cause.to_string(), format)
+            }
             Self::Said(exit, why) => {
                 let code = match exit {
                     Exit::Usage => "usage_error",
@@ -37,7 +43,7 @@ impl From<AskError> for Failure {
     fn from(error: AskError) -> Self {
         match error {
             AskError::Refused(error) => Self::Refused(error),
-            AskError::Failed(cause) => Self::Said(Exit::Policy, cause.to_string()),
+            AskError::Failed(cause) => Self::Failed(cause),
         }
     }
 }

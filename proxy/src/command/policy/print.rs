@@ -101,17 +101,22 @@ fn printed(exit: Exit, text: &str, errors: &Value, format: Format) -> Outcome {
 
 /// OPA's members, and ours beside them.
 pub(super) fn problem(problem: &Problem) -> Value {
-    json!({
+    let mut said = json!({
         "message": format!("{} {}", problem.construct, problem.why),
         "code": if problem.construct == "rego" { "rego_parse_error" } else { "rego_compile_error" },
-        "location": {"file": problem.file, "row": problem.line, "col": problem.column},
         "construct": problem.construct,
         "instead": problem.instead,
-    })
+    });
+    // What is about the policy as a whole stands nowhere.
+    if let Some(members) = said.as_object_mut().filter(|_| !problem.file.is_empty()) {
+        let location = json!({"file": problem.file, "row": problem.line, "col": problem.column});
+        members.insert("location".to_owned(), location);
+    }
+    said
 }
 
 /// The code that OPA has for it.
-pub(super) const fn code(cause: &Cause) -> &'static str {
+pub(in crate::command) const fn code(cause: &Cause) -> &'static str {
     match cause {
         Cause::Late { .. } => "eval_cancel_error",
         Cause::Conflict { .. } => "eval_conflict_error",
