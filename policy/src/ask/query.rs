@@ -177,8 +177,15 @@ pub(super) fn place(place: &str) -> String {
 fn told(mut error: LoadError, query: &str) -> LoadError {
     for problem in error.problems.iter_mut().filter(|problem| problem.file == QUERY) {
         let line = problem.line.saturating_sub(above());
-        let column = if line == 0 { 1 } else { problem.column };
-        *problem = problem.clone().at(line.max(1), column, query);
+        let last = u32::try_from(query.lines().count().max(1)).unwrap_or(u32::MAX);
+        // What is missing behind its last line is missing at its end.
+        let end = || query.lines().last().unwrap_or_default().chars().count();
+        let (line, column) = match line {
+            0 => (1, 1),
+            line if line > last => (last, u32::try_from(end()).unwrap_or(u32::MAX).saturating_add(1)),
+            line => (line, problem.column),
+        };
+        *problem = problem.clone().at(line, column, query);
         for_queries(problem);
     }
     error

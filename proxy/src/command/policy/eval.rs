@@ -73,7 +73,7 @@ pub(in crate::command) struct Arguments {
     #[command(flatten)]
     profiling: profile::Profiling,
     /// Longest time for the answer; a live decision has `policy.fuse`
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = config::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = config::duration_argument)]
     timeout: Duration,
 }
 

@@ -68,16 +68,18 @@ pub(super) fn pretty(
     text
 }
 
-/// A column for each variable, or for each expression where there are no variables.
+/// A column for each expression, and for each variable; beside variables none for an expression that is true or false,
+/// as OPA has it.
 fn answers(rows: &[Row]) -> String {
+    let bound = rows.iter().any(|row| !row.bindings.is_empty());
+    let first = rows.first().map_or(&[][..], |row| row.expressions.as_slice());
+    let told: Vec<bool> = first.iter().map(|one| !(bound && one.value.is_boolean())).collect();
     let cells = |row: &Row| -> Vec<(String, String)> {
-        if row.bindings.is_empty() {
-            return row.expressions.iter().map(|one| (one.text.clone(), one.value.to_string())).collect();
-        }
-        let mut cells: Vec<(String, String)> =
+        let expressions = row.expressions.iter().zip(&told).filter(|(_, told)| **told);
+        let mut variables: Vec<(String, String)> =
             row.bindings.iter().map(|(name, value)| (name.clone(), value.to_string())).collect();
-        cells.sort();
-        cells
+        variables.sort();
+        expressions.map(|(one, _)| (one.text.clone(), one.value.to_string())).chain(variables).collect()
     };
     let rows: Vec<(Vec<String>, Vec<String>)> =
         rows.iter().map(|row| cells(row).into_iter().unzip()).collect();

@@ -67,6 +67,19 @@ fn every_shape_is_opas() {
     assert_eq!(said("[1, 2][_]", "values"), "[\n  1\n]\n[\n  2\n]\n");
     let table = "┌───────┬───┐\n│   x   │ y │\n├───────┼───┤\n│ false │ 1 │\n│ false │ 2 │\n└───────┴───┘\n";
     assert_eq!(said("x := data.postern.decision; y = [1, 2][_]", "pretty"), table);
+    // As `opa eval` has it: the value, and what was gone through.
+    let table = "┌───────────┬───┐\n│ [3, 4][i] │ i │\n├───────────┼───┤\n│ 3         │ 0 │\n│ 4         │ 1 │\n└───────────┴───┘\n";
+    assert_eq!(said("[3, 4][i]", "pretty"), table);
+    assert_eq!(said("[3, 4][i] > 3", "pretty"), "┌───┐\n│ i │\n├───┤\n│ 1 │\n└───┘\n");
+}
+
+#[test]
+fn what_is_missing_is_told_at_the_end_of_the_query() {
+    for (query, place) in [("x +", "query:1:4: "), ("x := 1\ny := f(", "query:2:8: "), ("'x'", "query:1:1: ")]
+    {
+        let outcome = evaluated(query, None, &["--format", "pretty"]);
+        assert!(outcome.err.starts_with(place) && outcome.exit == Exit::TEST_FAILED, "{}", outcome.err);
+    }
 }
 
 #[test]
