@@ -46,6 +46,19 @@ fn run(folder: &Path) -> Output {
 }
 
 #[test]
+fn why_reads_an_input_from_standard_input() {
+    let folder =
+        estate("package postern\n\ndefault decision := false\n\ndecision if input.now == 7\n", "state");
+    fs::write(folder.path().join("input.json"), "{\"now\": 7}").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_postern"))
+        .args(["why", "-i", "-", "--bundle", &folder.path().join("policy").display().to_string()])
+        .stdin(fs::File::open(folder.path().join("input.json")).unwrap())
+        .output()
+        .expect("postern starts");
+    exits(0, &output, "the input of standard input");
+}
+
+#[test]
 fn each_way_to_fail_has_its_exit_code() {
     exits(0, &postern(&["--version"]), "postern");
     exits(0, &postern(&["schema"]), "listeners");

@@ -1,7 +1,7 @@
 //! The policy that a command explains with: a folder or bundle, or the bundles of a configuration.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use postern_policy::{Sources, Tests};
@@ -22,21 +22,30 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) struct AtHand {
     pub(super) sources: Sources,
     pub(super) entrypoint: String,
-    /// Bundle name to revision; of a path that was named, one revision under no name.
+    /// Bundle name to revision; of paths that were named, path to revision.
     pub(super) revisions: BTreeMap<String, String>,
+    /// Whether these are of paths, which have no names of bundles.
+    unnamed: bool,
     /// Of each bundle that was read from the copy of a service's: which, and how old it is.
     pub(super) notes: Vec<String>,
 }
 
 impl AtHand {
-    /// The policy at `path`, or else that of the configuration.
-    pub(super) fn read(path: Option<&Path>, config: Option<&Config>) -> Result<Self, Failure> {
+    /// The policy at these paths together, or else that of the configuration.
+    pub(super) fn read(paths: &[PathBuf], config: Option<&Config>) -> Result<Self, Failure> {
         let entrypoint = config.map_or(ENTRYPOINT, |config| &config.policy.entrypoint).to_owned();
-        if let Some(path) = path {
-            let sources = Sources::read_paths(&[path], Tests::Left)
-                .map_err(|error| Failure::Said(Exit::Configuration, error.to_string()))?;
-            let revisions = BTreeMap::from([(String::new(), sources.revision().to_owned())]);
-            return Ok(Self { sources, entrypoint, revisions, notes: Vec::new() });
+        if !paths.is_empty() {
+            let read = |paths: &[PathBuf]| {
+                Sources::read_paths(paths, Tests::Left)
+                    .map_err(|error| Failure::Said(Exit::Configuration, error.to_string()))
+            };
+            let revision = |path: &PathBuf| {
+                let alone = read(std::slice::from_ref(path))?;
+                Ok((path.display().to_string(), alone.revision().to_owned()))
+            };
+            let revisions = paths.iter().map(revision).collect::<Result<_, Failure>>()?;
+            let sources = read(paths)?;
+            return Ok(Self { sources, entrypoint, revisions, unnamed: true, notes: Vec::new() });
         }
         let config = config.ok_or_else(|| Failure::Said(Exit::Usage, "no policy is named".to_owned()))?;
         let (kept, notes) = kept(config)?;
@@ -48,15 +57,18 @@ impl AtHand {
         let bundles = loaded.bundles.iter().map(|(name, sources)| (name.clone(), Sources::clone(sources)));
         let sources =
             Sources::together(bundles).map_err(|error| Failure::Said(Exit::Policy, error.to_string()))?;
-        Ok(Self { sources, entrypoint, revisions: BTreeMap::clone(&loaded.revisions), notes })
+        let revisions = BTreeMap::clone(&loaded.revisions);
+        Ok(Self { sources, entrypoint, revisions, unnamed: false, notes })
     }
 
     /// Whether a record names these revisions: bundle name to revision.
     pub(super) fn is(&self, recorded: &BTreeMap<String, String>) -> bool {
-        match self.revisions.get("") {
-            Some(only) => recorded.len() == 1 && recorded.values().all(|revision| revision == only),
-            None => self.revisions == *recorded,
-        }
+        let sorted = |revisions: &BTreeMap<String, String>| {
+            let mut all: Vec<String> = revisions.values().cloned().collect();
+            all.sort();
+            all
+        };
+        if self.unnamed { sorted(&self.revisions) == sorted(recorded) } else { self.revisions == *recorded }
     }
 }
 

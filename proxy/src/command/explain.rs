@@ -24,7 +24,7 @@ pub(super) const HELP: &str = "\
 Examples:
   postern explain r-7q2m4d1x9z0k --config postern.yaml
   postern explain r-7q2m4d1x9z0k --records /var/log/postern/records.jsonl --policy policy/
-  grep r-7q2m4d1x9z0k records.jsonl | postern explain - --policy policy/
+  grep r-7q2m4d1x9z0k records.jsonl | postern explain - --policy policy/ --policy library/
   postern explain PST-CR-003
 
 The id stands in the record and in the body of a refusal. A code alone is explained without records. A decision is \
@@ -45,9 +45,9 @@ pub(super) struct Arguments {
     /// The file of records; without it, `records.file` of the configuration
     #[arg(long, value_name = "FILE")]
     records: Option<PathBuf>,
-    /// Folder or bundle of the policy; without it, that of the configuration
+    /// Folder or bundle of the policy; may be repeated; without it, that of the configuration
     #[arg(long, value_name = "PATH")]
-    policy: Option<PathBuf>,
+    policy: Vec<PathBuf>,
     /// How it is printed
     #[arg(long, short, value_enum, default_value_t = Format::Pretty)]
     format: Format,
@@ -77,7 +77,7 @@ fn told(arguments: &Arguments) -> Result<Outcome, Failure> {
     let found = found(what, arguments.records.as_deref(), &arguments.config.config)?;
     let again = match found.again(arguments) {
         Ok(again) => again,
-        Err(why) if arguments.policy.is_some() => {
+        Err(why) if !arguments.policy.is_empty() => {
             return Err(Failure::Said(Exit::Configuration, why));
         }
         Err(why) => Some(Err(why)),
@@ -201,11 +201,11 @@ impl Found {
     fn again(&self, arguments: &Arguments) -> Result<Option<Result<Again, String>>, String> {
         let Some(recorded) = Recorded::of(&self.record) else { return Ok(None) };
         let config = arguments.config.if_any()?;
-        if arguments.policy.is_none() && config.is_none() {
+        if arguments.policy.is_empty() && config.is_none() {
             return Err("name the policy with --policy, or its configuration with --config".to_owned());
         }
-        let at_hand = AtHand::read(arguments.policy.as_deref(), config.as_ref())
-            .map_err(|failure| failure.to_string())?;
+        let at_hand =
+            AtHand::read(&arguments.policy, config.as_ref()).map_err(|failure| failure.to_string())?;
         Ok(Some(decision::again(&recorded, &at_hand)))
     }
 

@@ -57,7 +57,8 @@ Examples:
   postern why --caller '{\"id\": \"uid:1000\", \"kind\": \"process\", \"process\": {\"uid\": 1000}}' GET / --bundle policy/
   postern why --as spiffe://example.org/clerk POST https://ledger.example/postings --body @posting.json \\
       --header 'content-type: application/json' --policy policy/
-  postern why -i request.json --bundle policy/
+  postern why -i request.json --bundle policy/ --bundle library/
+  jq .decision.input.document record.json | postern why -i - --bundle policy/
 
 Exits with 0 if it would be let through and with 1 if not; with 3 when the configuration or a file cannot be used, \
 with 4 when the policy would not be loaded. With --format json, what went wrong is a list `errors` on standard output.";
@@ -87,12 +88,12 @@ pub(super) struct Why {
     /// When it asks, like 2026-11-22T18:30:00+01:00; without it, now, or what an --input says
     #[arg(long, value_name = "TIME", value_parser = moment, conflicts_with = "input")]
     at: Option<Moment>,
-    /// Folder or bundle of the policy, in the place of the configuration's
+    /// Folder or bundle of the policy, in the place of the configuration's; may be repeated
     #[arg(long, value_name = "PATH")]
-    policy: Option<PathBuf>,
-    /// Folder or bundle of a policy that is asked by itself, without a configuration
+    policy: Vec<PathBuf>,
+    /// Folder or bundle of a policy that is asked by itself, without a configuration; may be repeated
     #[arg(long, short, value_name = "PATH", conflicts_with_all = ["policy", "config", "listener"])]
-    bundle: Option<PathBuf>,
+    bundle: Vec<PathBuf>,
     /// The rule that decides, with --bundle: data.postern.decision or, as OPA writes it, postern/decision
     #[arg(long, short, value_name = "RULE", requires = "bundle", default_value = ENTRYPOINT,
           value_parser = entrypoint)]
@@ -110,7 +111,12 @@ impl Why {
         self.method.as_deref().unwrap_or_default()
     }
 
-    /// The same.
+    /// Where the policy is, if not where the configuration says.
+    fn paths(&self) -> &[PathBuf] {
+        if self.bundle.is_empty() { &self.policy } else { &self.bundle }
+    }
+
+    /// Empty where the input stands in its place.
     fn url(&self) -> &str {
         self.url.as_deref().unwrap_or_default()
     }
@@ -128,8 +134,7 @@ fn told(arguments: &Why) -> Result<Outcome, Failure> {
     let caller = arguments.caller.read().map_err(usage)?;
     let config = configuration(arguments, &caller).map_err(|why| Failure::Said(Exit::Configuration, why))?;
     let listener = listener(arguments, &config).map_err(usage)?;
-    let policy = arguments.bundle.as_ref().or(arguments.policy.as_ref());
-    let at_hand = AtHand::read(policy.map(PathBuf::as_path), Some(&config))?;
+    let at_hand = AtHand::read(arguments.paths(), Some(&config))?;
     let (head, body) = request(arguments).map_err(usage)?;
     let now = arguments.at.unwrap_or_else(|| SystemClock.now());
     let peer = match caller.peer(&listener.callers, now) {
@@ -151,18 +156,19 @@ fn told(arguments: &Why) -> Result<Outcome, Failure> {
 /// What the policy says of an input: no listener has read it, and no route says what it permits.
 fn recorded(arguments: &Why, file: &Path) -> Result<Judged, Failure> {
     let unusable = |why| Failure::Said(Exit::Configuration, why);
-    let input = given::input(file).map_err(unusable)?;
-    let mut at_hand = if let Some(policy) = &arguments.bundle {
-        AtHand::read(Some(policy), None)?
+    let (name, text) = given::said(file).map_err(unusable)?;
+    let input = given::parsed(&name, &text).map_err(unusable)?;
+    let mut at_hand = if !arguments.bundle.is_empty() {
+        AtHand::read(&arguments.bundle, None)?
     } else {
         let config = arguments.config.if_any().map_err(unusable)?;
-        if arguments.policy.is_none() && config.is_none() {
+        if arguments.policy.is_empty() && config.is_none() {
             let why = "name the policy with --bundle, or its configuration with --config";
             return Err(Failure::Said(Exit::Usage, why.to_owned()));
         }
-        AtHand::read(arguments.policy.as_deref(), config.as_ref())?
+        AtHand::read(&arguments.policy, config.as_ref())?
     };
-    if arguments.bundle.is_some() {
+    if !arguments.bundle.is_empty() {
         at_hand.entrypoint.clone_from(&arguments.entrypoint);
     }
     let explanation =
@@ -173,14 +179,14 @@ fn recorded(arguments: &Why, file: &Path) -> Result<Judged, Failure> {
     };
     let (rule, reason) = (rule.clone(), reason.clone());
     let note = "judged by the policy alone: what routes permit was not asked".to_owned();
-    let notes = at_hand.notes.into_iter().chain([note]).collect();
-    let asked = format!("the input of {}", file.display());
+    let notes = at_hand.notes.into_iter().chain([note]).chain(caller::unlike(&text)).collect();
+    let asked = format!("the input of {name}");
     Ok(Judged { code, credential: None, rule, reason, asked, route: None, explanation, notes })
 }
 
 /// A time of the calendar, from 1970 on.
 fn moment(text: &str) -> Result<Moment, String> {
-    let seconds = config::time(text).map_err(|error| error.to_string())?;
+    let seconds = config::time(text).map_err(|error| error.told())?;
     let since = u64::try_from(seconds).map(Duration::from_secs);
     let wall = since.ok().and_then(|since| UNIX_EPOCH.checked_add(since)).ok_or("a time before 1970")?;
     Ok(Moment { wall, ..SystemClock.now() })
@@ -189,7 +195,7 @@ fn moment(text: &str) -> Result<Moment, String> {
 /// The configuration that is named, or as much of one as a policy by itself needs.
 fn configuration(arguments: &Why, caller: &Who) -> Result<Config, String> {
     let file = &arguments.config.config;
-    if arguments.bundle.is_some() {
+    if !arguments.bundle.is_empty() {
         let (domain, audience) = caller.expected();
         let config = config::around_policy(&arguments.entrypoint, domain, audience);
         return config.map_err(|errors| errors.to_string());

@@ -14,7 +14,7 @@ const RECORDS: &str = concat!(
 fn asked(what: &str, records: Option<&Path>) -> Outcome {
     let config = ConfigFile { config: "/unread".into() };
     let (what, records) = (what.to_owned(), records.map(Path::to_owned));
-    explain(&Arguments { what, records, policy: None, format: Format::Pretty, config })
+    explain(&Arguments { what, records, policy: Vec::new(), format: Format::Pretty, config })
 }
 
 fn explained(id: &str, records: &str) -> Outcome {
@@ -51,7 +51,7 @@ fn a_code_alone_is_told_to_machines_as_that_of_a_record_is() {
     let arguments = Arguments {
         what: "PST-CR-003".to_owned(),
         records: None,
-        policy: None,
+        policy: Vec::new(),
         format: Format::Json,
         config,
     };

@@ -36,8 +36,18 @@ pub(in crate::command) fn input(file: &Path) -> Result<Recorded, String> {
     parsed(&name, &text(&name, File::open(file))?)
 }
 
+/// A file, or standard input where it is called `-`: its name and its text.
+pub(in crate::command) fn said(file: &Path) -> Result<(String, String), String> {
+    if file == Path::new("-") {
+        return Ok((STDIN.to_owned(), stdin()?));
+    }
+    let name = file.display().to_string();
+    let text = text(&name, File::open(file))?;
+    Ok((name, text))
+}
+
 /// An input that was read under this name.
-pub(super) fn parsed(name: &str, text: &str) -> Result<Recorded, String> {
+pub(in crate::command) fn parsed(name: &str, text: &str) -> Result<Recorded, String> {
     Recorded::parse(text).map_err(|error| format!("{name}: {error}"))
 }
 

@@ -27,7 +27,8 @@ pub(super) struct Caller {
     /// Who asks, as `input.caller` says it, JSON or `@FILE`
     #[arg(long = "caller", value_name = "JSON")]
     described: Option<String>,
-    /// A whole input document, in the place of a caller and a request: one that was recorded, as `policy eval` takes it
+    /// A whole input document, or `-` for standard input, in the place of a caller and a request: one that was recorded, as
+    /// `policy eval` takes it
     #[arg(long, short, value_name = "FILE")]
     pub(super) input: Option<PathBuf>,
 }
@@ -99,6 +100,20 @@ fn fits(value: &Value, schema: &Value, path: &str) -> Result<(), String> {
         }
         _ => Ok(()),
     }
+}
+
+/// What an input document has that no listener gives, or lacks that each gives: the policy is asked all the same.
+pub(super) fn unlike(input: &str) -> Option<String> {
+    let input: Value = serde_json::from_str(input).ok()?;
+    let schema = input_schema();
+    let lacks = || {
+        // Of other objects a record keeps no more than its policy read.
+        let always = ["caller", "listener", "request", "now"];
+        let lacking: Vec<&str> = always.into_iter().filter(|name| input.get(name).is_none()).collect();
+        (!lacking.is_empty()).then(|| format!("it has no {}", listed(lacking.into_iter())))
+    };
+    let why = fits(&input, &schema, "input").err().or_else(lacks)?;
+    Some(format!("no listener gives such an input: {why}"))
 }
 
 fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {

@@ -338,6 +338,24 @@ fn a_recorded_input_is_asked_in_the_place_of_a_request() {
             assert!(denied.out.contains(said), "`{said}` is not in:\n{}", denied.out);
         }
     }
+    // Of a policy in two places, and with what no listener gives.
+    std::fs::create_dir_all(at("main")).unwrap();
+    std::fs::create_dir_all(at("library")).unwrap();
+    std::fs::write(
+        at("main/main.rego"),
+        "package postern\n\nimport data.library.yes\n\ndefault decision := false\n\ndecision if yes.is(input.now)\n",
+    )
+    .unwrap();
+    std::fs::write(at("library/yes.rego"), "package library.yes\n\nis(now) if now > 1\n").unwrap();
+    let (main, library) = (at("main"), at("library"));
+    let both = asked(&["-i", &yes, "--bundle", &main, "--bundle", &library]);
+    assert_eq!(both.exit, Exit::Done, "{}{}", both.out, both.err);
+    assert!(both.out.contains("no listener gives such an input: it has no `listener`"), "{}", both.out);
+    assert!(asked(&["-i", &yes, "--bundle", &main]).err.contains("`data.library.yes` is a package of which"));
+    let request = ["--as", "spiffe://td.example/x", "GET", "/", "-b", &main, "-b", &library];
+    let requested = asked(&request);
+    assert!(requested.exit == Exit::Done && !requested.out.contains("no listener"), "{}", requested.out);
+
     let json = asked(&["-i", &no, "-b", &policy, "-e", "postern/decision", "--format", "json"]).out;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(
