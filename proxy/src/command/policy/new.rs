@@ -95,6 +95,11 @@ pub(super) fn new(arguments: &Arguments) -> Outcome {
     let named = |scenario: &&Scenario| Some(scenario.name) == arguments.scenario.as_deref();
     let Some(scenario) = SCENARIOS.iter().find(named) else { return list(arguments.format) };
     let (folder, mut written) = (arguments.folder.as_path(), Vec::new());
+    // The folder, or one above it, may be a file.
+    if let Some(file) = folder.ancestors().find(|path| path.is_file()) {
+        let why = format!("{}: is a file: name a folder, which is made where there is none", file.display());
+        return print::unusable(&why, arguments.format);
+    }
     if let Some((name, _)) = scenario.files.iter().find(|(name, _)| folder.join(name).exists()) {
         let there = folder.join(name).display().to_string();
         let why = format!("{there}: is there already, and nothing was written: name another folder");

@@ -96,6 +96,18 @@ fn no_file_is_overwritten_and_nothing_is_written_beside_one() {
 }
 
 #[test]
+fn a_file_in_the_place_of_the_folder_is_told_with_what_to_do() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("policy").display().to_string();
+    fs::write(&file, "mine").unwrap();
+    for folder in [file.clone(), format!("{file}/below")] {
+        let refused = run(&["new", "readers", &folder]);
+        assert_eq!(refused.exit, Exit::Configuration);
+        assert!(refused.err.starts_with(&format!("{file}: is a file: name a folder")), "{}", refused.err);
+    }
+}
+
+#[test]
 fn scenarios_are_listed_and_an_unknown_one_is_refused_with_those_there_are() {
     let listed = run(&["new", "--list"]);
     assert_eq!(listed.exit, Exit::Done);
