@@ -87,6 +87,32 @@ const FLAGS: &[Flag] = &[
 /// Verbs below `postern policy` that are called as `opa` calls them.
 const SAME: &[&str] = &["bench", "build", "check", "eval", "inspect", "sign", "test"];
 
+/// How `opa` and Postern end, where that is not the same or a script may rely on it. A test holds each against the real `opa`.
+const EXITS: &[(&str, u8, u8)] = &[
+    ("`check`: it would be loaded", 0, 0),
+    ("`check`, `build`: a file that does not compile", 1, 4),
+    ("`check`, `test`, `build`, `inspect`: no such file", 1, 3),
+    ("`check`, `build`: no default that refuses, or a test of its own that fails", 0, 4),
+    ("`test`: a test fails, is skipped, or has an error", 2, 2),
+    ("`test --exit-zero-on-skipped`: tests are skipped, and no other failed", 0, 0),
+    ("`test`: no test, or none that `--run` names", 0, 2),
+    ("`test`: a file that does not compile", 1, 4),
+    ("`test --coverage`: a test fails", 1, 2),
+    ("`test`: `--run` is no pattern", 1, 2),
+    ("`eval`: an answer, or undefined", 0, 0),
+    ("`eval --fail`: undefined; `eval --fail-defined`: defined", 1, 1),
+    ("`eval`: a query that does not compile", 2, 2),
+    ("`eval`: no such file, for `--data` or `--input`", 2, 3),
+    ("`eval`: a policy that does not compile", 2, 4),
+    ("`eval`: a builtin fails, without `--strict-builtin-errors`", 0, 2),
+    ("`bench`: undefined, without `--fail=false`", 1, 1),
+    ("`bench`: a query that does not compile", 1, 2),
+    ("`bench`: no such file, for `--data` or `--input`", 1, 3),
+    ("`sign`: no such file, for the bundle or the key", 1, 3),
+    ("`inspect`: a module that does not compile, which is not looked into here", 1, 0),
+    ("any: arguments that cannot be understood", 1, 2),
+];
+
 /// Commands of `opa` that are not here, and what to do instead.
 const COMMANDS: &[(&str, &str)] = &[
     ("capabilities", "the page of builtins of the reference; a load says which of them it refuses"),
@@ -132,6 +158,10 @@ pub(in crate::command) fn page() -> String {
         let verbs = flag.verbs.join(", ");
         let _written = writeln!(text, "| `--{}`{letter} | {verbs} | {} |", flag.long, flag.instead);
     }
+    text.push_str(EXITS_BEGIN);
+    for (how, opa, ours) in EXITS {
+        let _written = writeln!(text, "| {how} | {opa} | {ours} |");
+    }
     text.push_str(COMMANDS_BEGIN);
     for verb in SAME {
         let _written = writeln!(text, "| `{verb}` | `postern policy {verb}` |");
@@ -141,6 +171,15 @@ pub(in crate::command) fn page() -> String {
     }
     text
 }
+
+const EXITS_BEGIN: &str = "
+## Exit codes
+
+Of both 0 is well. `postern --help` has ours; where `opa` has 1 for whatever went wrong, they say what that was.
+
+| command, and what becomes of it | opa | postern |
+|---|---|---|
+";
 
 const COMMANDS_BEGIN: &str = "
 ## Commands of opa
@@ -160,7 +199,10 @@ with the same meaning, except these; each is refused with what takes its place. 
 
 Under the same name, another meaning:
 
-* `check --strict` lets warnings fail, which are of what is dear; OPA's looks for unused names and old words.
+* `check --strict`, `-S`, lets warnings fail, which are of what is dear. OPA's
+  refuses unused names and old words: `opa check --strict` beside it does.
+* `--coverage` counts a line as gone through once anything on it was, and no line of a test; OPA's counts heads of rules by
+  themselves, and tests too. With `--format json`, tests that fail are told on standard error beside it.
 * `--format` has `junit` and no `gobench` for `test`, no `source` for `eval`; of `build` it says how it is told what was built.
 * `--max-errors` is 0, all of them up to a hundred, where OPA's is 10.
 * `--signing-key` is always a file, never the secret itself.
