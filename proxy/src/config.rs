@@ -23,7 +23,7 @@ pub use load::{Lines, load, load_admin, load_at_rest};
 pub use problem::{ConfigErrors, Problem, Wrong};
 pub use rules::Rule;
 pub use units::UnitError;
-pub(crate) use units::{duration, time, without_user};
+pub(crate) use units::{duration_argument, time, without_user};
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

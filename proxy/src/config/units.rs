@@ -58,6 +58,11 @@ pub enum UnitError {
 }
 
 impl UnitError {
+    /// What is wrong, and what is accepted instead.
+    pub(crate) fn told(&self) -> String {
+        format!("{self}: expected {}", self.expected())
+    }
+
     /// What is accepted instead.
     #[must_use]
     pub const fn expected(&self) -> &'static str {
@@ -105,6 +110,11 @@ pub(crate) fn duration(text: &str) -> Result<Duration, UnitError> {
     } else {
         Err(UnitError::Range { text: text.to_owned(), least: "1ms", most: "366d" })
     }
+}
+
+/// The same of a command line, where what is wrong is told with what is expected.
+pub(crate) fn duration_argument(text: &str) -> Result<Duration, String> {
+    duration(text).map_err(|error| error.told())
 }
 
 /// `2026-11-22T00:00:00Z`, in Unix seconds.

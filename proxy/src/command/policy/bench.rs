@@ -86,10 +86,10 @@ pub(in crate::command) struct Arguments {
           require_equals = true, default_missing_value = "true")]
     fail: bool,
     /// How long each input is judged
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = config::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = config::duration_argument)]
     time: Duration,
     /// Longest time of one decision; a live one has `policy.fuse`
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = config::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = config::duration_argument)]
     timeout: Duration,
     /// How it is printed
     #[arg(long, short, value_enum, default_value_t = Shape::Pretty)]

@@ -36,7 +36,7 @@ pub(in crate::command) struct Arguments {
     #[arg(value_name = "DIR")]
     folder: PathBuf,
     /// Longest time of one case
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = config::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = config::duration_argument)]
     timeout: Duration,
     /// Say every case that did not pass
     #[arg(long, short)]

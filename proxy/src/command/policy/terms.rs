@@ -24,7 +24,7 @@ pub(super) struct Admission {
     #[arg(long, short, value_name = "RULE", value_parser = entrypoint)]
     pub(super) entrypoint: Option<String>,
     /// Longest time of one decision; as `policy.fuse`, which is 20ms
-    #[arg(long, value_name = "DURATION", value_parser = config::duration)]
+    #[arg(long, value_name = "DURATION", value_parser = config::duration_argument)]
     pub(super) fuse: Option<Duration>,
     /// Do not run its tests; as `policy.tests: skip`
     #[arg(long)]

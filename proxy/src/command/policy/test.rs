@@ -51,7 +51,7 @@ pub(in crate::command) struct Arguments {
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     threshold: Option<f64>,
     /// Longest time of one test
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = config::duration)]
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = config::duration_argument)]
     timeout: Duration,
     /// Say every test, not only those that failed
     #[arg(long, short)]
