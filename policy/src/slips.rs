@@ -70,6 +70,10 @@ pub(crate) fn instead(why: &str, text: &str, (line, column): (u32, u32)) -> Stri
     if let Some((_, instead)) = MARKS.iter().find(|(mark, _)| stands(mark, &before, &here)) {
         return (*instead).to_owned();
     }
+    if is_body(&before, &here) {
+        return "braces around the whole body, `if { {…} … }`: behind `if` a brace begins the body"
+            .to_owned();
+    }
     if here.starts_with('}') && before.trim_end().ends_with(';') {
         return "no `;` before `}`".to_owned();
     }
@@ -85,6 +89,23 @@ pub(crate) fn instead(why: &str, text: &str, (line, column): (u32, u32)) -> Stri
         return open(text).unwrap_or_default();
     }
     String::new()
+}
+
+/// Whether a set or an object stands right behind `if`, and the expression goes on behind it.
+fn is_body(before: &str, here: &str) -> bool {
+    let line = format!("{before}{here}");
+    let Some((_, body)) = line.split_once(" if {") else { return false };
+    let mut depth = 1_usize;
+    let closed = body.find(|c| {
+        depth = match c {
+            '{' => depth + 1,
+            '}' => depth.saturating_sub(1),
+            _ => depth,
+        };
+        depth == 0
+    });
+    let behind = closed.and_then(|at| body.get(at + 1..)).unwrap_or_default().trim_start();
+    behind.starts_with(['&', '|', '-', '=', '!', '<', '>', '[', '.']) || word(behind, false) == Some("in")
 }
 
 /// Whether a mark begins or ends at the place, or goes over it.

@@ -19,6 +19,7 @@ pub(crate) mod marks;
 pub(crate) mod member;
 pub(crate) mod negation;
 pub(crate) mod ordered;
+pub(crate) mod pairs;
 pub(crate) mod patterns;
 pub(crate) mod prints;
 pub(crate) mod repeated;

@@ -2,6 +2,7 @@
 //! another order than OPA, nothing else is answered.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use postern_policy::AskError;
@@ -22,7 +23,26 @@ g(a, b) if a == b
 "#;
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 47] = [
+const ANSWERED: [&str; 62] = [
+    "y := [x, z] if { [x, z] = [z, 3] }",
+    "y := [x, z] if [x, z] = [z, 3]",
+    "y := [x, z, q] if { [x, [z, {\"k\": q}]] = [z, [q, {\"k\": 3}]] }",
+    "y := [a, b] if { [a, b] = [xs[b], 1] }",
+    "y := [x, z] if { {\"a\": x, \"b\": z} = {\"a\": z, \"b\": 3} }",
+    "y := [x, z] if { x = 1; [x, z] = [z, 2] }",
+    "y[xs[i]] := i if i < 2",
+    "y[xs[i]] if i < 2",
+    "y[xs[i]] contains i if { i = 1 }",
+    "y contains [xs[i], i] if { i < 1 }",
+    "y contains f(xs[i]) if i < 1",
+    "w := input.a
+y := x if { x = w with input.a as xs[i]; i = 1 }",
+    "w := input.a
+y contains [x, i] if { x = w with input.a as xs[i] }",
+    "w := input.a
+y := [x | x = w with input.a as {\"k\": xs[_]}]",
+    "w := input.a
+y if not w == \"bob\" with input.a as xs[_]",
     "y if { i < 5; nums[i] == i + 1; nums[i] }",
     "y if { f(nums[i]) == i + 1 }",
     "y if { i = 1; nums[i] != $\"{i}\" }",
@@ -73,7 +93,9 @@ const ANSWERED: [&str; 47] = [
 ];
 
 /// Refused by both.
-const REFUSED: [&str; 54] = [
+const REFUSED: [&str; 56] = [
+    "y := [a, b] if { [a, b] = [f(b), 1] }",
+    "y := [a, b, c] if { [a, b] = [c, 1]; c = b }",
     "y if { nums[i] == i + 1 }",
     "y if { some i; nums[i] == i + 1 }",
     "y contains i if { nums[i] == f(i) }",
@@ -128,6 +150,17 @@ const REFUSED: [&str; 54] = [
     "y := 1 if { one == 2 } else := 2 if {one, 2}",
     "y contains 1 if {one, 2} with data.x as 1",
     "h(x) if {x, 2}\ny if h(1)",
+];
+
+/// Refused by both, as something that is written otherwise.
+const WRITTEN: [(&str, &str); 7] = [
+    ("y := -(3)", "before a parenthesis"),
+    ("y if one > -(3)", "before a parenthesis"),
+    ("y := count (xs)", "a blank before its parenthesis"),
+    ("y if { f (one) }", "a blank before its parenthesis"),
+    ("y if { io.jwt.decode\t(one) }", "a blank before its parenthesis"),
+    ("count := 3\ny := count([1])", "OPA looks for a function"),
+    ("startswith.x := 3\ny := startswith(\"a\", \"a\")", "OPA looks for a function"),
 ];
 
 /// Answered by OPA alone: the engine would try all values in the first statement.
@@ -207,22 +240,26 @@ fn what_is_in_order_is_answered_as_by_opa() {
     alike(&ANSWERED);
 }
 
+/// Whether OPA loads it.
+fn loads(folder: &Path, body: &str) -> bool {
+    fs::write(folder.join("a.rego"), module(body)).expect("it can be written");
+    let words = ["check", "a.rego"];
+    Command::new(program("opa")).current_dir(folder).args(words).output().expect("opa runs").status.success()
+}
+
 #[test]
 fn what_opa_does_not_load_is_refused() {
     let folder = tempfile::tempdir().expect("a temporary folder");
+    for (body, why) in WRITTEN {
+        assert!(refused(body).contains(why), "{body}");
+        assert!(!loads(folder.path(), body), "opa loads {body}");
+    }
     for body in REFUSED {
         let error = refused(body);
         let words =
             ["unsafe", "declared", "declare again", "called as a function", "is a keyword", "is a set"];
         assert!(words.iter().any(|word| error.contains(word)), "{body}: {error}");
-        fs::write(folder.path().join("a.rego"), module(body)).expect("it can be written");
-        let status = Command::new(program("opa"))
-            .current_dir(folder.path())
-            .args(["check", "a.rego"])
-            .output()
-            .expect("opa runs")
-            .status;
-        assert!(!status.success(), "opa loads {body}");
+        assert!(!loads(folder.path(), body), "opa loads {body}");
     }
 }
 

@@ -43,6 +43,7 @@ pub(super) fn check(
                 {
                     return;
                 }
+                problems.extend(blank(fcn, &called));
                 let suggest = !problems.is_full();
                 let found = wrong(module, names, &called, params.len(), (stands, suggest))
                     // What is missing may stand in a module that does not parse.
@@ -101,6 +102,22 @@ fn read(path: &[String], leaves: &mut LeafSet) {
         let members: Vec<&str> = rest.iter().map(String::as_str).collect();
         leaves.add(&members);
     }
+}
+
+/// `count (xs)`, which is no call to OPA.
+fn blank(fcn: &Expr, called: &[String]) -> Option<Problem> {
+    let end = match fcn {
+        Expr::Var { span, .. } => span.end,
+        Expr::RefDot { field, .. } => field.0.end,
+        _ => return None,
+    };
+    let begin = names::begin(fcn);
+    let behind = begin.source.get_contents().get(end as usize..)?;
+    let why = "is called with a blank before its parenthesis, which OPA does not read";
+    behind.starts_with(char::is_whitespace).then(|| {
+        let called = called.join(".");
+        at(begin, &called, why, &format!("`{called}(…)`"))
+    })
 }
 
 /// Whether a call is by its name of a function of another package.

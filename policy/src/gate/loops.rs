@@ -67,7 +67,12 @@ fn negative(minus: &Expr) -> Option<Problem> {
     let Expr::UnaryExpr { span, expr, .. } = minus else { return None };
     let why = "stands before something that is no number written out, which the engine does not evaluate";
     let instead = "`0 - x` for `-x`, in parentheses inside another expression";
-    (!matches!(expr.as_ref(), Expr::Number { .. })).then(|| problem(span, "-", why, instead))
+    if !matches!(expr.as_ref(), Expr::Number { .. }) {
+        return Some(problem(span, "-", why, instead));
+    }
+    let behind = span.source.get_contents().get(span.start as usize + 1..).unwrap_or_default();
+    let why = "stands before a parenthesis, where OPA takes a number alone";
+    behind.trim_start().starts_with('(').then(|| problem(span, "-", why, "`-3` for `-(3)`"))
 }
 
 /// Where the last statements of a rule's bodies begin, when nothing that a `with` could change is read after them. The

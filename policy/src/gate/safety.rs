@@ -20,7 +20,7 @@ use terms::{Closure, Statement, Var};
 const UNUSED: &str = "is declared and used nowhere, which OPA refuses";
 const ANEW: &str = "stands in what `some` declares: OPA takes it for a variable, and calls it unsafe";
 const HIDDEN: &str = "is a variable here, and called as a function";
-const OWN: &str = "takes a name to which the same statement gives a value: OPA takes it for another one";
+const OWN: &str = "stands in a comprehension too in the statement that gives it a value: OPA takes it for another name there";
 const LATE: &str =
     "has its value from a later statement, which the engine does not wait for in a negation or `every`";
 
@@ -43,17 +43,17 @@ pub(super) fn check(module: &Module, names: &Names, ours: bool, problems: &mut P
         let mut search = Search::new(Scope { module, names, globals: &globals, locals: Vec::new() });
         search.ours = ours;
         search.rule(rule);
-        for (span, why, instead) in search.told {
-            problems.push(Problem::of(span.source.get_path(), span.text(), why, instead).at_span(span));
+        for (name, span, why, instead) in search.told {
+            problems.push(Problem::of(span.source.get_path(), said(&name, span), why, instead).at_span(span));
         }
         for span in search.early {
             let why = "is named before the statement that declares it, which OPA refuses";
             let problem = Problem::of(span.source.get_path(), span.text(), why, "that statement first");
             problems.push(problem.at_span(span));
         }
-        for span in search.loose.into_values() {
+        for (name, span) in &search.loose {
             let suggest = problems.len() < SUGGESTED;
-            problems.push(problem(span, &globals, suggest));
+            problems.push(problem(said(name, span), span, &globals, suggest));
         }
     }
 }
@@ -90,8 +90,12 @@ fn globals(module: &Module, names: &Names) -> BTreeSet<String> {
     globals
 }
 
-fn problem(span: &Span, globals: &BTreeSet<String>, suggest: bool) -> Problem {
-    let name = span.text();
+/// The name that is at fault, where a closure stands at the place too.
+fn said<'a>(name: &'a Var, span: &'a Span) -> &'a str {
+    if span.text() == "_" { "_" } else { name }
+}
+
+fn problem(name: &str, span: &Span, globals: &BTreeSet<String>, suggest: bool) -> Problem {
     let (why, instead) = if name == "_" {
         (
             "stands for any value where one must be known: OPA calls it unsafe".to_owned(),
@@ -199,8 +203,8 @@ struct Search<'a> {
     loose: BTreeMap<Var, &'a Span>,
     /// Variables before the statement that declares them.
     early: Vec<&'a Span>,
-    /// Other problems of names, each with why it is one, and what to write instead.
-    told: Vec<(&'a Span, &'static str, &'static str)>,
+    /// Other problems of names, each with its place, why it is one, and what to write instead.
+    told: Vec<(Var, &'a Span, &'static str, &'static str)>,
     /// Whether questions of ours stand in it, which ask for parts of a body.
     ours: bool,
     /// How many times a statement was looked at.
@@ -260,8 +264,8 @@ impl<'a> Search<'a> {
         let safe = self.order(open, around, &last);
         // What OPA itself calls unsafe is told as that.
         let late = |(name, _): &(Var, _)| safe.contains(name) && !self.loose.contains_key(name);
-        if let Some((_, span)) = unsettled.into_iter().find(late) {
-            self.told.push((span, LATE, "that statement first"));
+        if let Some((name, span)) = unsettled.into_iter().find(late) {
+            self.told.push((name, span, LATE, "that statement first"));
         }
         self.scope.locals.pop();
     }
@@ -299,7 +303,9 @@ impl<'a> Search<'a> {
             called(term, &mut calls);
         }
         calls.retain(|(name, _)| self.scope.locals.iter().any(|locals| locals.contains(name)));
-        self.told.extend(calls.into_iter().map(|(_, span)| (span, HIDDEN, "another name for the variable")));
+        self.told.extend(
+            calls.into_iter().map(|(name, span)| (name, span, HIDDEN, "another name for the variable")),
+        );
     }
 
     /// Finds rules and imports in the terms of `some … in`, which declares all names that stand there.
@@ -311,7 +317,9 @@ impl<'a> Search<'a> {
             }
         }
         named.retain(|name| !matches!(name.text(), "input" | "data") && self.scope.is_global(name.text()));
-        self.told.extend(named.into_iter().map(|name| (name, ANEW, "`x := …` before, and `x` here")));
+        self.told.extend(
+            named.into_iter().map(|name| (terms::var(name), name, ANEW, "`x := …` before, and `x` here")),
+        );
     }
 
     /// Finds what `some` or `every` declares and nothing reads.
@@ -328,7 +336,7 @@ impl<'a> Search<'a> {
             terms::read(stmts, said, &mut read);
             let unread =
                 declared.into_iter().filter(|name| name.text() != "_" && !read.contains(name.text()));
-            self.told.extend(unread.map(|name| (name, UNUSED, "`_`, or nothing")));
+            self.told.extend(unread.map(|name| (terms::var(name), name, UNUSED, "`_`, or nothing")));
         }
     }
 
@@ -392,7 +400,7 @@ impl<'a> Search<'a> {
                 continue;
             }
             let Some(open) = slot.take() else { continue };
-            let own = taken.iter().any(|name| !ordered.contains(name));
+            let own = taken.iter().find(|name| !ordered.contains(*name)).cloned();
             for name in outputs {
                 if !safe.contains(&name) {
                     waiting.known(&name, at);
@@ -409,11 +417,16 @@ impl<'a> Search<'a> {
                 self.query(closure.stmts, closure.said.clone(), &seen);
                 self.scope.locals.pop();
             }
-            if let Some(closure) = open.closures.first()
-                && own
+            if let Some(name) = own
+                && let Some(closure) = open.closures.first()
                 && self.loose.len() == unsafe_before
             {
-                self.told.push((closure.span, OWN, "that name's statement first, and this one behind it"));
+                self.told.push((
+                    name,
+                    closure.span,
+                    OWN,
+                    "a statement that gives it its value, and this one behind it",
+                ));
             }
             for (name, _) in open.vars {
                 if !ordered.contains(&name) {

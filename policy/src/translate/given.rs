@@ -25,6 +25,7 @@ pub(crate) fn values(module: &Module, names: &Names, translated: &Translated) ->
             before_else
                 || body.query.stmts.iter().any(|stmt| loops::iterates(stmt, &BTreeSet::new()))
                 || value(head, index, body).is_some_and(many)
+                || common(head).into_iter().any(|given| many(given))
         };
         if bodies.iter().all(|body| body.query.stmts.is_empty()) {
             edits.extend(alone(head, &scan, translated));

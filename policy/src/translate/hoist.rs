@@ -1,16 +1,18 @@
 //! The value of a `with` before the statement that it stands in, as OPA evaluates it: `x == r with input as r` becomes
 //! `{ with9__ := r; x == r with input as with9__ }`. The engine evaluates the value in the statement's own place, and
-//! has lost the rules that it read when the statement reads them too; and of several `with` it forgets that a value is
-//! missing where another one follows.
+//! has lost the rules that it read when the statement reads them too; of several `with` it forgets that a value is
+//! missing where another one follows; and it goes through nothing there.
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use regorus::unstable::{LiteralStmt, Module, Ref, Rule, WithModifier};
+use regorus::unstable::{Literal, LiteralStmt, Module, Ref, Rule, RuleHead, WithModifier};
 
 use super::negation::Scan;
 use super::{Edit, Translated, begin, end, reach};
 use crate::builtins;
+use crate::gate::binds;
+use crate::gate::loops::loops;
 use crate::gate::names::{self, Names, Path};
 use crate::gate::walk::{self, Seen};
 use crate::problem::{Problem, Problems};
@@ -48,15 +50,15 @@ pub(crate) fn values(
         let scan = Scan::of(module, &names, text);
         for rule in &module.policy {
             let bare = bare(rule);
+            let known = known(rule);
             walk::rule(rule, &mut |seen| {
                 let Seen::Opens(stmts) = seen else { return };
                 for stmt in stmts {
                     let (mods, last) = (&stmt.with_mods, stmt.with_mods.len());
                     let forgotten = |at: usize, with| at + 1 < last && forgets(&scan, module, &names, with);
-                    let lost = mods
-                        .iter()
-                        .enumerate()
-                        .filter(|(at, with)| forgotten(*at, with) || loses(module, &graph, stmt, with));
+                    let lost = mods.iter().enumerate().filter(|(at, with)| {
+                        forgotten(*at, with) || loops(&with.r#as, &known) || loses(module, &graph, stmt, with)
+                    });
                     let lost: Vec<_> = lost.map(|(_, with)| with).collect();
                     if let Some(with) = lost.first() {
                         let (from, to) = (stmt.span.start, stmt.span.end);
@@ -94,6 +96,25 @@ pub(super) fn bare(rule: &Rule) -> BTreeSet<u32> {
         (stmt.span.start == body.query.span.start).then_some(stmt.span.start)
     });
     first.collect()
+}
+
+/// The names that a rule gives values to but by `=` and in brackets: what these give, the engine does not wait for in
+/// the value of a `with`.
+fn known(rule: &Rule) -> BTreeSet<String> {
+    let mut known = Vec::new();
+    if let Rule::Spec { head: RuleHead::Func { args, .. }, .. } = rule {
+        args.iter().for_each(|arg| binds::named(arg, &mut known));
+    }
+    walk::rule(rule, &mut |seen| {
+        let Seen::Opens(stmts) = seen else { return };
+        for stmt in stmts {
+            binds::given(stmt, &mut known);
+            if let Literal::Every { key, value, .. } = &stmt.literal {
+                known.extend(key.iter().chain([value]).map(|name| name.text().to_owned()));
+            }
+        }
+    });
+    known.into_iter().collect()
 }
 
 /// Whether the value may be missing. What replaces a function is most often a name, and no value.

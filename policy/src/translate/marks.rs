@@ -110,9 +110,9 @@ fn noted<'a>(module: &Module, names: &Names, literal: &'a Literal) -> Option<&'a
 
 /// A side of an assignment that takes no value from the other.
 fn no_pattern<'a>(module: &Module, names: &Names, side: &'a Ref<Expr>) -> Option<&'a Ref<Expr>> {
-    let mut bound = Vec::new();
-    crate::gate::binds::named(side, &mut bound);
-    if bound.is_empty() { call(module, names, side) } else { None }
+    let mut binds = false;
+    crate::gate::binds::variables(side, &mut |_| binds = true);
+    if binds { None } else { call(module, names, side) }
 }
 
 /// Not a call that writes into its last argument, nor `walk` and `print`, which the engine knows where they stand.
