@@ -201,7 +201,8 @@ fn wrong(
             )
         });
     }
-    if let Some(hidden) = hidden(module, names, called) {
+    let builtin = name == "print" || builtins::known(&name).is_some();
+    if let Some(hidden) = hidden(module, names, called).filter(|_| builtin) {
         return Some(hidden);
     }
     if name == "print" {
