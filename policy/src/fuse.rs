@@ -84,10 +84,17 @@ pub(crate) fn samples(sources: &Sources, largest: Largest) -> Result<Vec<Sample>
 
 /// One recorded input.
 fn sample(name: &str, text: &str) -> Result<Sample, Vec<Problem>> {
-    let problem = |why: String| vec![Problem::of(name, "input", why, "one input document in JSON")];
+    let problem =
+        |why: String| vec![Problem::of(name, "input", why, "one input document in JSON").at_said(text)];
     let input = Recorded::parse(text).map_err(|error| problem(error.to_string()))?;
     let problems = recorded::problems(name, input.json());
     if problems.is_empty() { Ok(Sample::of(name, &input)) } else { Err(problems) }
+}
+
+/// What an input has that no request has, or lacks that every one has; none where it may be one that was recorded.
+#[must_use]
+pub fn unlike_recorded(input: &serde_json::Value) -> Option<Problem> {
+    recorded::problems("input", input).into_iter().next()
 }
 
 impl Sample {

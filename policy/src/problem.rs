@@ -66,6 +66,19 @@ impl Problem {
         }
     }
 
+    /// The same, with the place in a text of JSON that its reason ends with: `… at line 3 column 7`.
+    pub(crate) fn at_said(self, text: &str) -> Self {
+        let place = || {
+            let (why, place) = self.why.rsplit_once(" at line ")?;
+            let (line, column) = place.split_once(" column ")?;
+            Some((why.to_owned(), line.parse().ok()?, column.parse::<u32>().ok()?.max(1)))
+        };
+        match place() {
+            Some((why, line, column)) => Self { why, ..self }.at(line, column, text),
+            None => self,
+        }
+    }
+
     /// The same, with its place in the text of the file.
     pub(crate) fn at(mut self, line: u32, column: u32, text: &str) -> Self {
         (self.line, self.column) = (line, column);

@@ -15,6 +15,7 @@ use crate::bundle::signature::{self, Signed};
 use crate::bundle::{
     self, Files, MANIFEST, MAX_ENTRIES, MAX_FOLDERS, MAX_INPUTS, Role, Wanted, Wrong, archive, folder,
 };
+use crate::problem::Problem;
 
 /// Everything one policy is made of. Names are relative to the bundle, with `/` between.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +30,8 @@ pub struct Sources {
     manifest: Option<String>,
     /// What the bundle owns.
     pub(crate) roots: Roots,
+    /// Members of its manifest that mean nothing.
+    pub(crate) unknown: Vec<Problem>,
     /// Whether data was added to what the bundle holds.
     added: bool,
     /// When its signature was made, where one was checked.
@@ -204,6 +207,7 @@ impl Sources {
             all.modules.extend(sources.modules.into_iter().map(named));
             all.tests.extend(sources.tests.into_iter().map(named));
             all.inputs.extend(sources.inputs.into_iter().map(|(file, text)| (below(&file), text)));
+            all.unknown.extend(sources.unknown.into_iter().map(|of| Problem { file: below(&of.file), ..of }));
             all.data
                 .extend(sources.data.into_iter().map(|file| DataFile { name: below(&file.name), ..file }));
         }
@@ -279,12 +283,12 @@ impl Sources {
     }
 
     pub(crate) fn unsigned(mut files: Files) -> Result<Self, Wrong> {
-        let manifest = match files.remove(MANIFEST) {
-            Some(bytes) => Manifest::parse(&bytes)?,
-            None => Manifest::default(),
+        let (manifest, unknown) = match files.remove(MANIFEST) {
+            Some(bytes) => (Manifest::parse(&bytes)?, Manifest::unknown(&bytes)),
+            None => (Manifest::default(), Vec::new()),
         };
-        let roots = manifest.roots()?;
-        let mut sources = Self { roots, manifest: manifest.revision().map(str::to_owned), ..Self::default() };
+        let (roots, revision) = (manifest.roots()?, manifest.revision().map(str::to_owned));
+        let mut sources = Self { roots, manifest: revision, unknown, ..Self::default() };
         for (name, bytes) in files {
             let role = Role::of(&name);
             if let Role::Unsupported(instead) = role {

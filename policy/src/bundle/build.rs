@@ -114,7 +114,13 @@ impl Draft {
         let sources = Sources::together([(self.from.clone(), sources)])?;
         let admitted = PolicySet::admit(&sources, terms, deadline)
             .map_err(|LoadError { problems }| LoadError { problems: self.placed(problems) })?;
-        let warnings = self.placed(admitted.policy.warnings().to_vec());
+        // The manifest is not written as its author wrote it.
+        let doubts = sources.doubts().into_iter().map(|doubt| {
+            let elsewhere = doubt.file == MANIFEST;
+            if elsewhere { Problem { line: 0, column: 0, excerpt: String::new(), ..doubt } } else { doubt }
+        });
+        let warnings = admitted.policy.warnings().iter().cloned().chain(doubts).collect();
+        let warnings = self.placed(warnings);
         Ok((sources, admitted, warnings))
     }
 

@@ -6,8 +6,10 @@ use serde::Deserialize;
 
 use super::roots::Roots;
 use super::{MANIFEST, Wrong, pattern};
+use crate::nearest::nearest;
+use crate::problem::Problem;
 
-/// What we heed of it. Members that nobody knows are passed over, as OPA does.
+/// What we heed of it. Members that nobody knows are passed over, as OPA does, and told by who checks.
 #[derive(Debug, Default, Deserialize)]
 pub(crate) struct Manifest {
     revision: Option<String>,
@@ -20,7 +22,32 @@ pub(crate) struct Manifest {
 /// The members of [`Manifest`].
 const MEMBERS: [&str; 5] = ["revision", "roots", "rego_version", "file_rego_versions", "wasm"];
 
+/// What OPA heeds of it, and we do not.
+const THEIRS: &str = "metadata";
+
 impl Manifest {
+    /// Members that mean nothing to anybody.
+    pub(crate) fn unknown(bytes: &[u8]) -> Vec<Problem> {
+        let text = String::from_utf8_lossy(bytes);
+        let members: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(bytes).unwrap_or_default();
+        let unknown = members.keys().filter(|name| !MEMBERS.contains(&name.as_str()) && *name != THEIRS);
+        let problem = |name: &String| {
+            let quoted = format!("\"{name}\"");
+            let lines = text.lines().zip(1..);
+            let (line, column) = lines
+                .filter_map(|(said, line)| Some((line, said.get(..said.find(&quoted)?)?.chars().count())))
+                .next()
+                .unwrap_or((1, 0));
+            let meant = nearest(name, &MEMBERS).map(|meant| format!("`{meant}`; or "));
+            let instead = format!("{}the same below `metadata`", meant.unwrap_or_default());
+            let column = u32::try_from(column).unwrap_or(u32::MAX).saturating_add(1);
+            Problem::of(MANIFEST, name, "is no member of a manifest, and is passed over", instead)
+                .at(line, column, &text)
+        };
+        unknown.map(problem).collect()
+    }
+
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Wrong> {
         let wrong = |why: String| Wrong::new(MANIFEST, why);
         let not_json = |error: serde_json::Error| wrong(format!("not a manifest: {error}"));

@@ -1,6 +1,7 @@
 //! JSON as it is written. `serde_json` by itself takes an object with a certain member for the JSON in that member's
 //! text, which nobody else does, and whose values nobody has counted.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Deserialize;
@@ -10,6 +11,75 @@ use serde_json::{Map, Number, Value};
 /// The value of a text; of members that are named twice, the last counts.
 pub(crate) fn parse(text: &str) -> Result<Value, serde_json::Error> {
     serde_json::from_str::<Plain>(text).map(|plain| plain.0)
+}
+
+/// The first name that stands twice in one object, with the line and the column behind it; none in what is no JSON.
+pub(crate) fn twice(text: &str) -> Option<(String, u32, u32)> {
+    let error = serde_json::from_str::<Once>(text).err()?;
+    let said = error.to_string();
+    let name = said.strip_prefix(TWICE)?.rsplit_once(" at line ")?.0.to_owned();
+    Some((name, u32::try_from(error.line()).ok()?, u32::try_from(error.column()).ok()?))
+}
+
+/// Begins what is said of such a name.
+const TWICE: &str = "twice: ";
+
+/// JSON in whose objects each name stands once.
+struct Once;
+
+impl<'de> Deserialize<'de> for Once {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Once {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bool<E: Error>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E: Error>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E: Error>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E: Error>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
+        while items.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self, A::Error> {
+        let mut names = BTreeSet::new();
+        while let Some(name) = members.next_key::<String>()? {
+            if names.contains(&name) {
+                return Err(Error::custom(format!("{TWICE}{name}")));
+            }
+            names.insert(name);
+            members.next_value::<Self>()?;
+        }
+        Ok(self)
+    }
 }
 
 struct Plain(Value);

@@ -7,6 +7,7 @@ use crate::bundle::pattern::Pattern;
 use crate::bundle::roots::Roots;
 use crate::bundle::signature::Signed;
 use crate::bundle::{MAX_DATA, MAX_TEXT, Role};
+use crate::problem::Problem;
 
 /// Where the files `*_test.rego` of a bundle go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +105,8 @@ impl Sources {
             file.name = named(&file.name);
             file
         }));
+        let unknown = folder.unknown.into_iter().map(|of| Problem { file: named(&of.file), ..of });
+        self.unknown.extend(unknown);
         self.manifest = self.manifest.take().or(folder.manifest);
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use clap::Args;
-use postern_policy::{Explanation, Facts as _, Verdict, explain};
+use postern_policy::{Explanation, Facts as _, Problem, Verdict, explain, unlike_recorded};
 use serde_json::json;
 
 use super::at_hand::{AtHand, ENTRYPOINT, PATIENCE};
@@ -179,9 +179,16 @@ fn recorded(arguments: &Why, file: &Path) -> Result<Judged, Failure> {
     };
     let (rule, reason) = (rule.clone(), reason.clone());
     let note = "judged by the policy alone: what routes permit was not asked".to_owned();
-    let notes = at_hand.notes.into_iter().chain([note]).chain(caller::unlike(&text)).collect();
+    let notes = at_hand.notes.into_iter().chain([note]).chain(unlike(&text)).collect();
     let asked = format!("the input of {name}");
     Ok(Judged { code, credential: None, rule, reason, asked, route: None, explanation, notes })
+}
+
+/// What an input has that no listener gives, or lacks that each gives: the policy is asked all the same.
+fn unlike(input: &str) -> Option<String> {
+    let input = serde_json::from_str(input).ok()?;
+    let Problem { construct, why, .. } = unlike_recorded(&input)?;
+    Some(format!("no listener gives such an input: `{construct}` {why}"))
 }
 
 /// A time of the calendar, from 1970 on.

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use postern_policy::{ADMISSION, BuildError, Deadline, Draft, Pattern, SourceError, Sources};
+use postern_policy::{ADMISSION, BuildError, Deadline, Draft, Pattern, SourceError, Sources, misnamed};
 use serde_json::{Value, json};
 
 use super::signing::Signing;
@@ -70,6 +70,7 @@ fn build_it(arguments: &Arguments) -> Result<Outcome, Outcome> {
     let terms = arguments.admission.terms().map_err(unusable)?;
     let checked = draft.check(&terms, &Deadline::after(ADMISSION));
     let (sources, admitted, dear) = checked.map_err(|error| refused(&error, format))?;
+    let dear = [dear, misnamed(&arguments.paths, &arguments.ignore)].concat();
     let mut warnings = check::warned(&dear);
     if let Some(key) = &arguments.signing_key {
         let ready = arguments.signing.signer(key).map_err(unusable)?;

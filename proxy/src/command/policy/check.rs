@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use postern_policy::{ADMISSION, Deadline, Pattern, PolicySet, Problem, Signed, Sources, Tests};
+use postern_policy::{ADMISSION, Deadline, Pattern, PolicySet, Problem, Signed, Sources, Tests, misnamed};
 use serde_json::json;
 
 use super::terms::Admission;
@@ -17,8 +17,9 @@ requests: `postern policy bench` says what a decision takes. All of it together 
 is asked as the Postern of that configuration asks it, and several folders or archives are as many bundles, of which no two \
 may own the same; the answer says by which limits. Without it all PATHs are read as one bundle.
 
-Warnings keep no policy from being loaded: loops through more than 1000 members of data in a decision, and rules of \
-more than 200 clauses.
+Warnings keep no policy from being loaded: loops through more than 1000 members of data in a decision, rules of \
+more than 200 clauses, a name that stands twice in an object of data, members of .manifest that nobody knows, and JSON or \
+YAML that is not read because it is not called data.json or data.yaml (folders called schemas are not looked at).
 
 Examples:
   postern policy check policy/
@@ -68,7 +69,8 @@ pub(super) fn check(arguments: &Arguments) -> Outcome {
         Ok(admitted) => admitted,
         Err(error) => return print::first_problems(&error, *format, arguments.max_errors),
     };
-    let warnings = admitted.policy.warnings();
+    let dear = admitted.policy.warnings().to_vec();
+    let warnings = &[dear, sources.doubts(), misnamed(paths, &arguments.ignore)].concat();
     let fails = arguments.strict && !warnings.is_empty();
     let out = match format {
         Format::Pretty if fails => String::new(),
@@ -425,6 +427,35 @@ mod tests {
     }
 
     #[test]
+    fn what_passes_and_was_not_meant_is_a_warning_of_check_and_build() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::create_dir(path("roles")).unwrap();
+        std::fs::write(path("main.rego"), "package postern\n\ndefault decision := false\n").unwrap();
+        std::fs::write(path("data.json"), "{\n  \"a\": 1,\n  \"a\": 2\n}").unwrap();
+        std::fs::write(path(".manifest"), "{\"root\": [\"postern\"]}").unwrap();
+        std::fs::write(path("roles/rolls.json"), "{}").unwrap();
+        let run = |words: &[&str]| {
+            let words = [&["postern", "policy"], words, &["--fuse", "200ms"]].concat();
+            crate::command::main(words.iter().map(std::ffi::OsString::from))
+        };
+        let (here, out) = (folder.path().display().to_string(), path("b.tar.gz").display().to_string());
+        for words in [&["check", &here][..], &["build", &here, "-o", &out, "--ignore", "*.gz"]] {
+            let outcome = run(words);
+            assert_eq!(outcome.exit, Exit::Done, "{words:?}: {}", outcome.err);
+            for said in ["`root` is no member", "/data.json:3:", "rolls.json` is not read", "3 warnings\n"] {
+                assert!(outcome.err.contains(said), "{words:?}: `{said}` is not in:\n{}", outcome.err);
+            }
+        }
+        assert_eq!(run(&["check", &here, "--strict"]).exit, Exit::Policy);
+        std::fs::write(path("data.json"), "{\n  \"a\" 1\n}").unwrap();
+        let refused = run(&["check", &here, "--format", "json"]);
+        let said: serde_json::Value = serde_json::from_str(&refused.out).unwrap();
+        let error = &said["errors"][0];
+        assert_eq!((&error["location"]["row"], &error["location"]["col"]), (&json!(2), &json!(7)), "{error}");
+    }
+
+    #[test]
     fn who_only_reads_a_configuration_need_not_say_where_svids_come_from() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name).display().to_string();
@@ -525,7 +556,7 @@ mod tests {
         write("inputs/long.json", "{");
         let broken = checks(folder.path().to_owned(), false, Format::Pretty);
         assert!(
-            broken.exit == Exit::Policy && broken.err.contains("inputs/long.json: `input`"),
+            broken.exit == Exit::Policy && broken.err.contains("inputs/long.json:1:1: `input`"),
             "{}",
             broken.err
         );

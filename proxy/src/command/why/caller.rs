@@ -102,20 +102,6 @@ fn fits(value: &Value, schema: &Value, path: &str) -> Result<(), String> {
     }
 }
 
-/// What an input document has that no listener gives, or lacks that each gives: the policy is asked all the same.
-pub(super) fn unlike(input: &str) -> Option<String> {
-    let input: Value = serde_json::from_str(input).ok()?;
-    let schema = input_schema();
-    let lacks = || {
-        // Of other objects a record keeps no more than its policy read.
-        let always = ["caller", "listener", "request", "now"];
-        let lacking: Vec<&str> = always.into_iter().filter(|name| input.get(name).is_none()).collect();
-        (!lacking.is_empty()).then(|| format!("it has no {}", listed(lacking.into_iter())))
-    };
-    let why = fits(&input, &schema, "input").err().or_else(lacks)?;
-    Some(format!("no listener gives such an input: {why}"))
-}
-
 fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

@@ -350,7 +350,7 @@ fn a_recorded_input_is_asked_in_the_place_of_a_request() {
     let (main, library) = (at("main"), at("library"));
     let both = asked(&["-i", &yes, "--bundle", &main, "--bundle", &library]);
     assert_eq!(both.exit, Exit::Done, "{}{}", both.out, both.err);
-    assert!(both.out.contains("no listener gives such an input: it has no `listener`"), "{}", both.out);
+    assert!(both.out.contains("no listener gives such an input: `input` lacks"), "{}", both.out);
     assert!(asked(&["-i", &yes, "--bundle", &main]).err.contains("`data.library.yes` is a package of which"));
     let request = ["--as", "spiffe://td.example/x", "GET", "/", "-b", &main, "-b", &library];
     let requested = asked(&request);

@@ -1,0 +1,108 @@
+//! What passes here as it does in OPA and was probably not meant: told by the verbs that check, and by no load.
+
+use std::fs;
+use std::path::Path;
+
+use crate::bundle::pattern::Pattern;
+use crate::bundle::{MAX_ENTRIES, MAX_FOLDERS, Role};
+use crate::document::plain;
+use crate::problem::Problem;
+use crate::sources::Sources;
+
+impl Sources {
+    /// Of data a name that stands twice in one object, of which the last counts; members of manifests that mean nothing.
+    #[must_use]
+    pub fn doubts(&self) -> Vec<Problem> {
+        let twice = self.data.iter().filter_map(|file| {
+            let (name, line, column) = plain::twice(&file.text)?;
+            let why = "stands twice in this object, and the last one counts";
+            let instead = "one of them; a list for several values";
+            Some(Problem::of(&file.name, &format!("\"{name}\""), why, instead).at(line, column, &file.text))
+        });
+        self.unknown.iter().cloned().chain(twice).collect()
+    }
+}
+
+/// Files below these folders that look like data and are not read, for they are called otherwise. What OPA reads schemas
+/// from is none.
+#[must_use]
+pub fn misnamed(paths: &[impl AsRef<Path>], ignored: &[Pattern]) -> Vec<Problem> {
+    let mut names = Vec::new();
+    for path in paths.iter().map(AsRef::as_ref).filter(|path| path.is_dir()) {
+        below(path, "", 0, &mut names);
+    }
+    names.retain(|(name, _)| ignored.is_empty() || !Pattern::any_below(ignored, name, paths));
+    let problem = |(name, label): (String, String)| {
+        let (folder, last) =
+            label.rsplit_once('/').map_or(("", label.as_str()), |(folder, last)| (folder, last));
+        let slash = if folder.is_empty() { "" } else { "/" };
+        let stem = last.rsplit_once('.').map_or(last, |(stem, _)| stem);
+        let instead = format!(
+            "`{folder}{slash}data.json`, or `{folder}{slash}{stem}/data.json` for a name of its own; or --ignore {last}"
+        );
+        Problem::of(
+            &name,
+            last,
+            "is not read: files of data are called data.json, data.yaml or data.yml",
+            instead,
+        )
+    };
+    names.into_iter().map(problem).collect()
+}
+
+/// Names with their folder, and as they are in the bundle. What cannot be read is told by who reads it.
+fn below(folder: &Path, label: &str, depth: usize, names: &mut Vec<(String, String)>) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    let mut entries: Vec<_> = entries.flatten().take(MAX_ENTRIES).map(|entry| entry.path()).collect();
+    entries.sort();
+    for path in entries {
+        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
+        let label = if label.is_empty() { name.to_owned() } else { format!("{label}/{name}") };
+        let data = [".json", ".yaml", ".yml"].iter().any(|end| name.ends_with(end));
+        if name.starts_with('.') || names.len() >= MAX_ENTRIES {
+            continue;
+        }
+        if path.is_dir() && name != "schemas" && depth < MAX_FOLDERS {
+            below(&path, &label, depth + 1, names);
+        } else if data && path.is_file() && Role::of(&label) == Role::Other {
+            names.push((path.display().to_string(), label));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::signature::Signed;
+
+    #[test]
+    fn what_was_probably_not_meant_is_told_with_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in [
+            ("main.rego", "package a\n"),
+            (
+                ".manifest",
+                "{\"roots\": [\"a\", \"roles\"],\n \"revison\": \"r1\", \"metadata\": {\"revision\": 1}}",
+            ),
+            ("roles/data.json", "{\n  \"a\": {\"x\": 1},\n  \"b\": {\"x\": 1,\n    \"x\": 2}\n}"),
+            ("roles/rolls.json", "{}"),
+            ("drafts/old.yaml", "a: 1"),
+            ("inputs/one.json", "{}"),
+            ("schemas/input.json", "{}"),
+        ] {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let sources = Sources::read(folder.path(), Signed::Unchecked).unwrap();
+        let doubts = sources.doubts();
+        let said: Vec<_> =
+            doubts.iter().map(|of| (of.file.as_str(), of.line, of.construct.as_str())).collect();
+        assert_eq!(said, [(".manifest", 2, "revison"), ("roles/data.json", 4, "\"x\"")]);
+        assert!(doubts[0].instead.contains("`revision`"), "{}", doubts[0]);
+        let misnamed = misnamed(&[folder.path()], &["old.yaml".parse().unwrap()]);
+        assert_eq!(misnamed.len(), 1, "{misnamed:?}");
+        assert!(misnamed[0].file.ends_with("roles/rolls.json"), "{}", misnamed[0]);
+        assert!(misnamed[0].instead.contains("`roles/rolls/data.json`"), "{}", misnamed[0]);
+    }
+}
