@@ -24,8 +24,8 @@ use crate::slips;
 use crate::sources::{DataFile, Sources};
 use crate::translate::marks::{self, Mark};
 use crate::translate::{
-    self, Translated, aliases, annotated, clock, collections, every, imports, keywords, ordered, pairs,
-    patterns, prints, repeated, templates,
+    self, Translated, aliases, annotated, clock, collections, every, imports, keywords, members, ordered,
+    pairs, patterns, prints, repeated, templates,
 };
 
 /// Longest time for parsing and checking one policy, where nothing says a shorter one; past it the policy is refused and
@@ -321,8 +321,15 @@ fn behind_the_gate(
         Purpose::Tests | Purpose::Queries | Purpose::Questions => prints::kept,
     };
     let names = [every::given, pairs::apart, patterns::arguments, patterns::exact];
-    let others =
-        [imports::in_full, aliases::through_lists, collections::alone, ordered::calls, printed, clock::given];
+    let others = [
+        imports::in_full,
+        aliases::through_lists,
+        collections::alone,
+        ordered::calls,
+        members::told_apart,
+        printed,
+        clock::given,
+    ];
     for write in names.into_iter().chain(others) {
         if let Some(written) = write(engine.get_modules(), texts) {
             let mut found = Problems::default();

@@ -56,6 +56,10 @@ None of OPA's own test cases is answered differently in silence. What is known t
   when a time is read: OPA takes others for UTC or for the zone of its machine. Layouts with an offset, `RFC1123Z`, say what
   is meant. Otherwise times are read and written as Go does, by layouts of at most 4 KiB; `time.format` takes no zone `Local`, and
   `time.parse_duration_ns` no days and weeks (`1d`, `1w`).
+* `graph.reachable_paths` is an error for paths of more than 128 nodes, and of more than 20,000 edges together.
+* An object in which a computed member turns out to have the name of another, `{input.k: 1, \"z\": 2}`, is an error where their
+  values differ: which of them OPA takes follows from how it compiles the object. `object.union` says which.
+* `sprintf` of `%+q`, and of `% x` of text, is an error.
 * `regex.globs_match` is an error where OPA's own search may miss what two globs share, and for a set that begins with `^`.
 
 ";
@@ -118,12 +122,12 @@ What is not refused, and differs:
 
 * `lower` and `upper` know the letters of Unicode 17, OPA those of Unicode 15.
 * How a number was written is not kept: `1.0`, `1e3` and `-0` are 1, 1000 and 0, as text too, and whole where OPA has a
-  fraction (`sprintf(\"%d\", [1e3])`).
+  fraction (`sprintf(\"%d\", [1e3])`). In a template or within a list, a set or an object that `sprintf` writes, a computed
+  fraction from 1e6 on or below 1e-4 has no exponent, where OPA gives it one; `sprintf(\"%v\", [x])` writes it as OPA does.
 * Arithmetic with fractions has the 53 bits of an IEEE double, where OPA has 64: `0.1 + 0.2 == 0.3` holds in OPA alone.
   Whole numbers are exact in both, beyond 64 bits as long as they are computed and written as text; `to_number` and
   `json.unmarshal` of one that would be kept as another are errors, as are those of such a fraction.
 * In a set that holds both, sets come before objects, and are gone through first; in OPA objects come first.
-* An object with two computed members that turn out to have one name has another of their values.
 * An error of a builtin, or a conflict in another rule or a function, that the one comes by and the other does not, since
   they evaluate in another order: the answer is then the one that OPA gives without strict builtin errors, as it runs by
   default, or the one without the conflict.

@@ -17,6 +17,7 @@ pub(crate) mod keywords;
 pub(crate) mod locals;
 pub(crate) mod marks;
 pub(crate) mod member;
+pub(crate) mod members;
 pub(crate) mod negation;
 pub(crate) mod ordered;
 pub(crate) mod pairs;
@@ -317,18 +318,17 @@ pub(crate) fn reach(text: &str, expr: &Expr) -> (u32, u32) {
     (from, to)
 }
 
-/// Where the brace stands that has `at` as its first member; comments may stand between.
+/// Where the brace stands that has `at` as its first member; parentheses and comments may stand between.
 fn opened(text: &str, at: u32) -> u32 {
-    let mut before = text.get(..at as usize).unwrap_or_default().trim_end();
+    let mut before = text.get(..at as usize).unwrap_or_default();
     loop {
+        before = before.trim_end_matches(|c: char| c == '(' || c.is_whitespace());
         let line = before.rfind('\n').map_or(0, |end| end + 1);
-        if let Some(comment) = before.get(line..).and_then(commented) {
-            before = before.get(..line + comment).unwrap_or_default().trim_end();
-            continue;
-        }
-        let brace = before.strip_suffix('{').and_then(|rest| u32::try_from(rest.len()).ok());
-        return brace.unwrap_or(at);
+        let Some(comment) = before.get(line..).and_then(commented) else { break };
+        before = before.get(..line + comment).unwrap_or_default();
     }
+    let brace = before.strip_suffix('{').and_then(|rest| u32::try_from(rest.len()).ok());
+    brace.unwrap_or(at)
 }
 
 /// Where the comment of a line begins.

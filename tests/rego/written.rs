@@ -16,7 +16,7 @@ f(a) := a
 "#;
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 34] = [
+const ANSWERED: [&str; 41] = [
     "y := o < s",
     "y := s <= o",
     "y := [o, 1] > [s, 0]",
@@ -50,6 +50,13 @@ const ANSWERED: [&str; 34] = [
     "y := [$\"{o.xs[i]}\" | o.xs[i]]",
     "y if { every q in o.xs { $\"{q}\" != \"a\" } }",
     "y := [1 | [_, _] := o.xs]",
+    "y := {o.z: 1, \"z\": 2, \"y\": {(\"a\"): o.z, lower(\"B\"): {s: 1, 1: 2}}, }",
+    "y := {o.z: 1, o.z: 1}",
+    "y if { some k, v in {o.z: 1, \"y\": 2}; k == \"y\"; v == 2 }",
+    "y := graph.reachable_paths({\"a\": [\"b\"], \"b\": [\"c\", \"d\"], \"c\": [\"d\"], \"d\": [\"e\"], \"e\": []}, [\"a\"])",
+    "y := graph.reachable_paths({\"a\": [\"b\", \"a\"], \"b\": [\"b\", \"a\"]}, [\"a\", \"b\"])",
+    "y := [uuid.parse(\"f47ac10b-58cc-1372-8567-0e02b2c3d479\"), uuid.parse(\"f47ac10b-58cc-7372-8567-0e02b2c3d479\")]",
+    "y := [trace(\"a\")]",
     "y := object.union_n([{\"a\": {\"b\": 1}}, {\"a\": {\"c\": o}}, {\"a\": 2, \"d\": s}, {\"a\": {\"e\": 3}}])",
 ];
 
@@ -79,6 +86,20 @@ fn values_are_put_in_order_and_written_as_by_opa() {
     for body in ANSWERED {
         let ours = ours(&module(body), "data.a.y").unwrap_or_else(|error| panic!("{body}: {error}"));
         assert_eq!(ours, opa(&module(body), "data.a.y"), "{body}");
+    }
+}
+
+#[test]
+fn two_members_that_turn_out_the_same_are_an_error() {
+    for object in
+        ["{o.k: 1, \"z\": 2}", "{\"z\": 2, o.k: 1}", "{o.k: 1, lower(\"Z\"): 2}", "[{o.k: o, \"z\": s}]"]
+    {
+        let module = module(&format!("y := {}", object.replace("o.k", "[\"z\"][o.z - 9]")));
+        match ours(&module, "data.a.y") {
+            Err(AskError::Failed(_)) => {}
+            other => panic!("{object}: {other:?}"),
+        }
+        assert!(opa(&module, "data.a.y").is_some(), "{object}");
     }
 }
 

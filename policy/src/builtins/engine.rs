@@ -1,5 +1,7 @@
 //! What the engine answers itself, as it is or once the size of its arguments is known.
 
+use regorus::Value;
+
 use super::row::{Builtin, By};
 use super::signatures::{ANY, BOOL, GROUPS, LIST, LISTS, NUMBER, OBJECT, SET, TEXT, TEXTS, TIME};
 use super::weigh;
@@ -40,7 +42,7 @@ pub(super) const ROWS: &[Builtin] = &[
     Builtin::new("time.diff", &[TIME, TIME], LIST, By::Guard(weigh::linear)),
     Builtin::new("time.parse_duration_ns", &[TEXT], NUMBER, By::Guard(weigh::linear)),
     Builtin::new("time.weekday", &[TIME], TEXT, By::Guard(weigh::linear)),
-    Builtin::new("trace", &[TEXT], BOOL, By::Engine),
+    Builtin::new("trace", &[TEXT], BOOL, By::Ours(|_| Ok(Value::from(true)))),
     Builtin::new("trim", &[TEXT, TEXT], TEXT, By::Guard(weigh::product)),
     Builtin::new("trim_left", &[TEXT, TEXT], TEXT, By::Guard(weigh::product)),
     Builtin::new("trim_prefix", &[TEXT, TEXT], TEXT, By::Engine),

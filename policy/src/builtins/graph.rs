@@ -1,4 +1,4 @@
-//! `graph.reachable_paths(graph, initial)`: the engine's goes round circles otherwise than OPA's.
+//! `graph.reachable_paths(graph, initial)`: the engine's ends paths otherwise than OPA's.
 
 use std::collections::BTreeSet;
 
@@ -17,26 +17,16 @@ const LONGEST: usize = 128;
 /// Most edges that are followed, and most nodes on all paths together.
 const STEPS: usize = 20_000;
 
-/// The paths from each initial node, as far as they lead; a node that was met before on the way from one neighbour of
-/// the initial node ends its path, as in OPA.
+/// The paths from each initial node, as far as they lead; a node that a path has already ends it, but for the initial node
+/// as its own neighbour.
 fn reachable_paths(args: &[Value]) -> Result<Value, Fail> {
     let [graph, initial] = args else { return Err(Fail::Argument("takes a graph and its first nodes")) };
     weigh::deep(args)?;
     let graph = graph.as_object().map_err(|_| Fail::Argument("takes an object of lists or sets"))?;
     let initial = nodes(initial).ok_or(Fail::Argument("takes a list or a set of first nodes"))?;
-    let mut walk =
-        Walk { graph, left: STEPS, met: BTreeSet::new(), path: Vec::new(), paths: BTreeSet::new() };
-    for node in initial {
-        let Some(edges) = graph.get(node) else { continue };
-        walk.path = vec![node.clone()];
-        let neighbours = nodes(edges).unwrap_or_default();
-        if neighbours.is_empty() {
-            walk.end()?;
-        }
-        for neighbour in neighbours {
-            walk.met = BTreeSet::from([node]);
-            walk.visit(neighbour)?;
-        }
+    let mut walk = Walk { graph, left: STEPS, path: Vec::new(), paths: BTreeSet::new() };
+    for node in initial.into_iter().filter(|node| graph.get(node).is_some()) {
+        walk.visit(node)?;
     }
     Ok(Value::from(walk.paths))
 }
@@ -53,7 +43,6 @@ fn nodes(value: &Value) -> Option<Vec<&Value>> {
 struct Walk<'a> {
     graph: &'a Object,
     left: usize,
-    met: BTreeSet<&'a Value>,
     path: Vec<Value>,
     paths: BTreeSet<Value>,
 }
@@ -71,10 +60,9 @@ impl<'a> Walk<'a> {
             self.end()?;
         }
         for neighbour in neighbours {
-            if self.met.contains(neighbour) {
+            if self.path.len() > 1 && self.path.contains(neighbour) {
                 self.end()?;
             } else {
-                self.met.insert(node);
                 self.visit(neighbour)?;
             }
         }

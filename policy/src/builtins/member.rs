@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use regorus::Value;
 
 use super::row::{Builtin, By};
-use super::signatures::{ANY, BOOL};
+use super::signatures::{ANY, BOOL, LIST, OBJECT};
 use super::{Fail, weigh};
 
 pub(super) const ROWS: &[Builtin] = &[
     Builtin::new("internal.collection", &[ANY], ANY, By::Within(collection, "in")),
     Builtin::new("internal.member_2", &[ANY, ANY], BOOL, By::Added(member)).said("in"),
     Builtin::new("internal.member_3", &[ANY, ANY, ANY], BOOL, By::Added(member_at)).said("in"),
+    Builtin::new("internal.object", &[LIST], OBJECT, By::Within(object, "an object")).said("an object"),
     Builtin::new("internal.shaped", &[ANY, ANY], ANY, By::Within(shaped, "a pattern of an object")),
     Builtin::new(
         "internal.shaped_members",
@@ -28,6 +29,23 @@ fn collection(args: &[Value]) -> Result<Value, Fail> {
         [all @ (Value::Array(_) | Value::Set(_) | Value::Object(_))] => all.clone(),
         _ => Value::new_array(),
     })
+}
+
+/// An object of pairs; which of two values of one name it has cannot be told.
+fn object(args: &[Value]) -> Result<Value, Fail> {
+    const WANT: Fail = Fail::Argument("takes pairs");
+    let [Value::Array(pairs)] = args else { return Err(WANT) };
+    let mut members = BTreeMap::new();
+    for pair in pairs.iter() {
+        let Value::Array(pair) = pair else { return Err(WANT) };
+        let [name, value] = pair.as_slice() else { return Err(WANT) };
+        if members.insert(name.clone(), value.clone()).is_some_and(|other| other != *value) {
+            return Err(Fail::Argument(
+                "has a computed member twice, with two values: `object.union` says which wins",
+            ));
+        }
+    }
+    Ok(Value::from(members))
 }
 
 /// What a pattern of objects is compared with: `false` where one of them has other members than its pattern, which no
