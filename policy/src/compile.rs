@@ -233,7 +233,7 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
     }
     let mut engine = parse(sources, &texts, &mut problems);
     if problems.is_empty() {
-        gate::first_after_parsing(engine.get_modules(), &mut problems);
+        gate::first_after_parsing(engine.get_modules(), &texts, purpose, &mut problems);
     }
     let of = |text: &Translated| annotations.get(text.of).map_or(&[][..], Vec::as_slice);
     rewrite(sources, &mut engine, &mut texts, &mut problems, |modules, texts| {

@@ -11,6 +11,7 @@ mod conflicts;
 mod depth;
 mod entrypoint;
 pub(crate) mod every;
+mod functions;
 mod heads;
 pub(crate) mod imports;
 pub(crate) mod kinds;
@@ -20,6 +21,7 @@ mod mocks;
 pub(crate) mod names;
 mod operators;
 mod order;
+mod ours;
 pub(crate) mod packages;
 mod patterns;
 mod redeclared;
@@ -36,6 +38,7 @@ use regorus::unstable::{Module, Ref};
 
 use crate::input::LeafSet;
 use crate::problem::Problems;
+use crate::translate::Translated;
 
 /// What must hold before the engine's parser may see the text: its time grows with the nesting of brackets.
 pub(crate) fn before_parsing(name: &str, text: &str, problems: &mut Problems) {
@@ -44,7 +47,16 @@ pub(crate) fn before_parsing(name: &str, text: &str, problems: &mut Problems) {
 
 /// What must hold once all modules are parsed and before anything else looks at them: what follows takes its time with
 /// the length of a body.
-pub(crate) fn first_after_parsing(modules: &[Ref<Module>], problems: &mut Problems) {
+pub(crate) fn first_after_parsing(
+    modules: &[Ref<Module>],
+    texts: &[Translated],
+    purpose: &Purpose,
+    problems: &mut Problems,
+) {
+    if !matches!(purpose, Purpose::Questions) {
+        ours::check(modules, texts, problems);
+    }
+    imports::keywords(modules, problems);
     bodies::check(modules, problems);
     redeclared::check(modules, problems);
     templates::check(modules, problems);
@@ -89,6 +101,7 @@ pub(crate) fn after_parsing(
     let mut leaves = LeafSet::Only(std::collections::BTreeSet::new());
     for module in modules {
         calls::check(module, &names, (whole, written), &mut leaves, problems);
+        functions::check(module, &names, problems);
         loops::check(module, &names, problems);
         every::check(module, &names, problems);
         operators::check(module, problems);

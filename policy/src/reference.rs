@@ -101,6 +101,9 @@ What the gate refuses at load, with its place and what to write instead, since t
 * `with` that replaces a function or a builtin outside of tests, or one that is called by two names.
 * A constant pattern, network or window that is none; in OPA each call of it is undefined.
 * Numbers beyond the range of an IEEE double that are written with an exponent (`2e308`).
+* `import future.keywords`, `.not`, `.and` and `.or` of it in a module that has such a word: in OPA they bring `and`, `or` and
+  another `not`, which holds too where what stands in it is undefined. `import rego.v2`, which does that everywhere.
+* A name of the form of those that the gate itself writes: one that ends in `__` behind a number, `part1__`.
 * `$\"…{x}…\"` more than 4 deep in one another, and where an argument of a function without `if` is defined.
 
 What OPA refuses when it compiles and is taken here; the tests of a policy find it:

@@ -4,6 +4,7 @@ mod aws;
 mod bound;
 mod certificates;
 mod globs;
+mod loaded;
 mod locals;
 mod members;
 mod metadata;

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use regorus::unstable::{Import, Module, Ref};
+use regorus::unstable::{Import, Literal, LiteralStmt, Module, Ref};
 
 use super::names::{self, Names, Path};
+use super::walk::{self, Seen};
 use crate::builtins;
 use crate::problem::{Problem, Problems};
 
@@ -30,6 +31,68 @@ pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Probl
             known.entry(full).or_insert(target);
         }
     }
+}
+
+/// Imports of keywords that every policy has without them.
+const PLAIN: [&str; 5] = [
+    "rego.v1",
+    "future.keywords.contains",
+    "future.keywords.every",
+    "future.keywords.if",
+    "future.keywords.in",
+];
+
+/// Checks the imports of keywords. Some bring `and` and `or`, and another `not` than the engine's: what is undefined in
+/// it is negated, where the engine's `not f(x)` needs `x`. They change nothing in a module without these words.
+pub(super) fn keywords(modules: &[Ref<Module>], problems: &mut Problems) {
+    for module in modules {
+        for import in &module.imports {
+            let path = names::constant(&import.refr);
+            let name = path.join(".");
+            let keywords = matches!(path.first().map(String::as_str), Some("rego" | "future"));
+            if !keywords || PLAIN.contains(&name.as_str()) {
+                continue;
+            }
+            let brings: &[&str] = match name.as_str() {
+                "future.keywords" => &["not", "and", "or"],
+                "future.keywords.not" => &["not"],
+                "future.keywords.and" => &["and"],
+                "future.keywords.or" => &["or"],
+                _ => &[],
+            };
+            let why = if name == "rego.v2" {
+                "is another language than that of `rego.v1`, which the engine reads".to_owned()
+            } else if brings.is_empty() {
+                "is no import that OPA has".to_owned()
+            } else if let Some(word) = brings.iter().find(|word| has(module, word)) {
+                format!("changes what `{word}` means in this module, and the engine does not know that one")
+            } else {
+                continue;
+            };
+            let instead = "no import, or `import rego.v1`: `if`, `in`, `every` and `contains` need none";
+            let construct = format!("import {name}");
+            let problem = Problem::of(import.span.source.get_path(), &construct, why, instead);
+            problems.push(problem.at_span(&import.span));
+        }
+    }
+}
+
+/// Whether a module has a `not`, or a name that would be a keyword.
+fn has(module: &Module, word: &str) -> bool {
+    let negates = |stmt: &LiteralStmt| word == "not" && matches!(stmt.literal, Literal::NotExpr { .. });
+    let mut found = false;
+    for rule in &module.policy {
+        found |= names::rule_path(&[], rule).first().is_some_and(|name| name == word);
+        walk::rule(rule, &mut |seen| {
+            found |= match seen {
+                Seen::Opens(stmts) => stmts.iter().any(negates),
+                Seen::Binds(name, _) => name.text() == word,
+                Seen::Ref(refr) => names::begin(refr).text() == word,
+                _ => false,
+            };
+        });
+    }
+    found
 }
 
 /// A function that a module calls by a name which the translation writes for what its author says: by

@@ -1,6 +1,6 @@
 //! `import rego.v1` beside `import future.keywords` or `import future.keywords.in`: to OPA these are several names, which
 //! bring the same keywords; the engine takes the second for one that hides the first. Each keyword is there anyway, so
-//! all but the first are written as blanks. One name twice OPA refuses too.
+//! all but one are written as blanks. One name twice OPA refuses too.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::problem::Problem;
 /// The keywords that may be imported one by one.
 const KEYWORDS: [&str; 4] = ["contains", "every", "if", "in"];
 
-/// Leaves the first import of keywords of a module; gives the problem of one that stands there twice.
+/// Leaves one import of keywords of a module; gives the problem of one that stands there twice.
 pub(crate) fn imports(module: &str, translated: &mut Translated) -> Option<Problem> {
     let found = of_keywords(&translated.text);
     let mut names = BTreeSet::new();
@@ -19,7 +19,9 @@ pub(crate) fn imports(module: &str, translated: &mut Translated) -> Option<Probl
         let problem = Problem::of(module, &format!("import {name}"), "stands there twice", "one of the two");
         return Some(problem.at(line, column, &translated.text));
     }
-    for (from, to, _) in found.into_iter().skip(1) {
+    // What brings more than these is left for the gate.
+    let more = found.iter().position(|(_, _, name)| name == "future.keywords").unwrap_or_default();
+    for (_, (from, to, _)) in found.into_iter().enumerate().filter(|(at, _)| *at != more) {
         let blank = |c: char| if c == '\n' { "\n".to_owned() } else { " ".repeat(c.len_utf8()) };
         let blanks: String = translated.text.get(from..to).unwrap_or_default().chars().map(blank).collect();
         translated.text.replace_range(from..to, &blanks);
@@ -95,9 +97,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn all_but_the_first_import_of_keywords_are_blanks() {
+    fn all_but_one_import_of_keywords_are_blanks() {
         for (author, wanted) in [
-            ("import rego.v1\nimport future.keywords", "import rego.v1\n                      "),
+            ("import rego.v1\nimport future.keywords", "              \nimport future.keywords"),
+            ("import rego.v1\nimport future.keywords.if", "import rego.v1\n                         "),
             (
                 "import data[\"a # b\"] as c # import rego.v1\nimport future.keywords.in\nimport data.b\nimport rego.v1 # d",
                 "import data[\"a # b\"] as c # import rego.v1\nimport future.keywords.in\nimport data.b\n               # d",

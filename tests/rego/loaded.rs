@@ -1,0 +1,107 @@
+//! What OPA does not load is not answered here either, and what it reads otherwise is refused.
+
+use std::fs;
+use std::process::{Command, Stdio};
+
+use postern_policy::AskError;
+use postern_tests::parts::program;
+
+use crate::{opa_of, ours_of};
+
+/// Beside each module.
+const LIB: &str = "package lib\nf(x) if x\nr := 1\n";
+
+/// Answered by both, the same.
+const ANSWERED: [&str; 13] = [
+    "import future.keywords\ny if { 1 in [1] }",
+    "import rego.v1\nimport future.keywords\ny if 1 in [1]",
+    "import future.keywords.not\ny := 1",
+    "import future.keywords.and\nimport future.keywords.or\ny if not data.lib.r == 2",
+    "import future.keywords.if\nimport future.keywords.in\nimport future.keywords.every\n\
+     import future.keywords.contains\ny if not 1 == 2",
+    "f(x) := x\ny if { f := 1; f == 1 }",
+    "f(x) := x\nh(f) := f\ny := h(1)",
+    "f(x) := x\ny := [f | some f in [1]]",
+    "f(x) := x\ny if every f in [1] { f }",
+    "y := [1 | data.lib[_]]",
+    "y := data.lib",
+    "y := o.part1__ if o := {\"part1__\": 3}",
+    "y := a__ if a__ := 1",
+];
+
+/// Refused by both.
+const REFUSED: [&str; 12] = [
+    "import future.keywords.and\ny if { and := 1; and == 1 }",
+    "import rego.v3\ny := 1",
+    "import rego.foo\ny := 1",
+    "import future.keywords.foo\ny := 1",
+    "f(x) if x\ny if not f",
+    "f(x) := x\ny if not f == 1",
+    "f(x) := x\ny := f.z",
+    "f(x) := x\ny[f] := 1",
+    "y := data.lib.f",
+    "import data.lib.f\ny if not f",
+    "import data.lib\ny := count([1 | lib.f])",
+    "import data.lib.f as g\ny := {\"a\": g}",
+];
+
+/// Answered by OPA alone.
+const THEIRS: [&str; 12] = [
+    "import future.keywords\ny if not startswith(input.a, \"x\")",
+    "import rego.v1\nimport future.keywords\ny if not startswith(input.a, \"x\")",
+    "import future[ \"keywords\" ]\ny if not startswith(input.a, \"x\")",
+    "import future.keywords.not\ny := [x | some x in [1]; every z in [1] { not z == 2 }]",
+    "import future.keywords\ny := $\"{[1 | not 1 == 2]}\"",
+    "import rego.v2\ny := 1",
+    "n if { not startswith(input.zz, \"b\"); not0_0_0__ = \"c\" }\ny if not n",
+    "given15__ := 1\ny := 1",
+    "f(arg1__) := arg1__\ny := f(1)",
+    "import data.lib as part1__\ny := part1__.r",
+    "y := x__12_local if x__12_local := 1",
+    "y if { now__ := 1; now__ }",
+];
+
+fn modules<'a>(module: &'a str) -> [(&'static str, &'a str); 2] {
+    [("a.rego", module), ("lib.rego", LIB)]
+}
+
+#[track_caller]
+fn refused(module: &str) {
+    match ours_of(&modules(module), "data.a.y") {
+        Err(AskError::Refused(_)) => {}
+        other => panic!("{module}: {other:?}"),
+    }
+}
+
+#[test]
+fn what_opa_loads_is_answered_as_by_opa() {
+    for body in ANSWERED {
+        let module = format!("package a\n{body}\n");
+        let ours = ours_of(&modules(&module), "data.a.y").unwrap_or_else(|error| panic!("{body}: {error}"));
+        assert_eq!(ours, opa_of(&modules(&module), "data.a.y"), "{body}");
+    }
+}
+
+#[test]
+fn what_opa_does_not_load_is_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for body in REFUSED {
+        let module = format!("package a\n{body}\n");
+        refused(&module);
+        for (name, text) in modules(&module) {
+            fs::write(folder.path().join(name), text).expect("it can be written");
+        }
+        let mut check = Command::new(program("opa"));
+        let check = check.current_dir(folder.path()).args(["check", "."]).stderr(Stdio::null()).status();
+        assert!(!check.expect("opa runs").success(), "opa loads {body}");
+    }
+}
+
+#[test]
+fn what_opa_reads_otherwise_is_refused() {
+    for body in THEIRS {
+        let module = format!("package a\n{body}\n");
+        refused(&module);
+        opa_of(&modules(&module), "data.a.y");
+    }
+}
