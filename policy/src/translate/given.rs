@@ -36,7 +36,11 @@ pub(crate) fn values(module: &Module, names: &Names, translated: &Translated) ->
         let common = common(head).into_iter().filter(|given| any && scan.may_miss(given));
         let common: Vec<_> = common.map(|given| Given::of(translated, given)).collect();
         for (index, body) in bodies.iter().enumerate() {
-            let value = value(head, index, body).filter(|value| goes_on(index, body) && scan.may_miss(value));
+            let wanted = |value: &&Expr| {
+                (goes_on(index, body) && scan.may_miss(value))
+                    || (index + 1 < bodies.len() && !body.query.stmts.is_empty() && comprehends(value))
+            };
+            let value = value(head, index, body).filter(wanted);
             let value = value.map(|value| Given::of(translated, value));
             edits.extend(behind_body(translated, body, common.iter().chain(&value)));
             edits.extend(value.map(Given::named));
@@ -125,6 +129,13 @@ fn value<'a>(head: &'a RuleHead, index: usize, body: &'a RuleBody) -> Option<&'a
     };
     let assign = if index == 0 { of_head } else { body.assign.as_ref() };
     assign.map(|assign| assign.value.as_ref())
+}
+
+/// Whether there is a comprehension in this: before an `else`, the engine does not know the names of the body in it.
+fn comprehends(expr: &Expr) -> bool {
+    let mut any = matches!(expr, Expr::ArrayCompr { .. } | Expr::SetCompr { .. } | Expr::ObjectCompr { .. });
+    walk::parts(expr, &mut |part| any |= comprehends(part));
+    any
 }
 
 /// Whether this has many values.
