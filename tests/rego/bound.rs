@@ -23,7 +23,7 @@ g(a, b) if a == b
 "#;
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 62] = [
+const ANSWERED: [&str; 74] = [
     "y := [x, z] if { [x, z] = [z, 3] }",
     "y := [x, z] if [x, z] = [z, 3]",
     "y := [x, z, q] if { [x, [z, {\"k\": q}]] = [z, [q, {\"k\": 3}]] }",
@@ -90,10 +90,22 @@ y if not w == \"bob\" with input.a as xs[_]",
     "y if {{one, 2}}",
     "y if {\"a\": one, \"b\": 2}",
     "y := [1 | {one, 2}]",
+    "y contains i if { count([v | v = xs[i]]) == 1; some i in [0, 1] }",
+    "y contains i if { count([v | v = xs[i]]) == 2; some i in [0, 1] }",
+    "y := [z, v] if { z := [v | v = 2]; v := 1 }",
+    "y := [i | z := {i | i = xs[_]}; some i in z]",
+    "y := [i, z] if { z := [q | some q in [7]; i = 3]; some i in [8] }",
+    "y if { every w in [\"bob\"] { w == xs[i] }; some i in [0] }",
+    "y := [[i | xs[i]] | some i in [5]]",
+    "y := z if { z := [one | one = 4]; one := 8 }",
+    "y := [v | v = 2] if { v := one } else := 3",
+    "y := [1 | 2 = v] if { some v, _ in xs } else := 3",
+    "y := {\"a\": count([v | v = 2])} if { v := one } else := [v | v = 2] if { v := 3 }",
+    "h(a) := {v | v = 2} if { some v in a } else := 3\ny := h([1])",
 ];
 
 /// Refused by both.
-const REFUSED: [&str; 56] = [
+const REFUSED: [&str; 58] = [
     "y := [a, b] if { [a, b] = [f(b), 1] }",
     "y := [a, b, c] if { [a, b] = [c, 1]; c = b }",
     "y if { nums[i] == i + 1 }",
@@ -150,6 +162,8 @@ const REFUSED: [&str; 56] = [
     "y := 1 if { one == 2 } else := 2 if {one, 2}",
     "y contains 1 if {one, 2} with data.x as 1",
     "h(x) if {x, 2}\ny if h(1)",
+    "y := z if { z := [one | true]; some one in [8] }",
+    "y := z if { z := [v | v := i]; i := 8 }",
 ];
 
 /// Refused by both, as something that is written otherwise.

@@ -1,8 +1,10 @@
 //! Variables that are called as a rule, as an import, or as a variable around them: `x := y` where a rule `x` stands in
 //! the package. In OPA the variable hides the other; the engine takes statements that read `x` for readers of the rule,
-//! asks them too early, and refuses `some x in xs`. So such a variable gets a name that nothing else has.
+//! asks them too early, and refuses `some x in xs`. So such a variable gets a name that nothing else has. So does one that
+//! a comprehension or an `every` before it names: to OPA that is another one, as in `[x | x = xs[i]]; some i in [0]`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use regorus::unstable::{Expr, Literal, LiteralStmt, Module, Ref, Span};
 
@@ -45,6 +47,9 @@ struct Scope {
     names: BTreeMap<String, Option<String>>,
     /// From where to where the value of each is written: there the name is not yet declared.
     values: Vec<(String, u32, u32)>,
+    /// From where to where the statements before the one that declares it are written: in comprehensions and bodies of
+    /// `every` there the name is another one.
+    before: BTreeMap<String, Range<u32>>,
 }
 
 fn edits(module: &Module, names: &Names) -> Vec<Edit> {
@@ -107,9 +112,14 @@ pub(crate) fn root(refr: &Expr) -> Option<&Span> {
 /// The new name of what stands here. In its own value a variable is the one around it, and where there is none, OPA
 /// refuses the value; so will the gate, by the new name.
 fn declared(scopes: &[Scope], span: &Span) -> Option<String> {
-    let mut own = None;
-    for scope in scopes.iter().rev() {
+    let (mut own, mut earlier) = (None, false);
+    for (depth, scope) in scopes.iter().enumerate().rev() {
         let Some(new) = scope.names.get(span.text()) else { continue };
+        let before = scope.before.get(span.text()).is_some_and(|before| before.contains(&span.start));
+        if before && depth + 1 < scopes.len() {
+            earlier = true;
+            continue;
+        }
         let within =
             |(name, from, to): &(String, u32, u32)| name == span.text() && (*from..*to).contains(&span.start);
         if !scope.values.iter().any(within) {
@@ -117,11 +127,13 @@ fn declared(scopes: &[Scope], span: &Span) -> Option<String> {
         }
         own = own.or_else(|| new.clone());
     }
-    own
+    // It is no rule either.
+    own.or_else(|| earlier.then(|| format!("{}__0{ENDING}", span.text())))
 }
 
 fn scope(stmts: &[LiteralStmt], taken: &dyn Fn(&str) -> bool) -> Scope {
     let mut scope = Scope::default();
+    let mut named = BTreeSet::new();
     for stmt in stmts {
         binds::of(stmt, &mut |binds| {
             let value = match binds {
@@ -133,13 +145,30 @@ fn scope(stmts: &[LiteralStmt], taken: &dyn Fn(&str) -> bool) -> Scope {
                 let text = name.text();
                 if text != "_" {
                     scope.values.push((text.to_owned(), value, stmt.span.end));
-                    let new = taken(text).then(|| format!("{text}__{}{ENDING}", name.start));
+                    if !scope.names.contains_key(text) && named.contains(text) {
+                        let first = stmts.first().map_or(stmt.span.start, |first| first.span.start);
+                        scope.before.insert(text.to_owned(), first..stmt.span.start);
+                    }
+                    let taken = taken(text) || scope.before.contains_key(text);
+                    let new = taken.then(|| format!("{text}__{}{ENDING}", name.start));
                     scope.names.entry(text.to_owned()).or_insert(new);
                 }
             });
         });
+        within(stmt, &mut named);
     }
     scope
+}
+
+/// The names in comprehensions of a statement, and in the body of its `every`.
+fn within<'a>(stmt: &'a LiteralStmt, named: &mut BTreeSet<&'a str>) {
+    let mut depth = 0_usize;
+    walk::statement(stmt, &mut |seen| match seen {
+        Seen::Opens(_) => depth += 1,
+        Seen::Closes => depth -= 1,
+        Seen::Ref(refr) if depth > 0 => named.extend(root(refr).map(Span::text)),
+        _ => {}
+    });
 }
 
 #[cfg(test)]
