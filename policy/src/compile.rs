@@ -234,6 +234,8 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
     let mut engine = parse(sources, &texts, &mut problems);
     if problems.is_empty() {
         gate::first_after_parsing(engine.get_modules(), &texts, purpose, &mut problems);
+        let annotated = engine.get_modules().iter().zip(&annotations);
+        problems.extend(annotated.flat_map(|(module, found)| metadata::misplaced(module, found)));
     }
     let of = |text: &Translated| annotations.get(text.of).map_or(&[][..], Vec::as_slice);
     rewrite(sources, &mut engine, &mut texts, &mut problems, |modules, texts| {

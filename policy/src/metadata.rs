@@ -80,6 +80,31 @@ pub(crate) fn contact<'a>(
     nearest.map(|(_, contact)| contact.clone())
 }
 
+/// Annotations that stand before something else than their scope says.
+pub(crate) fn misplaced(module: &Module, annotations: &[Annotation]) -> impl Iterator<Item = Problem> {
+    let wrong = |annotation: &&Annotation| {
+        let of_package = module.package.span.line == annotation.before;
+        let of_rule = module.policy.iter().any(|rule| begins(rule) == annotation.before);
+        !match annotation.scope.as_deref() {
+            Some("package" | "subpackages") => of_package,
+            Some(_) => of_rule,
+            None => of_package || of_rule,
+        }
+    };
+    let source = &module.package.span.source;
+    annotations.iter().filter(wrong).map(|annotation| {
+        let (what, instead) = match annotation.scope.as_deref() {
+            Some(scope @ ("package" | "subpackages")) => {
+                (format!("has the scope {scope} and stands before no package"), "it above `package`")
+            }
+            Some(scope) => (format!("has the scope {scope} and stands before no rule"), "it above a rule"),
+            None => ("stands before no package and no rule".to_owned(), "it above one, or another comment"),
+        };
+        let problem = Problem::of(source.get_path(), "METADATA", what, instead);
+        problem.at(annotation.begin, 1, source.get_contents())
+    })
+}
+
 fn begins(rule: &Rule) -> u32 {
     rule.span().line
 }

@@ -12,7 +12,7 @@ use crate::{opa_of, ours_of};
 const LIB: &str = "package lib\nf(x) if x\nr := 1\n";
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 13] = [
+const ANSWERED: [&str; 21] = [
     "import future.keywords\ny if { 1 in [1] }",
     "import rego.v1\nimport future.keywords\ny if 1 in [1]",
     "import future.keywords.not\ny := 1",
@@ -27,10 +27,18 @@ const ANSWERED: [&str; 13] = [
     "y := data.lib",
     "y := o.part1__ if o := {\"part1__\": 3}",
     "y := a__ if a__ := 1",
+    "y contains [[1], 2][0]",
+    "y contains\n[1]",
+    "y contains \"x\"",
+    "y[1] := 2",
+    "y if print(\"a\")",
+    "y if { data.lib.r == 2 with data.lib.r as 2; data.a.z == 1 with data.a.z as 1 }\nz := 3",
+    "y.q if { data.lib.r == 1 with data.a.y.z as {} }",
+    "# METADATA\n# scope: document\n# title: a\n\n# METADATA\n# title: b\n# scope: rule\ny := 1\nf() := 2",
 ];
 
 /// Refused by both.
-const REFUSED: [&str; 12] = [
+const REFUSED: [&str; 28] = [
     "import future.keywords.and\ny if { and := 1; and == 1 }",
     "import rego.v3\ny := 1",
     "import rego.foo\ny := 1",
@@ -43,6 +51,22 @@ const REFUSED: [&str; 12] = [
     "import data.lib.f\ny if not f",
     "import data.lib\ny := count([1 | lib.f])",
     "import data.lib.f as g\ny := {\"a\": g}",
+    "y[1]",
+    "y[\"x\"]",
+    "f() := 1\ny := f()",
+    "f() if true\ny if not f()",
+    "y := print(\"a\")",
+    "y if { x := print(\"a\"); x }",
+    "y if { print(\"a\") == true }",
+    "y := [1 | true with data as 1]",
+    "y if { data.lib.r == 1 with data.a as {} }",
+    "z if { y with data.a as {\"y\": 3} }\ny := 1",
+    "y[x] if { x := data.lib.r; x == 1 with data.a.y.z as {} }",
+    "y := 1 if { z with data.a.z.q as 2 }\nz := 1",
+    "# METADATA\n# scope: package\ny := 1",
+    "# METADATA\n# title: a\nimport data.lib\ny := 1",
+    "y := 1\n# METADATA\n# scope: rule",
+    "y := 1 if {\n# METADATA\n# title: rule\ntrue }",
 ];
 
 /// Answered by OPA alone.

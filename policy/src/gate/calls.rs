@@ -189,6 +189,10 @@ fn wrong(
 ) -> Option<(String, String)> {
     let name = called.join(".");
     if let Some((_, arities)) = names.function(module, called) {
+        if params == 0 && arities.contains(&0) {
+            let why = "is called without an argument, which OPA lets no function of a policy be".to_owned();
+            return Some((why, format!("a rule `{name}` without `()`")));
+        }
         // As a statement of its own, one more is what the function gives.
         let fits = |arity: &usize| params == *arity || (stands != Stands::Inside && params == arity + 1);
         let arity = arities.iter().find(|arity| !fits(arity))?;
@@ -206,7 +210,8 @@ fn wrong(
         return Some(hidden);
     }
     if name == "print" {
-        return None;
+        let why = "has no value: OPA lets it be a statement of its own alone".to_owned();
+        return (stands != Stands::Alone).then(|| (why, "`print(…)` as a statement of its own".to_owned()));
     }
     let (arity, added) = match builtins::known(&name) {
         None => {

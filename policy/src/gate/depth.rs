@@ -72,7 +72,12 @@ pub(super) fn nodes(modules: &[Ref<Module>], names: &Names) -> BTreeMap<Path, No
                 Seen::Binds(name, _) => {
                     bound.insert(name.text().to_owned());
                 }
-                Seen::With(with) => mocks.push(names::constant(&with.r#as)),
+                Seen::With(with) => {
+                    mocks.push(names::constant(&with.r#as));
+                    // OPA takes what is replaced for read.
+                    let target = names::constant(&with.refr);
+                    reads.extend(target.first().is_some_and(|root| root == "data").then_some(target));
+                }
                 Seen::Compares(_)
                 | Seen::Object(_)
                 | Seen::Comprehension(_)

@@ -12,10 +12,29 @@ const BIND: &str = "a variable that the body binds: `NAME[k] contains x if { k :
 
 /// Checks the heads of all modules.
 pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Problems) {
+    problems.extend(modules.iter().flat_map(|module| &module.policy).filter_map(|rule| bare(rule)));
     beside(modules, problems);
     for module in modules {
         one(module, names, problems);
     }
+}
+
+/// `denied["x"]` alone: OPA wants `contains`, or a value.
+fn bare(rule: &Rule) -> Option<Problem> {
+    let Rule::Spec { span, head: RuleHead::Set { refr, key: Some(key), .. }, bodies } = rule else {
+        return None;
+    };
+    let begin = names::begin(key).start as usize;
+    let before = span.source.get_contents().get(span.start as usize..begin)?;
+    // The span of a text begins behind its quote.
+    let bracket = before.trim_end_matches(['"', '`']).trim_end().ends_with('[');
+    if !bodies.is_empty() || !bracket || before.split_whitespace().any(|word| word == "contains") {
+        return None;
+    }
+    let name = names::constant(refr).join(".");
+    let why = "is a head without a value, which OPA lets no member of a set have";
+    let instead = format!("`{name} contains …`, or `{name}[…] := …` for an object");
+    Some(Problem::of(span.source.get_path(), &format!("{name}[…]"), why, instead).at_span(span))
 }
 
 /// The head of one rule.

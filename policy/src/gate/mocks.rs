@@ -48,6 +48,13 @@ fn wrong(module: &Module, names: &Names, calls: &BTreeSet<Call>, with: &WithModi
     let function = names.function(module, &target);
     let builtin = if function.is_some() { None } else { builtins::known(&target.join(".")) };
     let replaced = names::through_imports(module, &target).unwrap_or_else(|| target.clone());
+    if target.first().is_some_and(|root| root == "data")
+        && let Some(rule) =
+            (1..target.len()).filter_map(|end| target.get(..end)).find(|path| names.is_rule(path))
+    {
+        let why = format!("is a part of what the rule {} says: OPA replaces no part", rule.join("."));
+        return say(&why, &format!("`with {} as` the whole of it", rule.join(".")));
+    }
     let arity = match (&function, builtin) {
         (None, None) if matches!(target.first().map(String::as_str), Some("input" | "data")) => return None,
         (None, None) if test && replaced != target => return None,

@@ -62,6 +62,11 @@ impl Names {
         self.functions.get(path)
     }
 
+    /// Whether this is the full name of a rule.
+    pub(super) fn is_rule(&self, path: &[String]) -> bool {
+        self.rules.contains(path)
+    }
+
     /// Whether a rule stands at this path or below it.
     pub(crate) fn defines_below(&self, path: &[String]) -> bool {
         self.rules.range(path.to_vec()..).next().is_some_and(|rule| rule.starts_with(path))

@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn nothing_is_kept_of_what_a_test_prints_but_its_cases_are_told() {
         let tests = "test_each[n] if {\n\tsome n in [\"one\", \"two\"]\n\tprint(\"trying\", n)\n\tn != \"\"\n}\n\
-                     test_alone if print(\n\t\"a\",\n\tprint(`b`),\n)\n\
+                     test_alone if print(\n\t\"a\",\n\t[`b)`],\n)\n\
                      test_behind if {\n\tx := [y | y := 1; print(y)]\n\tprint(\"(\"); x == [1]\n}\n";
         assert_eq!(proved(tests), Ok(3));
 
