@@ -16,7 +16,7 @@ f(a) := a
 "#;
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 41] = [
+const ANSWERED: [&str; 45] = [
     "y := o < s",
     "y := s <= o",
     "y := [o, 1] > [s, 0]",
@@ -58,6 +58,10 @@ const ANSWERED: [&str; 41] = [
     "y := [uuid.parse(\"f47ac10b-58cc-1372-8567-0e02b2c3d479\"), uuid.parse(\"f47ac10b-58cc-7372-8567-0e02b2c3d479\")]",
     "y := [trace(\"a\")]",
     "y := object.union_n([{\"a\": {\"b\": 1}}, {\"a\": {\"c\": o}}, {\"a\": 2, \"d\": s}, {\"a\": {\"e\": 3}}])",
+    "y if { (s | {2}) == {1, 2} }",
+    "y if s | {2} == {1, 2}",
+    "y := [1 | s | {2} == {1, 2}]",
+    "y if { true; s | {2} == {1, 2} }",
 ];
 
 /// Refused by both.
@@ -100,6 +104,22 @@ fn two_members_that_turn_out_the_same_are_an_error() {
             other => panic!("{object}: {other:?}"),
         }
         assert!(opa(&module, "data.a.y").is_some(), "{object}");
+    }
+}
+
+#[test]
+fn a_body_that_begins_with_a_union_is_refused() {
+    for body in
+        ["s | {2} == {3}", "s | {2} != {3} with input as 1", "1 | 1 with data.a.o as 1", "s | {2} & s == s"]
+    {
+        let module = module(&format!("y if {{ {body} }}"));
+        match ours(&module, "data.a.y") {
+            Err(AskError::Refused(error)) => {
+                assert!(error.to_string().contains("a comprehension"), "{error}")
+            }
+            other => panic!("{body}: {other:?}"),
+        }
+        assert_eq!(opa(&module, "data.a.y"), Some(true.into()), "{body}");
     }
 }
 

@@ -1,10 +1,11 @@
 //! How many statements one body has: the engine puts them in order, and takes for that the square of their number. And
-//! what stands where a body does and is a set, `if {a, b}`, which always holds.
+//! what stands where a body does and is none: a set, `if {a, b}`, or to OPA a comprehension.
 
-use regorus::unstable::{Expr, Literal, Module, Query, Ref, Rule, Span};
+use regorus::unstable::{BinOp, Expr, Literal, LiteralStmt, Module, Query, Ref, Rule, Span};
 
 use super::walk::{self, Seen};
 use crate::problem::{Problem, Problems};
+use crate::translate::reach;
 
 /// Most statements of one body, of a rule or of a comprehension.
 pub(crate) const STATEMENTS: usize = 2_000;
@@ -22,6 +23,7 @@ pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
             problems.extend(sets(rule));
             walk::rule(rule, &mut |seen| {
                 let Seen::Opens(stmts) = seen else { return };
+                problems.extend(stmts.first().and_then(union));
                 if let Some(stmt) = stmts.get(STATEMENTS) {
                     first.get_or_insert(&stmt.span);
                 } else if let (FEW.., Some(stmt)) = (stmts.len(), stmts.first()) {
@@ -44,20 +46,56 @@ pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
     }
 }
 
-/// Bodies that are read as sets, for there are commas between their statements. OPA takes what stands behind `if {` for
-/// statements.
+/// Bodies that are read as sets, for there are commas between their statements, which OPA refuses, or as comprehensions, in
+/// which a `with` is meant for the body.
 fn sets(rule: &Rule) -> impl Iterator<Item = Problem> {
     let bodies = if let Rule::Spec { bodies, .. } = rule { bodies.as_slice() } else { &[] };
-    bodies.iter().filter_map(|body| set(&body.query)).map(|span| {
-        let why = "is a set in the place of a body and always holds: OPA refuses the comma";
+    bodies.iter().filter_map(|body| set(&body.query)).map(|(span, construct, why)| {
         let instead = "`;` or a new line between statements, which must all hold; `{ {a, b} }` for a set";
-        Problem::of(span.source.get_path(), "{…, …}", why, instead).at_span(span)
+        Problem::of(span.source.get_path(), construct, why, instead).at_span(span)
     })
 }
 
 /// Where such a set begins: a body has its braces around its statement.
-fn set(query: &Query) -> Option<&Span> {
+fn set(query: &Query) -> Option<(&Span, &'static str, &'static str)> {
     let Literal::Expr { expr, .. } = &query.stmts.first()?.literal else { return None };
-    let Expr::Set { span, .. } = expr.as_ref() else { return None };
-    (span.start == query.span.start).then_some(span)
+    let (construct, why) = match expr.as_ref() {
+        Expr::Set { .. } => {
+            ("{…, …}", "is a set in the place of a body and always holds: OPA refuses the comma")
+        }
+        Expr::SetCompr { query, .. } | Expr::ObjectCompr { query, .. }
+            if query.stmts.iter().any(|stmt| !stmt.with_mods.is_empty()) =>
+        {
+            ("{… | …}", "is a comprehension in the place of a body, and always holds")
+        }
+        _ => return None,
+    };
+    (expr.span().start == query.span.start).then_some((expr.span(), construct, why))
+}
+
+/// `{a | b == c}` after `if`: to OPA a comprehension, which holds whatever `b == c` does.
+fn union(stmt: &LiteralStmt) -> Option<Problem> {
+    let Literal::Expr { expr, .. } = &stmt.literal else { return None };
+    let span = leftmost(expr)?;
+    let text = span.source.get_contents();
+    let (before, from) = text.split_at_checked(reach(text, expr).0 as usize)?;
+    if from.starts_with('(') || !before.trim_end().ends_with('{') {
+        return None;
+    }
+    let why = "begins a body, which OPA takes for a comprehension";
+    let problem = Problem::of(span.source.get_path(), "|", why, "`x := … | …` first, or `(… | …) == …`");
+    Some(problem.at_span(span))
+}
+
+/// The `|` that stands next to the beginning of an expression.
+fn leftmost(expr: &Expr) -> Option<&Span> {
+    match expr {
+        Expr::BinExpr { op: BinOp::Union, span, lhs, .. } => leftmost(lhs).or(Some(span)),
+        Expr::BinExpr { lhs, .. }
+        | Expr::BoolExpr { lhs, .. }
+        | Expr::ArithExpr { lhs, .. }
+        | Expr::AssignExpr { lhs, .. } => leftmost(lhs),
+        Expr::Membership { key, value, .. } => leftmost(key.as_ref().unwrap_or(value)),
+        _ => None,
+    }
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use regorus::unstable::{BinOp, Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleHead, Span};
+use regorus::unstable::{Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleHead, Span};
 
 use super::binds::{self, Binds};
 use super::names::{self, Names};
@@ -34,7 +34,6 @@ pub(super) fn check(module: &Module, names: &Names, problems: &mut Problems) {
                         problems.extend(empty(collection));
                     }
                 }
-                problems.extend(stmts.first().and_then(union));
                 problems.extend(hidden(module, names, stmts));
             }
             Seen::Object(object) => problems.extend(twice(object)),
@@ -176,13 +175,6 @@ fn bound_twice<'a>(patterns: impl IntoIterator<Item = &'a Ref<Expr>>) -> Option<
         before.extend(here.into_iter().map(Span::text).filter(|name| *name != "_"));
         twice
     })
-}
-
-/// `{1 | x}` after `if`: a body to the engine, a set to OPA.
-fn union(stmt: &LiteralStmt) -> Option<Problem> {
-    let Literal::Expr { expr, .. } = &stmt.literal else { return None };
-    let Expr::BinExpr { op: BinOp::Union, span, .. } = expr.as_ref() else { return None };
-    Some(problem(span, "|", "begins a body, which OPA takes for a comprehension", "`x := … | …`"))
 }
 
 fn declared<'a>(stmts: &'a [LiteralStmt], asked: &mut Vec<&'a LiteralStmt>) {
