@@ -119,6 +119,7 @@ Of the commands:
   module.
 * What is refused ends with exit code 4, where `opa check`, `opa build` and `opa test` say 1 and `opa eval` 2; a run without
   a test with 2, where `opa test` says 0.
+* A test with constant keys alone in its head, `test_a[\"x\"] if …`, is an error; `opa test` fails it whatever its body says.
 * Flags that are refused, each with what takes its place, and those that mean something else: [flags.md](flags.md).
 
 What is not refused, and differs:

@@ -10,6 +10,7 @@ use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Rule};
 
 use super::Case;
 use crate::explain::text;
+use crate::gate::walk;
 use crate::translate::Edit;
 
 /// The keys in a rule's head behind its name, as they are written: of one that the translation has given a name at the
@@ -42,6 +43,15 @@ fn written(refr: &Expr) -> Vec<String> {
             keys
         }
         _ => Vec::new(),
+    }
+}
+
+/// Whether no key of a head is computed.
+pub(super) fn constant(refr: &Expr) -> bool {
+    match refr {
+        Expr::RefBrack { refr, index, .. } => walk::is_scalar(index) && constant(refr),
+        Expr::RefDot { refr, .. } => constant(refr),
+        _ => true,
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use regorus::Value;
-use regorus::unstable::{Module, Ref, Rule, RuleHead, Span};
+use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead, Span};
 
 use super::cases;
 use super::{Test, TestOutcome};
@@ -31,6 +31,8 @@ pub(super) struct Found {
 const FUNCTION: &str = "a test takes no arguments: another name for the function";
 const DEFAULT: &str = "a test has no default: it fails where it is undefined";
 
+const CONSTANT: &str = "a test whose head has constant keys alone fails in OPA whatever its body says: a name without keys, `test_a_b`";
+
 /// All tests in order, and the texts with their names and cases told apart, where that is needed.
 pub(super) fn tests(
     sources: &Sources,
@@ -52,7 +54,12 @@ pub(super) fn tests(
                 Rule::Spec { span, head: head @ RuleHead::Func { .. }, .. } => {
                     (span, names::head_name(head), Some(FUNCTION))
                 }
-                Rule::Spec { span, head, .. } => (span, names::head_name(head), None),
+                Rule::Spec { span, head, bodies } => {
+                    let refr = names::head_name(head);
+                    let keyed = matches!(refr.as_ref(), Expr::RefDot { .. } | Expr::RefBrack { .. });
+                    let none = keyed && !bodies.is_empty() && cases::constant(refr);
+                    (span, refr, none.then_some(CONSTANT))
+                }
                 // Beside the rule that it is the default of, it changes nothing.
                 Rule::Default { refr, .. } if asked_of(modules, &package, names::begin(refr).text()) => {
                     continue;

@@ -155,6 +155,7 @@ mod tests {
     fn a_test_that_has_no_answer_is_a_problem() {
         for (test, words) in [
             ("test_now if time.now_ns() > 0", "has no answer: "),
+            ("test_of.one if true", "has constant keys alone"),
             ("test_error if to_number(\"x\") == 1", "has no answer: "),
         ] {
             let why = &proved(test).unwrap_err()[0].why;

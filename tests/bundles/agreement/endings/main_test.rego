@@ -59,3 +59,5 @@ test_no_case[note] if {
 	some note, x in {}
 	endings.below(x)
 }
+
+test_of_a_constant_key.one if true
