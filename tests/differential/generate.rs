@@ -70,7 +70,8 @@ fn unused(whole: &str, tree: &mut Tree) {
     }
 }
 
-fn is_name(word: &str) -> bool {
+/// Whether this is a name as bodies bind it.
+pub fn is_name(word: &str) -> bool {
     word.strip_prefix('v').is_some_and(|rest| !rest.is_empty() && rest.chars().all(|c| c.is_ascii_digit()))
 }
 
