@@ -23,6 +23,7 @@ mod operators;
 mod order;
 mod ours;
 pub(crate) mod packages;
+mod partial;
 mod patterns;
 mod redeclared;
 mod safety;
@@ -58,6 +59,7 @@ pub(crate) fn first_after_parsing(
     }
     imports::keywords(modules, problems);
     bodies::check(modules, problems);
+    partial::check(modules, problems);
     redeclared::check(modules, problems);
     templates::check(modules, problems);
 }

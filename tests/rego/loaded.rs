@@ -12,7 +12,7 @@ use crate::{opa_of, ours_of};
 const LIB: &str = "package lib\nf(x) if x\nr := 1\n";
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 21] = [
+const ANSWERED: [&str; 29] = [
     "import future.keywords\ny if { 1 in [1] }",
     "import rego.v1\nimport future.keywords\ny if 1 in [1]",
     "import future.keywords.not\ny := 1",
@@ -27,6 +27,14 @@ const ANSWERED: [&str; 21] = [
     "y := data.lib",
     "y := o.part1__ if o := {\"part1__\": 3}",
     "y := a__ if a__ := 1",
+    "p contains 1\ny if p == {1}",
+    "p contains 1\ny if not p == set()",
+    "p contains 1\ny if p != \"x\"",
+    "p contains 1\ny if p == \"x\" with data.a.p as \"x\"",
+    "p contains 1\nf(p) if p == \"x\"\ny if f(\"x\")",
+    "p contains 1\ny if { some p in [\"x\"]; p == \"x\" }",
+    "p[x] := 1 if some x in [\"a\"]\ny if p == {\"a\": 1}",
+    "p contains 1\ny := x if x = p",
     "y contains [[1], 2][0]",
     "y contains\n[1]",
     "y contains \"x\"",
@@ -38,7 +46,7 @@ const ANSWERED: [&str; 21] = [
 ];
 
 /// Refused by both.
-const REFUSED: [&str; 28] = [
+const REFUSED: [&str; 34] = [
     "import future.keywords.and\ny if { and := 1; and == 1 }",
     "import rego.v3\ny := 1",
     "import rego.foo\ny := 1",
@@ -67,6 +75,12 @@ const REFUSED: [&str; 28] = [
     "# METADATA\n# title: a\nimport data.lib\ny := 1",
     "y := 1\n# METADATA\n# scope: rule",
     "y := 1 if {\n# METADATA\n# title: rule\ntrue }",
+    "p contains x if some x in [\"a\"]\ny if not p == true",
+    "p contains 1\ny if not \"x\" == p",
+    "p contains 1\ny if not data.a.p = null",
+    "p[x] := 1 if some x in [\"a\"]\ny if not p == true",
+    "p.q contains 1\ny if not p.q == {}",
+    "p contains 1\ny := [p | p = \"x\"]",
 ];
 
 /// Answered by OPA alone.
