@@ -60,13 +60,22 @@ fn statement(text: &str, stmt: &LiteralStmt, bare: bool) -> Vec<Edit> {
             edits.extend(with.into_iter().flat_map(|with| [ours(" "), copy(with)]));
             edits.push(ours(if index == 1 { &between } else { "; " }));
         }
-        edits.extend([copy(reach(text, one)), ours(" = "), copy(reach(text, other))]);
+        // The engine reads no operator on the left of `=` without parentheses.
+        let (open, equal) = if is_operator(one) { ("(", ") = ") } else { ("", " = ") };
+        edits.extend([ours(open), copy(reach(text, one)), ours(equal), copy(reach(text, other))]);
     }
     if bare {
         let end = end(text, stmt.span.end);
         edits.push(Edit::new(end, end, " }"));
     }
     edits
+}
+
+fn is_operator(side: &Expr) -> bool {
+    matches!(
+        side,
+        Expr::BinExpr { .. } | Expr::BoolExpr { .. } | Expr::ArithExpr { .. } | Expr::Membership { .. }
+    )
 }
 
 /// Whether a side gives names, in brackets too.
@@ -113,6 +122,7 @@ mod tests {
                 "{ [x, z] = [z, input] with input as [3] }",
                 "{ x = z with input as [3]; z = input with input as [3] }",
             ),
+            ("{ [x, (1 - 1)] = [1, z] }", "{ x = 1; (1 - 1) = z }"),
             ("{ [x, z] =\n[z, # of it\n3] }", "{ x = z\n\nz = 3 }"),
             ("{ [x, z] = [1, 3] }", "{ [x, z] = [1, 3] }"),
             ("{ [x, z] = y }", "{ [x, z] = y }"),
