@@ -164,7 +164,7 @@ fn contents() -> Vec<Case> {
                 .collect(),
             "data.postern.decision",
         ),
-        ("an input that is none", input("{"), "inputs/one.json: `input` not JSON"),
+        ("an input that is none", input("{"), "inputs/one.json:1:1: `input` not JSON"),
         (
             "an input that no request has",
             input("{\"caler\": 1}"),
