@@ -322,8 +322,24 @@ fn behind_the_gate(
         Purpose::Decisions(_) | Purpose::Proof | Purpose::Profile => prints::erased,
         Purpose::Tests | Purpose::Queries | Purpose::Questions => prints::kept,
     };
-    let names = [every::given, pairs::apart, patterns::arguments, patterns::exact];
+    let mut rewrite = |write: Write| {
+        let Some(written) = write(engine.get_modules(), texts) else { return false };
+        let mut found = Problems::default();
+        *engine = reread(sources, &written, &mut found);
+        problems.extend(spoilt(found));
+        *texts = written;
+        true
+    };
+    rewrite(every::given);
+    // Pairs may stand within pairs, each time in more brackets.
+    for _ in 0..PASSES {
+        if !rewrite(pairs::apart) {
+            break;
+        }
+    }
     let others = [
+        patterns::arguments,
+        patterns::exact,
         imports::in_full,
         aliases::through_lists,
         collections::alone,
@@ -332,13 +348,8 @@ fn behind_the_gate(
         printed,
         clock::given,
     ];
-    for write in names.into_iter().chain(others) {
-        if let Some(written) = write(engine.get_modules(), texts) {
-            let mut found = Problems::default();
-            *engine = reread(sources, &written, &mut found);
-            problems.extend(spoilt(found));
-            *texts = written;
-        }
+    for write in others {
+        rewrite(write);
     }
     if !matches!(purpose, Purpose::Profile) || !problems.is_empty() {
         return Vec::new();

@@ -89,7 +89,7 @@ What the gate refuses at load, with its place and what to write instead, since t
 * `with` on a statement that goes through many values, when what comes after reads documents or rules.
 * `=`, brackets (`granted[[x, 1]]`) and the result of a call (`f(1, x)`) that give a value to a name of `every`, `some x` in the body of `every` where a rule is called `x`, an object that names a member twice,
   a name that two arguments of a function or both sides of `some x, x in` share,
-  and a body that begins with a union.
+  a body that begins with a union, and a body behind another (`x := 5 if {…} {…}`) where the head has a value.
 * One argument more than a function takes, which is compared with its result, where that is never of its kind:
   `startswith(x, \"a\", \"b\")`.
 * `walk` anywhere but as a statement of its own, `walk(x, [path, value])` or `[path, value] := walk(x)`.

@@ -170,7 +170,10 @@ fn contradicts(function: &str, texts: &[(&str, String)], data: &str, input: &str
     for (_, text) in texts {
         for (at, _) in text.match_indices(&format!("{name}(")) {
             let given = arguments(&text[at + name.len() + 1..]);
-            let known = |of: &String| !of.split(|c: char| !c.is_ascii_alphanumeric()).any(is_name);
+            // A rule by its name alone is not known to the call.
+            let near = |of: &str| of.strip_prefix('r').is_some_and(|number| number.parse::<u32>().is_ok());
+            let known =
+                |of: &String| !near(of) && !of.split(|c: char| !c.is_ascii_alphanumeric()).any(is_name);
             let whole = given.iter().all(known);
             for stand_in in STAND_INS {
                 let of = given.iter().map(|of| if known(of) { of } else { stand_in });

@@ -109,9 +109,13 @@ fn two_members_that_turn_out_the_same_are_an_error() {
 
 #[test]
 fn a_body_that_begins_with_a_union_is_refused() {
-    for body in
-        ["s | {2} == {3}", "s | {2} != {3} with input as 1", "1 | 1 with data.a.o as 1", "s | {2} & s == s"]
-    {
+    for body in [
+        "s | {2} == {3}",
+        "s | {2} != {3} with input as 1",
+        "1 | 1 with data.a.o as 1",
+        "s | {2} & s == s",
+        "(s | {2}) | {3} == s",
+    ] {
         let module = module(&format!("y if {{ {body} }}"));
         match ours(&module, "data.a.y") {
             Err(AskError::Refused(error)) => {
@@ -120,6 +124,24 @@ fn a_body_that_begins_with_a_union_is_refused() {
             other => panic!("{body}: {other:?}"),
         }
         assert_eq!(opa(&module, "data.a.y"), Some(true.into()), "{body}");
+    }
+}
+
+#[test]
+fn a_body_behind_another_is_refused_where_the_head_has_a_value() {
+    for (rules, theirs) in [
+        ("default y := true\ny := false if { o.z == 1 } { o.z == 9 }", false.into()),
+        ("g(x) := 5 if { x == 1 } { x == 2 }\ny := g(2)", 5.into()),
+        ("p.q := 1 if { o.z == 1 } { o.z == 9 }\ny := p.q", 1.into()),
+    ] {
+        let module = module(rules);
+        match ours(&module, "data.a.y") {
+            Err(AskError::Refused(error)) => {
+                assert!(error.to_string().contains("one body behind"), "{error}")
+            }
+            other => panic!("{rules}: {other:?}"),
+        }
+        assert_eq!(opa(&module, "data.a.y"), Some(theirs), "{rules}");
     }
 }
 

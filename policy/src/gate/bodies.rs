@@ -1,7 +1,7 @@
 //! How many statements one body has: the engine puts them in order, and takes for that the square of their number. And
 //! what stands where a body does and is none: a set, `if {a, b}`, or to OPA a comprehension.
 
-use regorus::unstable::{BinOp, Expr, Literal, LiteralStmt, Module, Query, Ref, Rule, Span};
+use regorus::unstable::{BinOp, Expr, Literal, LiteralStmt, Module, Query, Ref, Rule, RuleHead, Span};
 
 use super::walk::{self, Seen};
 use crate::problem::{Problem, Problems};
@@ -21,6 +21,7 @@ pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
         let (mut first, mut beside) = (None, None);
         for rule in &module.policy {
             problems.extend(sets(rule));
+            problems.extend(chained(rule));
             walk::rule(rule, &mut |seen| {
                 let Seen::Opens(stmts) = seen else { return };
                 problems.extend(stmts.first().and_then(union));
@@ -73,29 +74,45 @@ fn set(query: &Query) -> Option<(&Span, &'static str, &'static str)> {
     (expr.span().start == query.span.start).then_some((expr.span(), construct, why))
 }
 
+/// `x := 5 if {…} {…}`: to the engine the second body gives `true`, to OPA the value of the head.
+fn chained(rule: &Rule) -> Option<Problem> {
+    let Rule::Spec { head, bodies, .. } = rule else { return None };
+    let (RuleHead::Compr { assign: Some(_), .. } | RuleHead::Func { assign: Some(_), .. }) = head else {
+        return None;
+    };
+    let span = bodies.iter().skip(1).find(|body| !body.is_else).map(|body| &body.query.span)?;
+    let why = "is one body behind another, which the engine would give `true` to";
+    Some(Problem::of(span.source.get_path(), "{", why, "a rule of its own with the same head").at_span(span))
+}
+
 /// `{a | b == c}` after `if`: to OPA a comprehension, which holds whatever `b == c` does.
 fn union(stmt: &LiteralStmt) -> Option<Problem> {
     let Literal::Expr { expr, .. } = &stmt.literal else { return None };
-    let span = leftmost(expr)?;
-    let text = span.source.get_contents();
-    let (before, from) = text.split_at_checked(reach(text, expr).0 as usize)?;
-    if from.starts_with('(') || !before.trim_end().ends_with('{') {
+    let text = expr.span().source.get_contents();
+    let begin = reach(text, expr).0 as usize;
+    if !text.get(..begin)?.trim_end().ends_with('{') {
         return None;
     }
+    let span = leftmost(expr, &|operator| {
+        let before = text.get(begin..operator.start as usize).unwrap_or_default();
+        before.matches('(').count() > before.matches(')').count()
+    })?;
     let why = "begins a body, which OPA takes for a comprehension";
     let problem = Problem::of(span.source.get_path(), "|", why, "`x := … | …` first, or `(… | …) == …`");
     Some(problem.at_span(span))
 }
 
-/// The `|` that stands next to the beginning of an expression.
-fn leftmost(expr: &Expr) -> Option<&Span> {
+/// The `|` that stands next to the beginning of an expression, and not within parentheses.
+fn leftmost<'a>(expr: &'a Expr, within: &dyn Fn(&Span) -> bool) -> Option<&'a Span> {
     match expr {
-        Expr::BinExpr { op: BinOp::Union, span, lhs, .. } => leftmost(lhs).or(Some(span)),
+        Expr::BinExpr { op: BinOp::Union, span, lhs, .. } => {
+            leftmost(lhs, within).or_else(|| (!within(span)).then_some(span))
+        }
         Expr::BinExpr { lhs, .. }
         | Expr::BoolExpr { lhs, .. }
         | Expr::ArithExpr { lhs, .. }
-        | Expr::AssignExpr { lhs, .. } => leftmost(lhs),
-        Expr::Membership { key, value, .. } => leftmost(key.as_ref().unwrap_or(value)),
+        | Expr::AssignExpr { lhs, .. } => leftmost(lhs, within),
+        Expr::Membership { key, value, .. } => leftmost(key.as_ref().unwrap_or(value), within),
         _ => None,
     }
 }

@@ -11,16 +11,19 @@ use crate::gate::binds;
 use crate::gate::loops::loops;
 use crate::gate::walk::{self, Seen, is_scalar};
 
-/// The texts of all modules with such statements taken apart; none where there is none.
+/// The texts of all modules with such statements taken apart, but those within others; none where there is none.
 pub(crate) fn apart(modules: &[Ref<Module>], texts: &[Translated]) -> Option<Vec<Translated>> {
     each(modules, texts, |module, text| {
-        let mut edits = Vec::new();
+        let (mut edits, mut reached) = (Vec::new(), 0);
         for rule in &module.policy {
             let bare = bare(rule);
             walk::rule(rule, &mut |seen| {
-                if let Seen::Opens(stmts) = seen {
-                    for stmt in stmts {
-                        edits.extend(statement(&text.text, stmt, bare.contains(&stmt.span.start)));
+                let Seen::Opens(stmts) = seen else { return };
+                for stmt in stmts {
+                    let apart = statement(&text.text, stmt, bare.contains(&stmt.span.start));
+                    if !apart.is_empty() && stmt.span.start >= reached {
+                        reached = stmt.span.end;
+                        edits.extend(apart);
                     }
                 }
             });
@@ -124,6 +127,7 @@ mod tests {
             ),
             ("{ [x, (1 - 1)] = [1, z] }", "{ x = 1; (1 - 1) = z }"),
             ("{ [x, z] =\n[z, # of it\n3] }", "{ x = z\n\nz = 3 }"),
+            ("{ [x, 1] = [{y | [y, 2] = [3, q]}, z] }", "{ x = {y | [y, 2] = [3, q]}; 1 = z }"),
             ("{ [x, z] = [1, 3] }", "{ [x, z] = [1, 3] }"),
             ("{ [x, z] = y }", "{ [x, z] = y }"),
         ] {
