@@ -16,7 +16,7 @@ f(a) := a
 "#;
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 45] = [
+const ANSWERED: [&str; 50] = [
     "y := o < s",
     "y := s <= o",
     "y := [o, 1] > [s, 0]",
@@ -62,6 +62,11 @@ const ANSWERED: [&str; 45] = [
     "y if s | {2} == {1, 2}",
     "y := [1 | s | {2} == {1, 2}]",
     "y if { true; s | {2} == {1, 2} }",
+    "y if { o.z == o.z\n (1) == 2 }",
+    "y if { some i\n\t(o.xs[i] + 1) == 99 }",
+    "y if { o.z == o.z # (\n (1) == 2 # c\n}",
+    "y contains\n (\"a\")",
+    "y := [1 | o.z; o.xs[0]\r\n (3) == 4]",
 ];
 
 /// Refused by both.
@@ -142,6 +147,21 @@ fn a_body_behind_another_is_refused_where_the_head_has_a_value() {
             other => panic!("{rules}: {other:?}"),
         }
         assert_eq!(opa(&module, "data.a.y"), Some(theirs), "{rules}");
+    }
+}
+
+#[test]
+fn a_parenthesis_at_the_beginning_of_a_line_undoes_nothing_before_it() {
+    for body in [
+        "y if {\no.z == o.z # c\n(1) == 2 }",
+        "y if {\no.z\n(1) == 2 }",
+        "y if {\r\no.z == o.z # c\r\n(1) == 2 }",
+    ] {
+        assert_eq!(opa(&module(body), "data.a.y"), None, "{body}");
+        match ours(&module(body), "data.a.y") {
+            Ok(None) | Err(AskError::Refused(_)) => {}
+            other => panic!("{body}: {other:?}"),
+        }
     }
 }
 

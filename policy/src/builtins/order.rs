@@ -18,9 +18,9 @@ pub(super) const ROWS: &[Builtin] = &[
         .said("<"),
     Builtin::new("internal.lte", &[ANY, ANY], BOOL, By::Within(|args| holds(args, Ordering::is_le), "<="))
         .said("<="),
-    Builtin::new("max", &[LISTS], ANY, By::Ours(|args| Ok(sorted(args)?.pop().unwrap_or(Value::Undefined)))),
-    Builtin::new("min", &[LISTS], ANY, By::Ours(|args| Ok(first(sorted(args)?)))),
-    Builtin::new("sort", &[LISTS], LIST, By::Ours(|args| sorted(args).map(Value::from))),
+    Builtin::new("max", &[LISTS], ANY, By::Ours(|args| Ok(one(items(args)?.into_iter().max_by(by))))),
+    Builtin::new("min", &[LISTS], ANY, By::Ours(|args| Ok(one(items(args)?.into_iter().min_by(by))))),
+    Builtin::new("sort", &[LISTS], LIST, By::Ours(sort)),
 ];
 
 fn holds(args: &[Value], wanted: fn(Ordering) -> bool) -> Result<Value, Fail> {
@@ -32,19 +32,29 @@ fn holds(args: &[Value], wanted: fn(Ordering) -> bool) -> Result<Value, Fail> {
     Ok(Value::from(wanted(order(one, other))))
 }
 
-fn first(items: Vec<Value>) -> Value {
-    items.into_iter().next().unwrap_or(Value::Undefined)
+fn sort(args: &[Value]) -> Result<Value, Fail> {
+    let mut items = items(args)?;
+    items.sort_by(by);
+    Ok(Value::from(items.into_iter().cloned().collect::<Vec<_>>()))
 }
 
-fn sorted(args: &[Value]) -> Result<Vec<Value>, Fail> {
-    weigh::linear(args)?;
-    let mut items: Vec<Value> = match args {
-        [Value::Array(items)] => items.to_vec(),
-        [Value::Set(items)] => items.iter().cloned().collect(),
-        _ => return Err(Fail::Argument("takes an array or a set")),
-    };
-    items.sort_by(order);
-    Ok(items)
+/// The members of a list or a set, paid for with all that stands in them: each is compared as a whole.
+fn items(args: &[Value]) -> Result<Vec<&Value>, Fail> {
+    weigh::deep(args)?;
+    match args {
+        [Value::Array(items)] => Ok(items.iter().collect()),
+        [Value::Set(items)] => Ok(items.iter().collect()),
+        _ => Err(Fail::Argument("takes an array or a set")),
+    }
+}
+
+/// Of nothing, nothing.
+fn one(item: Option<&Value>) -> Value {
+    item.cloned().unwrap_or(Value::Undefined)
+}
+
+fn by(one: &&Value, other: &&Value) -> Ordering {
+    order(one, other)
 }
 
 fn order(one: &Value, other: &Value) -> Ordering {
@@ -105,15 +115,15 @@ mod tests {
             assert_eq!(order(&more, &less), Ordering::Greater, "{less} {more}");
             assert_eq!(order(&less, &less), Ordering::Equal, "{less}");
             let both = list(&[more.clone(), less.clone()]);
-            assert_eq!(sorted(&[both]), Ok(vec![less, more]));
+            assert_eq!(sort(&[both]), Ok(list(&[less, more])));
         }
     }
 
     #[test]
     fn nothing_is_the_most_of_none() {
         turn::begin(None);
-        assert_eq!(sorted(&[Value::new_array()]), Ok(Vec::new()));
-        assert_eq!(first(Vec::new()), Value::Undefined);
-        assert!(sorted(&[Value::from("a")]).is_err());
+        assert_eq!(sort(&[Value::new_array()]), Ok(Value::new_array()));
+        assert_eq!(one(None), Value::Undefined);
+        assert!(items(&[Value::from("a")]).is_err());
     }
 }

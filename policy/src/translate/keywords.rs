@@ -96,9 +96,9 @@ impl Scan {
                     (before, new_line) = (if field { Before::Text } else { Before::Word(name) }, false);
                 }
                 '(' => {
-                    let blank = begin
-                        .checked_sub(1)
-                        .filter(|at| text.as_bytes().get(*at).is_some_and(u8::is_ascii_whitespace));
+                    let blank = begin.checked_sub(1).filter(|at| {
+                        text.as_bytes().get(*at).is_some_and(|byte| matches!(byte, b' ' | b'\t'))
+                    });
                     if let Some(blank) = blank.filter(|_| new_line && ends(before)) {
                         found.blanks.push(blank);
                     }
@@ -133,7 +133,7 @@ fn begins(before: Before<'_>, new_line: bool) -> bool {
 /// Whether an expression may end here with what the engine takes for the name of a function.
 fn ends(before: Before<'_>) -> bool {
     match before {
-        Before::Word(name) => !KEYWORDS.contains(&name),
+        Before::Word(name) => !KEYWORDS.contains(&name) && name != "contains",
         Before::Text | Before::Sign(']') => true,
         Before::Nothing | Before::Sign(_) => false,
     }
