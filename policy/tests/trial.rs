@@ -243,7 +243,7 @@ test_none[note] if {
     assert_eq!(tests[0].output, ["trying one", "trying two"]);
     assert_eq!((told(1), &tests[1].outcome), (expected(&[("a", true), ("b", true)]), &TestOutcome::Passed));
     assert_eq!(told(2), expected(&[("x/1", true), ("x/2", true), ("y/1", false), ("y/2", false)]));
-    assert_eq!((told(3), &tests[3].outcome), (expected(&[("first", true)]), &TestOutcome::Passed));
+    assert!(matches!(tests[3].outcome, TestOutcome::Error(_)), "{:?}", tests[3].outcome);
     assert_eq!(tests[4].outcome, TestOutcome::Failed);
 }
 

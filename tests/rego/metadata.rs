@@ -131,9 +131,9 @@ fn a_policy_reads_its_annotations_as_with_opa() {
 #[test]
 fn an_annotation_that_opa_would_read_otherwise_or_not_at_all_is_refused_by_its_line() {
     for (above, line, why) in [
-        ("# METADATA\n# scope: document\npackage a", 1, "above a package"),
-        ("package a\n# METADATA\n# scope: package\nx := 1", 2, "above a rule"),
-        ("package a\n# METADATA\n# title: a\nimport data.b\nx := b", 2, "above an import"),
+        ("# METADATA\n# scope: document\npackage a", 1, "before no rule"),
+        ("package a\n# METADATA\n# scope: package\nx := 1", 2, "before no package"),
+        ("package a\n# METADATA\n# title: a\nimport data.b\nx := b", 2, "before no package and no rule"),
         (
             "package a\nx := 1\n# METADATA\n# scope: document\nz := 1\n# METADATA\n# scope: document\nz := 1",
             6,
