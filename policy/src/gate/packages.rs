@@ -10,6 +10,16 @@ use super::names::{self, Names, Path};
 use super::walk::{self, Seen};
 use crate::problem::{Problem, Problems};
 
+/// A package that is called by digits, which the engine would find by a number too.
+fn numbered(module: &Module) -> Option<Problem> {
+    let span = module.package.refr.span();
+    let package = names::package(module);
+    let digits = |name: &String| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+    let name = package.iter().find(|name| digits(name))?;
+    let why = format!("has `{name}` in it, which is read by the number too");
+    Some(Problem::of(span.source.get_path(), "package", why, "a name with a letter in it").at_span(span))
+}
+
 /// Refuses a reference to all of a package that stands in more than one module, or has packages below it, where its
 /// rules read one another.
 pub(super) fn check(
@@ -18,6 +28,7 @@ pub(super) fn check(
     nodes: &BTreeMap<Path, Node>,
     problems: &mut Problems,
 ) {
+    problems.extend(modules.iter().filter_map(|module| numbered(module)));
     let mut packages: Vec<(Path, bool)> =
         modules.iter().map(|module| (names::package(module), imports(module))).collect();
     packages.sort();

@@ -180,7 +180,9 @@ fn value_ends(text: &str, stmt: &LiteralStmt, with: &WithModifier) -> u32 {
 /// Where the value begins: its own span may stand at its last member.
 fn value_at(text: &str, with: &WithModifier) -> Option<u32> {
     let (from, to) = (with.span.start as usize, end(text, with.span.end) as usize);
-    let r#as = text.get(from..to)?.match_indices("as").find(|(at, _)| {
+    // What is replaced may have such a word in it, and so may the value.
+    let before = text.get(from..(reach(text, &with.r#as).0 as usize).clamp(from, to))?;
+    let r#as = before.rmatch_indices("as").find(|(at, _)| {
         let around = text.get(from + at - 1..from + at + 3).unwrap_or_default();
         around.starts_with(char::is_whitespace) && around.ends_with(char::is_whitespace)
     })?;
