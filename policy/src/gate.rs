@@ -29,6 +29,7 @@ mod redeclared;
 mod safety;
 mod shadows;
 mod shapes;
+mod spelled;
 mod templates;
 pub(crate) mod text;
 pub(crate) mod walk;
@@ -108,6 +109,7 @@ pub(crate) fn after_parsing(
         every::check(module, &names, problems);
         operators::check(module, problems);
         patterns::check(module, problems);
+        spelled::check(module, problems);
         members::check(module, &names, problems);
     }
     conflicts::check(modules, problems);

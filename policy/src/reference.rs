@@ -97,6 +97,8 @@ What the gate refuses at load, with its place and what to write instead, since t
 * A rule or an import that is called as OPA calls an operator (`gte`, `or`, `plus` …): to OPA it takes the operator's place.
   An operator that is called by its name (`plus(1, 2)`), and a minus before what is no number: `0 - x`.
 * Data in the place of a rule or of its package.
+* A number in brackets, in a head too, that is not written as its value is, `x[1.0]`, `p[1e3] := 2`: OPA finds `data.x[1.0]` by
+  those letters, the member 1 of a written list by none.
 * A rule that reads itself by a computed name, even where OPA can tell that it never does.
 * `with` that replaces a function or a builtin outside of tests, or one that is called by two names.
 * A constant pattern, network or window that is none; in OPA each call of it is undefined.
@@ -126,7 +128,8 @@ What is not refused, and differs:
 
 * `lower` and `upper` know the letters of Unicode 17, OPA those of Unicode 15.
 * How a number was written is not kept: `1.0`, `1e3` and `-0` are 1, 1000 and 0, as text too, and whole where OPA has a
-  fraction (`sprintf(\"%d\", [1e3])`). In a template or within a list, a set or an object that `sprintf` writes, a computed
+  fraction (`sprintf(\"%d\", [1e3])`). So `1.0` from an input, or to which a name is set, finds as a computed member of data or
+  of a rule what 1 finds, `data.d[input.i]`; in OPA nothing. In a template or within a list, a set or an object that `sprintf` writes, a computed
   fraction from 1e6 on or below 1e-4 has no exponent, where OPA gives it one; `sprintf(\"%v\", [x])` writes it as OPA does.
 * Arithmetic with fractions has the 53 bits of an IEEE double, where OPA has 64: `0.1 + 0.2 == 0.3` holds in OPA alone.
   Whole numbers are exact in both, beyond 64 bits as long as they are computed and written as text; `to_number` and

@@ -12,7 +12,7 @@ use crate::{opa_of, ours_of};
 const LIB: &str = "package lib\nf(x) if x\nr := 1\n";
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 29] = [
+const ANSWERED: [&str; 35] = [
     "import future.keywords\ny if { 1 in [1] }",
     "import rego.v1\nimport future.keywords\ny if 1 in [1]",
     "import future.keywords.not\ny := 1",
@@ -42,11 +42,17 @@ const ANSWERED: [&str; 29] = [
     "y if print(\"a\")",
     "y if { data.lib.r == 2 with data.lib.r as 2; data.a.z == 1 with data.a.z as 1 }\nz := 3",
     "y.q if { data.lib.r == 1 with data.a.y.z as {} }",
+    "y := {1: 2}[1]",
+    "y := {1: 2, true: 3}[true]",
+    "y := {1: 2, data.lib.r: 2}[2]",
+    "y := {0.5: 2}[0.5]",
+    "y := [[1], [2]][1][0]",
+    "p[1.5] := 2\ny := p[1.5]",
     "# METADATA\n# scope: document\n# title: a\n\n# METADATA\n# title: b\n# scope: rule\ny := 1\nf() := 2",
 ];
 
 /// Refused by both.
-const REFUSED: [&str; 34] = [
+const REFUSED: [&str; 50] = [
     "import future.keywords.and\ny if { and := 1; and == 1 }",
     "import rego.v3\ny := 1",
     "import rego.foo\ny := 1",
@@ -81,10 +87,26 @@ const REFUSED: [&str; 34] = [
     "p[x] := 1 if some x in [\"a\"]\ny if not p == true",
     "p.q contains 1\ny if not p.q == {}",
     "p contains 1\ny := [p | p = \"x\"]",
+    "y := [1, 2][0.0]",
+    "y := [1, 2][1e0]",
+    "y := [1, 2][-1]",
+    "y := [1, 2][2]",
+    "y := [1, 2][1.5]",
+    "y := [1, 2][true]",
+    "y := [1, 2][\"a\"]",
+    "y := [1, 2].a",
+    "y := x[1.0] if x := [1, 2]",
+    "y := {1: 2}[\"1\"]",
+    "y := {1: 2}[2]",
+    "y := {\"1\": 2}[1]",
+    "y := {\"1\": 2}[1][2]",
+    "y := {\"a\": [1]}.a[1]",
+    "y := x[\"1\"] if x := {1: 2}",
+    "y := split(\"a.b\", \".\")[1.0]",
 ];
 
 /// Answered by OPA alone.
-const THEIRS: [&str; 12] = [
+const THEIRS: [&str; 16] = [
     "import future.keywords\ny if not startswith(input.a, \"x\")",
     "import rego.v1\nimport future.keywords\ny if not startswith(input.a, \"x\")",
     "import future[ \"keywords\" ]\ny if not startswith(input.a, \"x\")",
@@ -97,6 +119,10 @@ const THEIRS: [&str; 12] = [
     "import data.lib as part1__\ny := part1__.r",
     "y := x__12_local if x__12_local := 1",
     "y if { now__ := 1; now__ }",
+    "y := [1 | {1: 2}[1.0]]",
+    "p[1] := 2\ny := [1 | p[1.0]]",
+    "p[1.0] := 2\ny := [1 | p[1]]",
+    "y := [1 | data.lib[1e0]]",
 ];
 
 fn modules<'a>(module: &'a str) -> [(&'static str, &'a str); 2] {

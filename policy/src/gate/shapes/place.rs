@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use regorus::Value;
-use regorus::unstable::{Expr, Span};
+use regorus::unstable::{Expr, Ref, Span};
 
 use super::{at_span, text_of};
 use crate::decision::DECISION;
 use crate::gate::names;
+use crate::gate::walk::is_scalar;
 use crate::input::INPUT;
 use crate::kind::{Kind, Missing, written};
 use crate::nearest::nearest;
@@ -181,9 +182,8 @@ impl<'a> Place<'a> {
                 let found = fields.iter().rev().find(|(_, key, _)| text_of(key) == Some(name));
                 match found {
                     Some((_, _, value)) => Ok(Self::said(path, value)),
-                    None if fields.iter().all(|(_, key, _)| text_of(key).is_some()) => {
-                        let names = fields.iter().filter_map(|(_, key, _)| text_of(key));
-                        Err(missing(Missing::Unknown(names.map(str::to_owned).collect())))
+                    None if fields.iter().all(|(_, key, _)| is_scalar(key)) => {
+                        Err(missing(Missing::Unknown(names_of(fields))))
                     }
                     None => Ok(self.anything(path)),
                 }
@@ -212,6 +212,7 @@ impl<'a> Place<'a> {
                 }]);
             }
             Shape::Written(Expr::Array { items, .. }) => match index {
+                Expr::Bool { .. } | Expr::Null { .. } => return Err(missing(Missing::None("a list"))),
                 Expr::Number { value: Value::Number(number), .. } => {
                     let at = number.as_u64().and_then(|at| usize::try_from(at).ok());
                     let item = at.and_then(|at| items.get(at));
@@ -220,7 +221,14 @@ impl<'a> Place<'a> {
                 _ => items.iter().map(AsRef::as_ref).collect(),
             },
             Shape::Written(Expr::Object { fields, .. }) => {
-                fields.iter().map(|(_, _, value)| value.as_ref()).collect()
+                let named = constant(index).filter(|_| fields.iter().all(|(_, key, _)| is_scalar(key)));
+                let is = |key: &Expr| named.is_none() || constant(key) == named;
+                let values = fields.iter().filter(|(_, key, _)| is(key)).map(|(_, _, value)| value.as_ref());
+                let values: Vec<_> = values.collect();
+                if values.is_empty() && named.is_some() {
+                    return Err(missing(Missing::Unknown(names_of(fields))));
+                }
+                values
             }
             Shape::Written(Expr::Set { items, .. }) => items.iter().map(AsRef::as_ref).collect(),
             Shape::Made(_) => return Ok(vec![self.anything(path)]),
@@ -330,6 +338,27 @@ impl<'a> Place<'a> {
         let (why, instead) = missing.said(&self.path, name, unknown);
         at_span(at, path, &why, &instead)
     }
+}
+
+/// The value of what is written out, and is made of nothing else.
+const fn constant(expr: &Expr) -> Option<&Value> {
+    match expr {
+        Expr::String { value, .. }
+        | Expr::RawString { value, .. }
+        | Expr::Number { value, .. }
+        | Expr::Bool { value, .. }
+        | Expr::Null { value, .. } => Some(value),
+        _ => None,
+    }
+}
+
+/// The names of an object that is written out, as far as they are constants.
+fn names_of(fields: &[(Span, Ref<Expr>, Ref<Expr>)]) -> Vec<String> {
+    fields
+        .iter()
+        .filter_map(|(_, key, _)| constant(key))
+        .map(|name| name.as_string().map_or_else(|_| name.to_string(), ToString::to_string))
+        .collect()
 }
 
 /// `object.union(a, b)`: what a `with` puts in may be made so.

@@ -189,17 +189,25 @@ impl<'a, 'v> Scopes<'a, 'v> {
         let (mut rest, mut links) = (expr, Vec::new());
         let root = loop {
             match rest {
-                Expr::Var { span, .. } => break span.text(),
+                Expr::Var { .. } => break rest,
                 Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } => {
                     links.push(rest);
                     rest = refr;
                 }
+                Expr::Array { .. } | Expr::Object { .. } => break rest,
                 _ => return Ok(Vec::new()),
             }
         };
-        let mut places = match self.open.iter().rev().find_map(|scope| scope.get(root)) {
-            Some(known) => known.clone(),
-            None => self.global(root, &mut links),
+        let mut places = match root {
+            Expr::Var { span, .. } => {
+                let bound = self.open.iter().rev().find_map(|scope| scope.get(span.text()));
+                bound.cloned().unwrap_or_else(|| self.global(span.text(), &mut links))
+            }
+            // What is written out where it is read has no name.
+            written => {
+                let name = if matches!(written, Expr::Array { .. }) { "[…]" } else { "{…}" };
+                self.known(written).into_iter().map(|place| place.called(name)).collect()
+            }
         };
         while let Some(link) = links.pop() {
             places = match link {
