@@ -237,6 +237,11 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
         let annotated = engine.get_modules().iter().zip(&annotations);
         problems.extend(annotated.flat_map(|(module, found)| metadata::misplaced(module, found)));
     }
+    let mut never = Problems::default();
+    if problems.is_empty() {
+        gate::types(engine.get_modules(), purpose, &mut never);
+    }
+    let never = (!never.is_empty()).then(|| refused(never, &texts));
     let of = |text: &Translated| annotations.get(text.of).map_or(&[][..], Vec::as_slice);
     rewrite(sources, &mut engine, &mut texts, &mut problems, |modules, texts| {
         annotated::values(modules, texts, &texts.iter().map(of).collect::<Vec<_>>())
@@ -275,6 +280,9 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
     );
     if !problems.is_empty() {
         return Err(refused(problems, &texts));
+    }
+    if let Some(never) = never {
+        return Err(never);
     }
     let marks = behind_the_gate(sources, purpose, &mut engine, &mut texts, &mut problems);
     if !problems.is_empty() {

@@ -23,7 +23,6 @@ mod operators;
 mod order;
 mod ours;
 pub(crate) mod packages;
-mod partial;
 mod patterns;
 mod redeclared;
 mod safety;
@@ -32,6 +31,7 @@ mod shapes;
 mod spelled;
 mod templates;
 pub(crate) mod text;
+mod types;
 pub(crate) mod walk;
 
 pub(crate) use calls::MISSING;
@@ -60,9 +60,16 @@ pub(crate) fn first_after_parsing(
     }
     imports::keywords(modules, problems);
     bodies::check(modules, problems);
-    partial::check(modules, problems);
     redeclared::check(modules, problems);
     templates::check(modules, problems);
+}
+
+/// Comparisons that are never true and references that lead nowhere, in the text as its author wrote it: to be told where
+/// nothing else is wrong.
+pub(crate) fn types(modules: &[Ref<Module>], purpose: &Purpose, problems: &mut Problems) {
+    if !matches!(purpose, Purpose::Questions) {
+        types::check(modules, problems);
+    }
 }
 
 /// What a policy is loaded for.

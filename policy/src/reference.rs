@@ -80,6 +80,8 @@ What the gate refuses at load, with its place and what to write instead, since t
 * A number in data, inputs and bodies that would be kept as another: a whole one beyond 64 bits, a fraction of more digits than
   64 bits give back, `9007199254740993.0`, `1e-400`. As text it is kept. In YAML such a number is what OPA too makes of it.
 * A character that turns the direction of writing or has no width, in comments and texts of Rego too: its escape says it.
+* `==` of kinds that never fit also within another expression (`x := p == \"a\"`, where `p` is a number) and of what `every`
+  goes through.
 * A package of several modules, or with packages below it, that is read as a whole while its rules read one another.
 * Two modules of a package that import two things by one name, and an import by the name of a rule of the package.
 * A rule whose name is keywords alone (`if.in := 1`) or goes on in brackets after a keyword (`if[\"a\"] := 1`), and a package
@@ -110,9 +112,9 @@ What the gate refuses at load, with its place and what to write instead, since t
 
 What OPA refuses when it compiles and is taken here; the tests of a policy find it:
 
-* Two kinds that never fit, where a kind is not followed: in what a function of the policy gives (`f(x) == \"a\"` with `f(x) := 1`),
-  and in the members of a list, a set or an object, written out or given by a builtin (`[1] == [\"a\"]`,
-  `split(x, \".\")[0] == 1`, `sum([\"a\"])`). They are unequal, and a builtin's error denies.
+* Two kinds that never fit, where a kind is not followed: of an argument in its function (`f(x) := 1 if x == \"a\"` that is
+  called with a number), of a name that has its value otherwise than by `:=` or `some … in`, and of the members of what a builtin
+  takes or gives (`split(x, \".\")[0] == 1`, `sum([\"a\"])`). They are unequal, and a builtin's error denies.
 * A constant on the left of `:=`, `[true, _, p] := io.jwt.decode_verify(…)`, is compared, as `=` does.
 
 Of the commands:

@@ -15,6 +15,7 @@ mod render;
 mod rows;
 mod schema;
 mod times;
+mod types;
 mod written;
 
 use std::fs;

@@ -29,6 +29,11 @@ impl Kinds {
         Self(self.0 | other.0)
     }
 
+    /// Each of them by itself.
+    pub(crate) fn each(self) -> impl Iterator<Item = Self> {
+        (0..NAMES.len()).map(|bit| Self(1 << bit)).filter(move |kind| self.meets(*kind))
+    }
+
     /// Whether a value may be of both.
     pub(crate) const fn meets(self, other: Self) -> bool {
         self.0 & other.0 != 0

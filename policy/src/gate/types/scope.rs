@@ -1,0 +1,283 @@
+//! The types of expressions, by the names that are bound around them.
+
+use std::collections::BTreeMap;
+
+use regorus::Value;
+use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Rule, RuleHead, Span};
+
+use super::super::binds;
+use super::super::kinds;
+use super::super::names;
+use super::super::walk::is_scalar;
+use super::rules::Rules;
+use super::{ANYTHING, Type};
+
+/// Links of one reference that are followed.
+const LINKS: usize = 100;
+
+/// A link of a reference that leads nowhere, and what it leads from.
+pub(super) struct Nowhere<'a> {
+    pub(super) from: Type,
+    pub(super) link: &'a Expr,
+}
+
+/// The names that are bound around an expression, the innermost last.
+pub(super) struct Scope<'a, 'r> {
+    pub(super) module: &'a Module,
+    pub(super) rules: &'r Rules<'a>,
+    open: Vec<BTreeMap<&'a str, Type>>,
+    /// Whether another document stands in the place of one: what rules give may be anything.
+    pub(super) replaced: bool,
+}
+
+impl<'a, 'r> Scope<'a, 'r> {
+    pub(super) fn new(module: &'a Module, rules: &'r Rules<'a>) -> Self {
+        Self { module, rules, open: vec![BTreeMap::new()], replaced: false }
+    }
+
+    /// The arguments of a function, which may be anything.
+    pub(super) fn arguments(&mut self, rule: &'a Rule) {
+        if let Rule::Spec { head: RuleHead::Func { args, .. }, .. } | Rule::Default { args, .. } = rule {
+            args.iter().for_each(|arg| binds::variables(arg, &mut |name| self.bind(name, ANYTHING)));
+        }
+    }
+
+    pub(super) fn bind(&mut self, name: &'a Span, is: Type) {
+        if let Some(innermost) = self.open.last_mut() {
+            innermost.insert(name.text(), is);
+        }
+    }
+
+    /// What is said where the names of these statements are bound.
+    pub(super) fn query<T>(&mut self, stmts: &'a [LiteralStmt], said: impl FnOnce(&mut Self) -> T) -> T {
+        self.open(stmts);
+        stmts.iter().for_each(|stmt| self.learn(stmt));
+        let said = said(self);
+        self.close();
+        said
+    }
+
+    /// Binds the names of these statements, which may be anything before theirs: a comprehension above `x := 1` may have
+    /// another `x`.
+    pub(super) fn open(&mut self, stmts: &'a [LiteralStmt]) {
+        self.open.push(BTreeMap::new());
+        for stmt in stmts {
+            binds::of(stmt, &mut |binds| binds.names(&mut |name| self.bind(name, ANYTHING)));
+        }
+    }
+
+    pub(super) fn close(&mut self) {
+        self.open.pop();
+    }
+
+    /// `x := "a"` and `some k, v in {"a": 1}` say what their names are.
+    pub(super) fn learn(&mut self, stmt: &'a LiteralStmt) {
+        let before = self.replaced;
+        self.replaced |= self.replaces(stmt);
+        match &stmt.literal {
+            Literal::Expr { expr, .. } => {
+                if let Expr::AssignExpr { op: AssignOp::ColEq, lhs, rhs, .. } = expr.as_ref() {
+                    let is = self.of(rhs);
+                    self.pattern(lhs, &is);
+                }
+            }
+            Literal::SomeIn { key, value, collection, .. } => {
+                let of = self.of(collection);
+                if let Some(key) = key {
+                    self.pattern(key, &of.keys().unwrap_or(ANYTHING));
+                }
+                self.pattern(value, &of.values().unwrap_or(ANYTHING));
+            }
+            Literal::SomeVars { .. } | Literal::NotExpr { .. } | Literal::Every { .. } => {}
+        }
+        self.replaced = before;
+    }
+
+    /// Whether a statement puts something in the place of a document; in that of a function or of the input it changes no
+    /// type.
+    pub(super) fn replaces(&self, stmt: &LiteralStmt) -> bool {
+        stmt.with_mods.iter().any(|with| {
+            let path = names::resolve(self.module, &names::constant(&with.refr));
+            let root = names::begin(&with.refr).text();
+            let function = self.rules.names.arities(&path).is_some();
+            let document = root == "data" || self.rules.names.defines_below(&path) || {
+                names::through_imports(self.module, &[root.to_owned()]).is_some()
+            };
+            path.first().is_some_and(|root| root == "data") && document && !function
+        })
+    }
+
+    fn pattern(&mut self, pattern: &'a Expr, is: &Type) {
+        match pattern {
+            Expr::Var { span, .. } => self.bind(span, is.clone()),
+            Expr::Array { items, .. } => {
+                for (at, item) in items.iter().enumerate() {
+                    self.pattern(item, &is.member(&Value::from(at)).unwrap_or(ANYTHING));
+                }
+            }
+            Expr::Object { fields, .. } => {
+                for (_, name, value) in fields {
+                    let is = constant(name).and_then(|name| is.member(name));
+                    self.pattern(value, &is.unwrap_or(ANYTHING));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What an expression may be.
+    pub(super) fn of(&mut self, expr: &'a Expr) -> Type {
+        match expr {
+            Expr::Array { items, .. } => Type::list(items.iter().map(|item| self.of(item)).collect()),
+            Expr::Set { items, .. } => {
+                let items = Type::any(items.iter().map(|item| self.of(item)));
+                Type::Set(items.map(Box::new)).bounded()
+            }
+            Expr::Object { fields, .. } => {
+                let (mut members, mut others) = (Vec::<(Value, Type)>::new(), None::<(Type, Type)>);
+                for (_, name, value) in fields {
+                    let is = self.of(value);
+                    if let Some(name) = constant(name) {
+                        members.push((name.clone(), is));
+                        continue;
+                    }
+                    let name = self.of(name);
+                    others = Some(match others {
+                        Some((names, values)) => (names.or(name), values.or(is)),
+                        None => (name, is),
+                    });
+                }
+                Type::Object(members, others.map(Box::new)).bounded()
+            }
+            Expr::ArrayCompr { term, query, .. } => {
+                Type::list_of(self.query(&query.stmts, |scope| scope.of(term)))
+            }
+            Expr::SetCompr { term, query, .. } => {
+                Type::set_of(self.query(&query.stmts, |scope| scope.of(term)))
+            }
+            Expr::ObjectCompr { key, value, query, .. } => {
+                self.query(&query.stmts, |scope| Type::object_of(scope.of(key), scope.of(value)))
+            }
+            Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } => {
+                self.reference(expr).unwrap_or(ANYTHING)
+            }
+            Expr::Call { fcn, .. } => {
+                let called = names::path(fcn).unwrap_or_default();
+                match self.rules.names.function(self.module, &called) {
+                    Some((path, _)) => self.rules.at(&path),
+                    None if called == ["internal", "template_string"] => Type::Text,
+                    None => Type::of(kinds::said(self.module, self.rules.names, expr)),
+                }
+            }
+            _ => Type::of(kinds::said(self.module, self.rules.names, expr)),
+        }
+    }
+
+    /// Where a reference leads.
+    pub(super) fn reference(&mut self, expr: &'a Expr) -> Result<Type, Box<Nowhere<'a>>> {
+        let (mut rest, mut links) = (expr, Vec::new());
+        while let Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } = rest {
+            links.push(rest);
+            rest = refr;
+        }
+        if links.len() > LINKS {
+            return Ok(ANYTHING);
+        }
+        let mut is = match rest {
+            Expr::Var { span, .. } => match self.open.iter().rev().find_map(|scope| scope.get(span.text())) {
+                Some(is) => is.clone(),
+                None => match self.global(span.text(), &mut links) {
+                    Ok(is) => is,
+                    Err(from) => return Err(Box::new(Nowhere { from, link: rest })),
+                },
+            },
+            _ => self.of(rest),
+        };
+        while let Some(link) = links.pop() {
+            if is == ANYTHING {
+                return Ok(is);
+            }
+            match self.step(&is, link) {
+                Some(next) => is = next,
+                None => return Err(Box::new(Nowhere { from: is, link })),
+            }
+        }
+        Ok(is)
+    }
+
+    fn step(&mut self, from: &Type, link: &'a Expr) -> Option<Type> {
+        match link {
+            Expr::RefDot { field, .. } => from.member(&field.1),
+            Expr::RefBrack { index, .. } => match constant(index) {
+                Some(name) => from.member(name),
+                None => {
+                    let (keys, index) = (from.keys()?, self.of(index));
+                    keys.meets(&index).then(|| from.values().unwrap_or(ANYTHING))
+                }
+            },
+            _ => None,
+        }
+    }
+
+    /// What a name stands for that nothing in the rule binds; takes the links off that lead to a rule. An import may lead
+    /// into what a rule gives, or nowhere from there.
+    fn global(&self, root: &str, links: &mut Vec<&'a Expr>) -> Result<Type, Type> {
+        let mut path = names::resolve(self.module, &[root.to_owned()]);
+        if self.replaced || path.first().is_none_or(|root| root != "data") {
+            return Ok(ANYTHING);
+        }
+        let rule = (1..path.len()).find(|end| path.get(..*end).is_some_and(|path| self.rules.defines(path)));
+        if let Some(end) = rule {
+            let members = path.split_off(end);
+            return members
+                .iter()
+                .try_fold(self.rules.at(&path), |is, name| is.member(&Value::from(name.as_str())).ok_or(is));
+        }
+        while !self.rules.defines(&path) && self.rules.names.defines_below(&path) {
+            let member = match links.last() {
+                Some(Expr::RefDot { field, .. }) => Some(&field.1),
+                Some(Expr::RefBrack { index, .. }) => constant(index),
+                _ => break,
+            };
+            let Some(Value::String(member)) = member else { return Ok(ANYTHING) };
+            path.push(member.to_string());
+            links.pop();
+        }
+        let function = self.rules.names.arities(&path).is_some();
+        Ok(if function { ANYTHING } else { self.rules.at(&path) })
+    }
+
+    /// What a head with computed members is of what stands in the last of them.
+    pub(super) fn nested(&mut self, refr: &'a Expr, is: Type) -> Type {
+        let constants = names::constant(refr).len();
+        let (mut rest, mut links) = (refr, Vec::new());
+        while let Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } = rest {
+            links.push(rest);
+            rest = refr;
+        }
+        // The first constant is the name itself.
+        let computed = (links.len() + 1).saturating_sub(constants);
+        links.into_iter().take(computed).fold(is, |is, link| {
+            let name = match link {
+                // Beside such a one OPA lets any other be.
+                Expr::RefBrack { index, .. } if is_scalar(index) => ANYTHING,
+                Expr::RefBrack { index, .. } => self.of(index),
+                _ => Type::Text,
+            };
+            Type::object_of(name, is)
+        })
+    }
+}
+
+/// Text, a number, `true`, `false` or `null` that is written out.
+pub(super) fn constant(expr: &Expr) -> Option<&Value> {
+    match expr {
+        Expr::String { value, .. }
+        | Expr::RawString { value, .. }
+        | Expr::Number { value, .. }
+        | Expr::Bool { value, .. }
+        | Expr::Null { value, .. } => Some(value),
+        _ => None,
+    }
+    .filter(|_| is_scalar(expr))
+}
