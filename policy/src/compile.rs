@@ -330,7 +330,7 @@ fn behind_the_gate(
         Purpose::Decisions(_) | Purpose::Proof | Purpose::Profile => prints::erased,
         Purpose::Tests | Purpose::Queries | Purpose::Questions => prints::kept,
     };
-    let mut rewrite = |write: Write| {
+    let rewrite = |write: Write, engine: &mut Engine, texts: &mut Vec<_>, problems: &mut Problems| {
         let Some(written) = write(engine.get_modules(), texts) else { return false };
         let mut found = Problems::default();
         *engine = reread(sources, &written, &mut found);
@@ -338,12 +338,17 @@ fn behind_the_gate(
         *texts = written;
         true
     };
-    rewrite(every::given);
+    rewrite(every::given, engine, texts, problems);
     // Pairs may stand within pairs, each time in more brackets.
     for _ in 0..PASSES {
-        if !rewrite(pairs::apart) {
+        if !rewrite(pairs::apart, engine, texts, problems) {
             break;
         }
+    }
+    // Each pair is a statement of its own.
+    gate::bodies::long(engine.get_modules(), problems);
+    if !problems.is_empty() {
+        return Vec::new();
     }
     let others = [
         patterns::arguments,
@@ -357,7 +362,7 @@ fn behind_the_gate(
         clock::given,
     ];
     for write in others {
-        rewrite(write);
+        rewrite(write, engine, texts, problems);
     }
     if !matches!(purpose, Purpose::Profile) || !problems.is_empty() {
         return Vec::new();

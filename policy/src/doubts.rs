@@ -29,7 +29,9 @@ impl Sources {
 pub fn misnamed(paths: &[impl AsRef<Path>], ignored: &[Pattern]) -> Vec<Problem> {
     let mut names = Vec::new();
     for path in paths.iter().map(AsRef::as_ref).filter(|path| path.is_dir()) {
-        below(path, "", 0, &mut names);
+        let Ok(root) = fs::canonicalize(path) else { continue };
+        let mut entries = 0;
+        below(path, &root, "", 0, &mut entries, &mut names);
     }
     names.retain(|(name, _)| ignored.is_empty() || !Pattern::any_below(ignored, name, paths));
     let problem = |(name, label): (String, String)| {
@@ -50,20 +52,32 @@ pub fn misnamed(paths: &[impl AsRef<Path>], ignored: &[Pattern]) -> Vec<Problem>
     names.into_iter().map(problem).collect()
 }
 
-/// Names with their folder, and as they are in the bundle. What cannot be read is told by who reads it.
-fn below(folder: &Path, label: &str, depth: usize, names: &mut Vec<(String, String)>) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    let mut entries: Vec<_> = entries.flatten().take(MAX_ENTRIES).map(|entry| entry.path()).collect();
-    entries.sort();
-    for path in entries {
+/// Names with their folder, and as they are in the bundle. What cannot be read, and what is too much, is told by who reads
+/// it; a link that leads out of the folder is not followed for what nobody reads.
+fn below(
+    folder: &Path,
+    root: &Path,
+    label: &str,
+    depth: usize,
+    entries: &mut usize,
+    names: &mut Vec<(String, String)>,
+) {
+    let Ok(found) = fs::read_dir(folder) else { return };
+    let left = MAX_ENTRIES.saturating_sub(*entries);
+    let mut found: Vec<_> = found.flatten().take(left).map(|entry| entry.path()).collect();
+    *entries += found.len();
+    found.sort();
+    for path in found {
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
         let label = if label.is_empty() { name.to_owned() } else { format!("{label}/{name}") };
         let data = [".json", ".yaml", ".yml"].iter().any(|end| name.ends_with(end));
-        if name.starts_with('.') || names.len() >= MAX_ENTRIES {
+        let inside =
+            || !path.is_symlink() || fs::canonicalize(&path).is_ok_and(|path| path.starts_with(root));
+        if name.starts_with('.') || !inside() {
             continue;
         }
         if path.is_dir() && name != "schemas" && depth < MAX_FOLDERS {
-            below(&path, &label, depth + 1, names);
+            below(&path, root, &label, depth + 1, entries, names);
         } else if data && path.is_file() && Role::of(&label) == Role::Other {
             names.push((path.display().to_string(), label));
         }
@@ -102,6 +116,14 @@ mod tests {
         assert!(doubts[0].instead.contains("`revision`"), "{}", doubts[0]);
         let misnamed = misnamed(&[folder.path()], &["old.yaml".parse().unwrap()]);
         assert_eq!(misnamed.len(), 1, "{misnamed:?}");
+        let elsewhere = tempfile::tempdir().unwrap();
+        fs::write(elsewhere.path().join("other.json"), "{}").unwrap();
+        std::os::unix::fs::symlink(elsewhere.path(), folder.path().join("out")).unwrap();
+        std::os::unix::fs::symlink(folder.path(), folder.path().join("round")).unwrap();
+        std::os::unix::fs::symlink(folder.path().join("roles"), folder.path().join("again")).unwrap();
+        let linked = super::misnamed(&[folder.path()], &[]);
+        let out = |of: &Problem| of.file.contains("/out/");
+        assert!(!linked.iter().any(out) && linked.len() <= MAX_ENTRIES, "{}", linked.len());
         assert!(misnamed[0].file.ends_with("roles/rolls.json"), "{}", misnamed[0]);
         assert!(misnamed[0].instead.contains("`roles/rolls/data.json`"), "{}", misnamed[0]);
     }

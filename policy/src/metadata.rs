@@ -82,9 +82,10 @@ pub(crate) fn contact<'a>(
 
 /// Annotations that stand before something else than their scope says.
 pub(crate) fn misplaced(module: &Module, annotations: &[Annotation]) -> impl Iterator<Item = Problem> {
-    let wrong = |annotation: &&Annotation| {
+    let rules: BTreeSet<u32> = module.policy.iter().map(|rule| begins(rule)).collect();
+    let wrong = move |annotation: &&Annotation| {
         let of_package = module.package.span.line == annotation.before;
-        let of_rule = module.policy.iter().any(|rule| begins(rule) == annotation.before);
+        let of_rule = rules.contains(&annotation.before);
         !match annotation.scope.as_deref() {
             Some("package" | "subpackages") => of_package,
             Some(_) => of_rule,

@@ -137,6 +137,8 @@ What is not refused, and differs:
   Whole numbers are exact in both, beyond 64 bits as long as they are computed and written as text; `to_number` and
   `json.unmarshal` of one that would be kept as another are errors, as are those of such a fraction.
 * In a set that holds both, sets come before objects, and are gone through first; in OPA objects come first.
+* A package that data is beside goes through its members in the order of their names, as a list of them stands
+  (`[k | data.q[k]]`); in OPA data comes before rules.
 * An error of a builtin, or a conflict in another rule or a function, that the one comes by and the other does not, since
   they evaluate in another order: the answer is then the one that OPA gives without strict builtin errors, as it runs by
   default, or the one without the conflict.

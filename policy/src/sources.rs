@@ -284,7 +284,11 @@ impl Sources {
 
     pub(crate) fn unsigned(mut files: Files) -> Result<Self, Wrong> {
         let (manifest, unknown) = match files.remove(MANIFEST) {
-            Some(bytes) => (Manifest::parse(&bytes)?, Manifest::unknown(&bytes)),
+            Some(bytes) => {
+                let manifest = Manifest::parse(&bytes)?;
+                let unknown = manifest.unknown(&bytes);
+                (manifest, unknown)
+            }
             None => (Manifest::default(), Vec::new()),
         };
         let (roots, revision) = (manifest.roots()?, manifest.revision().map(str::to_owned));

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::roots::Roots;
 use super::{MANIFEST, Wrong, pattern};
+use crate::document::plain;
 use crate::nearest::nearest;
 use crate::problem::Problem;
 
@@ -17,6 +18,8 @@ pub(crate) struct Manifest {
     rego_version: Option<i64>,
     file_rego_versions: Option<BTreeMap<String, i64>>,
     wasm: Option<Vec<serde::de::IgnoredAny>>,
+    #[serde(skip)]
+    unknown: Vec<String>,
 }
 
 /// The members of [`Manifest`].
@@ -26,26 +29,17 @@ const MEMBERS: [&str; 5] = ["revision", "roots", "rego_version", "file_rego_vers
 const THEIRS: &str = "metadata";
 
 impl Manifest {
-    /// Members that mean nothing to anybody.
-    pub(crate) fn unknown(bytes: &[u8]) -> Vec<Problem> {
+    /// Members that mean nothing to anybody, of the manifest in these bytes.
+    pub(crate) fn unknown(&self, bytes: &[u8]) -> Vec<Problem> {
         let text = String::from_utf8_lossy(bytes);
-        let members: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_slice(bytes).unwrap_or_default();
-        let unknown = members.keys().filter(|name| !MEMBERS.contains(&name.as_str()) && *name != THEIRS);
         let problem = |name: &String| {
-            let quoted = format!("\"{name}\"");
-            let lines = text.lines().zip(1..);
-            let (line, column) = lines
-                .filter_map(|(said, line)| Some((line, said.get(..said.find(&quoted)?)?.chars().count())))
-                .next()
-                .unwrap_or((1, 0));
+            let (line, column) = plain::member(&text, name).unwrap_or((1, 1));
             let meant = nearest(name, &MEMBERS).map(|meant| format!("`{meant}`; or "));
             let instead = format!("{}the same below `metadata`", meant.unwrap_or_default());
-            let column = u32::try_from(column).unwrap_or(u32::MAX).saturating_add(1);
             Problem::of(MANIFEST, name, "is no member of a manifest, and is passed over", instead)
                 .at(line, column, &text)
         };
-        unknown.map(problem).collect()
+        self.unknown.iter().map(problem).collect()
     }
 
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Wrong> {
@@ -60,7 +54,9 @@ impl Manifest {
         {
             return Err(wrong(format!("`{member}` is written in small letters")));
         }
-        let manifest: Self = serde_json::from_slice(bytes).map_err(not_json)?;
+        let mut manifest: Self = serde_json::from_slice(bytes).map_err(not_json)?;
+        let unknown = |name: &String| !MEMBERS.contains(&name.as_str()) && name != THEIRS;
+        manifest.unknown = members.into_iter().map(|(name, _)| name).filter(unknown).collect();
         if manifest.wasm.as_ref().is_some_and(|wasm| !wasm.is_empty()) {
             return Err(wrong("names compiled modules: build the bundle for Rego, `-t rego`".to_owned()));
         }

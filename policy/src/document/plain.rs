@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
 /// The value of a text; of members that are named twice, the last counts.
@@ -13,16 +13,74 @@ pub(crate) fn parse(text: &str) -> Result<Value, serde_json::Error> {
     serde_json::from_str::<Plain>(text).map(|plain| plain.0)
 }
 
-/// The first name that stands twice in one object, with the line and the column behind it; none in what is no JSON.
+/// The first name that stands twice in one object, with its line and column in characters; none in what is no JSON.
 pub(crate) fn twice(text: &str) -> Option<(String, u32, u32)> {
     let error = serde_json::from_str::<Once>(text).err()?;
     let said = error.to_string();
     let name = said.strip_prefix(TWICE)?.rsplit_once(" at line ")?.0.to_owned();
-    Some((name, u32::try_from(error.line()).ok()?, u32::try_from(error.column()).ok()?))
+    let (line, column) = place(text, &error)?;
+    Some((name, line, column))
+}
+
+/// The line and column, in characters, of the first member of this name in an object; none in what is none.
+pub(crate) fn member(text: &str, name: &str) -> Option<(u32, u32)> {
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let error = Named(name).deserialize(&mut reader).err()?;
+    error.to_string().starts_with(FOUND).then(|| place(text, &error))?
+}
+
+/// The place of the name behind which the reader stopped, which counts bytes.
+fn place(text: &str, error: &serde_json::Error) -> Option<(u32, u32)> {
+    let line = text.split('\n').nth(error.line().checked_sub(1)?)?;
+    let begins = opening(line.get(..error.column())?)?;
+    let column = line.get(..begins)?.chars().count() + 1;
+    Some((u32::try_from(error.line()).ok()?, u32::try_from(column).ok()?))
+}
+
+/// Where the quoted text begins that ends a line; a quote inside it has a backslash before it.
+fn opening(line: &str) -> Option<usize> {
+    let (inside, _) = line.rsplit_once('"')?;
+    let escaped = |at: usize| {
+        let before = inside.get(..at).unwrap_or_default();
+        (before.len() - before.trim_end_matches('\\').len()) % 2 == 1
+    };
+    inside.rmatch_indices('"').map(|(at, _)| at).find(|at| !escaped(*at))
 }
 
 /// Begins what is said of such a name.
 const TWICE: &str = "twice: ";
+
+/// What is said where a member was looked for.
+const FOUND: &str = "found";
+
+/// An object up to the member of this name.
+struct Named<'n>(&'n str);
+
+impl<'de> DeserializeSeed<'de> for Named<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
+        from.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Named<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        while let Some(name) = members.next_key::<String>()? {
+            if name == self.0 {
+                return Err(Error::custom(FOUND));
+            }
+            members.next_value::<IgnoredAny>()?;
+        }
+        Ok(())
+    }
+}
 
 /// JSON in whose objects each name stands once.
 struct Once;
@@ -163,6 +221,21 @@ mod tests {
             let members = read.as_object().unwrap();
             assert_eq!(members["$serde_json::private::RawValue"], "[1, 2]");
         }
+    }
+
+    #[test]
+    fn a_name_that_stands_twice_is_told_with_its_place_in_characters() {
+        for (text, name, place) in [
+            (r#"{"a": 1, "a": 2}"#, "a", (1, 10)),
+            ("{\"é\": 1,\n  \"ä\": {\"öö\": 1, \"öö\": 2}}", "öö", (2, 18)),
+            (r#"{"a\"b\\": 1, "a\"b\\" : 2}"#, "a\"b\\", (1, 15)),
+        ] {
+            let (line, column) = place;
+            assert_eq!(twice(text), Some((name.to_owned(), line, column)), "{text}");
+        }
+        assert_eq!(member("{\"é\": {\"a\": \"a\"}, \"a\": 1}", "a"), Some((1, 19)));
+        assert_eq!(member("[1]", "a"), None);
+        assert_eq!(twice(r#"{"a": {"a": 1}, "b": {"a": 1}}"#), None);
     }
 
     #[test]

@@ -14,17 +14,27 @@ const FEW: usize = 200;
 /// Most that all longer ones may take together: as long as four of the longest.
 const SQUARES: usize = 4 * STATEMENTS * STATEMENTS;
 
-/// Names the first statement beyond the limit in each module, and the first body that is too long beside others.
+/// What stands where a body does and is none, and bodies that are too long.
 pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
+    for rule in modules.iter().flat_map(|module| &module.policy) {
+        problems.extend(sets(rule));
+        problems.extend(chained(rule));
+        walk::rule(rule, &mut |seen| {
+            let Seen::Opens(stmts) = seen else { return };
+            problems.extend(stmts.first().and_then(union));
+        });
+    }
+    long(modules, problems);
+}
+
+/// Names the first statement beyond the limit in each module, and the first body that is too long beside others.
+pub(crate) fn long(modules: &[Ref<Module>], problems: &mut Problems) {
     let mut squares = 0_usize;
     for module in modules {
         let (mut first, mut beside) = (None, None);
         for rule in &module.policy {
-            problems.extend(sets(rule));
-            problems.extend(chained(rule));
             walk::rule(rule, &mut |seen| {
                 let Seen::Opens(stmts) = seen else { return };
-                problems.extend(stmts.first().and_then(union));
                 if let Some(stmt) = stmts.get(STATEMENTS) {
                     first.get_or_insert(&stmt.span);
                 } else if let (FEW.., Some(stmt)) = (stmts.len(), stmts.first()) {

@@ -23,6 +23,11 @@ impl Sources {
     /// as data of its own. Names are the paths as they were given, so that a problem can be clicked on; the revision
     /// of one bundle is still the one it has at load, wherever it is read from.
     pub fn read_paths(paths: &[impl AsRef<Path>], tests: Tests) -> Result<Self, SourceError> {
+        Self::read_each(paths, tests).map(|(all, _)| all)
+    }
+
+    /// The same, with the revision that each path has by itself.
+    pub fn read_each(paths: &[impl AsRef<Path>], tests: Tests) -> Result<(Self, Vec<String>), SourceError> {
         let mut all = Self::default();
         let mut empty = None;
         let mut revisions = Vec::new();
@@ -33,15 +38,16 @@ impl Sources {
             if kind.is_dir() {
                 let mut folder = Self::read(path, Signed::Unchecked)?;
                 if folder.modules.is_empty() {
-                    // A folder of tests alone is none of a policy, but something to run.
                     empty = Some(SourceError::Empty { from: path.display().to_string() });
-                    folder.data.clear();
-                } else {
-                    revisions.push(folder.revision.clone());
+                    // A folder of tests alone is none of a policy, but something to run.
+                    if !folder.tests.is_empty() {
+                        folder.data.clear();
+                    }
                 }
+                revisions.push(folder.revision.clone());
                 all.join(folder, path);
             } else if kind.is_file() {
-                revisions.extend(all.read_one(path)?);
+                revisions.push(all.read_one(path)?);
             } else {
                 return Err(SourceError::NotAFile { path: path.to_owned() });
             }
@@ -54,13 +60,12 @@ impl Sources {
             _ => {
                 all.settle();
                 // Where names begin with the path, the digest would say another revision than records do.
-                if paths.len() == 1
+                if let [revision] = revisions.as_slice()
                     && tests == Tests::Left
-                    && let Some(revision) = revisions.pop()
                 {
-                    all.revision = revision;
+                    all.revision.clone_from(revision);
                 }
-                Ok(all)
+                Ok((all, revisions))
             }
         }
     }
@@ -110,27 +115,31 @@ impl Sources {
         self.manifest = self.manifest.take().or(folder.manifest);
     }
 
-    /// Gives the revision of what is a bundle of its own.
-    fn read_one(&mut self, path: &Path) -> Result<Option<String>, SourceError> {
+    /// Gives the revision of the file by itself.
+    fn read_one(&mut self, path: &Path) -> Result<String, SourceError> {
         let name = shown(path);
+        let mut one = Self::default();
         match path.extension().and_then(|end| end.to_str()) {
             Some("json") => {
                 let text = read_text(path, MAX_DATA)?;
-                self.data.push(super::DataFile { name, path: Vec::new(), text });
+                one.data.push(super::DataFile { name, path: Vec::new(), text });
             }
             Some("rego") => {
                 let text = read_text(path, MAX_TEXT)?;
-                self.modules.push(Module { name, text, roots: Roots::default() });
+                one.modules.push(Module { name, text, roots: Roots::default() });
             }
             Some("gz" | "tgz") => {
                 let bundle = Self::read(path, Signed::Unchecked)?;
                 let revision = bundle.revision.clone();
                 self.join(bundle, path);
-                return Ok(Some(revision));
+                return Ok(revision);
             }
             _ => return Err(SourceError::Unread { path: path.to_owned() }),
         }
-        Ok(None)
+        one.settle();
+        self.modules.append(&mut one.modules);
+        self.data.append(&mut one.data);
+        Ok(one.revision)
     }
 }
 
@@ -172,6 +181,12 @@ mod tests {
         assert_eq!(tested.names().count(), 3);
         assert!(live.data.iter().any(|file| file.path == ["teams"]), "{:?}", live.data);
         assert_eq!(live.data.len(), 2);
+        std::fs::create_dir(named("d")).unwrap();
+        std::fs::write(named("d/data.json"), "{\"a\": 1}").unwrap();
+        let (both, revisions) = Sources::read_each(&[named("p"), named("d")], Tests::Left).unwrap();
+        assert_eq!((both.data.len(), revisions.len()), (2, 2), "data alone beside a policy");
+        let alone = Sources::read_paths(&[named("p")], Tests::Left).unwrap();
+        assert_eq!(revisions[0], alone.revision());
         let nothing = Sources::read_paths(&[named("t")], Tests::Left);
         assert!(matches!(nothing, Err(SourceError::Empty { .. })));
         assert_eq!(Sources::read_paths(&[named("t")], Tests::Read).unwrap().names().count(), 1);

@@ -197,37 +197,34 @@ impl Said {
         };
         let scope = annotation.scope.as_deref();
         if below(module.package.span.line) {
-            let scope = scope.unwrap_or("package");
             let path = names::package(module);
-            let known = match scope {
-                "package" => self.packages.insert(path.clone(), link(path, scope, members)),
-                "subpackages" if entrypoint => {
+            let (scope, known) = match scope {
+                Some("subpackages") if entrypoint => {
                     return Err("has `entrypoint` and is about many packages".to_owned());
                 }
-                "subpackages" => self.paths.insert(path.clone(), link(path, scope, members)),
-                _ => return Err(format!("has the scope {scope} and stands above a package")),
+                Some("subpackages") => {
+                    let scope = "subpackages";
+                    (scope, self.paths.insert(path.clone(), link(path, scope, members)))
+                }
+                _ => ("package", self.packages.insert(path.clone(), link(path, "package", members))),
             };
             return if known.is_none() { Ok(()) } else { Err(format!("is the second for this {scope}")) };
         }
-        if module.imports.iter().any(|import| below(import.span.line)) {
-            return Err("stands above an import".to_owned());
-        }
         let rule = module.policy.iter().enumerate().find(|(_, rule)| below(rule.span().line));
-        let Some((number, rule)) = rule else { return Err("stands above nothing".to_owned()) };
-        let scope = scope.unwrap_or(if entrypoint { "document" } else { "rule" });
-        match scope {
-            "rule" if entrypoint => Err("has `entrypoint` and the scope rule".to_owned()),
-            "rule" => {
+        // What stands before something else than its scope says was told already.
+        let Some((number, rule)) = rule else { return Ok(()) };
+        match scope.unwrap_or(if entrypoint { "document" } else { "rule" }) {
+            "document" => {
+                let path = path(rule);
+                let known = self.paths.insert(path.clone(), link(path, "document", members));
+                if known.is_none() { Ok(()) } else { Err("is the second for this document".to_owned()) }
+            }
+            _ if entrypoint => Err("has `entrypoint` and the scope rule".to_owned()),
+            scope => {
                 let rules = self.rules.entry((index, number)).or_default();
                 rules.push(link(path(rule), scope, members));
                 Ok(())
             }
-            "document" => {
-                let path = path(rule);
-                let known = self.paths.insert(path.clone(), link(path, scope, members));
-                if known.is_none() { Ok(()) } else { Err("is the second for this document".to_owned()) }
-            }
-            _ => Err(format!("has the scope {scope} and stands above a rule")),
         }
     }
 

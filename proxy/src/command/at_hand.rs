@@ -35,16 +35,10 @@ impl AtHand {
     pub(super) fn read(paths: &[PathBuf], config: Option<&Config>) -> Result<Self, Failure> {
         let entrypoint = config.map_or(ENTRYPOINT, |config| &config.policy.entrypoint).to_owned();
         if !paths.is_empty() {
-            let read = |paths: &[PathBuf]| {
-                Sources::read_paths(paths, Tests::Left)
-                    .map_err(|error| Failure::Said(Exit::Configuration, error.to_string()))
-            };
-            let revision = |path: &PathBuf| {
-                let alone = read(std::slice::from_ref(path))?;
-                Ok((path.display().to_string(), alone.revision().to_owned()))
-            };
-            let revisions = paths.iter().map(revision).collect::<Result<_, Failure>>()?;
-            let sources = read(paths)?;
+            let (sources, revisions) = Sources::read_each(paths, Tests::Left)
+                .map_err(|error| Failure::Said(Exit::Configuration, error.to_string()))?;
+            let named = paths.iter().map(|path| path.display().to_string());
+            let revisions = named.zip(revisions).collect();
             return Ok(Self { sources, entrypoint, revisions, unnamed: true, notes: Vec::new() });
         }
         let config = config.ok_or_else(|| Failure::Said(Exit::Usage, "no policy is named".to_owned()))?;
