@@ -35,7 +35,6 @@ None of OPA's own test cases is answered differently in silence. What is known t
   request that it does not sign. Where the policy need not know the key, let the route put the credential in.
 * `strings.render_template` knows `{{.a.b}}`, `{{$x.a}}`, `{{len …}}`, `{{not …}}`, `{{if}}`, `{{with}}`, `{{range}}`, `{{else}}`
   and blanks taken away by `{{-` and `-}}`; all else of Go's language is an error, as are sets and numbers that are not whole.
-* `with` replaces functions and the engine's builtins in tests alone; those that are marked “added” it does not replace.
 * `round` of a whole number from 2^63 on, `floor` and `ceil` of a fraction between -1 and 0, which OPA rounds to 0 and 1, and `replace` of an empty part in text
   beyond ASCII, which OPA cuts in pieces, are errors.
 * `sprintf` of a verb that does not fit its argument is an error, except `%s` of a number, which is noted as in OPA. Such are
@@ -102,7 +101,7 @@ What the gate refuses at load, with its place and what to write instead, since t
 * A number in brackets, in a head too, that is not written as its value is, `x[1.0]`, `p[1e3] := 2`: OPA finds `data.x[1.0]` by
   those letters, the member 1 of a written list by none.
 * A rule that reads itself by a computed name, even where OPA can tell that it never does.
-* `with` that replaces a function or a builtin outside of tests, or one that is called by two names.
+* `with` that replaces a builtin while a function of the policy is called by the same name, or a builtin that is refused.
 * A constant pattern, network or window that is none; in OPA each call of it is undefined.
 * Numbers beyond the range of an IEEE double that are written with an exponent (`2e308`).
 * `import future.keywords`, `.not`, `.and` and `.or` of it in a module that has such a word: in OPA they bring `and`, `or` and

@@ -18,6 +18,7 @@ pub(crate) mod locals;
 pub(crate) mod marks;
 pub(crate) mod member;
 pub(crate) mod members;
+mod mocks;
 pub(crate) mod negation;
 pub(crate) mod ordered;
 pub(crate) mod pairs;
@@ -41,9 +42,10 @@ pub(crate) const LONGEST: usize = 4 * 1024 * 1024;
 pub(crate) type Step = fn(&[Ref<Module>], &[Translated]) -> Result<Option<Vec<Translated>>, Problems>;
 
 /// What is done once before the gate, in this order.
-pub(crate) const ONCE: [Step; 4] = [
+pub(crate) const ONCE: [Step; 5] = [
     |modules, texts| Ok(locals::renamed(modules, texts)),
     keywords::moved,
+    |modules, texts| Ok(mocks::named(modules, texts)),
     hoist::values,
     |modules, texts| Ok(results::first(modules, texts)),
 ];

@@ -9,6 +9,7 @@ mod locals;
 mod members;
 mod metadata;
 mod missing;
+mod mocks;
 mod patterns;
 mod queries;
 mod render;

@@ -1,8 +1,8 @@
-//! Every `with`: input and data may be replaced anywhere, functions and builtins in tests alone, and there only where
-//! the engine replaces all their calls.
+//! Every `with`: functions and builtins are replaced where the engine replaces all their calls.
 //!
-//! The engine finds a replaced function by how the call is spelled, `f(x)` or `data.a.f(x)`. Where the same function is
-//! called by two names, one of them would go on to the original in silence.
+//! The engine finds a replaced function by how the call is spelled, `f(x)` or `data.a.f(x)`. The translation wrote them
+//! one way; where the same function is called by two names all the same, one of them would go on to the original in
+//! silence.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,6 @@ use super::names::{self, Names, Path};
 use super::walk::{self, Seen};
 use crate::builtins::{self, Known};
 use crate::problem::{Problem, Problems};
-use crate::sources::is_test;
 
 /// A call as the engine spells it, and the function of the policy that it means, if it means one.
 type Call = (Path, Option<Path>);
@@ -44,7 +43,6 @@ fn call(module: &Module, names: &Names, called: &[String]) -> Call {
 fn wrong(module: &Module, names: &Names, calls: &BTreeSet<Call>, with: &WithModifier) -> Option<Problem> {
     let target = names::constant(&with.refr);
     let say = |why: &str, instead: &str| Some(problem(&with.refr, &target, why, instead));
-    let test = is_test(with.span.source.get_path());
     let function = names.function(module, &target);
     let builtin = if function.is_some() { None } else { builtins::known(&target.join(".")) };
     let replaced = names::through_imports(module, &target).unwrap_or_else(|| target.clone());
@@ -57,14 +55,16 @@ fn wrong(module: &Module, names: &Names, calls: &BTreeSet<Call>, with: &WithModi
     }
     let arity = match (&function, builtin) {
         (None, None) if matches!(target.first().map(String::as_str), Some("input" | "data")) => return None,
-        (None, None) if test && replaced != target => return None,
-        _ if !test => return say("is replaced by `with`", "`with input…` or `with data…`"),
+        (None, None) if replaced != target => return None,
         (None, None) => {
-            return say("is replaced by `with`, and is no full name", "`with data.PACKAGE.NAME as …`");
+            return say(
+                "is replaced by `with`, and is no rule or function here",
+                "`with data.PACKAGE.NAME as …`",
+            );
         }
         (None, Some(Known::Refused(instead))) => return say("is not let through", instead),
         (None, Some(Known::Added(_))) => {
-            return say("is not found by the engine's `with`", "a function of the policy around it");
+            return say("is replaced by no `with`, to OPA either", "a rule that calls it, and that replaced");
         }
         (None, Some(_)) if target == ["walk"] => {
             return say("cannot be replaced", "the value that is walked");
@@ -109,11 +109,7 @@ fn takes(module: &Module, names: &Names, path: &[String]) -> Option<Takes> {
     Some(match builtins::known(&name)? {
         Known::Engines(arity) => Ok(BTreeSet::from([usize::from(arity)])),
         Known::Refused(instead) => Err(("is not let through", instead.to_owned())),
-        Known::Added(arity) => {
-            let arguments = ["a", "b", "c"].get(..usize::from(arity)).unwrap_or_default().join(", ");
-            let instead =
-                format!("a function of the test that calls it, `mock({arguments}) := {name}({arguments})`");
-            Err(("is added by Postern and cannot stand in for another", instead))
-        }
+        // Others the translation called through a function.
+        Known::Added(_) => Err(("cannot stand in for another", "a function of the policy".to_owned())),
     })
 }

@@ -64,7 +64,7 @@ fn declared(stmts: &[LiteralStmt]) -> BTreeSet<&str> {
 }
 
 /// A path as Rego has it.
-fn written(path: &[String]) -> String {
+pub(super) fn written(path: &[String]) -> String {
     let plain = |member: &str| {
         member.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && member.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')

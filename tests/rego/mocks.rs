@@ -1,0 +1,76 @@
+//! Rules, functions and builtins that a `with` replaces, by whatever name, beside the real `opa`.
+
+use crate::{opa_of, ours_of};
+
+const LIB: &str = "package lib\nf(x) := x + 1\ng(x) := x * 10\nr := 1\ns := [f(1), data.lib.f(2), r]\n";
+
+/// Answered by both, the same.
+const ANSWERED: [&str; 57] = [
+    "f(x) := x + 1\ng(x) := x * 10\ny := z if { z := f(2) with f as g }",
+    "f(x) := x + 1\ng(x) := f(x) * 10\ny := z if { z := f(2) with f as g }",
+    "f(x) := x + 1\ng(x) := h(x) * 10\nh(x) := x\ny := z if { z := f(2) with f as g with h as 7 }",
+    "f(x) := x + 1\nr := f(3)\ny := z if { z := r with f as 7 }\nz := r",
+    "f(x) := x + 1\nr := f(3)\ny := z if { z := [r, 1] with data.a.f as 7 }",
+    "r := 3\ns := r + 1\ny := z if { z := s with r as 9 }",
+    "r := 3\ns := r + 1\ny if { s == 10 with r as 9; s == 4 }",
+    "r contains 1\ns := count(r)\ny := z if { z := s with r as {1, 2, 3} }",
+    "r[x] := 1 if some x in [1, 2]\ns := count(r)\ny := z if { z := s with r as {} }",
+    "r.a.b := 1\ns := r.a\ny := z if { z := s with r.a.b as 9 }",
+    "r.a.b := 1\ns := r.a\ny := z if { z := s with r.a as {\"b\": 4} }",
+    "r.a.b := 1\ns := r.a\ny := z if { z := s with r as {\"a\": 4} }",
+    "y := z if { z := crypto.sha256(\"a\") with crypto.sha256 as \"q\" }",
+    "y := z if { z := crypto.hmac.equal(\"a\", \"b\") with crypto.hmac.equal as true }",
+    "f(_, _) := \"m\"\ny := z if { z := crypto.hmac.equal(\"a\", \"b\") with crypto.hmac.equal as f }",
+    "f(a, b) := crypto.hmac.equal(a, b)\ny := z if { z := crypto.hmac.equal(\"a\", \"a\") with crypto.hmac.equal as f }",
+    "y := x if { io.jwt.decode_verify(\"a\", {}, x) with io.jwt.decode_verify as [true, {}, {\"a\": 1}] }",
+    "y := x if { io.jwt.decode_verify(\"a\", {}) = x with io.jwt.decode_verify as [true, {}, {\"a\": 1}] }",
+    "y := p if { [_, _, p] := io.jwt.decode_verify(\"a\", {}) with io.jwt.decode_verify as [true, {}, {\"a\": 1}] }",
+    "y if not io.jwt.verify_hs256(\"a\", \"b\") with io.jwt.verify_hs256 as false",
+    "y := z if { z := time.now_ns() with time.now_ns as 5 }",
+    "y := x if { x := time.now_ns() with time.now_ns as 5 }",
+    "y := z if { z := time.now_ns() with input.now as 5 with time.now_ns as 6 }",
+    "f := 8\ny := z if { z := time.now_ns() with time.now_ns as f }",
+    "y := z if { z := lower(\"A\") with lower as upper }",
+    "y := z if { z := lower(\"A\") with lower as input.nope }",
+    "y := lower(\"A\") if { x := \"q\"; lower(\"A\") == x with lower as x }",
+    "y := z if { z := count([1]) with count as sum }",
+    "y := z if { z := startswith(\"a\", \"b\") with startswith as endswith }",
+    "y := z if { z := [lower(x) | some x in [\"A\", \"B\"]] with lower as \"z\" }",
+    "y if { every x in [\"A\"] { lower(x) == \"z\" with lower as \"z\" } }",
+    "y := z if { z := [x | some i; x := lower([\"A\", \"B\"][i]) with lower as \"z\"] }",
+    "default f(_) := 9\nf(x) := 1 if x == 1\ng(x) := 2 if x == 1\ny := z if { z := f(5) with f as g }",
+    "default g(_) := 9\nf(x) := 1 if x == 1\ng(x) := 2 if x == 1\ny := z if { z := f(5) with f as g }",
+    "f(x) := 1\nr if f(1) == 5\ny if r with f as 5\nz if not r with f as 6",
+    "f(x) := 1\nr if f(1) == 5\ny := z if { z := r with f as data.a.v }\nv := 5",
+    "f(x) := 1\ny := z if { z := f(1) with f as v }\nv := {\"a\": 1}",
+    "f(x) := 1\ny := z if { z := f(1) with f as f2(3) }\nf2(x) := x",
+    "f(x) := x\nr := [f(1), data.a.f(2)]\ny := z if { z := r with data.a.f as 9 }",
+    "f(x) := x\nr := f(\"a\")\ny := z if { z := r with f as crypto.sha256 }",
+    "f(x) := x\ny := z if { z := f(f(1)) with f as g }\ng(x) := x + 5",
+    "f(x) := x\ny := z if { z := [f(i) | some i in [1, 2]] with f as g }\ng(x) := x + 5",
+    "y := z if { z := io.jwt.decode(\"a\") with io.jwt.decode as d }\nd(x) := [x, x, x]",
+    "y := z if { z := object.union_n([]) with object.union_n as \"z\" }",
+    "y := z if { z := strings.render_template(\"{{.a}}\", {\"a\": 1}) with strings.render_template as t }\nt(a, b) := a",
+    "y := z if { z := regex.globs_match(\"[\", \"b\") with regex.globs_match as true }",
+    "y := z if { z := json.match_schema({}, {}) with json.match_schema as [true, []] }",
+    "y := z if { z := time.parse_ns(\"a\", \"b\") with time.parse_ns as 5 }",
+    "y := z if { z := urlquery.decode_object(\"a=b\") with urlquery.decode_object as {\"a\": 1} }",
+    "a := b\nb := 2\nc := a + b\ny := z if { z := c with b as 5 }",
+    "a := 1\ny := z if { z := a with a as a + 1 }",
+    "import data.lib\ny if lib.r == 5 with lib.r as 5",
+    "import data.lib\ny := x if { x := lib.f(1) with data.lib.f as \"m\" }",
+    "import data.lib\nimport data.lib.f as g\ny := x if { x := [lib.f(1), g(2), data.lib.s] with lib.f as \"m\" }",
+    "import data.lib\nm(x) := [x]\ny := x if { x := data.lib.s with lib.f as m }",
+    "y := x if { x := data.lib.s with data.lib.f as data.lib.g }",
+    "import data.lib as l\ny := x if { x := data.lib.s with data.lib.f as l.g }",
+];
+
+#[test]
+fn what_with_replaces_is_replaced_as_by_opa() {
+    for body in ANSWERED {
+        let module = format!("package a\n{body}\n");
+        let modules = [("a.rego", module.as_str()), ("lib.rego", LIB)];
+        let ours = ours_of(&modules, "data.a.y").unwrap_or_else(|error| panic!("{body}: {error}"));
+        assert_eq!(ours, opa_of(&modules, "data.a.y"), "{body}");
+    }
+}
