@@ -24,8 +24,8 @@ use crate::slips;
 use crate::sources::{DataFile, Sources};
 use crate::translate::marks::{self, Mark};
 use crate::translate::{
-    self, Translated, aliases, annotated, clock, collections, every, imports, keywords, members, ordered,
-    pairs, patterns, prints, repeated, templates,
+    self, Translated, aliases, annotated, clock, collections, every, imports, keywords, members, negation,
+    ordered, pairs, patterns, prints, repeated, templates,
 };
 
 /// Longest time for parsing and checking one policy, where nothing says a shorter one; past it the policy is refused and
@@ -330,7 +330,10 @@ fn behind_the_gate(
         Purpose::Decisions(_) | Purpose::Proof | Purpose::Profile => prints::erased,
         Purpose::Tests | Purpose::Queries | Purpose::Questions => prints::kept,
     };
-    let rewrite = |write: Write, engine: &mut Engine, texts: &mut Vec<_>, problems: &mut Problems| {
+    let rewrite = |write: &dyn Fn(&[Ref<Module>], &[Translated]) -> Option<Vec<Translated>>,
+                   engine: &mut Engine,
+                   texts: &mut Vec<_>,
+                   problems: &mut Problems| {
         let Some(written) = write(engine.get_modules(), texts) else { return false };
         let mut found = Problems::default();
         *engine = reread(sources, &written, &mut found);
@@ -338,14 +341,21 @@ fn behind_the_gate(
         *texts = written;
         true
     };
-    rewrite(every::given, engine, texts, problems);
+    rewrite(&every::given, engine, texts, problems);
     // Pairs may stand within pairs, each time in more brackets.
     for _ in 0..PASSES {
-        if !rewrite(pairs::apart, engine, texts, problems) {
+        if !rewrite(&pairs::apart, engine, texts, problems) {
             break;
         }
     }
-    // Each pair is a statement of its own.
+    // Negations too may stand within one another.
+    for pass in 1..=PASSES {
+        if !rewrite(&|modules, texts| negation::loops(modules, texts, PASSES + pass), engine, texts, problems)
+        {
+            break;
+        }
+    }
+    // Each pair is a statement of its own, and what is taken out of a negation.
     gate::bodies::long(engine.get_modules(), problems);
     if !problems.is_empty() {
         return Vec::new();
@@ -362,7 +372,7 @@ fn behind_the_gate(
         clock::given,
     ];
     for write in others {
-        rewrite(write, engine, texts, problems);
+        rewrite(&write, engine, texts, problems);
     }
     if !matches!(purpose, Purpose::Profile) || !problems.is_empty() {
         return Vec::new();

@@ -10,6 +10,7 @@ mod members;
 mod metadata;
 mod missing;
 mod mocks;
+mod negated;
 mod patterns;
 mod queries;
 mod render;

@@ -4,11 +4,17 @@
 //! `not startswith(input.user, "x")` is `y := input.user; not startswith(y, "x")`, which holds for nobody who has no
 //! `user`. Only what is compared by `==`, or asked by itself, may be missing. The engine negates all of it.
 
+//!
+//! A second thing is mended here. Where the engine has not seen what gives a name its value, as with `every`, `=` and what
+//! a call gives, it takes the member of that name for a loop; and a loop over what is not there ends the body where the
+//! negation should hold.
+
 use std::collections::BTreeSet;
 
-use regorus::unstable::{AssignOp, BoolOp, Expr, Literal, LiteralStmt, Module, Ref, Rule, Span};
+use regorus::unstable::{AssignOp, BoolOp, Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleHead, Span};
 
 use super::{Edit, Translated, end, reach};
+use crate::gate::binds;
 use crate::gate::names::{self, Names};
 use crate::gate::walk::{self, Seen};
 
@@ -20,15 +26,52 @@ pub(crate) fn arguments(
     pass: usize,
 ) -> Option<Translated> {
     let scan = Scan::of(module, names, translated);
+    edited(module, translated, pass, &mut |_, stmt, expr, name| {
+        let mut taken = Vec::new();
+        scan.negated(expr, &mut taken);
+        scan.before(stmt, &taken, name, ("", ""))
+    })
+}
+
+/// Takes out of each negation what the engine would take for a loop; none where there is none. It is for after the gate,
+/// which would not see any more that a name has no value.
+pub(crate) fn loops(modules: &[Ref<Module>], texts: &[Translated], pass: usize) -> Option<Vec<Translated>> {
+    let names = Names::of(modules);
+    super::each_text(modules, texts, |module, text| {
+        let scan = Scan::of(module, &names, text);
+        edited(module, text, pass, &mut |given, stmt, expr, name| {
+            let mut taken = Vec::new();
+            given.members(expr, &mut taken);
+            if !taken.is_empty() {
+                scan.before(stmt, &taken, name, ("", ""))
+            } else if given.looped(expr) {
+                scan.before(stmt, &[expr], name, ("[true | ", "]"))
+            } else {
+                None
+            }
+        })
+    })
+}
+
+/// The edits of one negated statement, by what its rule gives names to, its expression, and a name for what is taken out.
+type Edits<'e, 'a> = dyn FnMut(&Given, &'a LiteralStmt, &'a Ref<Expr>, &str) -> Option<Vec<Edit>> + 'e;
+
+fn edited<'a>(
+    module: &'a Module,
+    translated: &Translated,
+    pass: usize,
+    of: &mut Edits<'_, 'a>,
+) -> Option<Translated> {
     let mut groups: Vec<(u32, u32, Vec<Edit>)> = Vec::new();
     for rule in &module.policy {
+        let given = Given::of(rule);
         walk::rule(rule, &mut |seen| {
-            if let Seen::Opens(stmts) = seen {
-                for stmt in stmts {
-                    let name = format!("not{pass}_{}", groups.len());
-                    groups
-                        .extend(scan.edits(stmt, &name).map(|edits| (stmt.span.start, stmt.span.end, edits)));
-                }
+            let Seen::Opens(stmts) = seen else { return };
+            for stmt in stmts {
+                let Literal::NotExpr { expr, .. } = &stmt.literal else { continue };
+                let name = format!("not{pass}_{}", groups.len());
+                let edits = of(&given, stmt, expr, &name);
+                groups.extend(edits.map(|edits| (stmt.span.start, stmt.span.end, edits)));
             }
         });
     }
@@ -49,10 +92,15 @@ pub(crate) fn arguments(
 pub(crate) fn taken(expr: &Expr) -> Option<(&Span, &Expr)> {
     let Expr::AssignExpr { op: AssignOp::ColEq, lhs, rhs, .. } = expr else { return None };
     let Expr::Var { span, .. } = lhs.as_ref() else { return None };
-    let numbers = span.text().strip_prefix("not")?.strip_suffix("__")?;
-    let numbered =
-        numbers.split('_').count() == 3 && numbers.bytes().all(|c| c == b'_' || c.is_ascii_digit());
-    numbered.then_some((span, rhs.as_ref()))
+    ours(span.text()).then_some((span, rhs.as_ref()))
+}
+
+/// Whether a name is one that [`arguments`] writes.
+fn ours(name: &str) -> bool {
+    let numbers = name.strip_prefix("not").and_then(|name| name.strip_suffix("__"));
+    numbers.is_some_and(|numbers| {
+        numbers.split('_').count() == 3 && numbers.bytes().all(|c| c == b'_' || c.is_ascii_digit())
+    })
 }
 
 /// Where the bodies begin that are one statement without braces.
@@ -68,6 +116,81 @@ fn bare(module: &Module) -> BTreeSet<u32> {
         .collect()
 }
 
+/// What the engine knows of the names of one rule.
+struct Given {
+    /// The names that have their value from the head, from `:=` or from `some … in`, and from nothing else.
+    seen: BTreeSet<String>,
+    /// The names of `every`.
+    every: BTreeSet<String>,
+}
+
+impl Given {
+    fn of(rule: &Rule) -> Self {
+        let (mut seen, mut every, mut other) = (Vec::new(), Vec::new(), Vec::new());
+        if let Rule::Spec { head: RuleHead::Func { args, .. }, .. } = rule {
+            args.iter().for_each(|arg| binds::named(arg, &mut seen));
+        }
+        walk::rule(rule, &mut |met| {
+            let Seen::Opens(stmts) = met else { return };
+            for stmt in stmts {
+                binds::given(stmt, &mut seen);
+                match &stmt.literal {
+                    Literal::Every { key, value, .. } => {
+                        every.extend(key.iter().chain([value]).map(|name| name.text().to_owned()));
+                    }
+                    Literal::SomeVars { vars, .. } => {
+                        other.extend(vars.iter().map(|name| name.text().to_owned()));
+                    }
+                    Literal::Expr { expr, .. } => match expr.as_ref() {
+                        Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. } => {
+                            [lhs, rhs].iter().for_each(|side| binds::named(side, &mut other));
+                        }
+                        Expr::Call { params, .. } => {
+                            params.last().iter().for_each(|last| binds::named(last, &mut other));
+                        }
+                        _ => {}
+                    },
+                    Literal::SomeIn { .. } | Literal::NotExpr { .. } => {}
+                }
+            }
+        });
+        let every: BTreeSet<String> = every.into_iter().collect();
+        let other: BTreeSet<String> = other.into_iter().collect();
+        let seen = seen.into_iter().filter(|name| !every.contains(name) && !other.contains(name)).collect();
+        Self { seen, every }
+    }
+
+    /// The names of `every` in brackets: named once more, they are no loops.
+    fn members<'e>(&self, expr: &'e Ref<Expr>, taken: &mut Vec<&'e Ref<Expr>>) {
+        match expr.as_ref() {
+            Expr::RefDot { refr, .. } => self.members(refr, taken),
+            Expr::RefBrack { refr, index, .. } => {
+                self.members(refr, taken);
+                if matches!(index.as_ref(), Expr::Var { span, .. } if self.every.contains(span.text())) {
+                    taken.push(index);
+                }
+            }
+            Expr::BoolExpr { lhs, rhs, .. } | Expr::AssignExpr { lhs, rhs, .. } => {
+                self.members(lhs, taken);
+                self.members(rhs, taken);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the engine may make a loop of what is negated.
+    fn looped(&self, expr: &Expr) -> bool {
+        let mut found = false;
+        if let Expr::RefBrack { index, .. } = expr {
+            binds::variables(index, &mut |name| {
+                found = found || !(ours(name.text()) || self.seen.contains(name.text()));
+            });
+        }
+        walk::parts(expr, &mut |part| found = found || self.looped(part));
+        found
+    }
+}
+
 pub(super) struct Scan<'a> {
     module: &'a Module,
     names: &'a Names,
@@ -80,10 +203,14 @@ impl<'a> Scan<'a> {
         Self { module, names, text: &translated.text, bare: bare(module) }
     }
 
-    fn edits(&self, stmt: &LiteralStmt, name: &str) -> Option<Vec<Edit>> {
-        let Literal::NotExpr { expr, .. } = &stmt.literal else { return None };
-        let mut taken = Vec::new();
-        self.negated(expr, &mut taken);
+    /// Writes a statement `name := …` for each before the negation of them, with the two texts around it.
+    fn before(
+        &self,
+        stmt: &LiteralStmt,
+        taken: &[&Ref<Expr>],
+        name: &str,
+        (open, close): (&str, &str),
+    ) -> Option<Vec<Edit>> {
         if taken.is_empty() {
             return None;
         }
@@ -95,12 +222,16 @@ impl<'a> Scan<'a> {
         for (index, expr) in taken.iter().enumerate() {
             let (from, to) = reach(self.text, expr);
             let variable = format!("{name}_{index}__");
-            edits.push(Edit::new(begin, begin, format!("{variable} := ")));
+            edits.push(Edit::new(begin, begin, format!("{variable} := {open}")));
             edits.push(Edit::copy(begin, from, to));
-            edits.push(Edit::new(begin, begin, " "));
+            edits.push(Edit::new(begin, begin, format!("{close} ")));
             edits.extend(with.map(|(from, to)| Edit::copy(begin, from, to)));
             edits.push(Edit::new(begin, begin, "; "));
-            edits.push(Edit::new(from, to, variable));
+            edits.push(Edit::new(
+                from,
+                to,
+                if open.is_empty() { variable } else { format!("{variable}[0]") },
+            ));
         }
         if bare {
             let end = end(self.text, stmt.span.end);
@@ -195,7 +326,8 @@ mod tests {
         engine.add_policy("a.rego".to_owned(), author.to_owned()).unwrap();
         let modules = engine.get_modules();
         let translated = Translated { text: author.to_owned(), ..Translated::default() };
-        let written = arguments(&modules[0], &Names::of(modules), &translated, 0);
+        let written = arguments(&modules[0], &Names::of(modules), &translated, 0)
+            .or_else(|| loops(modules, &[translated], 1)?.pop());
         written.map_or_else(|| author.to_owned(), |written| written.text)
     }
 
@@ -240,6 +372,20 @@ mod tests {
         }
         assert_eq!(body("not input.a[input.b].c"), "not0_0_0__ := input.b ; not input.a[not0_0_0__].c");
         assert_eq!(body("not count(input.a) == 1"), "not0_0_0__ := count(input.a) ; not not0_0_0__ == 1");
+    }
+
+    #[test]
+    fn a_member_whose_name_the_engine_has_not_seen_given_is_no_loop() {
+        assert_eq!(
+            body("every w in v { not input.a[w].b }"),
+            "every w in v { not1_0_0__ := w ; not input.a[not1_0_0__].b }"
+        );
+        assert_eq!(
+            body("w = v; not input.a[w] == 1"),
+            "w = v; not1_0_0__ := [true | input.a[w] == 1] ; not not1_0_0__[0]"
+        );
+        assert_eq!(body("not input.a[v]"), "not input.a[v]");
+        assert_eq!(body("some [w, _] in v; not input.a[w]"), "some [w, _] in v; not input.a[w]");
     }
 
     #[test]
