@@ -16,6 +16,7 @@ mod add_date;
 mod array;
 mod aws;
 mod base64;
+mod capabilities;
 mod cidr;
 mod concat;
 mod count;
@@ -63,6 +64,7 @@ mod weigh;
 mod window;
 mod x509;
 
+pub use capabilities::capabilities;
 pub(crate) use list::list;
 pub(crate) use segments::{is_spiffe_id, is_spiffe_segment};
 pub use signatures::signatures;

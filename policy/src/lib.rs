@@ -58,7 +58,7 @@ mod verdict;
 pub use admit::{ADMISSION, Admitted, Terms};
 pub use ask::{Answer, AskError, Expression, Question, Row, ask, check_query};
 pub use bench::{Bench, BenchRun, Benched, Figures, Repeat, bench, repeat};
-pub use builtins::signatures;
+pub use builtins::{capabilities, signatures};
 pub use bundle::build::{BuildError, Draft};
 pub use bundle::inspect::{Inspection, inspect};
 pub use bundle::key::{Algorithm, VerifyKey};

@@ -12,6 +12,9 @@ const BEGIN: &str = "\
 What a policy may call, and everything that is known to be otherwise than in OPA. Each call is bounded: by the size of its arguments, by the size of what it makes, and by the 8 MiB
 that all builtins of one decision may make together. Past a bound the decision is a denial that names the builtin.
 
+`postern policy schema --of capabilities` prints it for `opa check --capabilities` and `opa build --capabilities`, to which a call
+that is refused here is then an undefined function.
+
 None of OPA's own test cases is answered differently in silence. What is known to differ of builtins, and denies where OPA goes on:
 
 * An error of a builtin is the error of the decision; OPA leaves the expression undefined.
@@ -118,8 +121,8 @@ What OPA refuses when it compiles and is taken here; the tests of a policy find 
 
 Of the commands:
 
-* A path is always the root of a bundle (`-b`), in a folder data is `data.json`, `data.yaml` and `data.yml` alone, and a folder has a
-  module.
+* A path is always the root of a bundle (`-b`), in a folder data is `data.json`, `data.yaml` and `data.yml` alone, and
+  beside a folder without a module stands one that has some.
 * What is refused ends with exit code 4, where `opa check`, `opa build` and `opa test` say 1 and `opa eval` 2; a run without
   a test with 2, where `opa test` says 0.
 * A test with constant keys alone in its head, `test_a[\"x\"] if …`, is an error; `opa test` fails it whatever its body says.

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::Duration;
 
-use postern_policy::{PolicySet, Sources, builtins_page, input_schema, signatures};
+use postern_policy::{PolicySet, Sources, builtins_page, capabilities, input_schema, signatures};
 use postern_tests::parts::{present, program};
 use serde_json::Value;
 
@@ -98,4 +98,35 @@ fn the_signatures_of_the_builtins_are_those_that_opa_tells() {
     let ours = signatures();
     let other: Vec<_> = ours.iter().filter(|ours| !theirs.contains(*ours) && !own(ours)).collect();
     assert!(ours.len() > 140 && other.is_empty(), "{other:?}");
+}
+
+#[test]
+fn opa_refuses_by_the_capabilities_what_is_refused_here_and_takes_the_examples() {
+    if !present("opa_refuses_by_the_capabilities_what_is_refused_here_and_takes_the_examples", &["opa"]) {
+        return;
+    }
+    let capabilities = capabilities().to_string();
+    let ours = "package a\n\nx if path.matches(\"/a\", input.path)\n\ny if {\n\twalk([1], [_, 1])\n\tprint(1)\n\tevery v in [1] { v + 1 > 1 }\n}\n";
+    let folder = folder(&[
+        ("capabilities.json", capabilities.as_str()),
+        ("sends.rego", "package a\n\nx := http.send({})\n"),
+        ("future.rego", "package a\n\nimport rego.v2\n\nx := 1\n"),
+        ("ours.rego", ours),
+    ]);
+    let check = |words: &[&str]| {
+        let all = ["check", "--capabilities", "capabilities.json"].iter().chain(words);
+        let told = Command::new(program("opa")).current_dir(folder.path()).args(all).output();
+        let told = told.expect("opa runs");
+        (told.status.success(), String::from_utf8_lossy(&told.stderr).into_owned())
+    };
+    let (passes, said) = check(&["sends.rego"]);
+    assert!(!passes && said.contains("undefined function http.send"), "{said}");
+    assert!(!check(&["future.rego"]).0);
+    assert_eq!(check(&["ours.rego"]), (true, String::new()));
+    let library = super::library::ours("rego").display().to_string();
+    assert_eq!(check(&["-b", &library]), (true, String::new()));
+    for name in ["intranet", "batch"] {
+        let example = super::library::ours("examples").join(name).display().to_string();
+        assert_eq!(check(&["-b", &library, &example]), (true, String::new()), "{name}");
+    }
 }

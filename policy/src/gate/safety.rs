@@ -7,6 +7,7 @@
 mod bindings;
 mod terms;
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::unstable::{Expr, Literal, LiteralStmt, Module, Rule, RuleHead, Span};
@@ -324,16 +325,22 @@ impl<'a> Search<'a> {
 
     /// Finds what `some` or `every` declares and nothing reads.
     fn unused(&mut self, stmts: &'a [LiteralStmt], said: &[&'a Expr]) {
+        let read = |stmts: &'a [LiteralStmt], said: &[&'a Expr]| {
+            let mut read = BTreeSet::new();
+            terms::read(stmts, said, &mut read);
+            read
+        };
+        let here = LazyCell::new(|| read(stmts, said));
         for stmt in stmts {
-            let (declared, stmts, said): (Vec<&'a Span>, _, _) = match &stmt.literal {
-                Literal::SomeVars { vars, .. } => (vars.iter().collect(), stmts, said),
+            let within;
+            let (declared, read): (Vec<&'a Span>, _) = match &stmt.literal {
+                Literal::SomeVars { vars, .. } => (vars.iter().collect(), &*here),
                 Literal::Every { key, value, query, .. } => {
-                    (key.iter().chain([value]).collect(), query.stmts.as_slice(), &[][..])
+                    within = read(&query.stmts, &[]);
+                    (key.iter().chain([value]).collect(), &within)
                 }
                 Literal::SomeIn { .. } | Literal::Expr { .. } | Literal::NotExpr { .. } => continue,
             };
-            let mut read = BTreeSet::new();
-            terms::read(stmts, said, &mut read);
             let unread =
                 declared.into_iter().filter(|name| name.text() != "_" && !read.contains(name.text()));
             self.told.extend(unread.map(|name| (terms::var(name), name, UNUSED, "`_`, or nothing")));

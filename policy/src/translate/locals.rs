@@ -46,7 +46,7 @@ struct Scope {
     /// The new name of each; none for one that keeps its own.
     names: BTreeMap<String, Option<String>>,
     /// From where to where the value of each is written: there the name is not yet declared.
-    values: Vec<(String, u32, u32)>,
+    values: BTreeMap<String, Vec<Range<u32>>>,
     /// From where to where the statements before the one that declares it are written: in comprehensions and bodies of
     /// `every` there the name is another one.
     before: BTreeMap<String, Range<u32>>,
@@ -120,9 +120,8 @@ fn declared(scopes: &[Scope], span: &Span) -> Option<String> {
             earlier = true;
             continue;
         }
-        let within =
-            |(name, from, to): &(String, u32, u32)| name == span.text() && (*from..*to).contains(&span.start);
-        if !scope.values.iter().any(within) {
+        let mut values = scope.values.get(span.text()).into_iter().flatten();
+        if !values.any(|value| value.contains(&span.start)) {
             return new.clone();
         }
         own = own.or_else(|| new.clone());
@@ -144,7 +143,7 @@ fn scope(stmts: &[LiteralStmt], taken: &dyn Fn(&str) -> bool) -> Scope {
             binds.names(&mut |name| {
                 let text = name.text();
                 if text != "_" {
-                    scope.values.push((text.to_owned(), value, stmt.span.end));
+                    scope.values.entry(text.to_owned()).or_default().push(value..stmt.span.end);
                     if !scope.names.contains_key(text) && named.contains(text) {
                         let first = stmts.first().map_or(stmt.span.start, |first| first.span.start);
                         scope.before.insert(text.to_owned(), first..stmt.span.start);

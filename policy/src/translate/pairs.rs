@@ -1,7 +1,7 @@
 //! `[x, y] = [y, 3]`, whose sides give each other names: the engine takes names from one side alone. Each pair is a
 //! statement of its own, `x = y; y = 3`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Ref};
 
@@ -96,11 +96,10 @@ fn of<'a>(one: &'a Ref<Expr>, other: &'a Ref<Expr>, pairs: &mut Vec<(&'a Ref<Exp
             a.iter().zip(b).for_each(|(a, b)| of(a, b, pairs));
         }
         (Expr::Object { fields: a, .. }, Expr::Object { fields: b, .. }) if a.len() == b.len() => {
-            let same = |key: &Expr| {
-                b.iter().find(|(_, other, _)| is_scalar(key) && other.span().text() == key.span().text())
-            };
-            let found: Option<Vec<_>> =
-                a.iter().map(|(_, key, value)| Some((value, &same(key)?.2))).collect();
+            let others: BTreeMap<&str, &Ref<Expr>> =
+                b.iter().rev().map(|(_, key, value)| (key.span().text(), value)).collect();
+            let same = |key: &Expr| others.get(key.span().text()).filter(|_| is_scalar(key)).copied();
+            let found: Option<Vec<_>> = a.iter().map(|(_, key, value)| Some((value, same(key)?))).collect();
             match found {
                 Some(found) => found.into_iter().for_each(|(a, b)| of(a, b, pairs)),
                 None => pairs.push((one, other)),

@@ -38,6 +38,7 @@ pub(super) enum Verb {
         Editors read it, and OPA does, for `schemas` in METADATA.\n\n\
         Examples:\n  \
         postern policy schema > schemas/input.json\n  \
+        postern policy schema --of capabilities > capabilities.json   # opa check --capabilities capabilities.json\n  \
         postern policy schema --of decision > decision.schema.json\n  \
         postern policy schema --format pretty\n  \
         opa check --schema schemas/ policy/     # where a package says: schemas: [{input: schema.input}]"
@@ -83,6 +84,8 @@ pub(super) enum Shown {
     Input,
     /// What policy answers
     Decision,
+    /// What policy may call, for `opa check --capabilities`
+    Capabilities,
 }
 
 /// How an answer is printed.
@@ -108,6 +111,7 @@ pub(super) fn policy(verb: Verb) -> Outcome {
             let of = match of {
                 Shown::Input => super::schema::Of::Input,
                 Shown::Decision => super::schema::Of::Decision,
+                Shown::Capabilities => super::schema::Of::Capabilities,
             };
             super::schema::schema(of, format)
         }

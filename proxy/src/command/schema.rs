@@ -14,6 +14,8 @@ pub(super) enum Of {
     Input,
     /// What policy answers
     Decision,
+    /// What policy may call, for `opa check --capabilities`
+    Capabilities,
 }
 
 pub(super) fn schema(of: Of, format: Format) -> Outcome {
@@ -21,6 +23,10 @@ pub(super) fn schema(of: Of, format: Format) -> Outcome {
         Of::Configuration => ("", draft::schema().into()),
         Of::Input => ("input", postern_policy::input_schema()),
         Of::Decision => ("decision", postern_policy::decision_schema()),
+        Of::Capabilities if format == Format::Pretty => {
+            return Outcome::said(postern_policy::signatures().join("\n") + "\n");
+        }
+        Of::Capabilities => return Outcome::said(pretty_json(&postern_policy::capabilities())),
     };
     if format == Format::Pretty {
         let mut text = String::new();
