@@ -13,6 +13,7 @@
 //! asks `weigh` before it begins, and its dearest call stands in `tests/costs.rs`. The tests of this module say what a row lacks.
 
 mod add_date;
+mod arithmetic;
 mod array;
 mod aws;
 mod base64;
@@ -21,6 +22,7 @@ mod cidr;
 mod concat;
 mod count;
 mod engine;
+mod fraction;
 mod glob;
 mod globs;
 mod graph;
@@ -93,6 +95,7 @@ pub(crate) enum Fail {
 /// The files, one line for each: a builtin that stands in no file named here is not there.
 const FILES: &[&[Builtin]] = &[
     add_date::ROWS,
+    arithmetic::ROWS,
     array::ROWS,
     aws::ROWS,
     base64::ROWS,

@@ -24,8 +24,8 @@ use crate::slips;
 use crate::sources::{DataFile, Sources};
 use crate::translate::marks::{self, Mark};
 use crate::translate::{
-    self, Translated, aliases, annotated, clock, collections, every, imports, keywords, members, negation,
-    ordered, pairs, patterns, prints, repeated, templates,
+    self, Translated, aliases, annotated, clock, collections, computed, every, imports, keywords, members,
+    negation, ordered, pairs, patterns, prints, repeated, templates,
 };
 
 /// Longest time for parsing and checking one policy, where nothing says a shorter one; past it the policy is refused and
@@ -367,6 +367,7 @@ fn behind_the_gate(
         aliases::through_lists,
         collections::alone,
         ordered::calls,
+        computed::calls,
         members::told_apart,
         printed,
         clock::given,

@@ -7,6 +7,7 @@ pub(crate) mod annotated;
 mod arguments;
 pub(crate) mod clock;
 pub(crate) mod collections;
+pub(crate) mod computed;
 mod declared;
 pub(crate) mod every;
 mod given;

@@ -36,7 +36,6 @@ pub(super) const ROWS: &[Builtin] = &[
     Builtin::new("strings.any_prefix_match", &[TEXTS, TEXTS], BOOL, By::Guard(weigh::product)),
     Builtin::new("strings.any_suffix_match", &[TEXTS, TEXTS], BOOL, By::Guard(weigh::product)),
     Builtin::new("strings.reverse", &[TEXT], TEXT, By::Guard(weigh::linear)),
-    Builtin::new("sum", &[LISTS], NUMBER, By::Guard(weigh::linear)),
     Builtin::new("time.clock", &[TIME], LIST, By::Guard(weigh::linear)),
     Builtin::new("time.date", &[TIME], LIST, By::Guard(weigh::linear)),
     Builtin::new("time.diff", &[TIME, TIME], LIST, By::Guard(weigh::linear)),

@@ -3,7 +3,7 @@
 use regorus::Value;
 
 use super::row::{Builtin, By};
-use super::signatures::{ANY, BOOL, LIST, LISTS, NULL, NUMBER, TEXT};
+use super::signatures::{ANY, BOOL, LIST, NULL, NUMBER, TEXT};
 use super::{Fail, engines, weigh};
 use crate::document::exact::keeps_numbers;
 
@@ -21,7 +21,6 @@ pub(super) const ROWS: &[Builtin] = &[
     Builtin::new("json.unmarshal", &[TEXT], ANY, By::Guard(kept)),
     Builtin::new("numbers.range", &[NUMBER, NUMBER], LIST, By::Ours(range)),
     Builtin::new("numbers.range_step", &[NUMBER, NUMBER, NUMBER], LIST, By::Ours(range_step)),
-    Builtin::new("product", &[LISTS], NUMBER, By::Guard(small_product)),
     Builtin::new("round", &[NUMBER], NUMBER, By::Guard(of_64_bits)),
     Builtin::new("substring", &[TEXT, NUMBER, NUMBER], TEXT, By::Guard(small_places)),
     Builtin::new("to_number", &[NULL.or(BOOL).or(NUMBER).or(TEXT)], NUMBER, By::Guard(one_kept)),
@@ -31,8 +30,6 @@ pub(super) const ROWS: &[Builtin] = &[
 const MOST: u64 = 10_000;
 /// Largest shift to the left.
 const SHIFT: u64 = 1_024;
-/// Most decimal digits that the factors of a product have together.
-const DIGITS: usize = 10_000;
 
 /// `numbers.range(a, b)`: whole numbers from `a` to `b`, both included, up or down.
 fn range(args: &[Value]) -> Result<Value, Fail> {
@@ -139,16 +136,4 @@ fn kept(args: &[Value]) -> Result<(), Fail> {
     let longer =
         "takes whole numbers of 64 bits, and fractions of at most 17 digits; one that is longer stays text";
     if kept { Ok(()) } else { Err(Fail::Argument(longer)) }
-}
-
-/// `product`: lets through factors whose digits together are at most ten thousand.
-fn small_product(args: &[Value]) -> Result<(), Fail> {
-    weigh::linear(args)?;
-    let digits = |factor: &Value| if factor.as_i64().is_ok() { 20 } else { 320 };
-    let total: usize = match args {
-        [Value::Array(factors)] => factors.iter().map(digits).sum(),
-        [Value::Set(factors)] => factors.iter().map(digits).sum(),
-        _ => 0,
-    };
-    if total > DIGITS { Err(Fail::Limit("at most 500 factors")) } else { Ok(()) }
 }

@@ -121,6 +121,7 @@ fn call<'a>(module: &Module, names: &Names, expr: &'a Ref<Expr>) -> Option<&'a R
     let called = names::path(fcn)?;
     let takes = match names.function(module, &called) {
         Some((_, arities)) => arities.contains(&params.len()),
+        None if builtins::within(&called.join(".")) == u8::try_from(params.len()).ok() => true,
         None => match builtins::known(&called.join("."))? {
             Known::Engines(arity) | Known::Added(arity) => {
                 called != ["walk"] && usize::from(arity) == params.len()
