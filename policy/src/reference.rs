@@ -135,8 +135,15 @@ What is not refused, and differs:
   fraction (`sprintf(\"%d\", [1e3])`). So `1.0` from an input, or to which a name is set, finds as a computed member of data or
   of a rule what 1 finds, `data.d[input.i]`; in OPA nothing. In a template or within a list, a set or an object that `sprintf` writes, a computed
   fraction from 1e6 on or below 1e-4 has no exponent, where OPA gives it one; `sprintf(\"%v\", [x])` writes it as OPA does.
-* Arithmetic with fractions has the 53 bits of an IEEE double, where OPA has 64: `0.1 + 0.2 == 0.3` holds in OPA alone.
-  Whole numbers are exact in both, beyond 64 bits as long as they are computed and written as text; `to_number` and
+* Fractions are computed with 64 bits as in OPA, each operation rounded, and kept in the 53 of an IEEE double. Next to a number of
+  at most 13 digits, or one with a divisor of at most 1,000, a double stands for the number of 64 bits that is as many steps
+  away: `0.1 + 0.2 == 0.3` and `x := 1 / 3; x * 3 == 1` hold, `1 - 0.9 == 0.1` does not, as in OPA. Of others the bits beyond
+  are lost, and of more than 3 steps how many. Of 20,000 comparisons of prices, shares, averages and sums none came out otherwise, of 20,000 with up to 15
+  operations in one another 62: `POSTERN_FRACTIONS=20000 cargo test -p postern-tests --test rego fractions -- --nocapture`.
+  A fraction of 16 or 17 digits that an input brings, `0.30000000000000004`, is taken for such a number next to 0.3, and
+  computed with as that. All are written with the digits of a double: 0.3333333333333333.
+* What comes to a fraction beyond 2.3e-308 and 1.8e308 is an error.
+* Whole numbers are exact in both, beyond 64 bits as long as they are computed and written as text; `to_number` and
   `json.unmarshal` of one that would be kept as another are errors, as are those of such a fraction.
 * In a set that holds both, sets come before objects, and are gone through first; in OPA objects come first.
 * A package that data is beside goes through its members in the order of their names, as a list of them stands

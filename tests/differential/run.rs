@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use postern_policy::{Cause, Document, LoadError, Rules, Sources};
 
-use crate::compare::{Allowed, Json, Ours, Theirs, Verdict, judge, nearly, strict_error};
+use crate::compare::{Allowed, Json, Ours, Theirs, Verdict, judge, strict_error};
 use crate::generate::{Case, is_name};
 use crate::opa::{Opa, OpaError};
 use crate::tree::Tree;
@@ -107,9 +107,6 @@ fn run(opa: &mut Opa, case: &Case) -> (Vec<Asked>, Option<NotLoaded>) {
             Some(NotLoaded { opa: None, module: module.unwrap_or(0), row: row.filter(|_| module.is_some()) });
     }
     let mut asked = Vec::new();
-    // What is divided may be a fraction on the way.
-    let says = |word: &str| texts.iter().any(|(_, text)| text.contains(word));
-    let (divides, rounded) = (says(" / "), says("ceil(") || says("floor(") || says("round("));
     for (number, input) in case.inputs.iter().enumerate() {
         let input = input.written();
         for rule in &case.rules {
@@ -127,9 +124,6 @@ fn run(opa: &mut Opa, case: &Case) -> (Vec<Asked>, Option<NotLoaded>) {
                     Verdict::Same | Verdict::Allowed(_) => verdict = Verdict::Allowed(Allowed::Lenient),
                     other => (verdict, theirs) = (other, lenient),
                 }
-            }
-            if matches!(verdict, Verdict::Differs(_)) && divides && nearly(&ours, &theirs, rounded) {
-                verdict = Verdict::Allowed(Allowed::Digits);
             }
             if let (Verdict::Differs(_), Some(other)) = (&verdict, contradicting("rule ", &theirs))
                 && other != rule

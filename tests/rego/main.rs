@@ -3,6 +3,7 @@
 mod aws;
 mod bound;
 mod certificates;
+mod fractions;
 mod globs;
 mod loaded;
 mod locals;

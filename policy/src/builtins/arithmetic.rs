@@ -62,7 +62,7 @@ fn compute(op: Op, one: &Value, other: &Value) -> Result<Value, Fail> {
             Op::Div => None,
         };
         if let Some(exact) = exact {
-            return exact.map(Value::from).map_err(|_| BEYOND).and_then(within);
+            return exact.map(Value::from).map_err(|_| BEYOND);
         }
     }
     let (a, b) = (fraction(one)?, fraction(other)?);
@@ -75,12 +75,7 @@ fn compute(op: Op, one: &Value, other: &Value) -> Result<Value, Fail> {
     kept(found)
 }
 
-const BEYOND: Fail = Fail::Argument("comes to a number beyond 1.8e308");
-
-/// What is no number of the engine's is none of JSON's either.
-fn within(value: Value) -> Result<Value, Fail> {
-    if value.as_f64().is_ok_and(|number| !number.is_finite()) { Err(BEYOND) } else { Ok(value) }
-}
+const BEYOND: Fail = Fail::Argument("comes to a number beyond those that are kept, of 2.3e-308 to 1.8e308");
 
 /// None where it is no whole number of 128 bits.
 fn whole(op: Op, a: i128, b: i128) -> Option<i128> {
@@ -96,6 +91,11 @@ fn fraction(value: &Value) -> Result<Fraction, Fail> {
     let Value::Number(number) = value else { return Err(Fail::Argument("takes numbers")) };
     if let Some(whole) = number.as_i128() {
         return Ok(Fraction::whole(whole));
+    }
+    if number.is_integer()
+        && let Some(long) = number.as_big()
+    {
+        return Ok(Fraction::long(!number.is_positive(), &long.to_u64_digits().1));
     }
     value.as_f64().map(Fraction::of).map_err(|_| BEYOND)
 }

@@ -6,11 +6,11 @@
 //! double stands for its shortest decimal digits, and a number of 64 bits is kept as the nearest double.
 
 /// Digits of a simple number.
-const DIGITS: usize = 12;
+const DIGITS: usize = 13;
 /// Largest divisor of a simple number.
 const DIVISOR: u64 = 1_000;
 /// Steps on each side of a simple number that are told apart; one further stands for all beyond.
-const STEPS: i64 = 4;
+const STEPS: i64 = 3;
 /// Above this the parts of a simple number that is divided cannot be found in a double.
 const DIVIDED: f64 = 1e9;
 
@@ -44,9 +44,24 @@ impl Fraction {
         Self { negative: number < 0, ..Self::rounded(number.unsigned_abs(), false, 0) }
     }
 
+    /// A whole number of any length, by its size in 64 bits each, the lowest first.
+    pub(super) fn long(negative: bool, size: &[u64]) -> Self {
+        let Some(([next, high], lower)) = size.split_last_chunk::<2>().map(|(lower, last)| (last, lower))
+        else {
+            let size = size.first().copied().unwrap_or_default();
+            return Self { negative, ..Self::rounded(size.into(), false, 0) };
+        };
+        let more = lower.iter().any(|part| *part != 0);
+        let exponent = i32::try_from(lower.len() * 64).unwrap_or(i32::MAX / 2);
+        Self { negative, ..Self::rounded(u128::from(*high) << 64 | u128::from(*next), more, exponent) }
+    }
+
     /// The double that stands for it; none beyond their range.
     pub(super) fn kept(self) -> Option<f64> {
         let size = Self { negative: false, ..self }.nearest();
+        if !size.is_normal() && self.mantissa != 0 {
+            return None;
+        }
         let kept = simple(size).map_or(size, |(simple, double)| {
             let steps = self.steps_from(simple).clamp(-STEPS - 1, STEPS + 1);
             f64::from_bits(double.to_bits().saturating_add_signed(steps))
@@ -235,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_double_stands_for_a_number_that_it_is_kept_as_and_the_order_stays() {
-        for double in many().filter(|double| double.is_finite()) {
+        for double in many().filter(|double| double.is_normal()) {
             let (one, next) = (Fraction::of(double), Fraction::of(f64::from_bits(double.to_bits() + 1)));
             let whole = double.fract() == 0.0;
             // All beyond the last step are one, and a whole number is itself.
@@ -286,5 +301,12 @@ mod tests {
         assert_eq!(Fraction::of(0.5).minus(Fraction::of(0.5)).as_whole(), Some(0));
         assert_eq!(Fraction::whole(i128::from(u64::MAX) << 62).as_whole(), Some(i128::from(u64::MAX) << 62));
         assert_eq!(Fraction::of(1e308).times(Fraction::whole(10)).kept(), None);
+        assert_eq!(Fraction::of(1e-300).times(Fraction::of(1e-300)).kept(), None);
+        assert_eq!(Fraction::long(true, &[7, 1]), Fraction::whole(-(7 + (1 << 64))));
+        assert_eq!(
+            Fraction::long(false, &[1, 0, 1 << 63]).plus(Fraction::whole(1)),
+            Fraction::long(false, &[0, 0, 1 << 63])
+        );
+        assert_eq!(Fraction::long(false, &[5]), Fraction::whole(5));
     }
 }

@@ -72,6 +72,8 @@ impl Written<'_, '_> {
         match expr {
             Expr::Number { span, .. } => span.text().bytes().all(|byte| byte.is_ascii_digit()),
             Expr::UnaryExpr { expr, .. } => self.is_whole(expr),
+            // Of fractions it is an error.
+            Expr::ArithExpr { op: ArithOp::Mod, .. } => true,
             Expr::ArithExpr { op: ArithOp::Add | ArithOp::Sub | ArithOp::Mul, lhs, rhs, .. } => {
                 self.is_whole(lhs) && self.is_whole(rhs)
             }
@@ -106,7 +108,8 @@ mod tests {
             ),
             ("y := 1 + 2 * count(a) - input.now", "y := 1 + 2 * count(a) - input.now"),
             ("y := 1 / 3", "y := internal.div(1 , 3)"),
-            ("y := a % 2 + 1", "y := internal.plus(a % 2 , 1)"),
+            ("y := a % 2 + 1", "y := a % 2 + 1"),
+            ("y := (a + b) % 2 + c", "y := internal.plus((internal.plus(a , b)) % 2 , c)"),
             ("y := (a + b) % 2", "y := (internal.plus(a , b)) % 2"),
             ("y := -1 - a", "y := internal.minus(-1 , a)"),
             (
