@@ -140,7 +140,13 @@ impl Asked {
             Self::Package(_) => results.result.iter().map(package::row).collect(),
             Self::Query(query) => query.rows(results),
         };
-        rows.map_err(|error| AskError::Failed(Cause::Error { detail: error.to_string() }))
+        // Nothing else in a value cannot be written.
+        let long = |error: serde_json::Error| {
+            format!(
+                "the answer has a number of more than 308 digits, which is written as text alone, by sprintf(\"%d\", [x]): {error}"
+            )
+        };
+        rows.map_err(|error| AskError::Failed(Cause::Error { detail: long(error) }))
     }
 }
 

@@ -143,7 +143,8 @@ What is not refused, and differs:
   A fraction of 16 or 17 digits that an input brings, `0.30000000000000004`, is taken for such a number next to 0.3, and
   computed with as that. All are written with the digits of a double: 0.3333333333333333.
 * What comes to a fraction beyond 2.3e-308 and 1.8e308 is an error.
-* Whole numbers are exact in both, beyond 64 bits as long as they are computed and written as text; `to_number` and
+* Whole numbers are exact in both, beyond 64 bits as long as they are computed and written as text, `sprintf(\"%d\", [x])`: in an answer of `policy eval`
+  and in `record` they are rounded to a double, and of more than 308 digits an error; `to_number` and
   `json.unmarshal` of one that would be kept as another are errors, as are those of such a fraction.
 * In a set that holds both, sets come before objects, and are gone through first; in OPA objects come first.
 * A package that data is beside goes through its members in the order of their names, as a list of them stands
