@@ -5,6 +5,14 @@
 //! for a number of 64 bits that lies as many steps from it: the order stays, and what is equal stays equal. Elsewhere a
 //! double stands for its shortest decimal digits, and a number of 64 bits is kept as the nearest double.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::manual_midpoint,
+    reason = "each is rounded or cut on purpose: doubles are what this is about"
+)]
+
 /// Digits of a simple number.
 const DIGITS: usize = 13;
 /// Largest divisor of a simple number.
