@@ -30,18 +30,14 @@ const OPERATORS: &[(&str, &str, &[Kinds], Kinds)] = &[
 #[must_use]
 pub fn capabilities() -> Value {
     let operators = OPERATORS.iter().map(|(name, infix, takes, gives)| {
-        let mut operator = function(name, takes, *gives);
-        operator["infix"] = json!(infix);
-        operator
+        let decl = decl(takes, *gives);
+        json!({"name": name, "decl": decl, "infix": infix})
     });
     let called = TABLE.values().filter_map(|row| row.signature());
     let called = called.filter(|signature| !signature.name.starts_with("internal."));
     let named = called.map(|signature| {
-        let mut builtin = function(signature.name, signature.takes, signature.gives);
-        if signature.name == "walk" {
-            builtin["relation"] = json!(true);
-        }
-        builtin
+        let decl = decl(signature.takes, signature.gives);
+        json!({"name": signature.name, "decl": decl, "relation": signature.name == "walk"})
     });
     // What OPA writes for `print`, for templates, and for tests with computed members in their heads.
     let written = [
@@ -52,10 +48,10 @@ pub fn capabilities() -> Value {
         json!({"name": "internal.test_case", "decl": {"type": "function", "args": [
             {"type": "array", "dynamic": {"type": "any"}},
         ]}}),
-        function("internal.template_string", &[LIST], TEXT),
+        json!({"name": "internal.template_string", "decl": decl(&[LIST], TEXT)}),
     ];
     let mut builtins: Vec<Value> = operators.chain(named).chain(written).collect();
-    builtins.sort_by(|one, other| one["name"].as_str().cmp(&other["name"].as_str()));
+    builtins.sort_by_cached_key(|builtin| builtin.get("name").map(ToString::to_string));
     json!({
         "builtins": builtins,
         "features": ["keywords_in_refs", "rego_v1", "template_strings"],
@@ -65,9 +61,9 @@ pub fn capabilities() -> Value {
     })
 }
 
-fn function(name: &str, takes: &[Kinds], gives: Kinds) -> Value {
+fn decl(takes: &[Kinds], gives: Kinds) -> Value {
     let takes: Vec<Value> = takes.iter().copied().map(of).collect();
-    json!({"name": name, "decl": {"type": "function", "args": takes, "result": of(gives)}})
+    json!({"type": "function", "args": takes, "result": of(gives)})
 }
 
 /// A type as OPA writes it, with anything in it.
