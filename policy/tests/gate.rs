@@ -707,6 +707,11 @@ fn what_the_engine_would_answer_otherwise_is_refused_in_heads_and_statements() {
             "some b in [1, 2]",
             "goes through values after `walk`",
         ),
+        (
+            "x := [b | walk(input.context, [_, _]); some b, c; input.request[b] = c]",
+            "input.request[b] = c",
+            "goes through values after `walk`",
+        ),
         ("f(y, y) := y\nx := f(1, 2)", "y", "stands for two values"),
         ("f([_, y], _, {\"a\": y}) := y\nx := f([1, 2], 1, {})", "y", "stands for two values"),
         ("x if { some y, y in [1] }", "y", "stands for two values"),

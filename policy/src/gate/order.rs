@@ -92,9 +92,12 @@ fn walked(stmt: &LiteralStmt) -> Option<&Ref<Expr>> {
     (names::constant(fcn) == ["walk"]).then_some(expr)
 }
 
-/// The names that a statement begins references with, or binds.
+/// The names that a statement begins references with, or binds. `some x` gives none a value.
 fn words(stmt: &LiteralStmt) -> BTreeSet<String> {
     let mut words = BTreeSet::new();
+    if let Literal::SomeVars { .. } = stmt.literal {
+        return words;
+    }
     walk::statement(stmt, &mut |seen| match seen {
         Seen::Ref(refr) => words.extend(names::constant(refr).into_iter().next()),
         Seen::Binds(name, _) => drop(words.insert(name.text().to_owned())),
