@@ -60,6 +60,7 @@ mod time_parse;
 pub(crate) mod turn;
 mod union;
 mod units;
+mod uri;
 mod urlquery;
 mod uuid;
 mod weigh;
@@ -133,6 +134,7 @@ const FILES: &[&[Builtin]] = &[
     time_parse::ROWS,
     union::ROWS,
     units::ROWS,
+    uri::ROWS,
     urlquery::ROWS,
     uuid::ROWS,
     window::ROWS,

@@ -22,7 +22,7 @@ None of OPA's own test cases is answered differently in silence. What is known t
   clock is the `now` of the input that its `with` puts in, also for `time.within` and `parse_and_verify_certificates`;
   `opa test` has the machine's there. `time.now_ns` is replaced, `with time.now_ns as …`, and moves no other clock; `time`
   among the constraints of `decode_verify` is the same to both.
-* What is no UTF-8 when decoded (`base64.decode`, `base64url.decode`, `hex.decode`, `urlquery.*`) is an error: OPA's texts hold
+* What is no UTF-8 when decoded (`base64.decode`, `base64url.decode`, `hex.decode`, `urlquery.*`, `uri.parse`) is an error: OPA's texts hold
   any bytes.
 * What differs each time, waits for something or reads the machine is refused.
 * Signatures with RSA take keys of 2048 to 8192 bits, and for `PS…` a salt as long as the digest, as RFC 7518 has it.
@@ -99,7 +99,7 @@ What the gate refuses at load, with its place and what to write instead, since t
 * `walk` anywhere but as a statement of its own, `walk(x, [path, value])` or `[path, value] := walk(x)`.
 * A name in `not` or in the body of `every` that a later statement gives its value, `not xs[i]; i = 9`: that statement first.
 * A rule or an import that is called as OPA calls an operator (`gte`, `or`, `plus` …): to OPA it takes the operator's place.
-  An operator that is called by its name (`plus(1, 2)`), and a minus before what is no number: `0 - x`.
+  An operator that is called by its name (`plus(1, 2)`).
 * Data in the place of a rule or of its package.
 * A number in brackets, in a head too, that is not written as its value is, `x[1.0]`, `p[1e3] := 2`: OPA finds `data.x[1.0]` by
   those letters, the member 1 of a written list by none.

@@ -83,6 +83,8 @@ const CALLS: &[&str] = &[
     "regex.match(\"(a?){300}a{300}c\", input.eight)",
     "regex.replace(input.two, \"a?\", \"$0$0$0$0$0$0$0$0\")",
     "regex.replace(input.two, \"a.*[^a]|a\", \"b\")",
+    "strings.split_n(input.text, input.half, -1)",
+    "uri.parse(input.text)",
     "regex.split(\"a.*[^a]|a\", input.two)",
     "replace(input.kilobyte, \"a\", input.kilobyte)",
     "sort(input.members)",

@@ -19,6 +19,7 @@ mod rows;
 mod schema;
 mod times;
 mod types;
+mod uris;
 mod written;
 
 use std::fs;

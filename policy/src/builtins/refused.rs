@@ -10,8 +10,6 @@ const NO_KEYS: &str = "a key that stays where it is kept, and a credential that 
                        crypto.x509.parse_rsa_private_key";
 const NO_YAML: &str = "JSON with json.*, or a data.yaml in the bundle, which is read when it is loaded";
 const NO_SERVER: &str = "input.context, which says what Postern knows of itself";
-const NO_URI: &str =
-    "input.request.path and input.request.query, which are read already; of other URIs regex.match or split";
 
 pub(super) const ROWS: &[Builtin] = &[
     Builtin::refused("all", OLD),
@@ -43,9 +41,6 @@ pub(super) const ROWS: &[Builtin] = &[
     Builtin::refused("re_match", OLD),
     Builtin::refused("rego.parse_module", "data that is prepared: a policy does not read policies"),
     Builtin::refused("set_diff", OLD),
-    Builtin::refused("strings.split_n", "array.slice of what split gives"),
-    Builtin::refused("uri.is_valid", NO_URI),
-    Builtin::refused("uri.parse", NO_URI),
     Builtin::refused("uuid.rfc4122", NO_RANDOM),
     Builtin::refused("yaml.is_valid", NO_YAML),
     Builtin::refused("yaml.marshal", NO_YAML),
