@@ -5,6 +5,16 @@ const BARE: &str = "rule must have a body or assignment";
 /// What it says of a body in Rego v0.
 const V0: &str = "`if` keyword is required before rule body";
 
+/// What the engine says alone, and what to write instead.
+const SAID: &[(&str, &str)] = &[
+    ("else cannot be used with set rules", "a rule of its own with the same head, for each body"),
+    ("expecting `:=` while parsing default rule", "`default … := true`, which OPA takes as said"),
+    ("serde_json cannot parse string: unexpected end of hex escape", NO_PAIR),
+    ("serde_json cannot parse string: lone leading surrogate", NO_PAIR),
+];
+
+const NO_PAIR: &str = "`\\ufffd`, which is what OPA makes of half a surrogate pair";
+
 /// What stands at the place that the parser names, or ends right before it, and what to write instead.
 const MARKS: &[(&str, &str)] = &[
     ("&&", ALL),
@@ -67,12 +77,21 @@ pub(crate) fn instead(why: &str, text: &str, (line, column): (u32, u32)) -> Stri
     if why.starts_with(V0) {
         return of_v0(&before);
     }
+    if let Some((_, instead)) = SAID.iter().find(|(said, _)| why.starts_with(said)) {
+        return (*instead).to_owned();
+    }
     if let Some((_, instead)) = MARKS.iter().find(|(mark, _)| stands(mark, &before, &here)) {
         return (*instead).to_owned();
     }
     if is_body(&before, &here) {
         return "braces around the whole body, `if { {…} … }`: behind `if` a brace begins the body"
             .to_owned();
+    }
+    if here.starts_with('%') && why.contains("rule-ref") {
+        return "parentheses around the remainder, `10 - (7 % 4)`".to_owned();
+    }
+    if (here.starts_with('=') && !here.starts_with("==")) && before.contains(['-', '+', '*', '/', '%']) {
+        return "the name on the left, `x := 1 - 1`, or parentheses, `(1 - 1) = x`".to_owned();
     }
     if here.starts_with('}') && before.trim_end().ends_with(';') {
         return "no `;` before `}`".to_owned();
@@ -105,7 +124,10 @@ fn is_body(before: &str, here: &str) -> bool {
         depth == 0
     });
     let behind = closed.and_then(|at| body.get(at + 1..)).unwrap_or_default().trim_start();
-    behind.starts_with(['&', '|', '-', '=', '!', '<', '>', '[', '.']) || word(behind, false) == Some("in")
+    let comprehension = body.get(..closed.unwrap_or_default()).unwrap_or_default().contains('|');
+    comprehension
+        || behind.starts_with(['&', '|', '-', '=', '!', '<', '>', '[', '.'])
+        || word(behind, false) == Some("in")
 }
 
 /// Whether a mark begins or ends at the place, or goes over it.
@@ -203,6 +225,12 @@ mod tests {
             ("decision if input.request.method in [\"GET\"", 6, "`]` for the `[` of line 5"),
             ("x := 1\nimport data.a", 6, "right below `package`"),
             ("f(\"a\")", 5, "`… := true`"),
+            ("p contains x if { x := 1 } { x := 2 }", 5, "a rule of its own"),
+            ("default y", 6, "`default … := true`"),
+            ("y := \"\\ud83d\"", 5, "`\\ufffd`"),
+            ("y := 10-7%4", 5, "`10 - (7 % 4)`"),
+            ("y := x if { 1 - 1 = x }", 5, "the name on the left"),
+            ("y if {x | x = 1}", 5, "braces around the whole body"),
         ] {
             let text = format!("package postern\n\ndefault decision := false\n\n{rule}\n");
             let sources = Sources::from_modules([("main.rego", text.as_str())], []);

@@ -19,6 +19,7 @@ pub(crate) mod locals;
 pub(crate) mod marks;
 pub(crate) mod member;
 pub(crate) mod members;
+mod minus;
 mod mocks;
 pub(crate) mod negation;
 pub(crate) mod ordered;
@@ -43,7 +44,8 @@ pub(crate) const LONGEST: usize = 4 * 1024 * 1024;
 pub(crate) type Step = fn(&[Ref<Module>], &[Translated]) -> Result<Option<Vec<Translated>>, Problems>;
 
 /// What is done once before the gate, in this order.
-pub(crate) const ONCE: [Step; 5] = [
+pub(crate) const ONCE: [Step; 6] = [
+    |modules, texts| Ok(minus::subtracted(modules, texts)),
     |modules, texts| Ok(locals::renamed(modules, texts)),
     keywords::moved,
     |modules, texts| Ok(mocks::named(modules, texts)),

@@ -64,7 +64,7 @@ fn empty(collection: &Ref<Expr>) -> Option<Problem> {
 /// A minus before anything but a number, which the engine takes for an error when it comes to it.
 fn negative(minus: &Expr) -> Option<Problem> {
     let Expr::UnaryExpr { span, expr, .. } = minus else { return None };
-    let why = "stands before something that is no number written out, which the engine does not evaluate";
+    let why = "stands before what OPA takes no minus of: it is a number, a name, a reference or a call";
     let instead = "`0 - x` for `-x`, in parentheses inside another expression";
     if !matches!(expr.as_ref(), Expr::Number { .. }) {
         return Some(problem(span, "-", why, instead));
