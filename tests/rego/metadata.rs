@@ -112,7 +112,8 @@ keyword := data.a.b["if"].then
 once := "no" if rego.metadata.rule().title == "no"
 # METADATA
 # title: twice
-once := "yes" if rego.metadata.rule().title == "twice"
+# custom: {times: [2022-01-01T00:00:00Z, 2022-02-30T24:00:60Z, "2022-01-02"], 2022-01-01T00:00:00Z: 1}
+once := [rego.metadata.rule().custom] if rego.metadata.rule().title == "twice"
 "#;
 
 #[test]
@@ -141,6 +142,9 @@ fn an_annotation_that_opa_would_read_otherwise_or_not_at_all_is_refused_by_its_l
         ),
         ("package a\n# METADATA\n# scope: rule\n# entrypoint: true\nx := 1", 2, "entrypoint"),
         ("package a\n# METADATA\n# custom: {d: 2020-01-01}\nx := 1", 2, "quotes"),
+        ("package a\n# METADATA\n# custom: {d: 2020-01-01T00:00:00.0Z}\nx := 1", 2, "write it in quotes"),
+        ("package a\n# METADATA\n# custom: {d: 2020-01-01t00:00:00Z}\nx := 1", 2, "write it in quotes"),
+        ("package a\n# METADATA\n# custom: {d: 2020-01-01T1:00:00Z}\nx := 1", 2, "write it in quotes"),
         ("package a\n# METADATA\n# custom: {d: 12345678901234567890}\nx := 1", 2, "64 bits"),
         ("package a\n# METADATA\n# custom: {d: 1_000.5}\nx := 1", 2, "without `_`"),
         ("package a\n# METADATA\n# custom: {d: [0_8, a]}\nx := 1", 2, "0_8"),

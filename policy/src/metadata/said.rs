@@ -142,8 +142,11 @@ fn present<const N: usize>(members: [(&str, String); N]) -> Value {
     Value::Object(members.map(|(name, text)| (name.to_owned(), Value::from(text))).collect())
 }
 
-/// Refuses what OPA reads otherwise: a day without quotes is a time there, and a whole number has 64 bits.
+/// Refuses what OPA reads otherwise: a day without quotes is a time there, and a whole number has 64 bits. Whole seconds
+/// with a `Z` behind them are written again as they stand.
 fn certain(value: &Value, yaml: &str) -> Result<(), String> {
+    static WHOLE: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new("^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$").ok());
     static TIME: LazyLock<Option<Regex>> = LazyLock::new(|| {
         Regex::new("^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt ][0-9:.]+(?:Z|[+-][0-9:]+)?)?$").ok()
     });
@@ -155,8 +158,11 @@ fn certain(value: &Value, yaml: &str) -> Result<(), String> {
             Err(format!("has the number {number}, which is beyond 1e308"))
         }
         Value::String(text) if TIME.as_ref().is_none_or(|time| time.is_match(text)) => {
-            if bare(text, yaml) {
-                return Err(format!("has the time {text} without quotes, which OPA writes in another way"));
+            let same = WHOLE.as_ref().is_some_and(|whole| whole.is_match(text));
+            if !same && bare(text, yaml) {
+                return Err(format!(
+                    "has the time {text} without quotes, which OPA writes in another way: write it in quotes"
+                ));
             }
             Ok(())
         }
