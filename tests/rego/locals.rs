@@ -3,7 +3,7 @@
 use crate::{opa, ours};
 
 /// A body each, beside the rules below; `y` is asked for.
-const ANSWERED: [&str; 40] = [
+const ANSWERED: [&str; 50] = [
     "y := [x | some x in [1, 2]]",
     "y if { some x, v in {1: 2}; x == 1 }",
     "y := [z | some x in [1]; z := [x | x := 3]]",
@@ -44,6 +44,16 @@ const ANSWERED: [&str; 40] = [
     "y := v if { q := input.q; other := q; v = d[other] } else := other if { other := x }",
     "y := [other | other := input with input as 3]",
     "y := [v | x := 7; v := x with input.q as x]",
+    "y := q if { q := {q | d[q] == 2} }",
+    "y := q if { q := count({q | d[q]}) }",
+    "y := q if { q := {q: v | v := d[q]} }",
+    "y := [q, v] if { [q, v] := [{v | d[v]}, {q | d[q]}] }",
+    "y := x if { x := {x | d[x]} }",
+    "y := [x | x := {x | d[x]}] if { x == 5 }",
+    "y := [q | q := {q | d[q]}] if { q = 7; q }",
+    "y := [v | v := {q | d[q]}; q := 1; q] if { q = 7 }",
+    "y := q if { q := {q | d[q]}; count(q) == 9 } else := {q | d[q]}",
+    "y := q if { q := [v | v := [q | d[q]]] }",
 ];
 
 const REFUSED: [&str; 10] = [

@@ -141,20 +141,23 @@ struct Open<'a> {
     index: usize,
 }
 
-/// The last statement that declares each name: what is declared from a statement on is not what a comprehension in it
-/// means by the same name.
+/// The statement from which on each name is declared: a comprehension before it means another one by the same name.
 struct Declared(BTreeMap<Var, usize>);
 
 impl Declared {
-    fn by(stmts: &[LiteralStmt]) -> Self {
+    /// Of a query; what the body of an `every` declares, OPA takes for declared in its own value too.
+    fn by(stmts: &[LiteralStmt], every: bool) -> Self {
         let names = stmts.iter().enumerate().flat_map(|(index, stmt)| {
-            terms::declared(std::slice::from_ref(stmt)).into_iter().map(move |name| (name, index))
+            // What `some … in` declares is declared in its collection too.
+            let within = every || matches!(stmt.literal, Literal::SomeIn { .. });
+            let from = if within { index } else { index + 1 };
+            terms::declared(std::slice::from_ref(stmt)).into_iter().map(move |name| (name, from))
         });
         Self(names.collect())
     }
 
     fn before(&self, name: &str, index: usize) -> bool {
-        self.0.get(name).is_none_or(|last| *last < index)
+        self.0.get(name).is_none_or(|from| *from <= index)
     }
 }
 
@@ -232,16 +235,21 @@ impl<'a> Search<'a> {
         self.scope.locals.push(arguments.clone());
         let (first, others) = bodies.split_first().unzip();
         let stmts = first.map_or(&[][..], |body| body.query.stmts.as_slice());
-        self.query(stmts, terms::said_by(head), &arguments);
+        self.query((stmts, false), terms::said_by(head), &arguments);
         for body in others.unwrap_or_default() {
             let said = body.assign.iter().map(|assign| assign.value.as_ref()).collect();
-            self.query(&body.query.stmts, said, &arguments);
+            self.query((&body.query.stmts, false), said, &arguments);
         }
         self.scope.locals.pop();
     }
 
-    /// A query and the terms that are said by its names; `around` is bound outside.
-    fn query(&mut self, stmts: &'a [LiteralStmt], said: Vec<&'a Expr>, around: &BTreeSet<Var>) {
+    /// A query, or the body of an `every`, and the terms that are said by its names; `around` is bound outside.
+    fn query(
+        &mut self,
+        (stmts, every): (&'a [LiteralStmt], bool),
+        said: Vec<&'a Expr>,
+        around: &BTreeSet<Var>,
+    ) {
         let declared = terms::declared(stmts);
         let around = around.difference(&declared).cloned().collect();
         let hidden = |name: &Var| self.scope.locals.iter().any(|locals| locals.contains(name));
@@ -253,7 +261,7 @@ impl<'a> Search<'a> {
         }
         self.hidden(stmts, &said);
         self.anew(stmts);
-        let last = Declared::by(stmts);
+        let last = Declared::by(stmts, every);
         let literals = stmts.iter().map(Statement::Literal).chain(said.into_iter().map(Statement::Term));
         let mut open = Vec::new();
         for (index, statement) in literals.enumerate() {
@@ -421,7 +429,8 @@ impl<'a> Search<'a> {
                 seen.retain(|name| ordered.contains(name) && last.before(name, open.index));
                 seen.extend(closure.names.iter().cloned());
                 self.scope.locals.push(closure.names.clone());
-                self.query(closure.stmts, closure.said.clone(), &seen);
+                let every = !closure.names.is_empty();
+                self.query((closure.stmts, every), closure.said.clone(), &seen);
                 self.scope.locals.pop();
             }
             if let Some(name) = own

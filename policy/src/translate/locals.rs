@@ -1,7 +1,8 @@
 //! Variables that are called as a rule, as an import, or as a variable around them: `x := y` where a rule `x` stands in
 //! the package. In OPA the variable hides the other; the engine takes statements that read `x` for readers of the rule,
 //! asks them too early, and refuses `some x in xs`. So such a variable gets a name that nothing else has. So does one that
-//! a comprehension or an `every` before it names: to OPA that is another one, as in `[x | x = xs[i]]; some i in [0]`.
+//! a comprehension or an `every` names before it or in its own value: to OPA that is another one, as in
+//! `[x | x = xs[i]]; some i in [0]` and in `i := {i | xs[i]}`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -81,7 +82,7 @@ fn edits(module: &Module, names: &Names) -> Vec<Edit> {
             // A variable cannot be called: OPA says so, and the gate by its new name.
             Seen::Ref(refr) | Seen::Call { fcn: refr, .. } => {
                 let begin = root(refr);
-                let new = begin.and_then(|span| Some((span, declared(&scopes, span)?)));
+                let new = begin.and_then(|span| Some((span, declared(&scopes, span, &ruled)?)));
                 edits.extend(new.map(|(span, new)| (span.start, edit(span, new))));
             }
             _ => {}
@@ -111,34 +112,37 @@ pub(crate) fn root(refr: &Expr) -> Option<&Span> {
 
 /// The new name of what stands here. In its own value a variable is the one around it, and where there is none, OPA
 /// refuses the value; so will the gate, by the new name.
-fn declared(scopes: &[Scope], span: &Span) -> Option<String> {
-    let (mut own, mut earlier) = (None, false);
+fn declared(scopes: &[Scope], span: &Span, ruled: &dyn Fn(&str) -> bool) -> Option<String> {
+    let (mut own, mut other) = (None, false);
     for (depth, scope) in scopes.iter().enumerate().rev() {
         let Some(new) = scope.names.get(span.text()) else { continue };
         let before = scope.before.get(span.text()).is_some_and(|before| before.contains(&span.start));
-        if before && depth + 1 < scopes.len() {
-            earlier = true;
+        let mut values = scope.values.get(span.text()).into_iter().flatten();
+        let value = values.any(|value| value.contains(&span.start));
+        if (before || value) && depth + 1 < scopes.len() {
+            other = true;
             continue;
         }
-        let mut values = scope.values.get(span.text()).into_iter().flatten();
-        if !values.any(|value| value.contains(&span.start)) {
+        if !value {
             return new.clone();
         }
         own = own.or_else(|| new.clone());
     }
-    // It is no rule either.
-    own.or_else(|| earlier.then(|| format!("{}__0{ENDING}", span.text())))
+    // It is no rule either; it may be a variable that a statement around it looks for.
+    own.or_else(|| (other && ruled(span.text())).then(|| format!("{}__0{ENDING}", span.text())))
 }
 
 fn scope(stmts: &[LiteralStmt], taken: &dyn Fn(&str) -> bool) -> Scope {
     let mut scope = Scope::default();
     let mut named = BTreeSet::new();
     for stmt in stmts {
+        let mut here = BTreeSet::new();
+        within(stmt, &mut here);
         binds::of(stmt, &mut |binds| {
-            let value = match binds {
-                Binds::Value(pattern, _) => pattern.span().end,
+            let (value, other) = match binds {
+                Binds::Value(pattern, _) => (pattern.span().end, true),
                 // What is gone through may not be called so either.
-                Binds::Declared(_) | Binds::Key(_) | Binds::Member(..) => stmt.span.end,
+                Binds::Declared(_) | Binds::Key(_) | Binds::Member(..) => (stmt.span.end, false),
             };
             binds.names(&mut |name| {
                 let text = name.text();
@@ -148,13 +152,14 @@ fn scope(stmts: &[LiteralStmt], taken: &dyn Fn(&str) -> bool) -> Scope {
                         let first = stmts.first().map_or(stmt.span.start, |first| first.span.start);
                         scope.before.insert(text.to_owned(), first..stmt.span.start);
                     }
-                    let taken = taken(text) || scope.before.contains_key(text);
+                    let other = other && here.contains(text);
+                    let taken = other || taken(text) || scope.before.contains_key(text);
                     let new = taken.then(|| format!("{text}__{}{ENDING}", name.start));
                     scope.names.entry(text.to_owned()).or_insert(new);
                 }
             });
         });
-        within(stmt, &mut named);
+        named.append(&mut here);
     }
     scope
 }

@@ -52,7 +52,11 @@ impl Scope<'_> {
             Literal::Expr { expr, .. } if !matches!(expr.as_ref(), Expr::AssignExpr { .. }) => {
                 outputs.clone()
             }
-            Literal::Expr { .. } | Literal::SomeIn { .. } => outputs.difference(safe).cloned().collect(),
+            Literal::Expr { .. } => outputs.difference(safe).cloned().collect(),
+            // OPA makes a statement of what is gone through, before the one that gives the names.
+            Literal::SomeIn { .. } => {
+                return taken.iter().any(|name| outputs.contains(name) && !safe.contains(name));
+            }
             Literal::SomeVars { .. } | Literal::NotExpr { .. } | Literal::Every { .. } => return false,
         };
         !taken.is_empty() && *taken == gives
