@@ -1,6 +1,6 @@
 //! `import rego.v1` beside `import future.keywords` or `import future.keywords.in`: to OPA these are several names, which
 //! bring the same keywords; the engine takes the second for one that hides the first. Each keyword is there anyway, so
-//! all but one are written as blanks. One name twice OPA refuses too.
+//! all but one are written as blanks. One name twice OPA refuses too. `import input` and `import data` say nothing new.
 
 use std::collections::BTreeSet;
 
@@ -10,18 +10,24 @@ use crate::problem::Problem;
 /// The keywords that may be imported one by one.
 const KEYWORDS: [&str; 4] = ["contains", "every", "if", "in"];
 
+/// The documents, which every module has without an import.
+const DOCUMENTS: [&str; 2] = ["data", "input"];
+
 /// Leaves one import of keywords of a module; gives the problem of one that stands there twice.
 pub(crate) fn imports(module: &str, translated: &mut Translated) -> Option<Problem> {
-    let found = of_keywords(&translated.text);
+    let found = without_alias(&translated.text);
     let mut names = BTreeSet::new();
     if let Some((from, _, name)) = found.iter().find(|(_, _, name)| !names.insert(name)) {
         let (line, column) = place(&translated.text, *from);
         let problem = Problem::of(module, &format!("import {name}"), "stands there twice", "one of the two");
         return Some(problem.at(line, column, &translated.text));
     }
+    let (documents, keywords): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|(_, _, name)| DOCUMENTS.contains(&name.as_str()));
     // What brings more than these is left for the gate.
-    let more = found.iter().position(|(_, _, name)| name == "future.keywords").unwrap_or_default();
-    for (_, (from, to, _)) in found.into_iter().enumerate().filter(|(at, _)| *at != more) {
+    let more = keywords.iter().position(|(_, _, name)| name == "future.keywords").unwrap_or_default();
+    let others = keywords.into_iter().enumerate().filter(|(at, _)| *at != more).map(|(_, found)| found);
+    for (from, to, _) in documents.into_iter().chain(others) {
         let blank = |c: char| if c == '\n' { "\n".to_owned() } else { " ".repeat(c.len_utf8()) };
         let blanks: String = translated.text.get(from..to).unwrap_or_default().chars().map(blank).collect();
         translated.text.replace_range(from..to, &blanks);
@@ -29,8 +35,8 @@ pub(crate) fn imports(module: &str, translated: &mut Translated) -> Option<Probl
     None
 }
 
-/// From where to where each import of keywords stands above the rules of a module, and its name.
-fn of_keywords(text: &str) -> Vec<(usize, usize, String)> {
+/// From where to where each import of keywords or of a document stands above the rules of a module, and its name.
+fn without_alias(text: &str) -> Vec<(usize, usize, String)> {
     let mut found = Vec::new();
     let mut words = Words { text, at: 0 };
     let package = words.next().is_some_and(|(from, to)| text.get(from..to) == Some("package"));
@@ -49,7 +55,7 @@ fn of_keywords(text: &str) -> Vec<(usize, usize, String)> {
         let known = match keywords {
             Some(Some(keyword)) => KEYWORDS.contains(&keyword),
             Some(None) => name == "future.keywords",
-            None => name == "rego.v1",
+            None => name == "rego.v1" || DOCUMENTS.contains(&name.as_str()),
         };
         if known && !alias {
             found.push((from, end, name));
