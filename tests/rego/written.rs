@@ -16,7 +16,7 @@ f(a) := a
 "#;
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 50] = [
+const ANSWERED: [&str; 52] = [
     "y := o < s",
     "y := s <= o",
     "y := [o, 1] > [s, 0]",
@@ -67,6 +67,8 @@ const ANSWERED: [&str; 50] = [
     "y if { o.z == o.z # (\n (1) == 2 # c\n}",
     "y contains\n (\"a\")",
     "y := [1 | o.z; o.xs[0]\r\n (3) == 4]",
+    "y if set()",
+    "y := 1 if set()",
 ];
 
 /// Refused by both.

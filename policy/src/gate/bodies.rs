@@ -71,7 +71,7 @@ fn sets(rule: &Rule) -> impl Iterator<Item = Problem> {
 fn set(query: &Query) -> Option<(&Span, &'static str, &'static str)> {
     let Literal::Expr { expr, .. } = &query.stmts.first()?.literal else { return None };
     let (construct, why) = match expr.as_ref() {
-        Expr::Set { .. } => {
+        Expr::Set { items, .. } if !items.is_empty() => {
             ("{…, …}", "is a set in the place of a body and always holds: OPA refuses the comma")
         }
         Expr::SetCompr { query, .. } | Expr::ObjectCompr { query, .. }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use regorus::unstable::{Expr, Module, Rule, RuleHead, Span};
 
 use super::names::{self, Names};
+use super::operators;
 use super::walk::{self, Seen, Stands};
 use crate::builtins::{self, Known, signatures};
 use crate::input::LeafSet;
@@ -189,9 +190,9 @@ fn wrong(
 ) -> Option<(String, String)> {
     let name = called.join(".");
     if let Some((_, arities)) = names.function(module, called) {
+        // One without arguments is refused where it is defined.
         if params == 0 && arities.contains(&0) {
-            let why = "is called without an argument, which OPA lets no function of a policy be".to_owned();
-            return Some((why, format!("a rule `{name}` without `()`")));
+            return None;
         }
         // As a statement of its own, one more is what the function gives.
         let fits = |arity: &usize| params == *arity || (stands != Stands::Inside && params == arity + 1);
@@ -214,6 +215,11 @@ fn wrong(
         return (stands != Stands::Alone).then(|| (why, "`print(…)` as a statement of its own".to_owned()));
     }
     let (arity, added) = match builtins::known(&name) {
+        None if operators::sign(&name).is_some() => {
+            let sign = operators::sign(&name).unwrap_or_default();
+            let why = "is an operator that is called by its name, which the engine has not".to_owned();
+            return Some((why, format!("`… {sign} …`")));
+        }
         None => {
             // To find that looks at every name there is.
             let meant =

@@ -34,11 +34,15 @@ pub(super) fn check(module: &Module, names: &Names, problems: &mut Problems) {
     }
 }
 
+/// One without arguments is refused where it is defined.
+fn takes(names: &Names, path: &[String]) -> bool {
+    names.arities(path).is_some_and(|arities| arities.iter().any(|arity| *arity > 0))
+}
+
 fn uncalled(module: &Module, names: &Names, refr: &Expr) -> Option<Problem> {
     let written = names::constant(refr);
     let full = names::resolve(module, &written);
-    let function =
-        (1..=full.len()).filter_map(|end| full.get(..end)).find(|path| names.arities(path).is_some())?;
+    let function = (1..=full.len()).filter_map(|end| full.get(..end)).find(|path| takes(names, path))?;
     let span = names::begin(refr);
     let why = format!("names the function {} and does not call it", function.join("."));
     let instead = format!("`{}(…)`", written.join("."));

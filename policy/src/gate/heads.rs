@@ -12,7 +12,9 @@ const BIND: &str = "a variable that the body binds: `NAME[k] contains x if { k :
 
 /// Checks the heads of all modules.
 pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Problems) {
-    problems.extend(modules.iter().flat_map(|module| &module.policy).filter_map(|rule| bare(rule)));
+    let rules = || modules.iter().flat_map(|module| &module.policy);
+    problems.extend(rules().filter_map(|rule| bare(rule)));
+    problems.extend(rules().filter_map(|rule| empty(rule)));
     beside(modules, problems);
     for module in modules {
         one(module, names, problems);
@@ -35,6 +37,18 @@ fn bare(rule: &Rule) -> Option<Problem> {
     let why = "is a head without a value, which OPA lets no member of a set have";
     let instead = format!("`{name} contains …`, or `{name}[…] := …` for an object");
     Some(Problem::of(span.source.get_path(), &format!("{name}[…]"), why, instead).at_span(span))
+}
+
+/// `f() := input.x`, which is the rule `f` to OPA and a function to the engine.
+fn empty(rule: &Rule) -> Option<Problem> {
+    let Rule::Spec { head: RuleHead::Func { refr, args, .. }, .. } = rule else { return None };
+    if !args.is_empty() {
+        return None;
+    }
+    let (span, name) = (names::begin(refr), names::constant(refr).join("."));
+    let why = "is a head without arguments, which OPA takes for a rule and no function";
+    let instead = format!("`{name}`, where it is read too");
+    Some(Problem::of(span.source.get_path(), &format!("{name}()"), why, instead).at_span(span))
 }
 
 /// The head of one rule.

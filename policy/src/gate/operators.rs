@@ -53,7 +53,8 @@ pub(super) fn check(module: &Module, problems: &mut Problems) {
     }
 }
 
-fn sign(name: &str) -> Option<&'static str> {
+/// The operator that OPA calls so.
+pub(super) fn sign(name: &str) -> Option<&'static str> {
     CALLED.iter().find(|(called, _)| *called == name).map(|(_, sign)| *sign)
 }
 
