@@ -43,8 +43,8 @@ None of OPA's own test cases is answered differently in silence. What is known t
 * `sprintf` of a verb that does not fit its argument is an error, except `%s` of a number, which is noted as in OPA. Such are
   `%f` and `%e` of a whole number, also where it was written as a fraction.
 * `rego.metadata.rule()` and `rego.metadata.chain()` give what OPA's compiler puts in their place, at most 4 KiB each. Refused
-  at load where they are called: a day in `custom` or `labels` without quotes, a whole number beyond 64 bits there, a
-  related resource with something unescaped, a schema's reference other than names with dots between.
+  at load where they are called: a day or a time in `custom` or `labels` without quotes, but for one written as
+  `2022-01-01T00:00:00Z` is, a whole number beyond 64 bits there, a related resource with something unescaped, a schema's reference other than names with dots between.
 * `json.match_schema` and `json.verify_schema` know every word of the drafts 4, 6 and 7 that OPA's library knows, and give its
   verdicts and errors, those of an object in the order of its members' names. An error where OPA goes on: `$ref` to anything but
   a part of the same schema, `$id` anywhere but at the whole schema, another `$schema`, the formats other than `date`,
@@ -103,7 +103,8 @@ What the gate refuses at load, with its place and what to write instead, since t
 * Data in the place of a rule or of its package.
 * A number in brackets, in a head too, that is not written as its value is, `x[1.0]`, `p[1e3] := 2`: OPA finds `data.x[1.0]` by
   those letters, the member 1 of a written list by none.
-* A rule that reads itself by a computed name, even where OPA can tell that it never does.
+* A rule that reads itself by a computed name, even where OPA can tell that it never does; `data[input.x].name` reads the
+  rules `name` alone. A head without arguments, `f() := …`: `f := …`.
 * `with` that replaces a builtin while a function of the policy is called by the same name, or a builtin that is refused.
 * A constant pattern, network or window that is none; in OPA each call of it is undefined.
 * Numbers beyond the range of an IEEE double that are written with an exponent (`2e308`).
@@ -150,7 +151,8 @@ What is not refused, and differs:
 * A package that data is beside goes through its members in the order of their names, as a list of them stands
   (`[k | data.q[k]]`); in OPA data comes before rules.
 * An error of a builtin, or a conflict in another rule or a function, that the one comes by and the other does not, since
-  they evaluate in another order: the answer is then the one that OPA gives without strict builtin errors, as it runs by
+  they evaluate in another order, or since OPA evaluates none behind the first that holds of definitions that all give the same
+  constant: the answer is then the one that OPA gives without strict builtin errors, as it runs by
   default, or the one without the conflict.
 * Where OPA errs: it goes twice through a set in which two computed members turn out the same; where the value of the
   head is computed, a body that is `not true` or `true with …` alone holds; its server takes a text for the index of a

@@ -12,7 +12,7 @@ use crate::{opa_of, ours_of};
 const LIB: &str = "package lib\nf(x) if x\nr := 1\n";
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 35] = [
+const ANSWERED: [&str; 38] = [
     "import future.keywords\ny if { 1 in [1] }",
     "import rego.v1\nimport future.keywords\ny if 1 in [1]",
     "import future.keywords.not\ny := 1",
@@ -48,11 +48,14 @@ const ANSWERED: [&str; 35] = [
     "y := {0.5: 2}[0.5]",
     "y := [[1], [2]][1][0]",
     "p[1.5] := 2\ny := p[1.5]",
-    "# METADATA\n# scope: document\n# title: a\n\n# METADATA\n# title: b\n# scope: rule\ny := 1\nf() := 2",
+    "# METADATA\n# scope: document\n# title: a\n\n# METADATA\n# title: b\n# scope: rule\ny := 1\nf(x) := x",
+    "import input\nimport data\ny := data.lib.r",
+    "d := {\"a\": 1}\nget(k) := v if { v := data.none[k] } else := v if { v := d[k] } else := 7\ny := [get(\"a\"), get(\"k\")]",
+    "d := {\"a\": 1}\ny := [1 | k := \"b\"; d[k]]",
 ];
 
 /// Refused by both.
-const REFUSED: [&str; 50] = [
+const REFUSED: [&str; 52] = [
     "import future.keywords.and\ny if { and := 1; and == 1 }",
     "import rego.v3\ny := 1",
     "import rego.foo\ny := 1",
@@ -103,10 +106,12 @@ const REFUSED: [&str; 50] = [
     "y := {\"a\": [1]}.a[1]",
     "y := x[\"1\"] if x := {1: 2}",
     "y := split(\"a.b\", \".\")[1.0]",
+    "import input\nimport input\ny := 1",
+    "d := {\"a\": 1}\ny := d[\"b\"]",
 ];
 
 /// Answered by OPA alone.
-const THEIRS: [&str; 16] = [
+const THEIRS: [&str; 21] = [
     "import future.keywords\ny if not startswith(input.a, \"x\")",
     "import rego.v1\nimport future.keywords\ny if not startswith(input.a, \"x\")",
     "import future[ \"keywords\" ]\ny if not startswith(input.a, \"x\")",
@@ -123,6 +128,11 @@ const THEIRS: [&str; 16] = [
     "p[1] := 2\ny := [1 | p[1.0]]",
     "p[1.0] := 2\ny := [1 | p[1]]",
     "y := [1 | data.lib[1e0]]",
+    "f() := data.lib.r\ny := 1",
+    "f() if true\ny := 1",
+    "f() := data.lib.r\ny := f",
+    "y := plus(1, 2)",
+    "y if equal(1, 1)",
 ];
 
 fn modules<'a>(module: &'a str) -> [(&'static str, &'a str); 2] {
@@ -167,5 +177,34 @@ fn what_opa_reads_otherwise_is_refused() {
         let module = format!("package a\n{body}\n");
         refused(&module);
         opa_of(&modules(&module), "data.a.y");
+    }
+}
+
+#[test]
+fn of_a_package_that_the_input_names_only_the_rules_of_that_name_are_read() {
+    let framework = "package fw\ndefault v := null\nv := data[input.ns].fv\nerrors contains \"x\" if v == null\n\
+                     listed := data[input.ns].st\nobject := data[input.ns].obj\nwritten := data[input.ns].el\n";
+    let other = "package other\nfv := 3 if input.ok\nst contains x if some x in [1, 2]\n\
+                 obj[k] := v if some k, v in {\"a\": 1}\ndefault el := 7\nel := 8 if input.ok\nback := data.fw.v\n";
+    let third = "package third\nfv := {\"a\": data.other.fv}\n";
+    let all = "package all\ncases := [{\"ns\": \"other\", \"ok\": true}, {\"ns\": \"other\"}, {\"ns\": \"third\", \"ok\": true}, \
+               {\"ns\": \"third\"}, {\"ns\": \"fw\"}, {\"ns\": \"zz\"}, {\"ns\": 1}, {}]\n\
+               v := [v | some c in cases; v := data.fw.v with input as c]\n\
+               errors := [v | some c in cases; v := data.fw.errors with input as c]\n\
+               listed := [v | some c in cases; v := data.fw.listed with input as c]\n\
+               object := [v | some c in cases; v := data.fw.object with input as c]\n\
+               written := [v | some c in cases; v := data.fw.written with input as c]\n\
+               back := [v | some c in cases; v := data.other.back with input as c]\n";
+    let modules = [("fw.rego", framework), ("other.rego", other), ("third.rego", third), ("all.rego", all)];
+    for rule in ["v", "errors", "listed", "object", "written", "back"] {
+        let rule = format!("data.all.{rule}");
+        let ours = ours_of(&modules, &rule).unwrap_or_else(|error| panic!("{rule}: {error}"));
+        assert_eq!(ours, opa_of(&modules, &rule), "{rule}");
+    }
+    // The first two read themselves in OPA too; of the last the engine would not have evaluated any.
+    for read in ["v := data[input.ns].v", "v := data[input.ns]", "v if { some x; data[x].back }"] {
+        let module = format!("package a\n{read}\n");
+        let modules = [("a.rego", module.as_str()), ("other.rego", "package other\nback := 1\n")];
+        assert!(matches!(ours_of(&modules, "data.a.v"), Err(AskError::Refused(_))), "{read}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regorus::unstable::{Module, Ref, Span};
+use regorus::unstable::{Expr, Module, Ref, Span};
 
 use super::names::{self, Names, Path};
 use super::walk::{self, Seen};
@@ -20,6 +20,8 @@ pub(super) struct Node {
     depth: usize,
     /// The references in it, each of which may mean many rules.
     pub(super) reads: BTreeSet<Path>,
+    /// What stands behind `data[input.…]`, where no more is read than the rules of just this name in any package.
+    pub(super) behind: BTreeSet<Path>,
     /// The functions that it calls.
     pub(super) calls: BTreeSet<Path>,
     /// What it puts in the place of functions, which then stands below all that it reads.
@@ -61,13 +63,18 @@ pub(super) fn check(nodes: &BTreeMap<Path, Node>, names: &Names, problems: &mut 
 /// Every rule, with what it reads.
 pub(super) fn nodes(modules: &[Ref<Module>], names: &Names) -> BTreeMap<Path, Node> {
     let mut nodes: BTreeMap<Path, Node> = BTreeMap::new();
+    let replaced = replaces_data(modules);
+    let behind = |refr: &Expr| names::behind(refr).filter(|behind| !replaced && is_exact(names, behind));
     for module in modules {
         let package = names::package(module);
         for rule in &module.policy {
             let (mut reads, mut calls, mut mocks) = (Vec::new(), Vec::new(), Vec::new());
-            let mut bound = BTreeSet::new();
+            let (mut bound, mut read_behind) = (BTreeSet::new(), BTreeSet::new());
             let depth = walk::rule(rule, &mut |seen| match seen {
-                Seen::Ref(refr) => reads.push(names::constant(refr)),
+                Seen::Ref(refr) => match behind(refr) {
+                    Some(behind) => drop(read_behind.insert(behind)),
+                    None => reads.push(names::constant(refr)),
+                },
                 Seen::Call { fcn, .. } => calls.push(names::constant(fcn)),
                 Seen::Binds(name, _) => {
                     bound.insert(name.text().to_owned());
@@ -93,12 +100,35 @@ pub(super) fn nodes(modules: &[Ref<Module>], names: &Names) -> BTreeMap<Path, No
             let means =
                 |path: &Path| (!path.is_empty() && !local(&path)).then(|| names::resolve(module, path));
             node.reads.extend(reads.iter().filter_map(means));
+            node.behind.append(&mut read_behind);
             node.mocks.extend(mocks.iter().filter_map(means));
             node.calls
                 .extend(calls.iter().filter_map(|path| names.function(module, path)).map(|(path, _)| path));
         }
     }
     nodes
+}
+
+/// Whether a `with` puts something in the place of what is below `data`.
+fn replaces_data(modules: &[Ref<Module>]) -> bool {
+    let mut found = false;
+    for module in modules {
+        for rule in &module.policy {
+            walk::rule(rule, &mut |seen| {
+                if let Seen::With(with) = seen {
+                    let target = names::resolve(module, &names::constant(&with.refr));
+                    found |= target.first().is_some_and(|root| root == "data");
+                }
+            });
+        }
+    }
+    found
+}
+
+/// Whether all that `data[…]` may read with this behind it are rules of just this name: of others the engine evaluates
+/// all of the package, or none.
+fn is_exact(names: &Names, behind: &[String]) -> bool {
+    names.read_behind(behind).all(|rule| rule.len() == 2 + behind.len() && names.arities(rule).is_none())
 }
 
 struct Search<'a> {
@@ -124,7 +154,10 @@ impl<'a> Search<'a> {
         }
         let Some(node) = self.nodes.get(path) else { return 0 };
         self.open.push(path);
-        let reads = node.reads.iter().map(|refr| self.read(refr)).max().unwrap_or(0);
+        let names = self.names;
+        let behind = node.behind.iter().flat_map(|behind| names.read_behind(behind));
+        let behind = behind.map(|rule| self.depth(rule)).max().unwrap_or(0);
+        let reads = node.reads.iter().map(|refr| self.read(refr)).max().unwrap_or(0).max(behind);
         let calls = node.calls.iter().map(|call| self.depth(call)).max().unwrap_or(0);
         let mocks = node.mocks.iter().map(|mock| self.read(mock)).fold(0_usize, usize::saturating_add);
         self.open.pop();

@@ -82,12 +82,31 @@ impl Names {
             .filter_map(move |rule| rule.get(at).map(String::as_str))
     }
 
+    /// All rules that `data[…]` may read with this behind it.
+    pub(crate) fn read_behind<'a>(&'a self, behind: &'a [String]) -> impl Iterator<Item = &'a Path> {
+        let same = move |rule: &&Path| rule.iter().skip(2).zip(behind).all(|(one, other)| one == other);
+        self.rules.iter().filter(same)
+    }
+
     /// All rules that a reference may read: those above it, itself, and those below it.
     pub(crate) fn read_by<'a>(&'a self, path: &[String]) -> impl Iterator<Item = &'a Path> {
         let above = (1..path.len()).filter_map(|end| self.rules.get(path.get(..end)?));
         let below = self.rules.range(path.to_vec()..).take_while(|rule| rule.starts_with(path));
         above.chain(below)
     }
+}
+
+/// What stands behind the computed step of `data[input.…].x.y`; none of any other reference.
+pub(crate) fn behind(refr: &Expr) -> Option<Path> {
+    let mut rest = refr;
+    while let Expr::RefDot { refr, .. } = rest {
+        rest = refr;
+    }
+    let Expr::RefBrack { refr: root, index, .. } = rest else { return None };
+    let data = matches!(root.as_ref(), Expr::Var { span, .. } if span.text() == "data");
+    let input = path(index).is_some_and(|path| path.first().is_some_and(|root| root == "input"));
+    let behind: Path = members(refr)?.into_iter().skip(2).collect::<Option<_>>()?;
+    (data && input && !behind.is_empty()).then_some(behind)
 }
 
 /// `["data", …]` of a module's package.

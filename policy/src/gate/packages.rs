@@ -106,7 +106,8 @@ fn reads_itself(nodes: &BTreeMap<Path, Node>, names: &Names, package: &Path) -> 
     let mut followed: BTreeSet<&Path> = BTreeSet::new();
     while let Some(node) = open.pop().and_then(|path| nodes.get(path)) {
         let new = node.reads.iter().chain(&node.mocks).filter(|refr| followed.insert(refr));
-        for rule in new.flat_map(|refr| names.read_by(refr)).chain(&node.calls) {
+        let behind = node.behind.iter().flat_map(|behind| names.read_behind(behind));
+        for rule in new.flat_map(|refr| names.read_by(refr)).chain(behind).chain(&node.calls) {
             if rule.starts_with(package) {
                 return true;
             }

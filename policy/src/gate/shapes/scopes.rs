@@ -243,6 +243,10 @@ impl<'a, 'v> Scopes<'a, 'v> {
                         Err(problem) => wrong = Some(problem),
                     }
                 }
+                // OPA knows of what is written out only where the name stands there itself.
+                if wrong.is_some() && found.is_empty() && text_of(index).is_none() {
+                    return Ok(Vec::new());
+                }
                 wrong.filter(|_| found.is_empty()).map_or_else(|| Ok(either(found.into_iter())), Err)
             }
         }
