@@ -24,8 +24,8 @@ use crate::slips;
 use crate::sources::{DataFile, Sources};
 use crate::translate::marks::{self, Mark};
 use crate::translate::{
-    self, Translated, aliases, annotated, clock, collections, computed, every, imports, keywords, members,
-    negation, ordered, pairs, patterns, prints, repeated, templates,
+    self, Translated, aliases, annotated, clock, collections, computed, every, heads, imports, keywords,
+    members, negation, ordered, pairs, patterns, prints, repeated, templates,
 };
 
 /// Longest time for parsing and checking one policy, where nothing says a shorter one; past it the policy is refused and
@@ -361,6 +361,7 @@ fn behind_the_gate(
         return Vec::new();
     }
     let others = [
+        heads::asked_together,
         patterns::arguments,
         patterns::exact,
         imports::in_full,

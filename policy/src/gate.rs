@@ -12,7 +12,7 @@ mod depth;
 mod entrypoint;
 pub(crate) mod every;
 mod functions;
-mod heads;
+pub(crate) mod heads;
 pub(crate) mod imports;
 pub(crate) mod kinds;
 pub(crate) mod loops;

@@ -11,7 +11,7 @@ pub(crate) mod computed;
 mod declared;
 pub(crate) mod every;
 mod given;
-mod heads;
+pub(crate) mod heads;
 mod hoist;
 pub(crate) mod imports;
 pub(crate) mod keywords;

@@ -5,6 +5,7 @@ mod bound;
 mod certificates;
 mod fractions;
 mod globs;
+mod heads;
 mod loaded;
 mod locals;
 mod members;

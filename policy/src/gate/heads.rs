@@ -3,6 +3,8 @@
 //! OPA then has nothing but the object that stands before the first computed member. The engine evaluates the members
 //! without the body: one that is no variable of the body gives an empty object of that name.
 
+use std::collections::BTreeSet;
+
 use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead};
 
 use super::names::{self, Names};
@@ -15,7 +17,7 @@ pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Probl
     let rules = || modules.iter().flat_map(|module| &module.policy);
     problems.extend(rules().filter_map(|rule| bare(rule)));
     problems.extend(rules().filter_map(|rule| empty(rule)));
-    beside(modules, problems);
+    refused_beside(modules, problems);
     for module in modules {
         one(module, names, problems);
     }
@@ -51,53 +53,49 @@ fn empty(rule: &Rule) -> Option<Problem> {
     Some(Problem::of(span.source.get_path(), &format!("{name}()"), why, instead).at_span(span))
 }
 
-/// The head of one rule.
-struct Head<'a> {
-    refr: &'a Ref<Expr>,
-    /// From the package on; none for a computed member.
-    path: Vec<Option<String>>,
-    /// How many of these are objects that others may be members of.
-    above: usize,
-    /// Whether its body may not hold.
-    asks: bool,
+/// A head with a constant member where another one has a computed member.
+pub(crate) struct Beside<'a> {
+    pub(crate) refr: &'a Ref<Expr>,
+    /// Whether that member is the last one, of an object: then it can be written as a computed one.
+    pub(crate) last: bool,
 }
 
-/// A head that goes on below a constant member where another one has a computed member: OPA has the constant one only
-/// where its body holds, the engine always.
-fn beside(modules: &[Ref<Module>], problems: &mut Problems) {
-    let mut heads = Vec::new();
+/// These of all modules. What reads such a member by its name asks this rule alone, to the engine, and not the other
+/// one; and what goes on below the member is there although no body holds.
+pub(crate) fn beside(modules: &[Ref<Module>]) -> Vec<Beside<'_>> {
+    let (mut heads, mut computed) = (Vec::new(), BTreeSet::new());
     for module in modules {
         let package: Vec<Option<String>> = names::package(module).into_iter().map(Some).collect();
         for rule in &module.policy {
-            let (refr, asks, below) = match rule.as_ref() {
-                Rule::Spec { head: RuleHead::Compr { refr, .. }, bodies, .. } => {
-                    (refr, !bodies.is_empty(), 1)
-                }
-                Rule::Spec { head: RuleHead::Set { refr, .. }, bodies, .. } => (refr, !bodies.is_empty(), 0),
-                _ => continue,
+            let (refr, object) = match rule.as_ref() {
+                Rule::Spec { head: RuleHead::Compr { refr, .. }, .. } => (refr, true),
+                Rule::Spec { head, .. } => (names::head_name(head), false),
+                Rule::Default { refr, .. } => (refr, false),
             };
-            let members = names::members(refr).unwrap_or_default();
-            let path: Vec<Option<String>> = package.iter().cloned().chain(members).collect();
-            heads.push(Head { refr, above: path.len().saturating_sub(below), path, asks });
+            let path = package.iter().cloned().chain(names::members(refr).unwrap_or_default());
+            let path: Vec<Option<String>> = path.collect();
+            if let Some(end) = path.iter().position(Option::is_none) {
+                computed.insert(path.iter().take(end).cloned().collect::<Vec<_>>());
+            }
+            heads.push((refr, path, package.len(), object));
         }
     }
-    for Head { refr, path, above, .. } in heads.iter().filter(|head| head.asks) {
+    let met = heads.into_iter().filter_map(|(refr, path, package, object)| {
         let constant = path.iter().take_while(|member| member.is_some()).count();
-        let mixed = heads.iter().any(|other| {
-            let computed = other.path.iter().take_while(|member| member.is_some()).count();
-            let within = computed < other.path.len() && computed < constant.min(*above);
-            within && path.get(..computed) == other.path.get(..computed)
-        });
-        if mixed {
-            let span = names::begin(refr);
-            let why =
-                "stands beside a rule whose member is computed there, and would be there without its body";
-            let instead = "one of the two under another name";
-            let construct = names::constant(refr).join(".");
-            let problem = Problem::of(span.source.get_path(), &construct, why, instead);
-            problems.push(problem.at(span.line, span.col, span.source.get_contents()));
-        }
-    }
+        let at = (0..constant).find(|at| path.get(..*at).is_some_and(|above| computed.contains(above)))?;
+        Some(Beside { refr, last: object && at > package && at + 1 == path.len() })
+    });
+    met.collect()
+}
+
+fn refused_beside(modules: &[Ref<Module>], problems: &mut Problems) {
+    problems.extend(beside(modules).into_iter().filter(|head| !head.last).map(|Beside { refr, .. }| {
+        let span = names::begin(refr);
+        let why = "stands beside a rule whose member is computed there: it would be there without its body, or alone";
+        let instead = "one of the two under another name";
+        let construct = names::constant(refr).join(".");
+        Problem::of(span.source.get_path(), &construct, why, instead).at_span(span)
+    }));
 }
 
 fn one(module: &Module, names: &Names, problems: &mut Problems) {
