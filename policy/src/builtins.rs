@@ -21,6 +21,7 @@ mod capabilities;
 mod cidr;
 mod concat;
 mod count;
+mod duration;
 mod engine;
 mod fraction;
 mod glob;
@@ -103,6 +104,7 @@ const FILES: &[&[Builtin]] = &[
     cidr::ROWS,
     concat::ROWS,
     count::ROWS,
+    duration::ROWS,
     engine::ROWS,
     glob::ROWS,
     globs::ROWS,

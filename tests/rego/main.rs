@@ -14,6 +14,7 @@ mod missing;
 mod mocks;
 mod negated;
 mod patterns;
+mod quantities;
 mod queries;
 mod render;
 mod rows;

@@ -39,7 +39,6 @@ pub(super) const ROWS: &[Builtin] = &[
     Builtin::new("time.clock", &[TIME], LIST, By::Guard(weigh::linear)),
     Builtin::new("time.date", &[TIME], LIST, By::Guard(weigh::linear)),
     Builtin::new("time.diff", &[TIME, TIME], LIST, By::Guard(weigh::linear)),
-    Builtin::new("time.parse_duration_ns", &[TEXT], NUMBER, By::Guard(weigh::linear)),
     Builtin::new("time.weekday", &[TIME], TEXT, By::Guard(weigh::linear)),
     Builtin::new("trace", &[TEXT], BOOL, By::Ours(|_| Ok(Value::from(true)))),
     Builtin::new("trim", &[TEXT, TEXT], TEXT, By::Guard(weigh::product)),

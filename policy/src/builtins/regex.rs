@@ -143,11 +143,11 @@ fn template_match(args: &[Value]) -> Result<Value, Fail> {
 
 const UNBALANCED: Fail = Fail::Argument("takes a template with as many opening as closing delimiters");
 
+/// OPA counts bytes.
 fn character(value: &Value) -> Result<char, Fail> {
-    let mut chars = text(value)?.chars();
-    match (chars.next(), chars.next()) {
-        (Some(c), None) => Ok(c),
-        _ => Err(Fail::Argument("takes delimiters of one character")),
+    match text(value)?.as_bytes() {
+        [c] => Ok(char::from(*c)),
+        _ => Err(Fail::Argument("takes delimiters of one character, of ASCII")),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `object.subset`: the engine panics on an empty list.
+//! `object.subset`: the engine panics on an empty list, and has another answer for a list and a set.
 
 use regorus::Value;
 
@@ -20,7 +20,11 @@ fn subset(args: &[Value]) -> Result<Value, Fail> {
         | (Value::Set(_), Value::Set(_))
         | (Value::Array(_), Value::Array(_)) => Ok(Value::from(within(of, part))),
         // Not as members of others: a set is in no list there.
-        (Value::Array(of), Value::Set(part)) => Ok(Value::from(part.iter().all(|item| of.contains(item)))),
+        (Value::Array(of), Value::Set(part)) => {
+            let met = of.iter().filter(|item| part.contains(item)).count();
+            // OPA counts a value as often as it stands in the list, and has nothing in an empty one.
+            Ok(Value::from(!of.is_empty() && met >= part.len()))
+        }
         (
             Value::Object(_) | Value::Set(_) | Value::Array(_),
             Value::Object(_) | Value::Set(_) | Value::Array(_),
