@@ -612,7 +612,7 @@ fn a_rule_in_the_place_of_another_is_refused_as_opa_refuses_it() {
     for body in [
         "x.a := 1\nx.b := 2",
         "x.a := 1\nx[y] := 3 if some y in [2]",
-        "x[y] := 3 if some y in [2]\nx.a.b := 1",
+        "x[y] := 3 if some y in [2]\nx.a := 1",
         "default f(_) := 1\nf(x) := x",
         "x := 1 if input.route\nx := 2 if not input.route",
     ] {
