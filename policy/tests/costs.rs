@@ -120,6 +120,7 @@ const CUT: &[(&str, &str)] = &[
     ("object.subset(", "at most 1000000 comparisons"),
     ("time.format([1e18, \"UTC\", input.text", "a layout of at most 4 KiB"),
     ("to_number(", "whole numbers of 64 bits"),
+    ("units.parse(\"1e99\")", "below 2^127"),
 ];
 
 /// Text and collections as large as the caps let through.

@@ -51,12 +51,6 @@ const OTHERWISE: &[(&str, &str, &str, &str)] = &[
     ),
     ("endings_test.test_no_case", "passed", "failed", "to OPA a test without a case has passed"),
     (
-        "language_test.test_fractions",
-        "passed",
-        "failed",
-        "fractions are those of IEEE 754 here, decimal in OPA",
-    ),
-    (
         "mocks.test_the_clock_itself",
         "passed",
         "error",

@@ -12,7 +12,11 @@ use crate::{opa_of, ours_of};
 const LIB: &str = "package lib\nf(x) if x\nr := 1\n";
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 38] = [
+const ANSWERED: [&str; 42] = [
+    "y if { x with count as 0.1 }\nx if count(json.unmarshal(\"[1]\")) * 3 == 0.3",
+    "y if { x with input as {\"now\": 0.1} }\nx if input.now * 3 == 0.3",
+    "y := sprintf(\"%v %v %.2f %v\", [0.39 * 0.623, 0.39 - 0.623, 0.7 - 0.3, 0.7 - 0.3])",
+    "y := sprintf(\"%v %v\", [1 / 8, 2 / 5 * 100])",
     "import future.keywords\ny if { 1 in [1] }",
     "import rego.v1\nimport future.keywords\ny if 1 in [1]",
     "import future.keywords.not\ny := 1",
@@ -111,7 +115,10 @@ const REFUSED: [&str; 52] = [
 ];
 
 /// Answered by OPA alone.
-const THEIRS: [&str; 21] = [
+const THEIRS: [&str; 24] = [
+    "w := {input.zz: 1}\ny := $\"{w}\"",
+    "r.b if false else := true\nr[id] := true if some id in [\"c\"]\ny if r.b",
+    "import input.o as upper\nf(x) := \"u\"\ny := x if { x := f(\"a\") with f as upper }",
     "import future.keywords\ny if not startswith(input.a, \"x\")",
     "import rego.v1\nimport future.keywords\ny if not startswith(input.a, \"x\")",
     "import future[ \"keywords\" ]\ny if not startswith(input.a, \"x\")",

@@ -161,6 +161,12 @@ impl Fraction {
         Self::rounded(mantissa.into(), false, exponent.max(1) - 1_075)
     }
 
+    /// The double nearest to what a double stands for, which Go writes for it.
+    pub(super) fn written(kept: f64) -> f64 {
+        let size = Self::of(kept).nearest();
+        if kept < 0.0 { -size } else { size }
+    }
+
     fn nearest(self) -> f64 {
         scaled(self.mantissa as f64, self.exponent)
     }

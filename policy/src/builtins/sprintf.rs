@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 use ::regex::Regex;
 use regorus::Value;
 
+use super::fraction::Fraction;
 use super::row::{Builtin, By};
 use super::signatures::{LIST, TEXT};
 use super::{Fail, text, weigh};
@@ -191,7 +192,8 @@ fn number(rest: &mut Peekable<Chars<'_>>) -> Result<Option<usize>, Fail> {
 }
 
 fn float(value: &Value) -> Result<f64, Fail> {
-    value.as_f64().map_err(|_| Fail::Argument("takes numbers that fit a float for %f and %e"))
+    let float = value.as_f64().map_err(|_| Fail::Argument("takes numbers that fit a float for %f and %e"))?;
+    Ok(Fraction::written(float))
 }
 
 /// A number by itself: fractions as Go has them, from 1e6 on and below 1e-4 with an exponent. Within others OPA writes
@@ -202,7 +204,8 @@ fn decimal(value: &Value) -> String {
     if number.is_integer() {
         return if written == "-0" { "0".to_owned() } else { written };
     }
-    let Some(scientific) = number.as_f64().map(|float| format!("{float:e}")) else { return written };
+    let Some(float) = number.as_f64().map(Fraction::written) else { return written };
+    let (written, scientific) = (float.to_string(), format!("{float:e}"));
     let power = scientific.split_once('e').and_then(|(_, power)| power.parse::<i32>().ok());
     if power.is_some_and(|power| (-4..6).contains(&power)) { written } else { exponent(&scientific) }
 }

@@ -56,7 +56,7 @@ fn empty(rule: &Rule) -> Option<Problem> {
 /// A head with a constant member where another one has a computed member.
 pub(crate) struct Beside<'a> {
     pub(crate) refr: &'a Ref<Expr>,
-    /// Whether that member is the last one, of an object: then it can be written as a computed one.
+    /// Whether that member is the last one, of an object, and has no `else`: then it can be written as a computed one.
     pub(crate) last: bool,
 }
 
@@ -68,7 +68,8 @@ pub(crate) fn beside(modules: &[Ref<Module>]) -> Vec<Beside<'_>> {
         let package: Vec<Option<String>> = names::package(module).into_iter().map(Some).collect();
         for rule in &module.policy {
             let (refr, object) = match rule.as_ref() {
-                Rule::Spec { head: RuleHead::Compr { refr, .. }, .. } => (refr, true),
+                // OPA drops an `else` behind a constant member.
+                Rule::Spec { head: RuleHead::Compr { refr, .. }, bodies, .. } => (refr, bodies.len() < 2),
                 Rule::Spec { head, .. } => (names::head_name(head), false),
                 Rule::Default { refr, .. } => (refr, false),
             };

@@ -85,6 +85,19 @@ fn wrong(module: &Module, names: &Names, calls: &BTreeSet<Call>, with: &WithModi
         return say(&why, "the test in the package of the function, both by their short names");
     }
     let replacement = names::path(&with.r#as)?;
+    if names.function(module, &replacement).is_none()
+        && names::through_imports(module, &replacement).is_some()
+        && builtins::known(&replacement.join(".")).is_some()
+    {
+        let why =
+            "is an import and a builtin: the engine would take the builtin where the import has no value";
+        return Some(problem(
+            &with.r#as,
+            &replacement,
+            why,
+            "the import under another name, `import … as x`",
+        ));
+    }
     let takes = match takes(module, names, &replacement)? {
         Ok(takes) => takes,
         Err((why, instead)) => return Some(problem(&with.r#as, &replacement, why, &instead)),

@@ -1,10 +1,10 @@
 //! What stands between the braces of `$"…{x}…"`: to OPA one expression, whose names are those of the body around it. To
 //! the engine it is a comprehension of its own, which would go through what it finds no other name for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Ref, Rule, Span};
+use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleBody, RuleHead, Span};
 
 use super::names::{self, Names};
 use super::walk::{self, Seen};
@@ -13,14 +13,80 @@ use crate::problem::{Problem, Problems};
 /// Checks every rule of all modules.
 pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
     let names = Names::of(modules);
+    let mut sure = None;
     for module in modules {
         for rule in &module.policy {
             let parts = parts(rule);
             if !parts.is_empty() {
                 problems.extend(undeclared(module, &names, rule, &parts));
+                let sure = sure.get_or_insert_with(|| taken_for_sure(modules));
+                problems.extend(parts.iter().filter_map(|stmts| never_undefined(module, sure, stmts)));
             }
         }
     }
+}
+
+/// The rules that OPA takes to have a value always, and that may have none: of one definition, without a condition, and a
+/// list, set or object that is written out.
+fn taken_for_sure(modules: &[Ref<Module>]) -> BTreeSet<names::Path> {
+    let mut all: BTreeMap<names::Path, bool> = BTreeMap::new();
+    for module in modules {
+        let package = names::package(module);
+        for rule in &module.policy {
+            let misses = match rule.as_ref() {
+                Rule::Spec { head: RuleHead::Compr { assign: Some(assign), .. }, bodies, .. } => {
+                    bodies.iter().all(always)
+                        && bodies.len() < 2
+                        && written_out(&assign.value)
+                        && misses(&assign.value)
+                }
+                Rule::Spec { .. } | Rule::Default { .. } => false,
+            };
+            all.entry(names::rule_path(&package, rule)).and_modify(|sure| *sure = false).or_insert(misses);
+        }
+    }
+    all.into_iter().filter_map(|(path, sure)| sure.then_some(path)).collect()
+}
+
+/// Whether a body says `true` and no more.
+fn always(body: &RuleBody) -> bool {
+    let [stmt] = body.query.stmts.as_slice() else { return body.query.stmts.is_empty() };
+    let Literal::Expr { expr, .. } = &stmt.literal else { return false };
+    body.assign.is_none() && stmt.with_mods.is_empty() && expr.span().text() == "true"
+}
+
+const fn written_out(value: &Expr) -> bool {
+    matches!(value, Expr::Array { .. } | Expr::Set { .. } | Expr::Object { .. })
+}
+
+/// Whether something in a value may be missing.
+fn misses(value: &Expr) -> bool {
+    match value {
+        Expr::ArrayCompr { .. } | Expr::SetCompr { .. } | Expr::ObjectCompr { .. } => false,
+        Expr::Call { fcn, .. } if names::constant(fcn) == ["internal", "template_string"] => false,
+        value if written_out(value) => {
+            let mut found = false;
+            walk::parts(value, &mut |part| found = found || misses(part));
+            found
+        }
+        value => !walk::is_scalar(value),
+    }
+}
+
+/// What is wrong where one of [`taken_for_sure`] stands between the braces.
+fn never_undefined(module: &Module, sure: &BTreeSet<names::Path>, stmts: &[LiteralStmt]) -> Option<Problem> {
+    let Literal::Expr { expr, .. } = &stmts.first()?.literal else { return None };
+    let Expr::AssignExpr { op: AssignOp::ColEq, rhs, .. } = expr.as_ref() else { return None };
+    let path = names::resolve(module, &names::path(rhs)?);
+    let full = names::through_imports(module, &names::path(rhs)?).unwrap_or(path);
+    if !sure.contains(&full) {
+        return None;
+    }
+    let span = rhs.span();
+    let why =
+        "may have no value, and OPA writes no `<undefined>` for a list, set or object that a rule writes out";
+    let instead = format!("the value from the body of `{0}`: `{0} := x if x := …`", full.last()?);
+    Some(Problem::of(span.source.get_path(), span.text(), why, instead).at_span(span))
 }
 
 /// The statements between the braces of each template.

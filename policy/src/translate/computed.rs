@@ -12,9 +12,16 @@ use crate::gate::walk::{self, Seen};
 /// The texts of all modules with `internal.mul(a, b)` for these; none where there is none.
 pub(crate) fn calls(modules: &[Ref<Module>], texts: &[Translated]) -> Option<Vec<Translated>> {
     let names = Names::of(modules);
+    let replaced = replaced(modules);
     each(modules, texts, |module, text| {
-        let mut written =
-            Written { module, names: &names, text: &text.text, seen: BTreeSet::new(), edits: Vec::new() };
+        let mut written = Written {
+            module,
+            names: &names,
+            replaced: &replaced,
+            text: &text.text,
+            seen: BTreeSet::new(),
+            edits: Vec::new(),
+        };
         for rule in &module.policy {
             walk::rule(rule, &mut |seen| {
                 if let Seen::Compares(expr) | Seen::Minus(expr) = seen {
@@ -26,9 +33,30 @@ pub(crate) fn calls(modules: &[Ref<Module>], texts: &[Translated]) -> Option<Vec
     })
 }
 
+/// What a `with` of any module replaces, which may then be a fraction.
+fn replaced(modules: &[Ref<Module>]) -> BTreeSet<String> {
+    let mut replaced = BTreeSet::new();
+    for module in modules {
+        for rule in &module.policy {
+            walk::rule(rule, &mut |seen| {
+                if let Seen::With(with) = seen {
+                    let target = names::resolve(module, &names::constant(&with.refr)).join(".");
+                    replaced.insert(if target == "input" { NOW.join(".") } else { target });
+                    replaced.insert(names::constant(&with.refr).join("."));
+                }
+            });
+        }
+    }
+    replaced
+}
+
+/// In seconds, unless a `with` says otherwise.
+const NOW: [&str; 2] = ["input", "now"];
+
 struct Written<'a, 'm> {
     module: &'a Module,
     names: &'m Names,
+    replaced: &'m BTreeSet<String>,
     text: &'m str,
     seen: BTreeSet<*const Expr>,
     edits: Vec<Edit>,
@@ -77,10 +105,14 @@ impl Written<'_, '_> {
             Expr::ArithExpr { op: ArithOp::Add | ArithOp::Sub | ArithOp::Mul, lhs, rhs, .. } => {
                 self.is_whole(lhs) && self.is_whole(rhs)
             }
-            Expr::RefDot { .. } => names::resolve(self.module, &names::constant(expr)) == ["input", "now"],
+            Expr::RefDot { .. } => {
+                names::resolve(self.module, &names::constant(expr)) == NOW
+                    && !self.replaced.contains(&NOW.join("."))
+            }
             Expr::Call { fcn, .. } => names::path(fcn).is_some_and(|called| {
                 self.names.function(self.module, &called).is_none()
                     && WHOLE.contains(&called.join(".").as_str())
+                    && !self.replaced.contains(&called.join("."))
             }),
             _ => false,
         }

@@ -3,7 +3,6 @@
 //! OPA takes the arguments of a call, and the computed members of a reference, out of the negation before it asks:
 //! `not startswith(input.user, "x")` is `y := input.user; not startswith(y, "x")`, which holds for nobody who has no
 //! `user`. Only what is compared by `==`, or asked by itself, may be missing. The engine negates all of it.
-
 //!
 //! A second thing is mended here. Where the engine has not seen what gives a name its value, as with `every`, `=` and what
 //! a call gives, it takes the member of that name for a loop; and a loop over what is not there ends the body where the

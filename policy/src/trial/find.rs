@@ -33,6 +33,12 @@ const DEFAULT: &str = "a test has no default: it fails where it is undefined";
 
 const CONSTANT: &str = "a test whose head has constant keys alone fails in OPA whatever its body says: a name without keys, `test_a_b`";
 
+const BELOW: &str = "opa runs a test below another name, Postern does not: a name without dots, `test_x_a`";
+
+fn called_test(name: &str) -> bool {
+    name.starts_with("test_") || name.starts_with("todo_test_")
+}
+
 /// All tests in order, and the texts with their names and cases told apart, where that is needed.
 pub(super) fn tests(
     sources: &Sources,
@@ -67,9 +73,15 @@ pub(super) fn tests(
                 Rule::Default { span, refr, .. } => (span, refr, Some(DEFAULT)),
             };
             let begin = names::begin(refr);
-            let name = begin.text().to_owned();
-            if !(name.starts_with("test_") || name.starts_with("todo_test_")) {
-                continue;
+            let mut name = begin.text().to_owned();
+            let mut none = none;
+            if !called_test(&name) {
+                let path = names::constant(refr);
+                if !path.iter().skip(1).any(|name| called_test(name)) {
+                    continue;
+                }
+                name = path.join(".");
+                none = Some(BELOW);
             }
             if let Some(why) = none {
                 let mut test = test(&package, &name, begin, text.restored(author, begin.line, begin.col));
