@@ -144,7 +144,10 @@ What is not refused, and differs:
   are lost, and of more than 3 steps how many. Of 20,000 comparisons of prices, shares, averages and sums none came out otherwise, of 20,000 with up to 15
   operations in one another 62: `POSTERN_FRACTIONS=20000 cargo test -p postern-tests --test rego fractions -- --nocapture`.
   A fraction of 16 or 17 digits that an input brings, `0.30000000000000004`, is taken for such a number next to 0.3, and
-  computed with as that. All are written with the digits of a double: 0.3333333333333333.
+  computed with as that. What goes back through more, or through other divisors, may come out otherwise: `2.1 - 0.1 + 0.1 == 2.1`
+  and `floor(7 / 3600 * 3600) == 7` hold in OPA and not here, `54.47 / 114.5 * 114.5 < 54.47` here alone. Whole numbers (cents,
+  per mille, seconds) are exact. `sprintf(\"%v\", [x])` writes a fraction as OPA does; alone, in lists, templates and JSON it has the
+  digits of the double that is kept, 0.39999999999999997, where OPA has those of 64 bits, 0.39999999999999999998.
 * What comes to a fraction beyond 2.3e-308 and 1.8e308 is an error.
 * Whole numbers are exact in both, beyond 64 bits as long as they are computed and written as text, `sprintf(\"%d\", [x])`: in an answer of `policy eval`
   and in `record` they are rounded to a double, and of more than 308 digits an error; `to_number` and
