@@ -1,6 +1,7 @@
 //! Goes over every expression of a rule. The matches are exhaustive: a node that a newer engine brings does not
 //! compile until it is thought of.
 
+use regorus::Value;
 use regorus::unstable::{
     AssignOp, Expr, Literal, LiteralStmt, Query, Ref, Rule, RuleBody, RuleHead, Span, WithModifier,
 };
@@ -122,16 +123,21 @@ pub(crate) fn parts<'a>(expr: &'a Expr, visit: &mut dyn FnMut(&'a Expr)) {
     }
 }
 
+/// The value of text, a number, `true`, `false` or `null` that is written out.
+pub(crate) const fn constant(expr: &Expr) -> Option<&Value> {
+    match expr {
+        Expr::String { value, .. }
+        | Expr::RawString { value, .. }
+        | Expr::Number { value, .. }
+        | Expr::Bool { value, .. }
+        | Expr::Null { value, .. } => Some(value),
+        _ => None,
+    }
+}
+
 /// Whether this is text, a number, `true`, `false` or `null`, written out.
 pub(crate) const fn is_scalar(expr: &Expr) -> bool {
-    matches!(
-        expr,
-        Expr::String { .. }
-            | Expr::RawString { .. }
-            | Expr::Number { .. }
-            | Expr::Bool { .. }
-            | Expr::Null { .. }
-    )
+    constant(expr).is_some()
 }
 
 struct Walk<'a, 'v> {

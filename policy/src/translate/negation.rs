@@ -8,7 +8,7 @@
 //! a call gives, it takes the member of that name for a loop; and a loop over what is not there ends the body where the
 //! negation should hold.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::unstable::{AssignOp, BoolOp, Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleHead, Span};
 
@@ -38,7 +38,9 @@ pub(crate) fn loops(modules: &[Ref<Module>], texts: &[Translated], pass: usize) 
     let names = Names::of(modules);
     super::each_text(modules, texts, |module, text| {
         let scan = Scan::of(module, &names, text);
-        edited(module, text, pass, &mut |given, stmt, expr, name| {
+        let mut of_rules = BTreeMap::new();
+        edited(module, text, pass, &mut |rule, stmt, expr, name| {
+            let given = of_rules.entry(std::ptr::from_ref(rule)).or_insert_with(|| Given::of(rule));
             let mut taken = Vec::new();
             given.members(expr, &mut taken);
             if !taken.is_empty() {
@@ -52,8 +54,8 @@ pub(crate) fn loops(modules: &[Ref<Module>], texts: &[Translated], pass: usize) 
     })
 }
 
-/// The edits of one negated statement, by what its rule gives names to, its expression, and a name for what is taken out.
-type Edits<'e, 'a> = dyn FnMut(&Given, &'a LiteralStmt, &'a Ref<Expr>, &str) -> Option<Vec<Edit>> + 'e;
+/// The edits of one negated statement, by its rule, its expression, and a name for what is taken out.
+type Edits<'e, 'a> = dyn FnMut(&'a Rule, &'a LiteralStmt, &'a Ref<Expr>, &str) -> Option<Vec<Edit>> + 'e;
 
 fn edited<'a>(
     module: &'a Module,
@@ -63,13 +65,12 @@ fn edited<'a>(
 ) -> Option<Translated> {
     let mut groups: Vec<(u32, u32, Vec<Edit>)> = Vec::new();
     for rule in &module.policy {
-        let given = Given::of(rule);
         walk::rule(rule, &mut |seen| {
             let Seen::Opens(stmts) = seen else { return };
             for stmt in stmts {
                 let Literal::NotExpr { expr, .. } = &stmt.literal else { continue };
                 let name = format!("not{pass}_{}", groups.len());
-                let edits = of(&given, stmt, expr, &name);
+                let edits = of(rule, stmt, expr, &name);
                 groups.extend(edits.map(|edits| (stmt.span.start, stmt.span.end, edits)));
             }
         });
@@ -94,7 +95,7 @@ pub(crate) fn taken(expr: &Expr) -> Option<(&Span, &Expr)> {
     ours(span.text()).then_some((span, rhs.as_ref()))
 }
 
-/// Whether a name is one that [`arguments`] writes.
+/// Whether a name is one that [`arguments`] or [`loops`] writes.
 fn ours(name: &str) -> bool {
     let numbers = name.strip_prefix("not").and_then(|name| name.strip_suffix("__"));
     numbers.is_some_and(|numbers| {

@@ -10,7 +10,7 @@ use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Ref, Rule,
 use super::{Edit, Translated, begin, behind_parentheses, each, end, hoist, reach};
 use crate::gate::binds;
 use crate::gate::names::{self, Names};
-use crate::gate::walk::{self, Seen};
+use crate::gate::walk::{self, Seen, constant};
 
 /// A pattern, and what it stands against.
 pub(crate) enum Met<'a> {
@@ -100,17 +100,6 @@ pub(crate) fn looked_through<'a>(refr: &'a Expr, found: &mut Vec<(&'a Ref<Expr>,
 fn members(object: &Expr) -> Option<BTreeMap<&Value, &Ref<Expr>>> {
     let Expr::Object { fields, .. } = object else { return None };
     fields.iter().map(|(_, key, value)| constant(key).map(|key| (key, value))).collect()
-}
-
-const fn constant(key: &Expr) -> Option<&Value> {
-    match key {
-        Expr::String { value, .. }
-        | Expr::RawString { value, .. }
-        | Expr::Number { value, .. }
-        | Expr::Bool { value, .. }
-        | Expr::Null { value, .. } => Some(value),
-        _ => None,
-    }
 }
 
 /// The shape of a pattern: its objects and lists, and `null` for all else. Else what one of its members is called by, of

@@ -9,7 +9,7 @@ use regorus::unstable::{Expr, Ref, Span};
 use super::{at_span, text_of};
 use crate::decision::DECISION;
 use crate::gate::names;
-use crate::gate::walk::is_scalar;
+use crate::gate::walk::{constant, is_scalar};
 use crate::input::INPUT;
 use crate::kind::{Kind, Missing, written};
 use crate::nearest::nearest;
@@ -337,18 +337,6 @@ impl<'a> Place<'a> {
         };
         let (why, instead) = missing.said(&self.path, name, unknown);
         at_span(at, path, &why, &instead)
-    }
-}
-
-/// The value of what is written out, and is made of nothing else.
-const fn constant(expr: &Expr) -> Option<&Value> {
-    match expr {
-        Expr::String { value, .. }
-        | Expr::RawString { value, .. }
-        | Expr::Number { value, .. }
-        | Expr::Bool { value, .. }
-        | Expr::Null { value, .. } => Some(value),
-        _ => None,
     }
 }
 

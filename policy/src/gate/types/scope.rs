@@ -8,7 +8,7 @@ use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Rule, Rule
 use super::super::binds;
 use super::super::kinds;
 use super::super::names;
-use super::super::walk::is_scalar;
+use super::super::walk::{constant, is_scalar};
 use super::rules::Rules;
 use super::{ANYTHING, Type};
 
@@ -267,17 +267,4 @@ impl<'a, 'r> Scope<'a, 'r> {
             Type::object_of(name, is)
         })
     }
-}
-
-/// Text, a number, `true`, `false` or `null` that is written out.
-pub(super) fn constant(expr: &Expr) -> Option<&Value> {
-    match expr {
-        Expr::String { value, .. }
-        | Expr::RawString { value, .. }
-        | Expr::Number { value, .. }
-        | Expr::Bool { value, .. }
-        | Expr::Null { value, .. } => Some(value),
-        _ => None,
-    }
-    .filter(|_| is_scalar(expr))
 }
