@@ -95,7 +95,8 @@ fn cause(error: &anyhow::Error, fuse: Duration) -> Cause {
         return Cause::Late { fuse };
     }
     let detail: String = Said::of(&error.to_string()).to_string().chars().take(MAX_DETAIL).collect();
-    let contradicts = ["multiple outputs", "conflict"].iter().any(|words| detail.contains(words));
+    let contradicts = ["multiple outputs", "conflict", "generated multiple times"];
+    let contradicts = contradicts.iter().any(|words| detail.contains(words));
     if contradicts { Cause::Conflict { detail } } else { Cause::Error { detail } }
 }
 

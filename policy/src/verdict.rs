@@ -93,8 +93,8 @@ pub enum Cause {
         /// The engine's message.
         detail: String,
     },
-    /// Two rules gave different values for one name.
-    #[error("rules contradict one another: {detail}")]
+    /// Two rules gave different values for one name, or a comprehension for one key.
+    #[error("the policy contradicts itself: {detail}")]
     Conflict {
         /// The engine's message.
         detail: String,

@@ -73,6 +73,8 @@ fn two_rules_that_disagree_are_a_conflict() {
     assert!(matches!(cause(body), Cause::Conflict { .. }));
     let body = "f(x) := 1 if x > 1\nf(x) := 2 if x > 2\ndecision := true if f(input.now) == 1";
     assert!(matches!(cause(body), Cause::Conflict { .. }));
+    let body = "decision := true if count({\"a\": x | some x in [input.now, 2]}) == 1";
+    assert!(matches!(cause(body), Cause::Conflict { .. }));
 }
 
 #[test]

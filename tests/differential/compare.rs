@@ -72,12 +72,21 @@ pub enum Theirs {
     Error {
         code: String,
         message: String,
+        place: Option<Place>,
     },
     /// The policy is not loaded.
     Refused {
         code: String,
         message: String,
     },
+}
+
+/// Where in which module, counted from 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    pub module: String,
+    pub row: u64,
+    pub column: u64,
 }
 
 /// What Postern answers.
@@ -157,7 +166,7 @@ const OPAS_OWN: [&str; 2] = ["that requires evaluation", "invalid object value t
 /// Words of what is refused by a fault of Postern's own.
 const SPOILT: [&str; 2] = ["is written anew for the engine", "is to be written anew"];
 /// Words of a conflict inside a statement.
-const CONTRADICT: &str = "object keys must be unique";
+pub const CONTRADICT: &str = "object keys must be unique";
 
 /// Whether OPA misses a name that is bound: each of the form `v1` is, and in a list or an object in a template OPA does not
 /// see what a comprehension around it binds.
@@ -370,7 +379,8 @@ mod tests {
     #[test]
     fn only_what_both_say_is_agreement() {
         let value = |text| Json::parse(text).unwrap();
-        let fails = || Theirs::Error { code: "eval_conflict_error".into(), message: String::new() };
+        let fails =
+            || Theirs::Error { code: "eval_conflict_error".into(), message: String::new(), place: None };
         let unloaded = |code: &str| Theirs::Refused { code: code.into(), message: "var x is unsafe".into() };
         let error = || Ours::Error { kind: "error", detail: String::new() };
         assert_eq!(judge(&Ours::Value(value("1")), &Theirs::Value(value("1.0"))), Verdict::Same);

@@ -34,7 +34,7 @@ fn written(name: &str, case: &Case, asked: &Asked) -> Value {
     match &asked.theirs {
         Theirs::Value(value) => written["want_result"] = json!([{"x": json(value)}]),
         Theirs::Undefined => written["want_result"] = json!([]),
-        Theirs::Error { code, message } | Theirs::Refused { code, message } => {
+        Theirs::Error { code, message, .. } | Theirs::Refused { code, message } => {
             written["want_error"] = json!(message);
             written["want_error_code"] = json!(code);
         }

@@ -3,6 +3,7 @@
 #![allow(missing_docs, reason = "a program; its modules say what they are for")]
 
 mod compare;
+mod conflict;
 mod generate;
 mod keep;
 mod opa;

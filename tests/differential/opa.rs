@@ -9,14 +9,14 @@ use postern_tests::parts::program;
 use postern_tests::process::{Process, READY, free_port};
 use serde_json::Value;
 
-use crate::compare::{Json, Theirs};
+use crate::compare::{Json, Place, Theirs};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Ends with this value.
 #[derive(Debug)]
 pub struct Opa {
-    _process: Process,
+    process: Process,
     _folder: tempfile::TempDir,
     connection: BufReader<TcpStream>,
 }
@@ -37,7 +37,7 @@ impl Opa {
         let stream = connected.expect("it is connected");
         stream.set_nodelay(true).expect("TCP has that");
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket has that");
-        Self { _process: process, _folder: folder, connection: BufReader::new(stream) }
+        Self { process, _folder: folder, connection: BufReader::new(stream) }
     }
 
     /// Puts one module in; what is refused is not kept.
@@ -69,8 +69,8 @@ impl Opa {
                 None => Theirs::Undefined,
             },
             (_, body) => {
-                let OpaError { code, message, .. } = error(&body);
-                Theirs::Error { code, message }
+                let OpaError { code, message, place } = error(&body);
+                Theirs::Error { code, message, place }
             }
         }
     }
@@ -78,9 +78,11 @@ impl Opa {
     fn call(&mut self, method: &str, path: &str, body: &str) -> (u16, String) {
         let head =
             format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len());
-        let stream = self.connection.get_mut();
-        stream.write_all(format!("{head}{body}").as_bytes()).expect("opa listens");
-        self.answer().expect("opa answers in HTTP")
+        let sent = self.connection.get_mut().write_all(format!("{head}{body}").as_bytes());
+        sent.and_then(|()| self.answer()).unwrap_or_else(|error| {
+            let (ended, log) = (self.process.ended(), self.process.log());
+            panic!("opa does not answer {method} {path}: {error} (ended: {ended:?})\n{log}\n{body}")
+        })
     }
 
     fn line(&mut self) -> std::io::Result<String> {
@@ -125,14 +127,17 @@ impl Opa {
 pub struct OpaError {
     pub code: String,
     pub message: String,
-    /// The line of the module, from 1.
-    pub row: Option<u64>,
+    pub place: Option<Place>,
 }
 
 fn error(body: &str) -> OpaError {
     let answer: Value = serde_json::from_str(body).unwrap_or_default();
     let first = answer.get("errors").and_then(|errors| errors.get(0)).unwrap_or(&answer);
     let member = |name: &str| first.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-    let row = first.get("location").and_then(|location| location.get("row")).and_then(Value::as_u64);
-    OpaError { code: member("code"), message: member("message"), row }
+    let place = first.get("location").and_then(|location| {
+        let number = |name: &str| location.get(name).and_then(Value::as_u64);
+        let module = location.get("file").and_then(Value::as_str).unwrap_or_default().to_owned();
+        Some(Place { module, row: number("row")?, column: number("col")? })
+    });
+    OpaError { code: member("code"), message: member("message"), place }
 }

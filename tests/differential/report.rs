@@ -48,7 +48,7 @@ pub fn cause(asked: &Asked) -> String {
         },
         Verdict::Refused(construct) | Verdict::Laxer(construct) => construct.clone(),
         Verdict::Differs(how) => match &asked.theirs {
-            Theirs::Error { code, message } => format!("{how}: {code} {}", words(message)),
+            Theirs::Error { code, message, .. } => format!("{how}: {code} {}", words(message)),
             _ => how.clone(),
         },
         Verdict::Allowed(allowed) => allowed.name().to_owned(),

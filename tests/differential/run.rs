@@ -1,12 +1,12 @@
 //! One case put to both.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use postern_policy::{Cause, Document, LoadError, Rules, Sources};
 
 use crate::compare::{Allowed, Json, Ours, Theirs, Verdict, judge, strict_error};
-use crate::generate::{Case, is_name};
+use crate::conflict;
+use crate::generate::Case;
 use crate::opa::{Opa, OpaError};
 use crate::tree::Tree;
 
@@ -16,10 +16,6 @@ const FUSE: Duration = Duration::from_secs(2);
 const NOW: u64 = 1_795_300_123;
 /// Most times that one answer of ours may be late.
 const LATE: u32 = 3;
-/// What stands for an argument that is no constant, to see whether a function contradicts itself.
-const STAND_INS: [&str; 5] = ["1", "\"a\"", "true", "input", "[]"];
-/// Most such calls of one function.
-const CALLS: usize = 20;
 /// Most rules taken out of one case because one of the two does not load them.
 const MENDED: usize = 12;
 
@@ -94,7 +90,11 @@ fn run(opa: &mut Opa, case: &Case) -> (Vec<Asked>, Option<NotLoaded>) {
         match opa.put(name, text) {
             Ok(()) => put.push(*name),
             Err(error) => {
-                not_loaded = Some(NotLoaded { row: error.row, opa: Some(error), module: number });
+                not_loaded = Some(NotLoaded {
+                    row: error.place.as_ref().map(|place| place.row),
+                    opa: Some(error),
+                    module: number,
+                });
                 break;
             }
         }
@@ -125,15 +125,8 @@ fn run(opa: &mut Opa, case: &Case) -> (Vec<Asked>, Option<NotLoaded>) {
                     other => (verdict, theirs) = (other, lenient),
                 }
             }
-            if let (Verdict::Differs(_), Some(other)) = (&verdict, contradicting("rule ", &theirs))
-                && other != rule
-                && is_conflict(&answer(&mut rules, other, &input).0)
-            {
-                verdict = Verdict::Allowed(Allowed::Conflict);
-            }
-            if let (Verdict::Differs(_), Some(function)) = (&verdict, contradicting("function ", &theirs))
-                && contradicts(function, &texts, &data, &input)
-            {
+            let what = conflict::Asked { rule, input: &input, texts: &texts, data: &data };
+            if matches!(verdict, Verdict::Differs(_)) && conflict::is_here_too(&what, &theirs, &mut rules) {
                 verdict = Verdict::Allowed(Allowed::Conflict);
             }
             asked.push(Asked { rule: rule.clone(), input: number, ours, theirs, verdict, late });
@@ -143,63 +136,6 @@ fn run(opa: &mut Opa, case: &Case) -> (Vec<Asked>, Option<NotLoaded>) {
         opa.remove(name);
     }
     (asked, not_loaded)
-}
-
-/// The rule or the function that contradicts itself, in OPA's words.
-fn contradicting<'a>(kind: &str, theirs: &'a Theirs) -> Option<&'a str> {
-    let Theirs::Error { code, message } = theirs else { return None };
-    let name = message.strip_prefix(kind)?.split(' ').next();
-    name.filter(|_| code == "eval_conflict_error")
-}
-
-fn is_conflict(ours: &Ours) -> bool {
-    matches!(ours, Ours::Error { kind: "conflict", .. })
-}
-
-/// Whether a function contradicts itself here too, or fails, where it is called with what the case calls it with. For an
-/// argument with a variable in it each of a few stands; then it must contradict itself.
-fn contradicts(function: &str, texts: &[(&str, String)], data: &str, input: &str) -> bool {
-    let name = function.rsplit('.').next().unwrap_or(function);
-    let mut calls = BTreeSet::new();
-    for (_, text) in texts {
-        for (at, _) in text.match_indices(&format!("{name}(")) {
-            let given = arguments(&text[at + name.len() + 1..]);
-            // A rule by its name alone is not known to the call.
-            let near = |of: &str| of.strip_prefix('r').is_some_and(|number| number.parse::<u32>().is_ok());
-            let known =
-                |of: &String| !near(of) && !of.split(|c: char| !c.is_ascii_alphanumeric()).any(is_name);
-            let whole = given.iter().all(known);
-            for stand_in in STAND_INS {
-                let of = given.iter().map(|of| if known(of) { of } else { stand_in });
-                calls.insert((of.collect::<Vec<_>>().join(", "), whole));
-            }
-        }
-    }
-    let calls: Vec<_> = calls.into_iter().take(CALLS).collect();
-    calls.iter().any(|(call, whole)| {
-        let mut all = texts.to_vec();
-        all.push(("call.rego", format!("package fz.call\n\nr := {function}({call})\n")));
-        let answer = answer(&mut load(&all, data), "data.fz.call.r", input).0;
-        is_conflict(&answer) || (*whole && matches!(answer, Ours::Error { .. }))
-    })
-}
-
-/// The arguments up to the parenthesis that closes them.
-fn arguments(text: &str) -> Vec<String> {
-    let (mut all, mut one, mut open, mut quoted) = (Vec::new(), String::new(), 0, false);
-    for c in text.chars() {
-        quoted ^= c == '"';
-        match c {
-            ')' if open == 0 && !quoted => break,
-            ',' if open == 0 && !quoted => all.push(std::mem::take(&mut one)),
-            c => {
-                open += i32::from(!quoted && "([{".contains(c)) - i32::from(!quoted && ")]}".contains(c));
-                one.push(c);
-            }
-        }
-    }
-    all.push(one);
-    all.into_iter().map(|one| one.trim().to_owned()).collect()
 }
 
 /// The case without the rule that stands in this place, and that rule's text.
@@ -238,14 +174,14 @@ fn defined(text: &str) -> Vec<String> {
     heads.map(name).collect()
 }
 
-fn load(texts: &[(&str, String)], data: &str) -> Result<Rules, LoadError> {
+pub fn load(texts: &[(&str, String)], data: &str) -> Result<Rules, LoadError> {
     let modules = texts.iter().map(|(name, text)| (*name, text.as_str()));
     let data = format!("{{\"d\": {data}}}");
     Rules::load(&Sources::from_modules(modules, [("", data.as_str())]), FUSE)
 }
 
 /// Our answer, and how often it was late.
-fn answer(rules: &mut Result<Rules, LoadError>, rule: &str, input: &str) -> (Ours, u32) {
+pub fn answer(rules: &mut Result<Rules, LoadError>, rule: &str, input: &str) -> (Ours, u32) {
     let rules = match rules {
         Ok(rules) => rules,
         Err(error) => {

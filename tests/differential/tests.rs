@@ -1,23 +1,30 @@
 //! A short comparison, and everything that longer ones have found.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use postern_policy::{Conformity, run_cases};
 use postern_tests::parts::present;
 use serde_json::Value;
 
-use crate::compare::Verdict;
-use crate::generate;
+use crate::compare::{Allowed, Place, Theirs, Verdict};
+use crate::conflict;
+use crate::generate::{self, Case, Module};
 use crate::opa::Opa;
-use crate::run::run_all;
+use crate::run::{load, run_all, run_once};
+use crate::tree::text;
 
 /// How long it may go on; the first cases are asked in any case.
 const SHORT: Duration = Duration::from_secs(12);
 const LEAST: u64 = 40;
 /// The longest time of one kept case, on a busy machine too.
 const FUSE: Duration = Duration::from_secs(10);
+
+fn cases() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("differential/cases")
+}
 
 #[test]
 fn generated_policies_are_answered_as_the_real_opa_answers_them() {
@@ -46,11 +53,80 @@ fn generated_policies_are_answered_as_the_real_opa_answers_them() {
     assert!(unanswered * 10 < all, "{unanswered} of {all} are not answered here, and are by OPA");
 }
 
+/// The kept cases that are marked as this, in the comparison's own form.
+fn marked(as_what: &str) -> Vec<Case> {
+    let mut all = Vec::new();
+    for file in fs::read_dir(cases()).expect("the cases are there") {
+        let json = fs::read_to_string(file.expect("a file").path()).expect("a case can be read");
+        let json: Value = serde_json::from_str(&json).expect("it is JSON");
+        for case in json["cases"].as_array().expect("a list of cases") {
+            if case["allowed"].as_str() != Some(as_what) {
+                continue;
+            }
+            let modules = case["modules"].as_array().expect("modules").iter().enumerate();
+            let module = |(number, of): (usize, &Value)| Module {
+                name: format!("m{number}.rego"),
+                tree: text(of.as_str().expect("a text").to_owned()),
+            };
+            let rule = case["query"].as_str().and_then(|query| query.strip_suffix(" = x"));
+            all.push(Case {
+                modules: modules.map(module).collect(),
+                data: text(case["data"]["d"].to_string()),
+                inputs: vec![text(case["input"].to_string())],
+                rules: vec![rule.expect("a query").to_owned()],
+                shapes: BTreeMap::default(),
+            });
+        }
+    }
+    all
+}
+
+#[test]
+fn a_conflict_in_a_function_that_opa_alone_comes_by_is_known_as_that() {
+    if !present("a_conflict_in_a_function_that_opa_alone_comes_by_is_known_as_that", &["opa"]) {
+        return;
+    }
+    let mut opa = Opa::start();
+    let all = marked("a conflict in a function that OPA comes by and the engine does not");
+    assert!(all.len() > 8, "only {} are kept", all.len());
+    for case in all {
+        for asked in run_once(&mut opa, &case) {
+            let modules: Vec<String> = case.modules.iter().map(|module| module.tree.written()).collect();
+            assert_eq!(
+                asked.verdict,
+                Verdict::Allowed(Allowed::Conflict),
+                "{asked:#?}\n{}",
+                modules.join("\n")
+            );
+        }
+    }
+}
+
+#[test]
+fn what_is_no_conflict_here_is_not_taken_for_one() {
+    let module =
+        "package fz.a\n\nf1(v1) := 1 if {\n\tcount({v2: v3 | v3 := 1; v2 := v1}) == 1\n}\n\nr1 := f1(2)\n";
+    let texts = [("m0.rego", module.to_owned())];
+    let asked = conflict::Asked { rule: "data.fz.a.r2", input: "{}", texts: &texts, data: "{}" };
+    let theirs = |message: &str, row, column| Theirs::Error {
+        code: "eval_conflict_error".to_owned(),
+        message: message.to_owned(),
+        place: Some(Place { module: "m0.rego".to_owned(), row, column }),
+    };
+    let said = [
+        theirs("function data.fz.a.f1 produced conflicting values for the same inputs", 3, 1),
+        theirs("rule data.fz.a.r1 produced conflicting values", 7, 1),
+        theirs("object keys must be unique", 4, 9),
+    ];
+    for theirs in said {
+        assert!(!conflict::is_here_too(&asked, &theirs, &mut load(&texts, "{}")), "{theirs:?}");
+    }
+}
+
 #[test]
 fn nothing_that_was_found_is_answered_otherwise_again() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("differential/cases");
     let (mut many, mut allowed, mut found) = (0, 0, Vec::new());
-    for file in fs::read_dir(folder).expect("the cases are there") {
+    for file in fs::read_dir(cases()).expect("the cases are there") {
         let path = file.expect("a file").path();
         let text = fs::read_to_string(&path).expect("a case can be read");
         let json: Value = serde_json::from_str(&text).expect("it is JSON");

@@ -1,0 +1,183 @@
+//! Whether what OPA fails by, a conflict, is a conflict here too: the two evaluate in another order, and one of them may
+//! come by what the other has no need of.
+
+use std::collections::BTreeSet;
+
+use postern_policy::{LoadError, Rules};
+
+use crate::compare::{CONTRADICT, Ours, Place, Theirs};
+use crate::generate::is_name;
+use crate::run::{answer, load};
+
+/// What stands for a name whose value is not known.
+const STAND_INS: [&str; 5] = ["1", "\"a\"", "true", "input", "[]"];
+/// Most calls of one function.
+const CALLS: usize = 20;
+
+/// What was asked, of which modules and data.
+pub struct Asked<'a> {
+    pub rule: &'a str,
+    pub input: &'a str,
+    pub texts: &'a [(&'a str, String)],
+    pub data: &'a str,
+}
+
+/// Whether the rule, the function or the comprehension that contradicts itself in OPA's words does so here, asked alone.
+pub fn is_here_too(asked: &Asked<'_>, theirs: &Theirs, rules: &mut Result<Rules, LoadError>) -> bool {
+    let Theirs::Error { code, message, place } = theirs else { return false };
+    if code != "eval_conflict_error" {
+        return false;
+    }
+    let named = |kind: &str| message.strip_prefix(kind).and_then(|rest| rest.split(' ').next());
+    let mut rule = |name: &str| name != asked.rule && is_conflict(&answer(rules, name, asked.input).0);
+    match (named("rule "), named("function "), place) {
+        (Some(name), ..) => rule(name),
+        (_, Some(function), _) => in_function(asked, function),
+        (_, _, Some(place)) if message.contains(CONTRADICT) => {
+            around(asked, place).is_some_and(|name| rule(&name)) || in_comprehension(asked, place)
+        }
+        _ => false,
+    }
+}
+
+fn is_conflict(ours: &Ours) -> bool {
+    matches!(ours, Ours::Error { kind: "conflict", .. })
+}
+
+/// Whether a function contradicts itself here too, or fails, where it is called with what the case calls it with. For an
+/// argument with a name in it each of a few stands; then it must contradict itself.
+fn in_function(asked: &Asked<'_>, function: &str) -> bool {
+    let name = function.rsplit('.').next().unwrap_or(function);
+    let Some(takes) = arity(asked, name) else { return false };
+    let mut calls = BTreeSet::new();
+    for (_, text) in asked.texts {
+        for (at, _) in text.match_indices(&format!("{name}(")) {
+            let mut given = arguments(&text[at + name.len() + 1..]);
+            // One more is what the result is compared with.
+            given.truncate(takes);
+            // The call stands in another package: a rule by its name alone is not known there.
+            for of in given.iter_mut().filter(|of| is_rule(of)) {
+                of.insert_str(0, &format!("data.{}.", package(text)));
+            }
+            // A name that stands nowhere else has its value from within.
+            let many = |name: &str, of: &str| words(of).filter(|word| *word == name).count();
+            let known = |of: &String| {
+                words(of).filter(|word| is_name(word)).all(|name| many(name, of) == many(name, text))
+            };
+            let whole = given.iter().all(known);
+            for stand_in in STAND_INS {
+                let of = given.iter().map(|of| if known(of) { of } else { stand_in });
+                calls.insert((of.collect::<Vec<_>>().join(", "), whole));
+            }
+        }
+    }
+    calls.into_iter().take(CALLS).any(|(call, whole)| {
+        let answer = alone(asked, &format!("package fz.call\n\nr := {function}({call})\n"));
+        is_conflict(&answer) || (whole && matches!(answer, Ours::Error { .. }))
+    })
+}
+
+/// How many arguments the function of this name takes, by the head of one of its rules.
+fn arity(asked: &Asked<'_>, name: &str) -> Option<usize> {
+    let head = format!("{name}(");
+    let lines = asked.texts.iter().flat_map(|(_, text)| text.lines());
+    let mut heads =
+        lines.filter_map(|line| line.strip_prefix("default ").unwrap_or(line).strip_prefix(&head));
+    heads.next().map(|rest| arguments(rest).len())
+}
+
+/// The rule in whose text this place is.
+fn around(asked: &Asked<'_>, place: &Place) -> Option<String> {
+    let (module, rule) = rule_at(asked, place)?;
+    let name = rule.strip_prefix("default ").unwrap_or(rule);
+    let name = name.split(|c: char| !c.is_ascii_alphanumeric()).next()?;
+    is_rule(name).then(|| format!("data.{}.{name}", package(module)))
+}
+
+fn package(module: &str) -> &str {
+    module.lines().find_map(|line| line.strip_prefix("package ")).unwrap_or_default()
+}
+
+fn is_rule(word: &str) -> bool {
+    word.strip_prefix('r').is_some_and(|number| number.parse::<u32>().is_ok())
+}
+
+/// The text of the module, and of the rule in it.
+fn rule_at<'a>(asked: &'a Asked<'_>, place: &Place) -> Option<(&'a str, &'a str)> {
+    let (_, module) = asked.texts.iter().find(|(name, _)| *name == place.module)?;
+    let at = offset(module, place)?;
+    let begin = module[..at].rfind("\n\n").map_or(0, |gap| gap + 2);
+    let end = module[at..].find("\n\n").map_or(module.len(), |gap| at + gap);
+    Some((module, &module[begin..end]))
+}
+
+/// Whether a comprehension of objects, whose key is at this place, contradicts itself here too. For a name that it has from
+/// around it each of a few stands.
+fn in_comprehension(asked: &Asked<'_>, place: &Place) -> bool {
+    let Some((module, rule)) = rule_at(asked, place) else { return false };
+    let Some(at) = offset(module, place) else { return false };
+    let Some(begin) = module[..at].rfind('{') else { return false };
+    let inside = until_closed(&module[begin + 1..]);
+    let outside = rule.replacen(inside, "", 1);
+    let from_around: BTreeSet<&str> =
+        words(inside).filter(|word| is_name(word) && words(&outside).any(|other| other == *word)).collect();
+    let imports: Vec<&str> = module.lines().filter(|line| line.starts_with("import ")).collect();
+    let package = package(module);
+    STAND_INS.iter().any(|stand_in| {
+        let given: String = from_around.iter().map(|name| format!("\t{name} := {stand_in}\n")).collect();
+        let rule = format!("alone := of if {{\n{given}\tof := {{{inside}}}\n}}\n");
+        let text = format!("package {package}\n\n{}\n\n{rule}", imports.join("\n"));
+        let mut rules = with(asked, &text);
+        is_conflict(&answer(&mut rules, &format!("data.{package}.alone"), asked.input).0)
+    })
+}
+
+fn offset(module: &str, place: &Place) -> Option<usize> {
+    let (row, column) = (usize::try_from(place.row).ok()?, usize::try_from(place.column).ok()?);
+    let line = module.split_inclusive('\n').take(row.checked_sub(1)?).map(str::len).sum::<usize>();
+    let at = line + column.checked_sub(1)?;
+    module.is_char_boundary(at).then_some(at)
+}
+
+/// The answer of the rule `r` of one more module.
+fn alone(asked: &Asked<'_>, module: &str) -> Ours {
+    answer(&mut with(asked, module), "data.fz.call.r", asked.input).0
+}
+
+fn with(asked: &Asked<'_>, module: &str) -> Result<Rules, LoadError> {
+    let mut all = asked.texts.to_vec();
+    all.push(("call.rego", module.to_owned()));
+    load(&all, asked.data)
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_ascii_alphanumeric())
+}
+
+/// The arguments up to the parenthesis that closes them.
+fn arguments(text: &str) -> Vec<String> {
+    let text = until_closed(text);
+    let (mut all, mut open, mut quoted) = (vec![String::new()], 0, false);
+    for c in text.chars() {
+        quoted ^= c == '"';
+        open += i32::from(!quoted && "([{".contains(c)) - i32::from(!quoted && ")]}".contains(c));
+        match all.last_mut() {
+            Some(last) if c != ',' || open > 0 || quoted => last.push(c),
+            _ => all.push(String::new()),
+        }
+    }
+    all.into_iter().map(|one| one.trim().to_owned()).collect()
+}
+
+/// The text before the bracket that closes what was opened before it.
+fn until_closed(text: &str) -> &str {
+    let (mut open, mut quoted) = (0, false);
+    for (at, c) in text.char_indices() {
+        quoted ^= c == '"';
+        open += i32::from(!quoted && "([{".contains(c)) - i32::from(!quoted && ")]}".contains(c));
+        if open < 0 {
+            return &text[..at];
+        }
+    }
+    text
+}
