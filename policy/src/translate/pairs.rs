@@ -63,8 +63,12 @@ fn statement(text: &str, stmt: &LiteralStmt, bare: bool) -> Vec<Edit> {
             edits.extend(with.into_iter().flat_map(|with| [ours(" "), copy(with)]));
             edits.push(ours(if index == 1 { &between } else { "; " }));
         }
+        // A minus at the beginning would go on with the line before.
+        let minus =
+            |side: &Expr| text.get(reach(text, side).0 as usize..).is_some_and(|it| it.starts_with('-'));
+        let (one, other) = if minus(one) { (other, one) } else { (one, other) };
         // The engine reads no operator on the left of `=` without parentheses.
-        let (open, equal) = if is_operator(one) { ("(", ") = ") } else { ("", " = ") };
+        let (open, equal) = if is_operator(one) || minus(one) { ("(", ") = ") } else { ("", " = ") };
         edits.extend([ours(open), copy(reach(text, one)), ours(equal), copy(reach(text, other))]);
     }
     if bare {
@@ -124,6 +128,7 @@ mod tests {
                 "{ [x, z] = [z, input] with input as [3] }",
                 "{ x = z with input as [3]; z = input with input as [3] }",
             ),
+            ("{ [x, -1] = [1, z] }", "{ x = 1; z = -1 }"),
             ("{ [x, (1 - 1)] = [1, z] }", "{ x = 1; (1 - 1) = z }"),
             ("{ [x, z] =\n[z, # of it\n3] }", "{ x = z\n\nz = 3 }"),
             ("{ [x, 1] = [{y | [y, 2] = [3, q]}, z] }", "{ x = {y | [y, 2] = [3, q]}; 1 = z }"),
