@@ -23,13 +23,14 @@ g(a, b) if a == b
 "#;
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 77] = [
+const ANSWERED: [&str; 78] = [
     "y := [x, z] if { [x, z] = [z, 3] }",
     "y := [x, z] if [x, z] = [z, 3]",
     "y := [x, z, q] if { [x, [z, {\"k\": q}]] = [z, [q, {\"k\": 3}]] }",
     "y := [a, b] if { [a, b] = [xs[b], 1] }",
     "y := [x, z] if { {\"a\": x, \"b\": z} = {\"a\": z, \"b\": 3} }",
     "y := [x, z] if { x = 1; [x, z] = [z, 2] }",
+    "y := x if { some x; -1 = x }",
     "y := x if { 1 >= 0\n{\"a\": -0.25, \"b\": x} = {\"a\": x, \"b\": -0.25} }",
     "y := [x, z] if { some z in [1]\n[-1, x, z] = [-1, z, x] }",
     "y := x if { q := 4; [-1 + q, x, 3] = [x, 3, x] }",

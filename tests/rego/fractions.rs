@@ -105,22 +105,22 @@ impl Term {
 /// What authors write: prices, shares, averages, in one expression and by names.
 fn common(random: &mut Random) -> Option<Term> {
     let (p, q, r) = (Term::price(random), Term::price(random), Term::price(random));
-    let (n, m, share) = (Term::whole(random), Term::whole(random), Term::share(random));
+    let (n, many, share) = (Term::whole(random), Term::whole(random), Term::share(random));
     let number = |number| Term::decimal(number, 0);
     match random.below(16) {
         0 => p.with('*', n),
         1 => n.with('*', share),
-        2 => n.with('/', m)?.with('*', number(100)),
+        2 => n.with('/', many)?.with('*', number(100)),
         3 => p.with('+', q)?.with('+', r),
         4 => p.with('-', q),
         5 => p.with('*', n)?.with('+', q),
-        6 => n.with('/', m),
+        6 => n.with('/', many),
         7 => p.with('*', Term::decimal(random.one_of(&[119, 107, 81, 120, 90]), 2)),
         8 => Term::sum(vec![p, q, r]),
         9 => n.with('*', number(1).with('-', share)?),
         10 => p.with('+', q)?.with('/', number(2)),
         11 => Some(p.with('*', n)?.called("x")),
-        12 => n.with('/', m.clone())?.called("x").with('*', m),
+        12 => n.with('/', many.clone())?.called("x").with('*', many),
         13 => p.with('+', q)?.called("x").with('+', r),
         14 => n.with('*', share)?.called("x").with('-', p),
         _ => Term::sum(vec![p, q, r])?.with('/', number(3)),
@@ -153,7 +153,8 @@ fn differ(seed: u64, make: impl Fn(&mut Random) -> Option<Term>) -> (usize, usiz
             }
             let sign = random.one_of(&[">=", "<=", "==", "<", ">", "!="]);
             let near = term.near(&mut random);
-            module += &format!("p contains {made} if {{ {}{} {sign} {near} }}\n", term.before, term.text);
+            let rule = format!("p contains {made} if {{ {}{} {sign} {near} }}\n", term.before, term.text);
+            module.push_str(&rule);
             made += 1;
         }
         let held = |answer: Option<Value>| -> BTreeSet<u64> {

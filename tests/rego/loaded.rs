@@ -142,7 +142,7 @@ const THEIRS: [&str; 24] = [
     "y if equal(1, 1)",
 ];
 
-fn modules<'a>(module: &'a str) -> [(&'static str, &'a str); 2] {
+fn modules(module: &str) -> [(&'static str, &str); 2] {
     [("a.rego", module), ("lib.rego", LIB)]
 }
 

@@ -126,7 +126,7 @@ fn a_body_that_begins_with_a_union_is_refused() {
         let module = module(&format!("y if {{ {body} }}"));
         match ours(&module, "data.a.y") {
             Err(AskError::Refused(error)) => {
-                assert!(error.to_string().contains("a comprehension"), "{error}")
+                assert!(error.to_string().contains("a comprehension"), "{error}");
             }
             other => panic!("{body}: {other:?}"),
         }
@@ -144,7 +144,7 @@ fn a_body_behind_another_is_refused_where_the_head_has_a_value() {
         let module = module(rules);
         match ours(&module, "data.a.y") {
             Err(AskError::Refused(error)) => {
-                assert!(error.to_string().contains("one body behind"), "{error}")
+                assert!(error.to_string().contains("one body behind"), "{error}");
             }
             other => panic!("{rules}: {other:?}"),
         }

@@ -18,8 +18,18 @@ pub(super) const ROWS: &[Builtin] = &[
         .said("<"),
     Builtin::new("internal.lte", &[ANY, ANY], BOOL, By::Within(|args| holds(args, Ordering::is_le), "<="))
         .said("<="),
-    Builtin::new("max", &[LISTS], ANY, By::Ours(|args| Ok(one(items(args)?.into_iter().max_by(by))))),
-    Builtin::new("min", &[LISTS], ANY, By::Ours(|args| Ok(one(items(args)?.into_iter().min_by(by))))),
+    Builtin::new(
+        "max",
+        &[LISTS],
+        ANY,
+        By::Ours(|args| Ok(one(items(args)?.into_iter().max_by(|one, other| order(one, other))))),
+    ),
+    Builtin::new(
+        "min",
+        &[LISTS],
+        ANY,
+        By::Ours(|args| Ok(one(items(args)?.into_iter().min_by(|one, other| order(one, other))))),
+    ),
     Builtin::new("sort", &[LISTS], LIST, By::Ours(sort)),
 ];
 
@@ -34,7 +44,7 @@ fn holds(args: &[Value], wanted: fn(Ordering) -> bool) -> Result<Value, Fail> {
 
 fn sort(args: &[Value]) -> Result<Value, Fail> {
     let mut items = items(args)?;
-    items.sort_by(by);
+    items.sort_by(|one, other| order(one, other));
     Ok(Value::from(items.into_iter().cloned().collect::<Vec<_>>()))
 }
 
@@ -51,10 +61,6 @@ fn items(args: &[Value]) -> Result<Vec<&Value>, Fail> {
 /// Of nothing, nothing.
 fn one(item: Option<&Value>) -> Value {
     item.cloned().unwrap_or(Value::Undefined)
-}
-
-fn by(one: &&Value, other: &&Value) -> Ordering {
-    order(one, other)
 }
 
 fn order(one: &Value, other: &Value) -> Ordering {
@@ -109,7 +115,7 @@ mod tests {
             (object(json("{}"), json("9")), object(one.clone(), json("0"))),
             (object(json("0"), json("{}")), object(json("0"), one.clone())),
             (set(&[json("{}"), one.clone()]), set(&[set(&[json("2")])])),
-            (list(&[one.clone()]), list(&[one.clone(), json("0")])),
+            (list(std::slice::from_ref(&one)), list(&[one.clone(), json("0")])),
         ] {
             assert_eq!(order(&less, &more), Ordering::Less, "{less} {more}");
             assert_eq!(order(&more, &less), Ordering::Greater, "{less} {more}");

@@ -222,7 +222,7 @@ impl Binary {
         }
         let shift = bits.leading_zeros() + 64;
         let shifted = u128::from(bits) << shift;
-        let rest = shifted % u128::from(five) != 0;
+        let rest = !shifted.is_multiple_of(u128::from(five));
         let two = written.ten - i32::try_from(shift).unwrap_or_default();
         Ok(Self::rounded(shifted / u128::from(five), rest, two))
     }

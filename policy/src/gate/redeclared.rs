@@ -65,7 +65,8 @@ fn minus(two: &[LiteralStmt]) -> Option<Problem> {
     let why = "begins a line after `some`, where OPA takes it from what stands there";
     let problem =
         || Problem::of(span.source.get_path(), "-", why, "the other side first: `x == -1`").at_span(span);
-    span.text().starts_with('-').then(problem)
+    let before = span.source.get_contents().get(..span.start as usize).unwrap_or_default();
+    (span.text().starts_with('-') && !before.trim_end().ends_with(';')).then(problem)
 }
 
 /// Checks every rule of all modules.

@@ -384,7 +384,9 @@ impl<'a> Search<'a> {
         self.scope.own_vars(statement, &mut vars);
         statement.own_closures(&mut closures);
         let mut closed_over = BTreeSet::new();
-        closures.iter().for_each(|closure| self.scope.taken(closure, &mut closed_over));
+        for closure in &closures {
+            self.scope.taken(closure, &mut closed_over);
+        }
         closed_over.retain(|name| last.before(name, index));
         Open { statement, vars, closures, closed_over, index }
     }

@@ -103,7 +103,9 @@ pub(super) fn bare(rule: &Rule) -> BTreeSet<u32> {
 fn known(rule: &Rule) -> BTreeSet<String> {
     let mut known = Vec::new();
     if let Rule::Spec { head: RuleHead::Func { args, .. }, .. } = rule {
-        args.iter().for_each(|arg| binds::named(arg, &mut known));
+        for arg in args {
+            binds::named(arg, &mut known);
+        }
     }
     walk::rule(rule, &mut |seen| {
         let Seen::Opens(stmts) = seen else { return };

@@ -158,15 +158,15 @@ fn recorded(arguments: &Why, file: &Path) -> Result<Judged, Failure> {
     let unusable = |why| Failure::Said(Exit::Configuration, why);
     let (name, text) = given::said(file).map_err(unusable)?;
     let input = given::parsed(&name, &text).map_err(unusable)?;
-    let mut at_hand = if !arguments.bundle.is_empty() {
-        AtHand::read(&arguments.bundle, None)?
-    } else {
+    let mut at_hand = if arguments.bundle.is_empty() {
         let config = arguments.config.if_any().map_err(unusable)?;
         if arguments.policy.is_empty() && config.is_none() {
             let why = "name the policy with --bundle, or its configuration with --config";
             return Err(Failure::Said(Exit::Usage, why.to_owned()));
         }
         AtHand::read(&arguments.policy, config.as_ref())?
+    } else {
+        AtHand::read(&arguments.bundle, None)?
     };
     if !arguments.bundle.is_empty() {
         at_hand.entrypoint.clone_from(&arguments.entrypoint);

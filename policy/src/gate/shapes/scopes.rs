@@ -189,12 +189,11 @@ impl<'a, 'v> Scopes<'a, 'v> {
         let (mut rest, mut links) = (expr, Vec::new());
         let root = loop {
             match rest {
-                Expr::Var { .. } => break rest,
+                Expr::Var { .. } | Expr::Array { .. } | Expr::Object { .. } => break rest,
                 Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } => {
                     links.push(rest);
                     rest = refr;
                 }
-                Expr::Array { .. } | Expr::Object { .. } => break rest,
                 _ => return Ok(Vec::new()),
             }
         };

@@ -29,7 +29,9 @@ pub(super) fn rule<'a>(module: &'a Module, rule: &'a Rule, rules: &Rules<'a>) ->
                 }
                 RuleHead::Set { refr, key, .. } => {
                     check.head(refr);
-                    key.iter().for_each(|key| check.expr(key));
+                    if let Some(key) = key {
+                        check.expr(key);
+                    }
                 }
             });
             for body in bodies.iter().skip(1) {
@@ -172,7 +174,9 @@ impl<'a> Check<'a, '_> {
             _ => {
                 let mut inside = Vec::new();
                 parts(expr, &mut |part| inside.push(part));
-                inside.into_iter().for_each(|part| self.expr(part));
+                for part in inside {
+                    self.expr(part);
+                }
             }
         }
     }

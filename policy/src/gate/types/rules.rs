@@ -15,7 +15,7 @@ const DEEPEST: usize = 100;
 
 pub(super) struct Rules<'a> {
     pub(super) names: &'a Names,
-    rules: BTreeMap<Path, Vec<(&'a Module, &'a Rule)>>,
+    written: BTreeMap<Path, Vec<(&'a Module, &'a Rule)>>,
     /// None where it is being looked for: it reads itself.
     found: RefCell<BTreeMap<Path, Option<Type>>>,
     open: Cell<usize>,
@@ -33,11 +33,11 @@ impl<'a> Rules<'a> {
                     .push((module.as_ref(), rule.as_ref()));
             }
         }
-        Self { names, rules, found: RefCell::default(), open: Cell::new(0) }
+        Self { names, written: rules, found: RefCell::default(), open: Cell::new(0) }
     }
 
     pub(super) fn defines(&self, path: &[String]) -> bool {
-        self.rules.contains_key(path)
+        self.written.contains_key(path)
     }
 
     /// What stands at a path: what a rule or a function gives there, or the object that rules below are members of.
@@ -69,7 +69,7 @@ impl<'a> Rules<'a> {
                 break;
             }
         }
-        let Some(rules) = self.rules.get(path) else {
+        let Some(rules) = self.written.get(path) else {
             let member = |name: &str| {
                 let path: Path = path.iter().cloned().chain([name.to_owned()]).collect();
                 // A function is no member.
