@@ -1,5 +1,7 @@
 //! A constant member beside a computed one of the same object: what reads it by its name asks both rules.
 
+use postern_policy::AskError;
+
 use crate::{opa_of, ours_of};
 
 const COMPUTED: &str = "package a\ndenied[u] if some u in input.us\nroles[u] := \"user\" if some u in input.us\n\
@@ -73,4 +75,22 @@ fn what_cannot_be_asked_for_together_is_refused() {
     }
     let below = [("a.rego", COMPUTED), ("b.rego", "package a.denied\nroot if input.x\n")];
     assert!(ours_of(&below, "data.a.denied").is_err());
+}
+
+#[test]
+fn what_the_computed_members_are_asked_for_by_the_constant_one_is_refused() {
+    for rules in [
+        "roles.root := \"a\" if roles.bob",
+        "roles.root := \"a\" if q\nq if roles[\"bob\"]",
+        "p.q.root := 1 if count(p) > 7",
+        "denied.root if not denied.bob",
+    ] {
+        let module = format!("{COMPUTED}{rules}\n");
+        let error = ours_of(&[("a.rego", &module)], "data.a.denied").unwrap_err();
+        let AskError::Refused(_) = error else { panic!("{rules}: {error}") };
+    }
+    let module = format!("{COMPUTED}roles.root := \"a\" if roles.bob\n");
+    opa_of(&[("a.rego", &module)], "data.a.roles");
+    let error = ours_of(&[("a.rego", &module)], "data.a.roles").unwrap_err().to_string();
+    assert!(error.contains("is asked for with the computed members of data.a.roles"), "{error}");
 }

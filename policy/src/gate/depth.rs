@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regorus::unstable::{Expr, Module, Ref, Span};
+use regorus::unstable::{Expr, Literal, Module, Ref, Span};
 
+use super::heads;
 use super::names::{self, Names, Path};
 use super::walk::{self, Seen};
 use crate::problem::{Problem, Problems};
+use crate::translate::negation;
 
 /// Deepest nesting of expressions along any chain of rules that read or call one another. A level takes the engine
 /// up to a kilobyte of stack.
@@ -26,6 +28,8 @@ pub(super) struct Node {
     pub(super) calls: BTreeSet<Path>,
     /// What it puts in the place of functions, which then stands below all that it reads.
     pub(super) mocks: BTreeSet<Path>,
+    /// The constant members of an object with computed ones, which the engine asks for with these.
+    together: BTreeSet<Path>,
     /// Where it begins. The text of its module is shared, not copied for each of its rules.
     place: Option<Span>,
 }
@@ -37,14 +41,25 @@ pub(super) fn check(nodes: &BTreeMap<Path, Node>, names: &Names, problems: &mut 
         names,
         depths: BTreeMap::new(),
         below: BTreeMap::new(),
+        behind: BTreeMap::new(),
         open: Vec::new(),
         cycle: None,
     };
     for path in nodes.keys() {
         let depth = search.depth(path);
         let (construct, why, instead) = if let Some(cycle) = search.cycle.take() {
-            let why = format!("reads itself: {}", cycle.join(" → "));
-            (path.join("."), why, "rules that end")
+            let chain: Vec<_> = cycle.iter().map(|path| path.join(".")).collect();
+            let chain = chain.join(" → ");
+            match cycle.windows(2).find_map(|two| together(nodes, two)) {
+                // OPA asks for each of the two by itself.
+                Some((whole, member)) => {
+                    let why = format!(
+                        "is asked for with the computed members of {whole}, and they read it: {chain}"
+                    );
+                    (member, why, "one of the two under another name")
+                }
+                None => (path.join("."), format!("reads itself: {chain}"), "rules that end"),
+            }
         } else if depth > DEPTH {
             let why = format!("goes {depth} deep, more than {DEPTH}");
             (path.join("."), why, "shorter chains of expressions and rules")
@@ -60,18 +75,30 @@ pub(super) fn check(nodes: &BTreeMap<Path, Node>, names: &Names, problems: &mut 
     }
 }
 
+/// The names of an object and a member of it, where the second is read for it is asked for together with the first.
+fn together(nodes: &BTreeMap<Path, Node>, two: &[&Path]) -> Option<(String, String)> {
+    let [whole, member] = two else { return None };
+    let joined = nodes.get(*whole)?.together.contains(*member);
+    joined.then(|| (whole.join("."), member.join(".")))
+}
+
 /// Every rule, with what it reads.
 pub(super) fn nodes(modules: &[Ref<Module>], names: &Names) -> BTreeMap<Path, Node> {
     let mut nodes: BTreeMap<Path, Node> = BTreeMap::new();
     let replaced = replaces_data(modules);
-    let behind = |refr: &Expr| names::behind(refr).filter(|behind| !replaced && is_exact(names, behind));
+    let mut exact: BTreeMap<Path, bool> = BTreeMap::new();
+    let mut behind = |refr: &Expr, input: &BTreeSet<&str>| {
+        let behind = names::behind(refr, input).filter(|_| !replaced)?;
+        let exact = exact.entry(behind.clone()).or_insert_with(|| is_exact(names, &behind));
+        exact.then_some(behind)
+    };
     for module in modules {
         let package = names::package(module);
         for rule in &module.policy {
             let (mut reads, mut calls, mut mocks) = (Vec::new(), Vec::new(), Vec::new());
-            let (mut bound, mut read_behind) = (BTreeSet::new(), BTreeSet::new());
+            let (mut bound, mut read_behind, mut input) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
             let depth = walk::rule(rule, &mut |seen| match seen {
-                Seen::Ref(refr) => match behind(refr) {
+                Seen::Ref(refr) => match behind(refr, &input) {
                     Some(behind) => drop(read_behind.insert(behind)),
                     None => reads.push(names::constant(refr)),
                 },
@@ -90,8 +117,13 @@ pub(super) fn nodes(modules: &[Ref<Module>], names: &Names) -> BTreeMap<Path, No
                 | Seen::Comprehension(_)
                 | Seen::Member(_)
                 | Seen::Minus(_)
-                | Seen::Opens(_)
                 | Seen::Closes => {}
+                // What was taken out of a negation is still a part of the input.
+                Seen::Opens(stmts) => input.extend(stmts.iter().filter_map(|stmt| {
+                    let Literal::Expr { expr, .. } = &stmt.literal else { return None };
+                    let (name, value) = negation::taken(expr)?;
+                    names::is_of_input(value).then(|| name.text())
+                })),
             });
             let node = nodes.entry(names::rule_path(&package, rule)).or_default();
             node.depth = node.depth.max(depth + RULE);
@@ -105,6 +137,10 @@ pub(super) fn nodes(modules: &[Ref<Module>], names: &Names) -> BTreeMap<Path, No
             node.calls
                 .extend(calls.iter().filter_map(|path| names.function(module, path)).map(|(path, _)| path));
         }
+    }
+    for head in heads::beside(modules).into_iter().filter(|head| head.last) {
+        let (whole, member) = head.together;
+        nodes.entry(whole).or_default().together.insert(member);
     }
     nodes
 }
@@ -137,8 +173,10 @@ struct Search<'a> {
     depths: BTreeMap<&'a Path, usize>,
     /// Of a reference, that of the deepest rule that it may mean.
     below: BTreeMap<&'a Path, usize>,
+    /// The same of what stands behind `data[input.…]`.
+    behind: BTreeMap<&'a Path, usize>,
     open: Vec<&'a Path>,
-    cycle: Option<Vec<String>>,
+    cycle: Option<Vec<&'a Path>>,
 }
 
 impl<'a> Search<'a> {
@@ -149,21 +187,30 @@ impl<'a> Search<'a> {
         }
         if let Some(begin) = self.open.iter().position(|open| *open == path) {
             let cycle = self.open.iter().skip(begin).chain([&path]);
-            self.cycle.get_or_insert(cycle.map(|path| path.join(".")).collect());
+            self.cycle.get_or_insert(cycle.copied().collect());
             return 0;
         }
         let Some(node) = self.nodes.get(path) else { return 0 };
         self.open.push(path);
-        let names = self.names;
-        let behind = node.behind.iter().flat_map(|behind| names.read_behind(behind));
-        let behind = behind.map(|rule| self.depth(rule)).max().unwrap_or(0);
-        let reads = node.reads.iter().map(|refr| self.read(refr)).max().unwrap_or(0).max(behind);
+        let behind = node.behind.iter().map(|behind| self.read_behind(behind)).max().unwrap_or(0);
+        let together = node.together.iter().map(|member| self.depth(member)).max().unwrap_or(0);
+        let reads =
+            node.reads.iter().map(|refr| self.read(refr)).max().unwrap_or(0).max(behind).max(together);
         let calls = node.calls.iter().map(|call| self.depth(call)).max().unwrap_or(0);
         let mocks = node.mocks.iter().map(|mock| self.read(mock)).fold(0_usize, usize::saturating_add);
         self.open.pop();
         let depth = node.depth.saturating_add(reads.max(calls)).saturating_add(mocks);
         self.depths.insert(path, depth);
         depth
+    }
+
+    fn read_behind(&mut self, behind: &'a Path) -> usize {
+        if let Some(known) = self.behind.get(behind) {
+            return *known;
+        }
+        let deepest = self.names.read_behind(behind).map(|rule| self.depth(rule)).max().unwrap_or(0);
+        self.behind.insert(behind, deepest);
+        deepest
     }
 
     fn read(&mut self, refr: &'a Path) -> usize {

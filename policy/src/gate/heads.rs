@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead};
 
-use super::names::{self, Names};
+use super::names::{self, Names, Path};
 use crate::problem::{Problem, Problems};
 
 const BIND: &str = "a variable that the body binds: `NAME[k] contains x if { k := …; … }`";
@@ -58,6 +58,8 @@ pub(crate) struct Beside<'a> {
     pub(crate) refr: &'a Ref<Expr>,
     /// Whether that member is the last one, of an object, and has no `else`: then it can be written as a computed one.
     pub(crate) last: bool,
+    /// The full name of the object that it is a member of with the computed one, and its own up to what is computed.
+    pub(crate) together: (Path, Path),
 }
 
 /// These of all modules. What reads such a member by its name asks this rule alone, to the engine, and not the other
@@ -84,7 +86,9 @@ pub(crate) fn beside(modules: &[Ref<Module>]) -> Vec<Beside<'_>> {
     let met = heads.into_iter().filter_map(|(refr, path, package, object)| {
         let constant = path.iter().take_while(|member| member.is_some()).count();
         let at = (0..constant).find(|at| path.get(..*at).is_some_and(|above| computed.contains(above)))?;
-        Some(Beside { refr, last: object && at > package && at + 1 == path.len() })
+        let last = object && at > package && at + 1 == path.len();
+        let name: Path = path.into_iter().map_while(|member| member).collect();
+        Some(Beside { refr, last, together: (name.iter().take(at).cloned().collect(), name) })
     });
     met.collect()
 }

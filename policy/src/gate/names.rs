@@ -1,6 +1,7 @@
 //! What the modules define, and what a name in one of them means.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead, Span};
 
@@ -17,6 +18,8 @@ pub(crate) struct Names {
     functions: BTreeMap<Path, BTreeSet<usize>>,
     /// Rules and functions, in order, so that all below a name stand together.
     pub(crate) rules: BTreeSet<Path>,
+    /// The rules by what stands behind the second step of their names, once it is asked for.
+    behind: OnceLock<BTreeMap<Path, Vec<Path>>>,
 }
 
 impl Names {
@@ -63,7 +66,7 @@ impl Names {
     }
 
     /// Whether this is the full name of a rule.
-    pub(super) fn is_rule(&self, path: &[String]) -> bool {
+    pub(crate) fn is_rule(&self, path: &[String]) -> bool {
         self.rules.contains(path)
     }
 
@@ -84,8 +87,16 @@ impl Names {
 
     /// All rules that `data[…]` may read with this behind it.
     pub(crate) fn read_behind<'a>(&'a self, behind: &'a [String]) -> impl Iterator<Item = &'a Path> {
-        let same = move |rule: &&Path| rule.iter().skip(2).zip(behind).all(|(one, other)| one == other);
-        self.rules.iter().filter(same)
+        let rules = self.behind.get_or_init(|| {
+            let mut rules = BTreeMap::<Path, Vec<Path>>::new();
+            for rule in &self.rules {
+                rules.entry(rule.iter().skip(2).cloned().collect()).or_default().push(rule.clone());
+            }
+            rules
+        });
+        let above = (0..behind.len()).filter_map(move |end| rules.get(behind.get(..end)?));
+        let below = rules.range(behind.to_vec()..).take_while(move |(rest, _)| rest.starts_with(behind));
+        above.chain(below.map(|(_, rules)| rules)).flatten()
     }
 
     /// All rules that a reference may read: those above it, itself, and those below it.
@@ -97,16 +108,23 @@ impl Names {
 }
 
 /// What stands behind the computed step of `data[input.…].x.y`; none of any other reference.
-pub(crate) fn behind(refr: &Expr) -> Option<Path> {
+/// One of the names that have a part of the input for their value may be the step too.
+pub(crate) fn behind(refr: &Expr, input: &BTreeSet<&str>) -> Option<Path> {
     let mut rest = refr;
     while let Expr::RefDot { refr, .. } = rest {
         rest = refr;
     }
     let Expr::RefBrack { refr: root, index, .. } = rest else { return None };
     let data = matches!(root.as_ref(), Expr::Var { span, .. } if span.text() == "data");
-    let input = path(index).is_some_and(|path| path.first().is_some_and(|root| root == "input"));
+    let input =
+        is_of_input(index) || matches!(index.as_ref(), Expr::Var { span, .. } if input.contains(span.text()));
     let behind: Path = members(refr)?.into_iter().skip(2).collect::<Option<_>>()?;
     (data && input && !behind.is_empty()).then_some(behind)
+}
+
+/// Whether this is `input`, or a constant reference into it.
+pub(crate) fn is_of_input(expr: &Expr) -> bool {
+    path(expr).is_some_and(|path| path.first().is_some_and(|root| root == "input"))
 }
 
 /// `["data", …]` of a module's package.

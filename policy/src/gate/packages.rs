@@ -104,9 +104,11 @@ fn reads_itself(nodes: &BTreeMap<Path, Node>, names: &Names, package: &Path) -> 
     let mut open: Vec<&Path> = inside.map(|(path, _)| path).collect();
     let mut known: BTreeSet<&Path> = open.iter().copied().collect();
     let mut followed: BTreeSet<&Path> = BTreeSet::new();
+    let mut behinds: BTreeSet<&Path> = BTreeSet::new();
     while let Some(node) = open.pop().and_then(|path| nodes.get(path)) {
         let new = node.reads.iter().chain(&node.mocks).filter(|refr| followed.insert(refr));
-        let behind = node.behind.iter().flat_map(|behind| names.read_behind(behind));
+        let behind = node.behind.iter().filter(|behind| behinds.insert(behind));
+        let behind = behind.flat_map(|behind| names.read_behind(behind));
         for rule in new.flat_map(|refr| names.read_by(refr)).chain(behind).chain(&node.calls) {
             if rule.starts_with(package) {
                 return true;
