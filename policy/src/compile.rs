@@ -25,7 +25,7 @@ use crate::sources::{DataFile, Sources};
 use crate::translate::marks::{self, Mark};
 use crate::translate::{
     self, Translated, aliases, annotated, clock, collections, computed, every, heads, imports, keywords,
-    members, negation, ordered, pairs, patterns, prints, repeated, templates,
+    members, negation, ordered, pairs, patterns, prints, repeated, settled, templates,
 };
 
 /// Longest time for parsing and checking one policy, where nothing says a shorter one; past it the policy is refused and
@@ -289,7 +289,19 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
         return Err(refused(problems, &texts));
     }
     modules.clone_from(engine.get_modules());
-    prepare(&mut engine, &modules, purpose)
+    let mut prepared = prepare(&mut engine, &modules, purpose);
+    if prepared.as_ref().is_err_and(|error| error.to_string().contains(settled::UNSETTLED))
+        && let Some(written) = settled::indexes(&modules, &texts)
+    {
+        engine = reread(sources, &written, &mut problems);
+        texts = written;
+        if !problems.is_empty() {
+            return Err(refused(problems, &texts));
+        }
+        modules.clone_from(engine.get_modules());
+        prepared = prepare(&mut engine, &modules, purpose);
+    }
+    prepared
         .map_err(|error| refused(engines_problem(sources, &texts, "", &error.to_string()).into(), &texts))?;
     let (contact, warnings) = match purpose {
         Purpose::Decisions(entrypoint) => (
@@ -592,6 +604,12 @@ fn engines_problem(sources: &Sources, texts: &[Translated], name: &str, message:
     }
     let text = text_at(sources, texts, file, line).map_or("", |text| text.text.as_str());
     let column = column(text, line, engines);
+    if said.why.contains(settled::UNSETTLED) {
+        let why = "asks for a member by a name that the engine then would give no other value, which another statement does";
+        let instead = "that value in the place of the name";
+        return Problem { why: why.to_owned(), instead: instead.to_owned(), ..problem }
+            .at(line, column, text);
+    }
     let instead = slips::instead(said.why, text, (line, column));
     Problem { instead, ..problem }.at(line, column, text)
 }

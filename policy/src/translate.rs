@@ -28,6 +28,7 @@ pub(crate) mod patterns;
 pub(crate) mod prints;
 pub(crate) mod repeated;
 mod results;
+pub(crate) mod settled;
 pub(crate) mod templates;
 mod unnamed;
 mod walked;

@@ -23,7 +23,7 @@ g(a, b) if a == b
 "#;
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 78] = [
+const ANSWERED: [&str; 80] = [
     "y := [x, z] if { [x, z] = [z, 3] }",
     "y := [x, z] if [x, z] = [z, 3]",
     "y := [x, z, q] if { [x, [z, {\"k\": q}]] = [z, [q, {\"k\": 3}]] }",
@@ -106,6 +106,8 @@ y if not w == \"bob\" with input.a as xs[_]",
     "y := [1 | 2 = v] if { some v, _ in xs } else := 3",
     "y := {\"a\": count([v | v = 2])} if { v := one } else := [v | v = 2] if { v := 3 }",
     "h(a) := {v | v = 2} if { some v in a } else := 3\ny := h([1])",
+    "y := x if { a := 1; b := one; n := [a, b]; x := {[1, 1]: 2}[n] }",
+    "y contains [n, m] if { a := xs[_]; n := [a]; m := {[\"adm\"]: 2, [\"bob\"]: 3}[n] }",
 ];
 
 /// Refused by both.

@@ -3,7 +3,7 @@
 use crate::same;
 
 /// Bodies; what they negate is not in the data, so that each holds.
-const HOLD: [&str; 34] = [
+const HOLD: [&str; 39] = [
     "every v in [1] { not none.obj[v] }",
     "every k, _ in [1] { not none.obj[k] }",
     "every k, v in list { not none.obj[v][k] }",
@@ -38,10 +38,15 @@ const HOLD: [&str; 34] = [
     "some v in list; not none.obj[v]",
     "some k, _ in list; not none.obj[k]",
     "not none.obj[one]",
+    "split(\"a\", \" \", v); not none.obj[v[0]]",
+    "a := one; n := [a, one]; not none.obj[n]",
+    "b := one; n := {\"a\": b}; not none.obj[n]",
+    "b := one; n := [b]; m := n; not none.obj[m]",
+    "walk(list, [p, v]); not none.obj[p[0]]",
 ];
 
 /// Bodies that do not hold, or do for what is there alone.
-const OTHERWISE: [&str; 8] = [
+const OTHERWISE: [&str; 10] = [
     "every v in list { not has[v] }",
     "every k, _ in list { not list[k] }",
     "v = list[0]; not has[v]",
@@ -50,6 +55,8 @@ const OTHERWISE: [&str; 8] = [
     "walk(list, [_, v]); not has[v]",
     "v = list[0]; not none.obj[v][none.x]",
     "every v in list { not has[none[v]] }",
+    "split(\"x\", \" \", v); not has[v[0]]",
+    "b := list[0]; n := [b]; not {[\"x\"]}[n]",
 ];
 
 fn module(body: &str) -> String {
