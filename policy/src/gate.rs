@@ -61,6 +61,7 @@ pub(crate) fn first_after_parsing(
     imports::keywords(modules, problems);
     bodies::check(modules, problems);
     redeclared::check(modules, problems);
+    mocks::declared(modules, problems);
     templates::check(modules, problems);
 }
 

@@ -6,8 +6,9 @@
 
 use std::collections::BTreeSet;
 
-use regorus::unstable::{Expr, Module, Ref, WithModifier};
+use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Ref, WithModifier};
 
+use super::binds;
 use super::names::{self, Names, Path};
 use super::walk::{self, Seen};
 use crate::builtins::{self, Known};
@@ -15,6 +16,67 @@ use crate::problem::{Problem, Problems};
 
 /// A call as the engine spells it, and the function of the policy that it means, if it means one.
 type Call = (Path, Option<Path>);
+
+/// Names that a query declares, which OPA replaces by no `with`, and builtins that it gives another value beside one. It is
+/// for the text as its author wrote it: names are told apart before the rest.
+pub(super) fn declared(modules: &[Ref<Module>], problems: &mut Problems) {
+    for rule in modules.iter().flat_map(|module| &module.policy) {
+        let mut open: Vec<Query<'_>> = Vec::new();
+        walk::rule(rule, &mut |seen| match seen {
+            Seen::Opens(stmts) => open.push(Query::of(stmts)),
+            Seen::Closes => drop(open.pop()),
+            Seen::Binds(name, _) => {
+                if let Some(query) = open.last_mut() {
+                    query.declared.insert(name.text());
+                }
+            }
+            Seen::With(with) => problems.extend(local(&open, with)),
+            _ => {}
+        });
+    }
+}
+
+/// The names of one query.
+#[derive(Default)]
+struct Query<'a> {
+    declared: BTreeSet<&'a str>,
+    /// Those on a side of `=`.
+    unified: BTreeSet<&'a str>,
+}
+
+impl<'a> Query<'a> {
+    fn of(stmts: &'a [LiteralStmt]) -> Self {
+        let mut query = Self::default();
+        for stmt in stmts {
+            binds::of(stmt, &mut |binds| binds.names(&mut |name| query.declared.extend([name.text()])));
+            if let Literal::Expr { expr, .. } = &stmt.literal
+                && let Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. } = expr.as_ref()
+            {
+                for side in [lhs, rhs] {
+                    binds::variables(side, &mut |name| query.unified.extend([name.text()]));
+                }
+            }
+        }
+        query
+    }
+}
+
+fn local(open: &[Query<'_>], with: &WithModifier) -> Option<Problem> {
+    let declares = |name: &str| open.iter().any(|query| query.declared.contains(name));
+    let target = names::begin(&with.refr).text();
+    if declares(target) {
+        let why = "is a variable here, and no document or function that `with` could replace";
+        return Some(problem(&with.refr, &[target.to_owned()], why, "another name for the variable"));
+    }
+    let Expr::Var { span, .. } = with.r#as.as_ref() else { return None };
+    let name = span.text();
+    let gets = open.iter().any(|query| query.unified.contains(name));
+    if !gets || declares(name) || builtins::known(name).is_none() {
+        return None;
+    }
+    let why = "is a builtin to the `with`, and gets another value beside it, which OPA refuses";
+    Some(problem(&with.r#as, &[name.to_owned()], why, "another name for the variable"))
+}
 
 /// Checks every `with` of all modules.
 pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Problems) {

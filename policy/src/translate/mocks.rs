@@ -160,8 +160,14 @@ fn replacement(module: &Module, names: &Names, with: &WithModifier, bound: &BTre
         Some(Named::Added(name)) => Some(Named::Added(name)),
         Some(Named::Function(_) | Named::Rule(_)) => None,
         None => {
-            let Expr::Var { span, .. } = with.r#as.as_ref() else { return None };
-            builtin(module, names, &with.r#as).filter(|_| !bound.contains(span.text()))
+            let path =
+                names::path(&with.r#as).filter(|_| !bound.contains(names::begin(&with.r#as).text()))?;
+            let (known, full) = (builtins::known(&path.join(".")).is_some(), names::resolve(module, &path));
+            // The engine would take the builtin before a rule that is called so.
+            if known && names.is_rule(&full) {
+                return Some(Named::Rule(full));
+            }
+            builtin(module, names, &with.r#as)
         }
     }
 }
