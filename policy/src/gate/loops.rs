@@ -9,6 +9,7 @@ use regorus::unstable::{Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleHead,
 
 use super::binds::{self, Binds};
 use super::names::{self, Names};
+use super::text;
 use super::walk::{self, Seen};
 use crate::problem::{Problem, Problems};
 
@@ -71,7 +72,7 @@ fn negative(minus: &Expr) -> Option<Problem> {
     }
     let behind = span.source.get_contents().get(span.start as usize + 1..).unwrap_or_default();
     let why = "stands before a parenthesis, where OPA takes a number alone";
-    behind.trim_start().starts_with('(').then(|| problem(span, "-", why, "`-3` for `-(3)`"))
+    text::said(behind).starts_with('(').then(|| problem(span, "-", why, "`-3` for `-(3)`"))
 }
 
 /// Where the last statements of a rule's bodies begin, when nothing that a `with` could change is read after them. The

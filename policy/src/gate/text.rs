@@ -37,6 +37,15 @@ pub(crate) fn check(name: &str, text: &str, problems: &mut Problems) {
     }
 }
 
+/// A text from what is said in it on: without the white space and the comments before that.
+pub(crate) fn said(text: &str) -> &str {
+    let mut rest = text.trim_start();
+    while rest.starts_with('#') {
+        rest = rest.split_once('\n').map_or("", |(_, rest)| rest.trim_start());
+    }
+    rest
+}
+
 /// Line from 0, column from 1, and the first character that turns the direction of writing or has no width.
 fn unseen(text: &str) -> Option<(usize, u32, char)> {
     let hidden = |c: char| {

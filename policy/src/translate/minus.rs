@@ -4,6 +4,7 @@
 use regorus::unstable::{Expr, Module, Ref};
 
 use super::{Edit, Translated, each, first, reach};
+use crate::gate::text;
 use crate::gate::walk::{self, Seen};
 
 /// The texts of all modules with `(0 - x)` for these; none where there is none.
@@ -23,7 +24,8 @@ pub(crate) fn subtracted(modules: &[Ref<Module>], texts: &[Translated]) -> Optio
 
 fn edit(text: &str, minus: &Expr) -> Option<[Edit; 2]> {
     let Expr::UnaryExpr { span, expr, .. } = minus else { return None };
-    let behind = text.get(span.start as usize..)?.strip_prefix('-')?.trim_start();
+    let behind = text.get(span.start as usize..)?.strip_prefix('-')?;
+    let behind = text::said(behind);
     // The engine has the minus go on over all that is computed behind it.
     let single = first(expr);
     let end = reach(text, single).1;
