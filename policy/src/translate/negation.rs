@@ -28,7 +28,7 @@ pub(crate) fn arguments(
     edited(module, translated, pass, &mut |_, stmt, expr, name| {
         let mut taken = Vec::new();
         scan.negated(expr, &mut taken);
-        scan.before(stmt, &taken, name, ("", ""))
+        scan.before(stmt, &taken, name)
     })
 }
 
@@ -44,9 +44,9 @@ pub(crate) fn loops(modules: &[Ref<Module>], texts: &[Translated], pass: usize) 
             let mut taken = Vec::new();
             given.members(expr, &mut taken);
             if !taken.is_empty() {
-                scan.before(stmt, &taken, name, ("", ""))
+                scan.before(stmt, &taken, name)
             } else if given.looped(expr) {
-                scan.before(stmt, &[expr], name, ("[true | ", "]"))
+                Some(scan.collected(stmt, expr, name))
             } else {
                 None
             }
@@ -203,41 +203,49 @@ impl<'a> Scan<'a> {
         Self { module, names, text: &translated.text, bare: bare(module) }
     }
 
-    /// Writes a statement `name := …` for each before the negation of them, with the two texts around it.
-    fn before(
+    /// Writes a statement `name := …` for each before the negation of them.
+    fn before(&self, stmt: &LiteralStmt, taken: &[&Ref<Expr>], name: &str) -> Option<Vec<Edit>> {
+        let edits = taken.iter().enumerate().flat_map(|(index, expr)| {
+            let variable = format!("{name}_{index}__");
+            self.moved(stmt, expr, (format!("{variable} := "), " "), variable)
+        });
+        (!taken.is_empty()).then(|| self.braced(stmt, edits.collect()))
+    }
+
+    /// Writes a statement `name := [true | …]` before the negation of its member.
+    fn collected(&self, stmt: &LiteralStmt, expr: &Ref<Expr>, name: &str) -> Vec<Edit> {
+        let variable = format!("{name}_0__");
+        let around = (format!("{variable} := [true | "), "] ");
+        self.braced(stmt, self.moved(stmt, expr, around, format!("{variable}[0]")))
+    }
+
+    /// Writes an expression as a statement before its own, between two texts, and another in its place.
+    fn moved(
         &self,
         stmt: &LiteralStmt,
-        taken: &[&Ref<Expr>],
-        name: &str,
-        (open, close): (&str, &str),
-    ) -> Option<Vec<Edit>> {
-        if taken.is_empty() {
-            return None;
-        }
-        let first = stmt.with_mods.first();
-        let with = first.map(|with| (with.span.start, end(self.text, stmt.span.end)));
+        expr: &Ref<Expr>,
+        (open, close): (String, &str),
+        place: String,
+    ) -> Vec<Edit> {
         let begin = stmt.span.start;
-        let bare = self.bare.contains(&begin);
-        let mut edits = vec![Edit::new(begin, begin, if bare { "{ " } else { "" })];
-        for (index, expr) in taken.iter().enumerate() {
-            let (from, to) = reach(self.text, expr);
-            let variable = format!("{name}_{index}__");
-            edits.push(Edit::new(begin, begin, format!("{variable} := {open}")));
-            edits.push(Edit::copy(begin, from, to));
-            edits.push(Edit::new(begin, begin, format!("{close} ")));
-            edits.extend(with.map(|(from, to)| Edit::copy(begin, from, to)));
-            edits.push(Edit::new(begin, begin, "; "));
-            edits.push(Edit::new(
-                from,
-                to,
-                if open.is_empty() { variable } else { format!("{variable}[0]") },
-            ));
-        }
-        if bare {
+        let (from, to) = reach(self.text, expr);
+        let mut edits =
+            vec![Edit::new(begin, begin, open), Edit::copy(begin, from, to), Edit::new(begin, begin, close)];
+        let first = stmt.with_mods.first();
+        edits.extend(first.map(|with| Edit::copy(begin, with.span.start, end(self.text, stmt.span.end))));
+        edits.extend([Edit::new(begin, begin, "; "), Edit::new(from, to, place)]);
+        edits
+    }
+
+    /// The same in braces, where the statement is a body without them.
+    fn braced(&self, stmt: &LiteralStmt, mut edits: Vec<Edit>) -> Vec<Edit> {
+        let begin = stmt.span.start;
+        if self.bare.contains(&begin) {
             let end = end(self.text, stmt.span.end);
+            edits.insert(0, Edit::new(begin, begin, "{ "));
             edits.push(Edit::new(end, end, " }"));
         }
-        Some(edits)
+        edits
     }
 
     /// What is taken out of the expression after `not`.
