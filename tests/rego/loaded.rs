@@ -12,7 +12,7 @@ use crate::{opa_of, ours_of};
 const LIB: &str = "package lib\nf(x) if x\nr := 1\n";
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 42] = [
+const ANSWERED: [&str; 52] = [
     "y if { x with count as 0.1 }\nx if count(json.unmarshal(\"[1]\")) * 3 == 0.3",
     "y if { x with input as {\"now\": 0.1} }\nx if input.now * 3 == 0.3",
     "y := sprintf(\"%v %v %.2f %v\", [0.39 * 0.623, 0.39 - 0.623, 0.7 - 0.3, 0.7 - 0.3])",
@@ -56,10 +56,20 @@ const ANSWERED: [&str; 42] = [
     "import input\nimport data\ny := data.lib.r",
     "d := {\"a\": 1}\nget(k) := v if { v := data.none[k] } else := v if { v := d[k] } else := 7\ny := [get(\"a\"), get(\"k\")]",
     "d := {\"a\": 1}\ny := [1 | k := \"b\"; d[k]]",
+    "y if { z with input as {\"x\": \"lib\"} }\nz if not data[input.x].nope",
+    "y if { z with input as {\"x\": \"lib\"} }\nz if not data[input.x].r",
+    "y if z\nz if not data[input.x].r",
+    "y if { x := set(); k := \"a\"; not x[k] }",
+    "y if { x := {}; not x[data.lib.r].z }",
+    "x := set()\ny if not x[data.lib.r]",
+    "y if { x := {}; some k; x[k] }",
+    "y := [-# c\n1]",
+    "x := 3\ny := -# d\n x",
+    "y := 3 -# e\n(1)",
 ];
 
 /// Refused by both.
-const REFUSED: [&str; 52] = [
+const REFUSED: [&str; 61] = [
     "import future.keywords.and\ny if { and := 1; and == 1 }",
     "import rego.v3\ny := 1",
     "import rego.foo\ny := 1",
@@ -112,6 +122,15 @@ const REFUSED: [&str; 52] = [
     "y := split(\"a.b\", \".\")[1.0]",
     "import input\nimport input\ny := 1",
     "d := {\"a\": 1}\ny := d[\"b\"]",
+    "r := 1\ny if { r := 2; x with r as 3 }\nx if r == 3",
+    "y if { some r; r = 2; x with r as 3 }\nr := 1\nx if r == 3",
+    "r := 1\nx if r == 3\ny(r) if { r; x with r as 3 }",
+    "r := 1\nx if r == 3\ny if { every r in [1] { r; x with r as 3 } }",
+    "g(x) := upper(x)\ny if { g(\"A\") with g as lower; lower = 3 }",
+    "y := -# c\n(1)",
+    "x := {\"b\": 2}\ny if { x.b.c with x as {\"a\": 1} }",
+    "x := {\"b\": 2}\ny if { x.a with x as {\"a\": 1}; x.a }",
+    "y if { x := {\"b\": 2}; x.a with data.a.z as {\"a\": 1} }\nz := 1",
 ];
 
 /// Answered by OPA alone.

@@ -5,7 +5,7 @@ use crate::{opa_of, ours_of};
 const LIB: &str = "package lib\nf(x) := x + 1\ng(x) := x * 10\nr := 1\ns := [f(1), data.lib.f(2), r]\n";
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 57] = [
+const ANSWERED: [&str; 63] = [
     "f(x) := x + 1\ng(x) := x * 10\ny := z if { z := f(2) with f as g }",
     "f(x) := x + 1\ng(x) := f(x) * 10\ny := z if { z := f(2) with f as g }",
     "f(x) := x + 1\ng(x) := h(x) * 10\nh(x) := x\ny := z if { z := f(2) with f as g with h as 7 }",
@@ -63,6 +63,12 @@ const ANSWERED: [&str; 57] = [
     "import data.lib\nm(x) := [x]\ny := x if { x := data.lib.s with lib.f as m }",
     "y := x if { x := data.lib.s with data.lib.f as data.lib.g }",
     "import data.lib as l\ny := x if { x := data.lib.s with data.lib.f as l.g }",
+    "f(x) := x\ny if { f(\"a\") == \"YQ==\" with f as base64.encode }",
+    "f(x) := 1\nmax := 3\ny := z if { z := f([1, 2]) with f as max }",
+    "f(x) := 1\nmax := v if v := 3\ny := z if { z := f([1, 2]) with f as max }",
+    "x := {\"b\": 2}\ny := z if { z := x.a with data.a.x as {\"a\": 1} }",
+    "x := {\"b\": 2}\ny if not x.c with x as {\"a\": 1}",
+    "x := 1\nr := 1\ny if { x with r as 3; [1 | r := 3] }",
 ];
 
 #[test]

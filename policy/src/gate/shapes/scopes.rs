@@ -15,6 +15,8 @@ use super::values::Values;
 const LONGEST: usize = 1_000;
 /// Most places that a name may stand for.
 pub(super) const MOST: usize = 32;
+/// Most members of a pattern that are looked for; the names of others may be anything.
+const FIELDS: usize = 200;
 /// Times that the statements of a query are gone through for what one of them says of another.
 const PASSES: usize = 4;
 
@@ -31,11 +33,18 @@ pub(in crate::gate) struct Scopes<'a, 'v> {
     arguments: BTreeMap<&'a str, Known<'a>>,
     /// The innermost last; a name that may be anything is there too, since it hides another.
     open: Vec<BTreeMap<&'a str, Known<'a>>>,
+    /// What a `with` of the rule at hand puts something in the place of.
+    replaced: Vec<names::Path>,
 }
 
 impl<'a, 'v> Scopes<'a, 'v> {
     pub(super) const fn new(module: &'a Module, values: &'v Values<'a>, requests: bool) -> Self {
-        Self { module, values, requests, arguments: BTreeMap::new(), open: Vec::new() }
+        Self { module, values, requests, arguments: BTreeMap::new(), open: Vec::new(), replaced: Vec::new() }
+    }
+
+    /// A document that something else stands in the place of: it may have other members.
+    pub(super) fn replace(&mut self, target: &Expr) {
+        self.replaced.push(names::resolve(self.module, &names::constant(target)));
     }
 
     /// Those of a function that is called with this.
@@ -197,10 +206,18 @@ impl<'a, 'v> Scopes<'a, 'v> {
                 _ => return Ok(Vec::new()),
             }
         };
+        let mut open = false;
         let mut places = match root {
             Expr::Var { span, .. } => {
                 let bound = self.open.iter().rev().find_map(|scope| scope.get(span.text()));
-                bound.cloned().unwrap_or_else(|| self.global(span.text(), &mut links))
+                match bound {
+                    Some(known) => known.clone(),
+                    None => {
+                        let (known, replaced) = self.global(span.text(), &mut links);
+                        open = replaced;
+                        known
+                    }
+                }
             }
             // What is written out where it is read has no name.
             written => {
@@ -209,14 +226,15 @@ impl<'a, 'v> Scopes<'a, 'v> {
             }
         };
         while let Some(link) = links.pop() {
-            places = match link {
+            let next = match link {
                 Expr::RefDot { field, .. } => match field.1.as_string() {
-                    Ok(name) => step(&places, |place| place.members(name, &field.0))?,
-                    Err(_) => Vec::new(),
+                    Ok(name) => step(&places, |place| place.members(name, &field.0)),
+                    Err(_) => Ok(Vec::new()),
                 },
-                Expr::RefBrack { index, .. } => self.step(&places, index)?,
-                _ => Vec::new(),
+                Expr::RefBrack { index, .. } => self.step(&places, index),
+                _ => Ok(Vec::new()),
             };
+            places = if std::mem::take(&mut open) { next.unwrap_or_default() } else { next? };
         }
         Ok(places)
     }
@@ -251,25 +269,26 @@ impl<'a, 'v> Scopes<'a, 'v> {
         }
     }
 
-    /// What a name stands for that nothing in the rule binds; takes the links off that lead to a rule.
-    fn global(&self, root: &str, links: &mut Vec<&'a Expr>) -> Known<'a> {
+    /// What a name stands for that nothing in the rule binds, and whether a `with` puts something else there; takes the
+    /// links off that lead to a rule.
+    fn global(&self, root: &str, links: &mut Vec<&'a Expr>) -> (Known<'a>, bool) {
         let mut path = names::resolve(self.module, &[root.to_owned()]);
         if let Some(("input", members)) = path.split_first().map(|(root, rest)| (root.as_str(), rest)) {
             // What is wrong with an import is told there.
             let input = Place::input();
             let place = members.iter().try_fold(input, |place, name| place.imported(name));
-            return place.filter(|_| self.requests).into_iter().collect();
+            return (place.filter(|_| self.requests).into_iter().collect(), false);
         }
         loop {
             if self.values.defines(&path) {
-                return self.values.get(&path);
+                return (self.values.get(&path), self.replaced.contains(&path));
             }
             let member = match links.last() {
                 Some(Expr::RefDot { field, .. }) => field.1.as_string().ok().map(ToString::to_string),
                 Some(Expr::RefBrack { index, .. }) => text_of(index).map(str::to_owned),
                 _ => None,
             };
-            let Some(member) = member else { return Vec::new() };
+            let Some(member) = member else { return (Vec::new(), false) };
             path.push(member);
             links.pop();
         }
@@ -287,7 +306,8 @@ fn each<'a>(pattern: &'a Expr, known: Known<'a>, note: &mut dyn FnMut(&'a Span, 
             }
         }
         Expr::Object { fields, .. } => {
-            for (_, key, value) in fields {
+            // Each name is looked for among all.
+            for (_, key, value) in fields.iter().take(FIELDS) {
                 let Some(name) = text_of(key) else { continue };
                 let member = step(&known, |place| place.members(name, key.span()));
                 each(value, member.unwrap_or_default(), note);

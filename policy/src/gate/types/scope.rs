@@ -211,6 +211,12 @@ impl<'a, 'r> Scope<'a, 'r> {
             Expr::RefBrack { index, .. } => match constant(index) {
                 Some(name) => from.member(name),
                 None => {
+                    // To OPA what has no members has any that is computed.
+                    if matches!(from, Type::Set(None))
+                        || matches!(from, Type::Object(members, None) if members.is_empty())
+                    {
+                        return Some(ANYTHING);
+                    }
                     let (keys, index) = (from.keys()?, self.of(index));
                     keys.meets(&index).then(|| from.values().unwrap_or(ANYTHING))
                 }
