@@ -69,7 +69,7 @@ const ANSWERED: [&str; 52] = [
 ];
 
 /// Refused by both.
-const REFUSED: [&str; 61] = [
+const REFUSED: [&str; 62] = [
     "import future.keywords.and\ny if { and := 1; and == 1 }",
     "import rego.v3\ny := 1",
     "import rego.foo\ny := 1",
@@ -131,6 +131,7 @@ const REFUSED: [&str; 61] = [
     "x := {\"b\": 2}\ny if { x.b.c with x as {\"a\": 1} }",
     "x := {\"b\": 2}\ny if { x.a with x as {\"a\": 1}; x.a }",
     "y if { x := {\"b\": 2}; x.a with data.a.z as {\"a\": 1} }\nz := 1",
+    "x := {\"b\": 2}\ny if not x.c with x as {\"a\": 1}",
 ];
 
 /// Answered by OPA alone.

@@ -67,7 +67,7 @@ const ANSWERED: [&str; 63] = [
     "f(x) := 1\nmax := 3\ny := z if { z := f([1, 2]) with f as max }",
     "f(x) := 1\nmax := v if v := 3\ny := z if { z := f([1, 2]) with f as max }",
     "x := {\"b\": 2}\ny := z if { z := x.a with data.a.x as {\"a\": 1} }",
-    "x := {\"b\": 2}\ny if not x.c with x as {\"a\": 1}",
+    "x := {\"b\": 2}\ny if not x.a with x as {\"a\": false}",
     "x := 1\nr := 1\ny if { x with r as 3; [1 | r := 3] }",
 ];
 

@@ -100,7 +100,7 @@ fn look<'a>(
         }
         Seen::With(with) => {
             found.extend(replaced(&scopes, with));
-            scopes.replace(&with.refr);
+            scopes.replace(with);
             contexts.replaces(scopes.module(), names, &with.r#as);
         }
         Seen::Compares(expr) => {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Ref, Span};
+use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Ref, Span, WithModifier};
 
 use super::super::binds::{self, Binds};
 use super::super::names;
@@ -34,7 +34,7 @@ pub(in crate::gate) struct Scopes<'a, 'v> {
     /// The innermost last; a name that may be anything is there too, since it hides another.
     open: Vec<BTreeMap<&'a str, Known<'a>>>,
     /// What a `with` of the rule at hand puts something in the place of.
-    replaced: Vec<names::Path>,
+    replaced: Vec<(names::Path, &'a Expr)>,
 }
 
 impl<'a, 'v> Scopes<'a, 'v> {
@@ -42,9 +42,10 @@ impl<'a, 'v> Scopes<'a, 'v> {
         Self { module, values, requests, arguments: BTreeMap::new(), open: Vec::new(), replaced: Vec::new() }
     }
 
-    /// A document that something else stands in the place of: it may have other members.
-    pub(super) fn replace(&mut self, target: &Expr) {
-        self.replaced.push(names::resolve(self.module, &names::constant(target)));
+    /// A document that something else stands in the place of: it may have the members of that too.
+    pub(super) fn replace(&mut self, with: &'a WithModifier) {
+        let target = names::resolve(self.module, &names::constant(&with.refr));
+        self.replaced.push((target, &with.r#as));
     }
 
     /// Those of a function that is called with this.
@@ -206,7 +207,7 @@ impl<'a, 'v> Scopes<'a, 'v> {
                 _ => return Ok(Vec::new()),
             }
         };
-        let mut open = false;
+        let mut others = Vec::new();
         let mut places = match root {
             Expr::Var { span, .. } => {
                 let bound = self.open.iter().rev().find_map(|scope| scope.get(span.text()));
@@ -214,7 +215,7 @@ impl<'a, 'v> Scopes<'a, 'v> {
                     Some(known) => known.clone(),
                     None => {
                         let (known, replaced) = self.global(span.text(), &mut links);
-                        open = replaced;
+                        others = replaced;
                         known
                     }
                 }
@@ -226,17 +227,27 @@ impl<'a, 'v> Scopes<'a, 'v> {
             }
         };
         while let Some(link) = links.pop() {
-            let next = match link {
-                Expr::RefDot { field, .. } => match field.1.as_string() {
-                    Ok(name) => step(&places, |place| place.members(name, &field.0)),
-                    Err(_) => Ok(Vec::new()),
-                },
-                Expr::RefBrack { index, .. } => self.step(&places, index),
-                _ => Ok(Vec::new()),
+            places = match self.link(&places, link) {
+                Err(_) if others.iter().any(|value| self.link(&self.known(value), link).is_ok()) => {
+                    Vec::new()
+                }
+                next => next?,
             };
-            places = if std::mem::take(&mut open) { next.unwrap_or_default() } else { next? };
+            others.clear();
         }
         Ok(places)
+    }
+
+    /// Where one link of a reference leads.
+    fn link(&self, places: &[Place<'a>], link: &'a Expr) -> Places<'a> {
+        match link {
+            Expr::RefDot { field, .. } => match field.1.as_string() {
+                Ok(name) => step(places, |place| place.members(name, &field.0)),
+                Err(_) => Ok(Vec::new()),
+            },
+            Expr::RefBrack { index, .. } => self.step(places, index),
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// One step in brackets, by each name that its value may be.
@@ -269,26 +280,27 @@ impl<'a, 'v> Scopes<'a, 'v> {
         }
     }
 
-    /// What a name stands for that nothing in the rule binds, and whether a `with` puts something else there; takes the
+    /// What a name stands for that nothing in the rule binds, and what a `with` puts there; takes the
     /// links off that lead to a rule.
-    fn global(&self, root: &str, links: &mut Vec<&'a Expr>) -> (Known<'a>, bool) {
+    fn global(&self, root: &str, links: &mut Vec<&'a Expr>) -> (Known<'a>, Vec<&'a Expr>) {
         let mut path = names::resolve(self.module, &[root.to_owned()]);
         if let Some(("input", members)) = path.split_first().map(|(root, rest)| (root.as_str(), rest)) {
             // What is wrong with an import is told there.
             let input = Place::input();
             let place = members.iter().try_fold(input, |place, name| place.imported(name));
-            return (place.filter(|_| self.requests).into_iter().collect(), false);
+            return (place.filter(|_| self.requests).into_iter().collect(), Vec::new());
         }
         loop {
             if self.values.defines(&path) {
-                return (self.values.get(&path), self.replaced.contains(&path));
+                let others = self.replaced.iter().filter(|(target, _)| *target == path);
+                return (self.values.get(&path), others.map(|(_, value)| *value).collect());
             }
             let member = match links.last() {
                 Some(Expr::RefDot { field, .. }) => field.1.as_string().ok().map(ToString::to_string),
                 Some(Expr::RefBrack { index, .. }) => text_of(index).map(str::to_owned),
                 _ => None,
             };
-            let Some(member) = member else { return (Vec::new(), false) };
+            let Some(member) = member else { return (Vec::new(), Vec::new()) };
             path.push(member);
             links.pop();
         }
