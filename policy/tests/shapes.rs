@@ -822,3 +822,39 @@ fn a_decision_that_may_be_in_bounds_is_let_through() {
         loaded(&format!("decision := {{{members}}} if r := input.route"));
     }
 }
+
+/// What is told of a policy of one decision: the construct of each problem, and what to write instead.
+#[track_caller]
+fn told(body: &str) -> Vec<(String, String)> {
+    let problems = load(body, &[]).err().unwrap_or_else(|| panic!("loaded: {body}"));
+    problems.into_iter().map(|problem| (problem.construct, problem.instead)).collect()
+}
+
+#[test]
+fn every_mistake_of_a_decision_is_told_at_once() {
+    let members = "\"reson\": \"a\", \"reason\": [1], \"until\": \"x\", \"headers\": {\"remov\": []}";
+    let told = told(&format!("decision := {{\"allow\": true, {members}}} if input.route"));
+    let constructs: Vec<&str> = told.iter().map(|(construct, _)| construct.as_str()).collect();
+    let wanted = ["decision.reson", "decision.reason", "decision.until", "decision.headers.remov"];
+    assert_eq!(constructs, wanted);
+}
+
+#[test]
+fn what_is_of_another_kind_is_told_with_how_one_of_the_right_kind_is_made() {
+    let members =
+        "\"allow\": s, \"reason\": n, \"until\": s, \"headers\": {\"remove\": s, \"set\": {\"x-a\": set}}";
+    let told = told(&format!(
+        "decision := {{{members}}} if input.route\n\ns := \"a\"\n\nn := 1\n\nset := {{\"a\"}}"
+    ));
+    for (name, said) in [
+        ("allow", "`x == 1`"),
+        ("reason", "`sprintf("),
+        ("until", "`input.now + 3600`"),
+        ("headers.remove", "`[x]`"),
+        ("headers.set[\"x-a\"]", "`[x | some x in …]`"),
+    ] {
+        let of = told.iter().find(|(construct, _)| *construct == format!("decision.{name}"));
+        assert!(of.is_some_and(|(_, instead)| instead.contains(said)), "{name}: {told:?}");
+    }
+    assert_eq!(told.len(), 5, "{told:?}");
+}

@@ -45,7 +45,7 @@ pub(crate) fn check(modules: &[Ref<Module>], entrypoint: &str, problems: &mut Pr
                     if let RuleHead::Compr { assign, .. } = head {
                         let others = bodies.iter().filter_map(|body| body.assign.as_ref());
                         problems.extend(
-                            assign.iter().chain(others).filter_map(|said| shapes::decision(&said.value)),
+                            assign.iter().chain(others).flat_map(|said| shapes::decision(&said.value)),
                         );
                     }
                     if !matches!(head, RuleHead::Compr { .. }) {

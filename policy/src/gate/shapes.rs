@@ -149,16 +149,19 @@ fn opas_own() -> [String; 2] {
 }
 
 /// What is wrong with what the entrypoint says, as far as it is written out; as [`crate::verdict`] reads it.
-pub(super) fn decision(value: &Expr) -> Option<Problem> {
-    let place = Place::decision();
+pub(super) fn decision(value: &Expr) -> Vec<Problem> {
     let problem = |why: &str, instead: &str| Some(at_span(value.span(), "decision", why, instead));
-    match value {
+    let mut found = Vec::new();
+    let beside = match value {
         Expr::Bool { .. } => None,
         Expr::Object { fields, .. } => {
             let member = |wanted: &str| fields.iter().find(|(_, name, _)| text_of(name) == Some(wanted));
             let allows = member("allow").map(|(_, _, value)| value.span().text());
             let plain = fields.iter().all(|(_, name, _)| text_of(name).is_some());
-            literal::check(&place, value).or_else(|| match allows {
+            literal::check(&Place::decision(), value, &mut |problem| found.push(problem));
+            match allows {
+                // What is wrong in its members is told first.
+                _ if !found.is_empty() => None,
                 None if plain => {
                     problem("has no member `allow`, which denies", "`\"allow\": true` or `false` in it")
                 }
@@ -166,14 +169,16 @@ pub(super) fn decision(value: &Expr) -> Option<Problem> {
                     problem("allows and has `deny`, which denies", "`deny` where `allow` is false")
                 }
                 _ => decided::written(value),
-            })
+            }
         }
         _ if literal::can_be(DECISION, value) => None,
         _ => problem(
             "must be true, false or an object, and denies as it is",
             "`true`, or `{\"allow\": true, …}`",
         ),
-    }
+    };
+    found.extend(beside);
+    found
 }
 
 fn text_of(expr: &Expr) -> Option<&str> {

@@ -85,7 +85,9 @@ pub(super) fn given<'a>(
         let mut look = |stmts, value: Option<&'a Ref<Expr>>| {
             let mut scopes = Scopes::new(module, values, true);
             scopes.open(stmts);
-            value.and_then(|value| decision(&scopes, names, value)).into_iter().for_each(&mut *found);
+            if let Some(value) = value {
+                decision(&scopes, names, value, found);
+            }
         };
         let (first, others) = bodies.split_first().unzip();
         look(first.map_or(&[], |body| body.query.stmts.as_slice()), assign.as_ref().map(|said| &said.value));
@@ -95,48 +97,70 @@ pub(super) fn given<'a>(
     }
 }
 
-fn decision<'a>(scopes: &Scopes<'a, '_>, names: &Names, value: &'a Expr) -> Option<Problem> {
+fn decision<'a>(scopes: &Scopes<'a, '_>, names: &Names, value: &'a Expr, found: &mut dyn FnMut(Problem)) {
     if matches!(value, Expr::Object { .. }) {
-        return member(scopes, names, &Place::decision(), value);
+        return member(scopes, names, &Place::decision(), value, found);
     }
     let given = arguments::given(scopes, names, value);
     let fits = given.meets(signatures::OBJECT.or(signatures::BOOL)) || !literal::can_be(DECISION, value);
     let why = format!("must be true, false or an object, and denies as it is: {given}");
-    (!fits).then(|| at_span(begin(value), "decision", &why, "`true`, or `{\"allow\": true, …}`"))
+    if !fits {
+        found(at_span(begin(value), "decision", &why, "`true`, or `{\"allow\": true, …}`"));
+    }
 }
 
-/// The first member that is never of its kind.
-fn member<'a>(scopes: &Scopes<'a, '_>, names: &Names, place: &Place<'a>, value: &'a Expr) -> Option<Problem> {
+/// Every member that is never of its kind.
+fn member<'a>(
+    scopes: &Scopes<'a, '_>,
+    names: &Names,
+    place: &Place<'a>,
+    value: &'a Expr,
+    found: &mut dyn FnMut(Problem),
+) {
     match value {
-        Expr::Object { fields, .. } => fields.iter().find_map(|(_, key, value)| {
-            member(scopes, names, &place.member(text_of(key)?, key.span()).ok()?, value)
-        }),
+        Expr::Object { fields, .. } => {
+            for (_, key, value) in fields {
+                let place = text_of(key).and_then(|name| place.member(name, key.span()).ok());
+                if let Some(place) = place {
+                    member(scopes, names, &place, value, found);
+                }
+            }
+        }
         Expr::Array { items, .. } => {
-            let element = place.any();
-            items.iter().find_map(|item| member(scopes, names, element.first()?, item))
+            let Some(element) = place.any().into_iter().next() else { return };
+            items.iter().for_each(|item| member(scopes, names, &element, item, found));
         }
         _ => {
-            let kind = place.kind()?;
+            let Some(kind) = place.kind() else { return };
             if matches!(place.path(), "decision.until" | "decision.max_age")
                 && in_nanoseconds(Some(scopes), value)
             {
                 let why = "is in seconds, and is given nanoseconds";
                 let instead = "`input.now + 3600`, or the time divided by 1000000000";
-                return Some(at_span(begin(value), place.path(), why, instead));
+                return found(at_span(begin(value), place.path(), why, instead));
             }
             // The kind of what is written out is looked at elsewhere.
             let given = arguments::given(scopes, names, value);
             if !literal::can_be(kind, value) || given.meets(arguments::of(kind)) {
-                return None;
+                return;
             }
             let why = format!("must be {}, and denies as it is: {given}", kind.name());
-            Some(at_span(
-                begin(value),
-                place.path(),
-                &why,
-                "a value of that kind, such as `sprintf(\"%v\", [x])`",
-            ))
+            found(at_span(begin(value), place.path(), &why, instead(kind, given.meets(signatures::SET))));
         }
+    }
+}
+
+/// How a value of this kind is made of another.
+fn instead(kind: Kind, of_set: bool) -> &'static str {
+    match kind {
+        Kind::OrNull(kind) => instead(*kind, of_set),
+        Kind::List(_) if of_set => "a list of its members: `[x | some x in …]`",
+        Kind::List(_) => "a list, of one member too: `[x]`",
+        Kind::Bool => "`true` or `false`, or a comparison, such as `x == 1`",
+        Kind::Number => "a whole number, such as `input.now + 3600`; of a text `to_number(x)`",
+        Kind::Headers => "an object of lists: `{\"x-name\": [x]}`",
+        Kind::Map(_) | Kind::Object(_) | Kind::Leaves(_) => "an object: `{\"name\": x}`",
+        Kind::Text | Kind::Word(_) | Kind::Any => "a text, such as `sprintf(\"%v\", [x])`",
     }
 }
 

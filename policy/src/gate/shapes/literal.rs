@@ -7,24 +7,36 @@ use super::{Scopes, text_of};
 use crate::kind::Kind;
 use crate::problem::Problem;
 
-/// The first member that cannot be there, or value that cannot stand in its place.
-pub(in crate::gate) fn check(place: &Place<'_>, value: &Expr) -> Option<Problem> {
+/// Every member that cannot be there, and every value that cannot stand in its place.
+pub(in crate::gate) fn check(place: &Place<'_>, value: &Expr, found: &mut dyn FnMut(Problem)) {
     if place.kind().is_some_and(|kind| !can_be(kind, value)) {
-        return Some(place.never(value, value.span()));
+        return found(place.never(value, value.span()));
     }
     match value {
         Expr::Object { fields, .. } => {
-            fields.iter().find_map(|(_, key, value)| match place.member(text_of(key)?, key.span()) {
-                Ok(member) => check(&member, value),
-                Err(problem) => Some(*problem),
-            })
+            for (_, key, value) in fields {
+                let Some(name) = text_of(key) else { continue };
+                match place.member(name, key.span()) {
+                    Ok(member) => check(&member, value, found),
+                    Err(problem) => found(*problem),
+                }
+            }
         }
         Expr::Array { items, .. } => {
-            let element = place.any();
-            items.iter().find_map(|item| check(element.first()?, item))
+            let Some(element) = place.any().into_iter().next() else { return };
+            items.iter().for_each(|item| check(&element, item, found));
         }
-        _ => None,
+        _ => {}
     }
+}
+
+/// The first of them.
+fn first(place: &Place<'_>, value: &Expr) -> Option<Problem> {
+    let mut first = None;
+    check(place, value, &mut |problem| {
+        first.get_or_insert(problem);
+    });
+    first
 }
 
 /// The same of what a `with` puts in, which may have a name: of a rule, or of this one.
@@ -34,9 +46,9 @@ pub(super) fn put_in<'a>(scopes: &Scopes<'a, '_>, place: &Place<'_>, value: &'a 
     let value = scopes.literal(value).filter(|_| !case).unwrap_or(value);
     match value {
         Expr::Call { params, .. } if is_union(value) => {
-            params.iter().find_map(|part| check(place, scopes.literal(part).unwrap_or(part)))
+            params.iter().find_map(|part| first(place, scopes.literal(part).unwrap_or(part)))
         }
-        _ => check(place, value),
+        _ => first(place, value),
     }
 }
 
