@@ -3,7 +3,7 @@
 /// What the engine says of `f("a")` as a whole rule.
 const BARE: &str = "rule must have a body or assignment";
 /// What it says of a body in Rego v0.
-const V0: &str = "`if` keyword is required before rule body";
+pub(crate) const V0: &str = "`if` keyword is required before rule body";
 
 /// What the engine says alone, and what to write instead.
 const SAID: &[(&str, &str)] = &[
@@ -95,6 +95,12 @@ pub(crate) fn instead(why: &str, text: &str, (line, column): (u32, u32)) -> Stri
     }
     if here.starts_with('}') && before.trim_end().ends_with(';') {
         return "no `;` before `}`".to_owned();
+    }
+    if here.starts_with('[') && before.trim_end().ends_with(')') {
+        return "a name for what stands in parentheses, `x := a | b`, and then `x[_]`".to_owned();
+    }
+    if word(&here, false) == Some("some") && before.contains('-') && before.trim_end().ends_with('|') {
+        return "parentheses around what stands before `|`, `[(-x) | some x in …]`".to_owned();
     }
     if why == BARE && word(&here, false).is_some_and(|word| word != "and" && word != "or") {
         return "`… := true`, which OPA takes as said".to_owned();
@@ -204,6 +210,8 @@ mod tests {
     fn what_its_author_meant_is_told_of_what_does_not_compile() {
         for (rule, line, told) in [
             ("decision if { input.now > 1 && input.now < 5 }", 5, "`;` or a new line"),
+            ("decision if ({1} | {2})[_] == input.now", 5, "`x := a | b`"),
+            ("decision if [-x | some x in [1]] == [input.now]", 5, "`[(-x) | some"),
             ("decision if { input.now > 1 || input.now < 5 }", 5, "one more rule"),
             ("decision if input.now > 1 and input.now < 3", 5, "`;` or a new line"),
             ("decision if { input.now > 1 or input.now < 3 }", 5, "one more rule"),

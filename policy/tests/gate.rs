@@ -910,3 +910,44 @@ fn a_pattern_that_would_fit_objects_with_more_members_is_refused() {
         assert!(found.is_some(), "{body}: {problems:#?}");
     }
 }
+
+#[test]
+fn every_body_without_if_is_told_with_its_place_and_no_more_of_many() {
+    let places = |body: &str| -> Vec<(u32, u32)> {
+        let problems = load(body, &[]).err().unwrap();
+        assert!(
+            problems.iter().all(|problem| problem.why.contains("`if` keyword is required")),
+            "{problems:?}"
+        );
+        problems.iter().map(|problem| (problem.line, problem.column)).collect()
+    };
+    let several = "decision { true }\n\nok if true\n\na { true } else = 2 { true }\ndeny[x] { x := 1 }";
+    assert_eq!(places(several), [(4, 10), (8, 3), (8, 21), (9, 9)]);
+    let many: String = (0..50).map(|n| format!("x{n} {{ true }}\n")).collect();
+    assert_eq!(places(&many).len(), 20);
+    let other = "decision { true }\nx if {\n\t1 &&& 2\n}";
+    assert_eq!(places(other), [(4, 10)]);
+}
+
+#[test]
+fn each_default_but_the_first_names_the_first() {
+    let problems =
+        load("x := 1", &[("other.rego", "package postern\n\ndefault decision := false\n")]).err().unwrap();
+    let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+    assert_eq!(problem.why, "has more than one default: that of main.rego:5 too");
+    assert_eq!((problem.file.as_str(), problem.line), ("other.rego", 3));
+}
+
+#[test]
+fn keywords_of_the_future_change_nothing_where_names_alone_are_negated() {
+    for import in ["future.keywords", "future.keywords.not"] {
+        for body in ["decision if not input.request.headers.x", "no if false\ndecision if not no"] {
+            load(&format!("import {import}\n{body}"), &[]).unwrap();
+        }
+        for body in ["decision if not startswith(input.route, \"a\")", "decision if not input.route == \"a\""]
+        {
+            let construct = format!("import {import}");
+            refused(&format!("import {import}\n{body}"), 3, &construct);
+        }
+    }
+}

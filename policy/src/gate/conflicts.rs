@@ -45,8 +45,15 @@ pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
         } else if rules.kinds.len() > 1 {
             let why = "is defined as more than one of a value, an object by members, a set and a function";
             say(rules.first, why, "one of them, or other names");
-        } else if let [_, second, ..] = rules.defaults.as_slice() {
-            say(second, "has more than one default", "one of them");
+        } else if let [first, others @ ..] = rules.defaults.as_slice() {
+            for other in others {
+                let why = format!(
+                    "has more than one default: that of {}:{} too",
+                    first.source.get_path(),
+                    first.line
+                );
+                say(other, &why, "one of them");
+            }
         }
     }
 }

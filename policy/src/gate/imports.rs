@@ -43,7 +43,8 @@ const PLAIN: [&str; 5] = [
 ];
 
 /// Checks the imports of keywords. Some bring `and` and `or`, and another `not` than the engine's: what is undefined in
-/// it is negated, where the engine's `not f(x)` needs `x`. They change nothing in a module without these words.
+/// it is negated, where the engine's `not f(x)` needs `x`. They change nothing in a module without these words, nor in
+/// one that negates names alone.
 pub(super) fn keywords(modules: &[Ref<Module>], problems: &mut Problems) {
     for module in modules {
         for import in &module.imports {
@@ -79,7 +80,12 @@ pub(super) fn keywords(modules: &[Ref<Module>], problems: &mut Problems) {
 
 /// Whether a module has a `not`, or a name that would be a keyword.
 fn has(module: &Module, word: &str) -> bool {
-    let negates = |stmt: &LiteralStmt| word == "not" && matches!(stmt.literal, Literal::NotExpr { .. });
+    let negates = |stmt: &LiteralStmt| match &stmt.literal {
+        Literal::NotExpr { expr, .. } => {
+            word == "not" && (names::path(expr).is_none() || !stmt.with_mods.is_empty())
+        }
+        _ => false,
+    };
     let mut found = false;
     for rule in &module.policy {
         found |= names::rule_path(&[], rule).first().is_some_and(|name| name == word);
