@@ -10,6 +10,7 @@ use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead, Span};
 use super::cases;
 use super::{Test, TestOutcome};
 use crate::gate::names;
+use crate::kind::written;
 use crate::sources::Sources;
 use crate::translate::{Edit, Translated};
 use crate::verdict::Cause;
@@ -54,7 +55,8 @@ pub(super) fn tests(
         let Some(source) = sources.modules.get(text.of) else { continue };
         let author = source.text.as_str();
         let mut edits = Vec::new();
-        let package = names::package(module).join(".");
+        let path = names::package(module);
+        let package = called(&path);
         for (number, rule) in module.policy.iter().enumerate() {
             let (span, refr, none) = match rule.as_ref() {
                 Rule::Spec { span, head: head @ RuleHead::Func { .. }, .. } => {
@@ -67,7 +69,7 @@ pub(super) fn tests(
                     (span, refr, none.then_some(CONSTANT))
                 }
                 // Beside the rule that it is the default of, it changes nothing.
-                Rule::Default { refr, .. } if asked_of(modules, &package, names::begin(refr).text()) => {
+                Rule::Default { refr, .. } if asked_of(modules, &path, names::begin(refr).text()) => {
                     continue;
                 }
                 Rule::Default { span, refr, .. } => (span, refr, Some(DEFAULT)),
@@ -120,11 +122,27 @@ pub(super) fn tests(
 }
 
 /// Whether a package has a rule of this name that is no default.
-fn asked_of(modules: &[Ref<Module>], package: &str, name: &str) -> bool {
-    let of = modules.iter().filter(|module| names::package(module).join(".") == package);
+fn asked_of(modules: &[Ref<Module>], package: &[String], name: &str) -> bool {
+    let of = modules.iter().filter(|module| names::package(module) == package);
     of.flat_map(|module| &module.policy).any(|rule| match rule.as_ref() {
         Rule::Spec { head, .. } => names::begin(names::head_name(head)).text() == name,
         Rule::Default { .. } => false,
+    })
+}
+
+/// Words that OPA writes in brackets behind a name.
+const KEYWORDS: [&str; 14] = [
+    "as", "contains", "default", "else", "every", "false", "if", "import", "in", "not", "null", "package",
+    "true", "with",
+];
+
+/// A package as OPA names it: `data.a["b-c"]`.
+fn called(package: &[String]) -> String {
+    let mut members = package.iter();
+    let root = members.next().cloned().unwrap_or_default();
+    members.fold(root, |name, member| {
+        let keyword = KEYWORDS.contains(&member.as_str());
+        name + &if keyword { format!("[\"{member}\"]") } else { written(member) }
     })
 }
 
