@@ -93,7 +93,10 @@ fn name(path: &[u8]) -> Result<String, &'static str> {
         return Err("its name holds a control character or a backslash");
     }
     if name.split('/').any(|part| matches!(part, "" | "." | "..")) {
-        return Err("its name leaves the bundle or has an empty part");
+        return Err(
+            "its name leaves the bundle or has an empty part; instead: an archive that is built from within, \
+                    as `cd DIR` and `opa build -b .` or `postern policy build DIR` do",
+        );
     }
     if name.split('/').count() > MAX_FOLDERS + 1 {
         return Err("more than 16 folders deep");

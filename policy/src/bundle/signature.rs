@@ -136,6 +136,19 @@ pub(crate) fn check(files: &mut Files, signed: Signed<'_>) -> Result<Option<i64>
     }
 }
 
+/// Why a file is not signed: `opa sign --bundle DIR` names each with the folder before it.
+fn absent<T>(name: &str, named: &BTreeMap<String, T>) -> String {
+    let below = |other: &&String| other.strip_suffix(name).is_some_and(|folder| folder.ends_with('/'));
+    match named.keys().find(below) {
+        Some(other) => format!(
+            "is not in the signature, which has `{}`: files are named below the bundle by `opa sign --bundle .` in \
+             its folder, and by `postern policy sign`",
+            shown(other)
+        ),
+        None => "is not in the signature".to_owned(),
+    }
+}
+
 impl Verifier {
     fn verify(&self, files: &Files, found: &Signatures) -> Result<Option<i64>, Wrong> {
         let wrong = |why: &str| Wrong::new(SIGNATURES, why);
@@ -157,7 +170,7 @@ impl Verifier {
             if self.exclude.iter().any(|excluded| pattern::matches(excluded, name, false)) {
                 continue;
             }
-            let signed = signed.ok_or_else(|| Wrong::new(name.as_str(), "is not in the signature"))?;
+            let signed = signed.ok_or_else(|| Wrong::new(name.as_str(), absent(name, &named)))?;
             self.check_file(&signed, bytes)?;
         }
         match named.into_keys().next() {

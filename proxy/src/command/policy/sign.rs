@@ -9,7 +9,8 @@ use crate::command::Outcome;
 
 pub(super) const HELP: &str = "\
 Writes .signatures.json: the SHA-256 of every file of the bundle, of JSON and YAML that of their value, signed as a JWS. \
-Names are those below PATH. What is loaded from a folder ignores hidden files, and so does the signature. \
+Names are those below PATH, as they are in an archive of it; `opa sign --bundle DIR` writes DIR before them, and \
+`opa sign --bundle .` in the folder does not. What is loaded from a folder ignores hidden files, and so does the signature. \
 `postern policy build --signing-key` builds and signs in one step.
 
 Examples:
@@ -56,10 +57,35 @@ pub(super) fn sign(arguments: &Arguments) -> Outcome {
     }
     let output = path.display().to_string();
     let said = match arguments.format {
-        Format::Pretty => format!("{output}: signs {}\n", arguments.path.display()),
+        Format::Pretty => {
+            let signed = arguments.path.display();
+            format!(
+                "{output}: signs {signed}, its files by their names below it\n\nNext:\n  {}\n",
+                arguments.next()
+            )
+        }
         Format::Json => print::lines(&json!({"output": output})),
     };
     Outcome { err: ready.warnings, ..Outcome::said(said) }
+}
+
+impl Arguments {
+    /// What to do with the signature, which counts at the root of what it signs.
+    fn next(&self) -> String {
+        let (path, folder) = (self.path.display(), &self.output_file_path);
+        if !self.path.is_dir() {
+            let with = self.signing.same(&self.signing_key);
+            return format!(
+                "postern policy build {path} -o signed.tar.gz {with}   # the same with its signature in it"
+            );
+        }
+        let same = |one: &std::path::Path, other: &std::path::Path| {
+            one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
+        };
+        let moved = format!("mv {} {path}/\n  ", folder.join(".signatures.json").display());
+        let moved = if same(&self.path, folder) { "" } else { &moved };
+        format!("{moved}postern policy inspect {path} {}", self.signing.checked_by(&self.signing_key))
+    }
 }
 
 #[cfg(test)]

@@ -49,6 +49,22 @@ fn other(key: &[u8]) -> String {
 }
 
 impl Signing {
+    /// What `inspect` is told to check it: a shared secret is checked with itself.
+    pub(super) fn checked_by(&self, key: &Path) -> String {
+        let key =
+            if self.algorithm.is_shared() { key.display().to_string() } else { "PUBLIC.pem".to_owned() };
+        let scope = self.scope.as_ref().map(|scope| format!(" --scope {scope}")).unwrap_or_default();
+        format!("--verification-key {key} --signing-alg {}{scope}", self.algorithm.name())
+    }
+
+    /// What `build` is told to sign with the same.
+    pub(super) fn same(&self, key: &Path) -> String {
+        let scope = self.scope.as_ref().map(|scope| format!(" --scope {scope}")).unwrap_or_default();
+        let id = self.verification_key_id.as_ref().map(|id| format!(" --verification-key-id {id}"));
+        let (name, id) = (self.algorithm.name(), id.unwrap_or_default());
+        format!("--signing-key {} --signing-alg {name}{id}{scope}", key.display())
+    }
+
     /// Reads the key. The error names the file, and nothing that stands in it.
     pub(super) fn signer(&self, key: &Path) -> Result<Ready, String> {
         let said = |path: &Path, why: &dyn std::fmt::Display| format!("{}: {why}", path.display());

@@ -92,3 +92,35 @@ fn claims_that_say_what_only_the_signature_may_are_refused() {
     }
     assert!(!place.path().join("policy/.signatures.json").exists());
 }
+
+#[test]
+fn it_says_what_to_run_next_and_that_works() {
+    let place = place();
+    let at = |name: &str| place.path().join(name).display().to_string();
+    let run = |words: &str| {
+        let words = words.split(" #").next().unwrap_or_default().split_whitespace();
+        crate::command::main(words.map(std::ffi::OsString::from))
+    };
+    let next = |said: &str| {
+        said.lines().skip_while(|line| *line != "Next:").skip(1).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let signed = signed(place.path(), &[]);
+    let steps = next(&signed.out);
+    assert_eq!(steps.len(), 1, "{}", signed.out);
+    assert_eq!(run(&steps[0]).exit, Exit::Done, "{steps:?}");
+
+    run(&format!("postern policy build {} -o {} --fuse 1s", at("policy"), at("b.tar.gz")));
+    let key = at("key");
+    let archive = run(&format!(
+        "postern policy sign {} --signing-key {key} --signing-alg HS512 --scope read -o {}",
+        at("b.tar.gz"),
+        place.path().display()
+    ));
+    let step = next(&archive.out).concat().replace("signed.tar.gz", &at("signed.tar.gz"));
+    assert_eq!(run(&format!("{} --fuse 1s", step.split(" #").next().unwrap())).exit, Exit::Done, "{step}");
+    let check = format!(
+        "postern policy inspect {} --verification-key {key} --signing-alg HS512 --scope read",
+        at("signed.tar.gz")
+    );
+    assert_eq!(run(&check).exit, Exit::Done);
+}
