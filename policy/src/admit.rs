@@ -33,6 +33,8 @@ pub struct Admitted {
     pub policy: PolicySet,
     /// How many of its tests passed.
     pub passed: usize,
+    /// How many cases these had: a test without any is one.
+    pub cases: usize,
     /// How many recorded inputs it brought; where there are none, it was judged by the largest requests.
     pub recorded: usize,
 }
@@ -44,8 +46,8 @@ impl PolicySet {
     pub fn admit(sources: &Sources, terms: &Terms, deadline: &Deadline) -> Result<Admitted, LoadError> {
         let deadline = deadline.sooner(ADMISSION);
         let policy = Self::compile_by(sources, &terms.entrypoint, terms.fuse, &deadline)?;
-        let passed = if terms.tests { prove(sources, &deadline)? } else { 0 };
+        let (passed, cases) = if terms.tests { prove(sources, &deadline)? } else { (0, 0) };
         endure(&policy, sources, terms.largest, &deadline)?;
-        Ok(Admitted { policy, passed, recorded: sources.inputs.len() })
+        Ok(Admitted { policy, passed, cases, recorded: sources.inputs.len() })
     }
 }

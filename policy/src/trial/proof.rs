@@ -17,11 +17,11 @@ const INSTEAD: &str =
     "the rule mended, or the test where the rule is right; `postern policy test` runs it as here";
 
 /// Runs the tests of a policy, those in `*_test.rego` and those beside its rules, all by the deadline. Gives
-/// how many passed, or a problem for each that failed or had no answer.
-pub(crate) fn prove(sources: &Sources, deadline: &Deadline) -> Result<usize, LoadError> {
+/// how many tests and how many of their cases passed, or a problem for each that failed or had no answer.
+pub(crate) fn prove(sources: &Sources, deadline: &Deadline) -> Result<(usize, usize), LoadError> {
     // Without any there is no need to compile the policy once more.
     if sources.tests.is_empty() && !sources.modules.iter().any(|module| module.text.contains("test_")) {
-        return Ok(0);
+        return Ok((0, 0));
     }
     let sources = sources.with_tests();
     let run = TestRun { only: None, fuse: ONE, coverage: false };
@@ -29,7 +29,8 @@ pub(crate) fn prove(sources: &Sources, deadline: &Deadline) -> Result<usize, Loa
     let wrong = |test: &&Test| matches!(test.outcome, TestOutcome::Failed | TestOutcome::Error(_));
     let failed: Vec<&Test> = report.tests.iter().filter(wrong).collect();
     if failed.is_empty() {
-        return Ok(report.tests.iter().filter(|test| test.outcome == TestOutcome::Passed).count());
+        let passed = report.tests.iter().filter(|test| test.outcome == TestOutcome::Passed);
+        return Ok(passed.fold((0, 0), |(tests, cases), test| (tests + 1, cases + test.cases.len().max(1))));
     }
     let mut problems: Vec<Problem> =
         failed.iter().take(MOST).map(|test| problem(test, &sources, deadline)).collect();
@@ -98,7 +99,7 @@ mod tests {
             "test_go if postern.decision with input as {\"route\": \"go\"}\ntodo_test_stop if false\n";
         assert_eq!(proved(passing), Ok(1));
         let alone = Sources::from_modules([("main.rego", MAIN)], []);
-        assert_eq!(prove(&alone, &Deadline::after(ONE)), Ok(0));
+        assert_eq!(prove(&alone, &Deadline::after(ONE)), Ok((0, 0)));
     }
 
     #[test]

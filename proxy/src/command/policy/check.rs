@@ -79,7 +79,7 @@ pub(super) fn check(arguments: &Arguments) -> Outcome {
             let (revision, told) = (revision(paths, &admitted.policy), admission.told(&terms, &admitted));
             let passed = match admitted.passed {
                 0 => String::new(),
-                passed => format!(", {} passed", print::counted(passed, "test")),
+                passed => format!(", {} passed", print::tests(passed, admitted.cases)),
             };
             format!("{rule}: {modules}{revision}{passed}, would be loaded\n{told}\n")
         }

@@ -130,6 +130,12 @@ pub(super) fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
+/// How many tests there are, and how many cases they have where that is another number.
+pub(super) fn tests(tests: usize, cases: usize) -> String {
+    let of = counted(tests, "test");
+    if cases == tests { of } else { format!("{of}, {}", counted(cases, "case")) }
+}
+
 /// A stretch of time as Go prints it, since OPA does: `417.4µs`, `1.25ms`, `2s`.
 pub(super) fn duration(time: Duration) -> String {
     let nanos = time.as_nanos();

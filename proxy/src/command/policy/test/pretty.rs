@@ -34,7 +34,11 @@ pub(super) fn tests(tests: &[Test], verbose: bool, paint: Paint) -> String {
     if file.is_some() {
         let _written = writeln!(text, "{RULE}");
     }
-    totals(&mut text, &Counts::of(tests), paint);
+    let counts = Counts::of(tests);
+    totals(&mut text, &counts, paint);
+    if tests.iter().any(|test| !test.cases.is_empty()) {
+        let _written = writeln!(text, "{}", print::tests(tests.len(), counts.total()));
+    }
     text
 }
 
