@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use clap::Args;
-use postern_policy::{Explanation, Facts as _, Problem, Verdict, explain, unlike_recorded};
+use postern_policy::{Explanation, Facts as _, How, Problem, Verdict, explain, unlike_recorded};
 use serde_json::json;
 
 use super::at_hand::{AtHand, ENTRYPOINT, PATIENCE};
@@ -375,7 +375,24 @@ impl Judged {
         for note in &self.notes {
             line(&mut text, "note", note);
         }
-        text + &reasons::text(&self.explanation)
+        text += &reasons::text(&self.explanation);
+        // Nothing allows it: its author asks what does.
+        if self.code.is_some() && self.by_default() {
+            line(
+                &mut text,
+                "next",
+                "mend what `failed` names, or ask as another caller; what a record refused: \
+                 `postern explain ID`, and as a test `postern policy test --from-record ID`",
+            );
+        }
+        text
+    }
+
+    /// Whether it is the default that decides.
+    fn by_default(&self) -> bool {
+        let decides = self.explanation.rules.first();
+        let counts = |clause: &postern_policy::Clause| matches!(clause.how, How::Default { counts: true });
+        decides.is_some_and(|rule| rule.clauses.iter().any(counts))
     }
 }
 
