@@ -54,6 +54,7 @@ mod split;
 mod sprintf;
 mod subset;
 mod template;
+mod time_diff;
 mod time_format;
 mod time_layout;
 mod time_now;
@@ -67,6 +68,7 @@ mod uuid;
 mod weigh;
 mod window;
 mod x509;
+mod zone;
 
 pub use capabilities::capabilities;
 pub(crate) use list::list;
@@ -131,6 +133,7 @@ const FILES: &[&[Builtin]] = &[
     sprintf::ROWS,
     subset::ROWS,
     template::ROWS,
+    time_diff::ROWS,
     time_format::ROWS,
     time_now::ROWS,
     time_parse::ROWS,

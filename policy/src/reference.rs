@@ -56,7 +56,8 @@ None of OPA's own test cases is answered differently in silence. What is known t
   one could choose the answer.
 * The names of time zones in layouts (`MST`, so `RFC1123`, `RFC822`, `RFC850` and `UnixDate`) are errors but for UTC, and GMT
   when a time is read: OPA takes others for UTC or for the zone of its machine. Layouts with an offset, `RFC1123Z`, say what
-  is meant. Otherwise times are read and written as Go does, by layouts of at most 4 KiB; `time.format` takes no zone `Local`.
+  is meant. Otherwise times are read and written as Go does, by layouts of at most 4 KiB. A time in the zone `Local`, which
+  each machine has for itself, is an error, as is one from 2100 on in any zone but UTC.
 * `units.parse` and `units.parse_bytes` take at most 64 bytes, exponents of two digits and results below 2^127; `units.parse_bytes`
   digits that come to less than 2^64 and an exponent of at most 27 behind them. Others are errors.
 * `graph.reachable_paths` is an error for paths of more than 128 nodes, and of more than 20,000 edges together.

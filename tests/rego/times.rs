@@ -211,3 +211,64 @@ fn times_are_written_as_opa_writes_them() {
         assert!(error.contains("RFC1123Z"), "{error}");
     }
 }
+
+#[test]
+fn what_is_between_two_times_is_as_opa_counts_it() {
+    let zones = ["UTC", "", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"];
+    // Winter and summer, the hour that a clock shows twice, the ends of months, and the ends of what there is.
+    let times = [
+        "0",
+        "1700000000000000000",
+        "1600000000123456789",
+        "1729987199000000000",
+        "1729990860000000000",
+        "1706659199999999999",
+        "1709164800000000000",
+        "362525267000000000",
+        "-1700000000000000001",
+        "4102444799999999999",
+        "-9223372036854775808",
+    ];
+    let mut calls = vec![
+        String::from("time.diff([0, \"Europe/Rome\"], [1700000000000000000, \"Europe/Atlantis\"])"),
+        String::from("time.diff([9223372036854775807, \"UTC\"], [0, \"Europe/Rome\"])"),
+    ];
+    for one in times {
+        for other in times {
+            calls.push(format!("time.diff({one}, {other})"));
+            for (at, zone) in zones.iter().enumerate() {
+                let second = zones[(at * at + 1) % zones.len()];
+                calls.push(format!("time.diff([{one}, \"{zone}\"], [{other}, \"{second}\"])"));
+            }
+        }
+    }
+    let mut module = String::from("package a\n");
+    for (at, call) in calls.iter().enumerate() {
+        let _written = writeln!(module, "x[{at}] := {call}");
+    }
+    let theirs = opa(&module, "data.a.x").expect("a value");
+    assert_eq!(theirs.as_object().map(serde_json::Map::len), Some(calls.len() - 1));
+    agree(&calls, &theirs);
+}
+
+#[test]
+fn no_zone_is_known_from_2100_on() {
+    for zone in ["UTC", "", "Europe/Berlin", "America/Sao_Paulo", "Africa/Casablanca"] {
+        for call in ["time.clock(t)", "time.date(t)", "time.weekday(t)", "time.format(t)", "time.diff(t, 0)"]
+        {
+            let asked = |time: &str| {
+                let module = format!("package a\nt := [{time}, \"{zone}\"]\nx := {call}\n");
+                (ours(&module, "data.a.x"), opa(&module, "data.a.x"))
+            };
+            let (before, theirs) = asked("4102444799999999999");
+            assert_eq!(before.expect("a value"), theirs, "{zone} {call}");
+            // In summer, when most zones that have one are an hour ahead.
+            match asked("4118083200000000000") {
+                (Ok(beyond), theirs) => assert_eq!(beyond, theirs, "{zone} {call}"),
+                (Err(error), _) => assert!(error.to_string().contains("2100"), "{zone} {call}: {error}"),
+            }
+            let local = format!("package a\nt := [0, \"Local\"]\nx := {call}\n");
+            assert!(ours(&local, "data.a.x").is_err(), "{call}");
+        }
+    }
+}

@@ -31,7 +31,7 @@ fn add_date(args: &[Value]) -> Result<Value, Fail> {
 }
 
 /// Days of a month, January being 0.
-const fn length(year: i64, month: i64) -> i64 {
+pub(super) const fn length(year: i64, month: i64) -> i64 {
     match month {
         1 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
         1 => 28,

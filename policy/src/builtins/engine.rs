@@ -4,7 +4,7 @@ use regorus::Value;
 
 use super::row::{Builtin, By};
 use super::signatures::{ANY, BOOL, GROUPS, LIST, LISTS, NUMBER, OBJECT, SET, TEXT, TEXTS, TIME};
-use super::weigh;
+use super::{weigh, zone};
 
 pub(super) const ROWS: &[Builtin] = &[
     Builtin::new("__builtin_sets.intersection", &[SET, SET], SET, By::Guard(weigh::linear)).said("&"),
@@ -36,10 +36,9 @@ pub(super) const ROWS: &[Builtin] = &[
     Builtin::new("strings.any_prefix_match", &[TEXTS, TEXTS], BOOL, By::Guard(weigh::product)),
     Builtin::new("strings.any_suffix_match", &[TEXTS, TEXTS], BOOL, By::Guard(weigh::product)),
     Builtin::new("strings.reverse", &[TEXT], TEXT, By::Guard(weigh::linear)),
-    Builtin::new("time.clock", &[TIME], LIST, By::Guard(weigh::linear)),
-    Builtin::new("time.date", &[TIME], LIST, By::Guard(weigh::linear)),
-    Builtin::new("time.diff", &[TIME, TIME], LIST, By::Guard(weigh::linear)),
-    Builtin::new("time.weekday", &[TIME], TEXT, By::Guard(weigh::linear)),
+    Builtin::new("time.clock", &[TIME], LIST, By::Guard(zone::known)),
+    Builtin::new("time.date", &[TIME], LIST, By::Guard(zone::known)),
+    Builtin::new("time.weekday", &[TIME], TEXT, By::Guard(zone::known)),
     Builtin::new("trace", &[TEXT], BOOL, By::Ours(|_| Ok(Value::from(true)))),
     Builtin::new("trim", &[TEXT, TEXT], TEXT, By::Guard(weigh::product)),
     Builtin::new("trim_left", &[TEXT, TEXT], TEXT, By::Guard(weigh::product)),

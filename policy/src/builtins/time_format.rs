@@ -7,13 +7,11 @@ use regorus::Value;
 use super::row::{Builtin, By};
 use super::signatures::{TEXT, TIME};
 use super::time_layout::{DAYS, Fill, MONTHS, Offset, Part, days_before, named, next};
-use super::{Fail, engines, text, time_parse, weigh};
+use super::{Fail, engines, text, time_parse, weigh, zone};
 
 pub(super) const ROWS: &[Builtin] = &[Builtin::new("time.format", &[TIME], TEXT, By::Ours(format))];
 
 const WRONG: Fail = Fail::Argument("takes a time, or a list of a time, a time zone and a layout");
-const LOCAL: Fail =
-    Fail::Argument("takes a time zone by its name: the one of a machine is another each time");
 const ABBREVIATED: Fail = Fail::Argument(
     "has no names of zones such as CET for a layout with MST: an offset, `-0700` or `Z07:00`, as in RFC1123Z",
 );
@@ -22,7 +20,6 @@ const CLOCK: &str = "2006-01-02T15:04:05.000000000";
 /// The text of a time.
 fn format(args: &[Value]) -> Result<Value, Fail> {
     let [what] = args else { return Err(WRONG) };
-    weigh::linear(args)?;
     let utc = Value::from("UTC");
     let Value::Array(items) = what else { return written(what, &utc, "") };
     match items.as_slice() {
@@ -34,13 +31,11 @@ fn format(args: &[Value]) -> Result<Value, Fail> {
 
 fn written(time: &Value, zone: &Value, layout: &str) -> Result<Value, Fail> {
     let zone_name = text(zone)?;
-    if zone_name == "Local" {
-        return Err(LOCAL);
-    }
     let utc = matches!(zone_name, "" | "UTC");
     let layout = if layout.is_empty() { "RFC3339Nano" } else { layout };
     // The engine knows the zones; what its clock shows there is all that is asked of it.
     let there = [Value::from(vec![time.clone(), zone.clone(), Value::from(CLOCK)])];
+    zone::known(&there)?;
     let shown = engines("time.format", &there).ok_or(WRONG)?;
     let shown = text(&shown)?;
     let part = |from: usize, to: usize| {
