@@ -289,20 +289,9 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
         return Err(refused(problems, &texts));
     }
     modules.clone_from(engine.get_modules());
-    let mut prepared = prepare(&mut engine, &modules, purpose);
-    if prepared.as_ref().is_err_and(|error| error.to_string().contains(settled::UNSETTLED))
-        && let Some(written) = settled::indexes(&modules, &texts)
-    {
-        engine = reread(sources, &written, &mut problems);
-        texts = written;
-        if !problems.is_empty() {
-            return Err(refused(problems, &texts));
-        }
-        modules.clone_from(engine.get_modules());
-        prepared = prepare(&mut engine, &modules, purpose);
+    if let Err(problems) = prepare_settled(sources, purpose, &mut engine, &mut texts, &mut modules) {
+        return Err(refused(problems, &texts));
     }
-    prepared
-        .map_err(|error| refused(engines_problem(sources, &texts, "", &error.to_string()).into(), &texts))?;
     let (contact, warnings) = match purpose {
         Purpose::Decisions(entrypoint) => (
             metadata::contact(modules.iter().zip(texts.iter().map(of)), entrypoint),
@@ -314,6 +303,30 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
     };
     let warnings = Problems::from_iter(warnings).told(|problem| restore(sources, &texts, problem)).problems;
     Ok(Prepared { engine, leaves, contact, warnings, texts, marks })
+}
+
+/// Makes it ready to be asked; once more with names settled in brackets, where the engine asks for that.
+fn prepare_settled(
+    sources: &Sources,
+    purpose: &Purpose,
+    engine: &mut Engine,
+    texts: &mut Vec<Translated>,
+    modules: &mut Vec<Ref<Module>>,
+) -> Result<(), Problems> {
+    let mut prepared = prepare(engine, modules, purpose);
+    if prepared.as_ref().is_err_and(|error| error.to_string().contains(settled::UNSETTLED))
+        && let Some(written) = settled::indexes(modules, texts)
+    {
+        let mut problems = Problems::default();
+        *engine = reread(sources, &written, &mut problems);
+        *texts = written;
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        modules.clone_from(engine.get_modules());
+        prepared = prepare(engine, modules, purpose);
+    }
+    prepared.map_err(|error| engines_problem(sources, texts, "", &error.to_string()).into())
 }
 
 /// What is still to be written anew when it has been often enough: left as it is, it would mean something else.
@@ -328,6 +341,9 @@ fn too_deep(sources: &Sources, texts: &[Translated], written: &[Translated]) -> 
     still.map(problem).collect()
 }
 
+/// What writes the texts of modules anew, where there is something to write.
+type Write<'a> = &'a dyn Fn(&[Ref<Module>], &[Translated]) -> Option<Vec<Translated>>;
+
 /// Writes what no gate need see anew; gives the marks of a profile.
 fn behind_the_gate(
     sources: &Sources,
@@ -336,16 +352,12 @@ fn behind_the_gate(
     texts: &mut Vec<Translated>,
     problems: &mut Problems,
 ) -> Vec<Mark> {
-    type Write = fn(&[Ref<Module>], &[Translated]) -> Option<Vec<Translated>>;
     // Nobody reads what is printed while it is profiled either.
-    let printed: Write = match purpose {
+    let printed: fn(&[Ref<Module>], &[Translated]) -> _ = match purpose {
         Purpose::Decisions(_) | Purpose::Proof | Purpose::Profile => prints::erased,
         Purpose::Tests | Purpose::Queries | Purpose::Questions => prints::kept,
     };
-    let rewrite = |write: &dyn Fn(&[Ref<Module>], &[Translated]) -> Option<Vec<Translated>>,
-                   engine: &mut Engine,
-                   texts: &mut Vec<_>,
-                   problems: &mut Problems| {
+    let rewrite = |write: Write<'_>, engine: &mut Engine, texts: &mut Vec<_>, problems: &mut Problems| {
         let Some(written) = write(engine.get_modules(), texts) else { return false };
         let mut found = Problems::default();
         *engine = reread(sources, &written, &mut found);
@@ -502,13 +514,22 @@ fn others_of_v0(engine: &Engine, name: &str, text: &Translated, first: &Problem)
         if next > line {
             written = 0;
         }
-        (line, at) = (next, column(&edited, next, engines));
+        (line, at) = (next, body_of_else(&edited, next, column(&edited, next, engines)));
         let instead = slips::instead(said.why, &edited, (line, at));
         let here = at.saturating_sub(u32::try_from(written).unwrap_or_default());
         let problem = Problem { why: first.why.clone(), instead, ..Problem::of(name, "rego", "", "") };
         others.push(problem.at(line, here, &text.text));
     }
     others
+}
+
+/// Where the body is of an `else` in this place, which is what the engine points at.
+fn body_of_else(text: &str, line: u32, column: u32) -> u32 {
+    let number = |number: u32| usize::try_from(number).unwrap_or_default().saturating_sub(1);
+    let rest = text.lines().nth(number(line)).unwrap_or_default().chars().skip(number(column));
+    let rest: String = rest.collect();
+    let body = rest.chars().position(|c| c == '{').filter(|_| rest.starts_with("else"));
+    column + u32::try_from(body.unwrap_or_default()).unwrap_or_default()
 }
 
 /// What a body of Rego v0 lacks.

@@ -947,7 +947,7 @@ fn keywords_of_the_future_change_nothing_where_names_alone_are_negated() {
         for body in ["decision if not startswith(input.route, \"a\")", "decision if not input.route == \"a\""]
         {
             let construct = format!("import {import}");
-            refused(&format!("import {import}\n{body}"), 3, &construct);
+            refused(&format!("import {import}\n{body}"), 4, &construct);
         }
     }
 }

@@ -12,13 +12,17 @@ use crate::{opa_of, ours_of};
 const LIB: &str = "package lib\nf(x) if x\nr := 1\n";
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 52] = [
+const ANSWERED: [&str; 56] = [
     "y if { x with count as 0.1 }\nx if count(json.unmarshal(\"[1]\")) * 3 == 0.3",
     "y if { x with input as {\"now\": 0.1} }\nx if input.now * 3 == 0.3",
     "y := sprintf(\"%v %v %.2f %v\", [0.39 * 0.623, 0.39 - 0.623, 0.7 - 0.3, 0.7 - 0.3])",
     "y := sprintf(\"%v %v\", [1 / 8, 2 / 5 * 100])",
     "import future.keywords\ny if { 1 in [1] }",
     "import rego.v1\nimport future.keywords\ny if 1 in [1]",
+    "import future.keywords\ny if not input.a.b",
+    "import future.keywords\ny if { x := {\"a\": false}; not x.a; not x.b }",
+    "import future.keywords\ny if not data.lib.r\nz if not data.lib.none",
+    "import future.keywords.not\ny if { a := false; not a; not data.lib.none }",
     "import future.keywords.not\ny := 1",
     "import future.keywords.and\nimport future.keywords.or\ny if not data.lib.r == 2",
     "import future.keywords.if\nimport future.keywords.in\nimport future.keywords.every\n\

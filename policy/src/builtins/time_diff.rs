@@ -14,16 +14,14 @@ pub(super) const ROWS: &[Builtin] = &[Builtin::new("time.diff", &[TIME, TIME], L
 const WRONG: Fail = Fail::Argument(
     "takes two times, each in nanoseconds or with the name of its zone, [ns, \"Europe/Paris\"]",
 );
-/// Months of a year, days (those of the month instead), hours, minutes and seconds: how many make one of the next.
-const FULL: [i64; 6] = [i64::MAX, 12, 0, 24, 60, 60];
-
 /// Years, months, days, hours, minutes and seconds between two times.
 fn diff(args: &[Value]) -> Result<Value, Fail> {
     let [one, other] = args else { return Err(WRONG) };
     let zone = match one {
-        Value::Array(parts) if parts.len() > 1 => parts[1].clone(),
-        _ => Value::from("UTC"),
+        Value::Array(parts) => parts.get(1).cloned(),
+        _ => None,
     };
+    let zone = zone.unwrap_or_else(|| Value::from("UTC"));
     // It has a zone of its own, of which no more is asked than that it is one.
     read(other)?;
     let other = Value::from(vec![Value::from(nanoseconds(other)?), zone]);
@@ -31,14 +29,18 @@ fn diff(args: &[Value]) -> Result<Value, Fail> {
     if nanoseconds(one)? > nanoseconds(&other)? {
         swap(&mut from, &mut to);
     }
-    let mut between: [i64; 6] = std::array::from_fn(|at| to[at] - from[at]);
-    for at in (1..between.len()).rev() {
-        if between[at] < 0 {
-            between[at] += if at == 2 { add_date::length(from[0], from[1] - 1) } else { FULL[at] };
-            between[at - 1] -= 1;
-        }
+    let [year, month, ..] = from;
+    // How many of each make one of those before it; of years there is no end.
+    let full = [0, 12, add_date::length(year, month - 1), 24, 60, 60];
+    let mut lent = 0;
+    let mut between: Vec<Value> = Vec::new();
+    for ((to, from), full) in to.iter().zip(from).zip(full).rev() {
+        let number = to - from - lent;
+        lent = i64::from(number < 0);
+        between.push(Value::from(number + lent * full));
     }
-    Ok(Value::from(between.map(Value::from).to_vec()))
+    between.reverse();
+    Ok(Value::from(between))
 }
 
 fn nanoseconds(time: &Value) -> Result<i64, Fail> {
@@ -50,11 +52,8 @@ fn nanoseconds(time: &Value) -> Result<i64, Fail> {
 fn read(time: &Value) -> Result<[i64; 6], Fail> {
     zone::known(std::slice::from_ref(time))?;
     let asked = |what| engines(what, std::slice::from_ref(time)).ok_or(WRONG);
-    let (date, clock) = (asked("time.date")?, asked("time.clock")?);
-    let mut parts = [0; 6];
-    for at in 0..3_usize {
-        parts[at] = date[at].as_i64().map_err(|_| WRONG)?;
-        parts[at + 3] = clock[at].as_i64().map_err(|_| WRONG)?;
-    }
-    Ok(parts)
+    let said = [asked("time.date")?, asked("time.clock")?];
+    let parts = said.iter().filter_map(|list| list.as_array().ok()).flat_map(|list| list.iter());
+    let parts: Vec<i64> = parts.filter_map(|part| part.as_i64().ok()).collect();
+    parts.try_into().map_err(|_| WRONG)
 }

@@ -128,7 +128,9 @@ impl Given {
     fn of(rule: &Rule) -> Self {
         let (mut seen, mut every, mut other) = (Vec::new(), Vec::new(), Vec::new());
         if let Rule::Spec { head: RuleHead::Func { args, .. }, .. } = rule {
-            args.iter().for_each(|arg| binds::named(arg, &mut seen));
+            for arg in args {
+                binds::named(arg, &mut seen);
+            }
         }
         walk::rule(rule, &mut |met| {
             let Seen::Opens(stmts) = met else { return };
@@ -143,7 +145,9 @@ impl Given {
                     }
                     Literal::Expr { expr, .. } => match expr.as_ref() {
                         Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. } => {
-                            [lhs, rhs].iter().for_each(|side| binds::named(side, &mut other));
+                            for side in [lhs, rhs] {
+                                binds::named(side, &mut other);
+                            }
                         }
                         Expr::Call { params, .. } => {
                             params.last().iter().for_each(|last| binds::named(last, &mut other));

@@ -22,7 +22,9 @@ pub(crate) fn indexes(modules: &[Ref<Module>], texts: &[Translated]) -> Option<V
             walk::rule(rule, &mut |seen| match seen {
                 Seen::Opens(stmts) => {
                     let mut names = Vec::new();
-                    stmts.iter().for_each(|stmt| binds::given(stmt, &mut names));
+                    for stmt in stmts {
+                        binds::given(stmt, &mut names);
+                    }
                     open.push(names.into_iter().collect());
                 }
                 Seen::Closes => drop(open.pop()),

@@ -90,7 +90,9 @@ mod tests {
             "main_test.rego",
             &format!("package postern_test\n\nimport data.postern\n\n{tests}"),
         ));
-        prove(&sources, &Deadline::after(Duration::from_secs(within))).map_err(|error| error.problems)
+        prove(&sources, &Deadline::after(Duration::from_secs(within)))
+            .map(|(tests, _)| tests)
+            .map_err(|error| error.problems)
     }
 
     #[test]

@@ -128,7 +128,9 @@ fn member<'a>(
         }
         Expr::Array { items, .. } => {
             let Some(element) = place.any().into_iter().next() else { return };
-            items.iter().for_each(|item| member(scopes, names, &element, item, found));
+            for item in items {
+                member(scopes, names, &element, item, found);
+            }
         }
         _ => {
             let Some(kind) = place.kind() else { return };

@@ -24,7 +24,9 @@ pub(in crate::gate) fn check(place: &Place<'_>, value: &Expr, found: &mut dyn Fn
         }
         Expr::Array { items, .. } => {
             let Some(element) = place.any().into_iter().next() else { return };
-            items.iter().for_each(|item| check(&element, item, found));
+            for item in items {
+                check(&element, item, found);
+            }
         }
         _ => {}
     }

@@ -211,13 +211,12 @@ impl<'a, 'v> Scopes<'a, 'v> {
         let mut places = match root {
             Expr::Var { span, .. } => {
                 let bound = self.open.iter().rev().find_map(|scope| scope.get(span.text()));
-                match bound {
-                    Some(known) => known.clone(),
-                    None => {
-                        let (known, replaced) = self.global(span.text(), &mut links);
-                        others = replaced;
-                        known
-                    }
+                if let Some(known) = bound {
+                    known.clone()
+                } else {
+                    let (known, replaced) = self.global(span.text(), &mut links);
+                    others = replaced;
+                    known
                 }
             }
             // What is written out where it is read has no name.

@@ -38,7 +38,9 @@ impl<'a, 'r> Scope<'a, 'r> {
     /// The arguments of a function, which may be anything.
     pub(super) fn arguments(&mut self, rule: &'a Rule) {
         if let Rule::Spec { head: RuleHead::Func { args, .. }, .. } | Rule::Default { args, .. } = rule {
-            args.iter().for_each(|arg| binds::variables(arg, &mut |name| self.bind(name, ANYTHING)));
+            for arg in args {
+                binds::variables(arg, &mut |name| self.bind(name, ANYTHING));
+            }
         }
     }
 
@@ -51,7 +53,9 @@ impl<'a, 'r> Scope<'a, 'r> {
     /// What is said where the names of these statements are bound.
     pub(super) fn query<T>(&mut self, stmts: &'a [LiteralStmt], said: impl FnOnce(&mut Self) -> T) -> T {
         self.open(stmts);
-        stmts.iter().for_each(|stmt| self.learn(stmt));
+        for stmt in stmts {
+            self.learn(stmt);
+        }
         let said = said(self);
         self.close();
         said
@@ -208,19 +212,19 @@ impl<'a, 'r> Scope<'a, 'r> {
     fn step(&mut self, from: &Type, link: &'a Expr) -> Option<Type> {
         match link {
             Expr::RefDot { field, .. } => from.member(&field.1),
-            Expr::RefBrack { index, .. } => match constant(index) {
-                Some(name) => from.member(name),
-                None => {
-                    // To OPA what has no members has any that is computed.
-                    if matches!(from, Type::Set(None))
-                        || matches!(from, Type::Object(members, None) if members.is_empty())
-                    {
-                        return Some(ANYTHING);
-                    }
-                    let (keys, index) = (from.keys()?, self.of(index));
-                    keys.meets(&index).then(|| from.values().unwrap_or(ANYTHING))
+            Expr::RefBrack { index, .. } => {
+                if let Some(name) = constant(index) {
+                    return from.member(name);
                 }
-            },
+                // To OPA what has no members has any that is computed.
+                if matches!(from, Type::Set(None))
+                    || matches!(from, Type::Object(members, None) if members.is_empty())
+                {
+                    return Some(ANYTHING);
+                }
+                let (keys, index) = (from.keys()?, self.of(index));
+                keys.meets(&index).then(|| from.values().unwrap_or(ANYTHING))
+            }
             _ => None,
         }
     }
