@@ -17,7 +17,8 @@ that is refused here is then an undefined function.
 
 None of OPA's own test cases is answered differently in silence. What is known to differ of builtins, and denies where OPA goes on:
 
-* An error of a builtin is the error of the decision; OPA leaves the expression undefined.
+* An error of a builtin is the error of the decision; OPA leaves the expression undefined. A `json.patch` that cannot be applied
+  and an `object.subset` of two kinds that do not go together have no value in both, so that `not` of them holds.
 * `time.now_ns()` and the clock of `io.jwt.decode_verify` are `input.now`, so that a decision can be replayed. In a test that
   clock is the `now` of the input that its `with` puts in, also for `time.within` and `parse_and_verify_certificates`;
   `opa test` has the machine's there. `time.now_ns` is replaced, `with time.now_ns as …`, and moves no other clock; `time`
