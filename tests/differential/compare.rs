@@ -134,6 +134,8 @@ pub enum Allowed {
     Digits,
     /// How a number is written in a text or a name: OPA keeps `1.0`.
     Spelling,
+    /// In a set that holds both, sets stand before objects.
+    Order,
     /// Two values of another rule or a function, or two members of a comprehension, contradict each other, which OPA
     /// comes by and the engine, in its order, does not.
     Conflict,
@@ -149,6 +151,7 @@ impl Allowed {
         match self {
             Self::Digits => "last digits of a fraction",
             Self::Spelling => "how a number is written in a text",
+            Self::Order => "sets stand before objects in a set",
             Self::Conflict => "a conflict that OPA alone comes by",
             Self::Theirs => "OPA's own fault",
             Self::Lenient => "as OPA without strict builtin errors",
@@ -256,6 +259,9 @@ fn likeness(one: &Json, other: &Json) -> Likeness {
     let least = |all: &mut dyn Iterator<Item = Likeness>| all.max().unwrap_or(Likeness::Equal);
     match (one, other) {
         (Json::Number(one), Json::Number(other)) => numbers(one, other),
+        (Json::List(one), Json::List(other)) if one != other && sets_first(one) && put_first(one, other) => {
+            Likeness::But(Allowed::Order)
+        }
         (Json::List(one), Json::List(other)) if one.len() == other.len() => {
             least(&mut one.iter().zip(other).map(|(one, other)| likeness(one, other)))
         }
@@ -268,6 +274,20 @@ fn likeness(one: &Json, other: &Json) -> Likeness {
         _ if one == other => Likeness::Equal,
         _ => Likeness::Other,
     }
+}
+
+/// Whether all objects of a list stand behind all lists, which sets are written as.
+fn sets_first(of: &[Json]) -> bool {
+    let mut rest = of.iter().skip_while(|item| !matches!(item, Json::Object(_)));
+    rest.all(|item| matches!(item, Json::Object(_)))
+}
+
+/// Whether two lists are the same but for where the objects stand in them.
+fn put_first(one: &[Json], other: &[Json]) -> bool {
+    let parts = |of: &[Json]| -> (Vec<Json>, Vec<Json>) {
+        of.iter().cloned().partition(|item| matches!(item, Json::Object(_)))
+    };
+    parts(one) == parts(other)
 }
 
 fn numbers(one: &str, other: &str) -> Likeness {
@@ -363,6 +383,7 @@ mod tests {
         assert_eq!(same("0.3", "0.30000000000000004"), Likeness::But(Allowed::Digits));
         assert_eq!(same("\"a 1.0, -2e3\"", "\"a 1, -2000\""), Likeness::But(Allowed::Spelling));
         assert_eq!(same("{\"1.0\": 1}", "{\"1\": 1}"), Likeness::But(Allowed::Spelling));
+        assert_eq!(same("[1, [2], {}]", "[1, {}, [2]]"), Likeness::But(Allowed::Order));
 
         assert_eq!(same("\"a 1.0\"", "\"b 1\""), Likeness::Other);
         assert_eq!(same("\"10\"", "\"1\""), Likeness::Other);
@@ -373,6 +394,8 @@ mod tests {
         assert_eq!(same("1", "1.001"), Likeness::Other);
         assert_eq!(same("1", "\"1\""), Likeness::Other);
         assert_eq!(same("[1, 2]", "[2, 1]"), Likeness::Other);
+        assert_eq!(same("[{}, [1]]", "[[1], {}]"), Likeness::Other);
+        assert_eq!(same("[[1], [2], {}]", "[{}, [2], [1]]"), Likeness::Other);
         assert_eq!(same("{\"a\": 1}", "{\"b\": 1}"), Likeness::Other);
     }
 

@@ -34,11 +34,7 @@ pub(super) fn tests(tests: &[Test], verbose: bool, paint: Paint) -> String {
     if file.is_some() {
         let _written = writeln!(text, "{RULE}");
     }
-    let counts = Counts::of(tests);
-    totals(&mut text, &counts, paint);
-    if tests.iter().any(|test| !test.cases.is_empty()) {
-        let _written = writeln!(text, "{}", print::tests(tests.len(), counts.total()));
-    }
+    totals(&mut text, &Counts::of(tests), paint);
     text
 }
 

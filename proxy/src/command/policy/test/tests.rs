@@ -86,10 +86,7 @@ data.postern_test.test_err: ERROR
                  18 | tc == 1\n         | tc is 2\n";
     assert!(given.contains(cases), "{given}");
     assert_eq!(timeless(&all(&["--var-values"]).out), given);
-    assert!(
-        given.ends_with("---\nPASS: 2/6\nFAIL: 2/6\nERROR: 1/6\nSKIPPED: 1/6\n5 tests, 6 cases\n"),
-        "{given}"
-    );
+    assert!(given.ends_with("---\nPASS: 2/6\nFAIL: 2/6\nERROR: 1/6\nSKIPPED: 1/6\n"), "{given}");
     assert!(!given.contains("test_ok"), "{given}");
     assert!(all(&["-v"]).out.contains("data.postern_test.test_ok: PASS ("));
 }
