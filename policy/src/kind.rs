@@ -2,6 +2,7 @@
 //!
 //! The schemas for authors are printed from it, and the gate checks policies against it.
 
+use crate::headers;
 use crate::input::{self, LeafId};
 use crate::nearest::nearest;
 
@@ -64,6 +65,8 @@ pub(crate) enum Missing {
     UpperCase,
     /// The header carries a proof of the caller, which policy does not see.
     Withheld,
+    /// The header ends at Postern.
+    Taken,
     /// It is this, and has no members, or none by name.
     None(&'static str),
     /// It is a list of so many members, and this is behind the last.
@@ -105,6 +108,12 @@ impl Missing {
             Self::Withheld => (
                 "is never in the input: what proves the caller stays with Postern".to_owned(),
                 "`input.caller`, which says who it proved to be".to_owned(),
+            ),
+            Self::Taken => (
+                "is never in the input: it is taken from every request before policy sees it".to_owned(),
+                "a header that is not of one connection, is none of `x-forwarded-…`, `x-postern-…` and \
+                 `x-spiffe-…`, and has no `_` in its name"
+                    .to_owned(),
             ),
             Self::None(what) => (format!("is never there: {above} is {what}"), format!("`{above}`")),
             Self::Beyond(count) => {
@@ -157,6 +166,7 @@ impl Kind {
             Self::Map(kind) => Ok(*kind),
             Self::OrNull(kind) => kind.member(name),
             Self::Headers if WITHHELD.contains(&name.to_lowercase().as_str()) => Err(Missing::Withheld),
+            Self::Headers if headers::ends_here(&name.to_lowercase()) => Err(Missing::Taken),
             Self::Headers if name.chars().any(char::is_uppercase) => Err(Missing::UpperCase),
             Self::Headers => Ok(TEXTS),
             Self::Object(_) | Self::Leaves(_) => {

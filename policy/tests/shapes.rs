@@ -145,6 +145,10 @@ fn a_header_that_policy_never_sees_is_refused_with_what_to_write() {
         ("x := object.get(input.request.headers, \"X-Branch\", [])", "`input.request.headers[\"x-branch\"]`"),
         ("x := input.request.headers.authorization", "`input.caller`"),
         ("x := input.request.headers.cookie", "`input.caller`"),
+        ("x := input.request.headers[\"x-forwarded-for\"]", "`x-forwarded-…`"),
+        ("x := input.request.headers[\"X-Spiffe-ID\"]", "`x-spiffe-…`"),
+        ("x := input.request.headers.connection", "of one connection"),
+        ("x := input.request.headers.x_role", "no `_` in its name"),
     ] {
         let (_, _, problem) = refused(body);
         assert!(problem.instead.contains(instead), "{problem}");
@@ -716,6 +720,18 @@ fn a_decision_that_is_out_of_bounds_as_it_is_written_is_refused_at_its_place() {
             "200",
             "deny.status",
             "must be 400 to 599",
+        ),
+        (
+            "\"allow\": true, \"headers\": {\"set\": {\"host\": [r]}}",
+            "[r]",
+            "headers.set.host",
+            "not the policy's to change",
+        ),
+        (
+            "\"allow\": true, \"headers\": {\"remove\": [\"x-forwarded-for\"]}",
+            "[\"x-forwarded-for\"]",
+            "headers.remove.x-forwarded-for",
+            "not the policy's to change",
         ),
         (
             "\"allow\": false, \"deny\": {\"headers\": {\"a b\": [r]}}",

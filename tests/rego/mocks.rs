@@ -5,8 +5,13 @@ use crate::{opa_of, ours_of};
 const LIB: &str = "package lib\nf(x) := x + 1\ng(x) := x * 10\nr := 1\ns := [f(1), data.lib.f(2), r]\n";
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 63] = [
+const ANSWERED: [&str; 68] = [
     "f(x) := x + 1\ng(x) := x * 10\ny := z if { z := f(2) with f as g }",
+    "r := 1\nq if { input.x == 1 with r as 9 with input as {\"x\": r} }\ny if q",
+    "r := 1\ng := r\ny := z if { z := input.x with r as 9 with input as {\"x\": [w | w := g]} }",
+    "f(x) := 1\ny := z if { z := input.x with f as 9 with input as {\"x\": f(0)} }",
+    "y := z if { z := [input.x] with count as 5 with input as {\"x\": count([])} }",
+    "y := z if { count := 3; z := q with count as 3 }\nq := count([1])",
     "f(x) := x + 1\ng(x) := f(x) * 10\ny := z if { z := f(2) with f as g }",
     "f(x) := x + 1\ng(x) := h(x) * 10\nh(x) := x\ny := z if { z := f(2) with f as g with h as 7 }",
     "f(x) := x + 1\nr := f(3)\ny := z if { z := r with f as 7 }\nz := r",

@@ -33,7 +33,7 @@ pub(super) fn requests(largest: Largest) -> Vec<Sample> {
     let most = |size: usize| size.clamp(1, MAX_VALUES / 2);
     let a = |size: usize| "a".repeat(size);
     let each = head / headers.max(1);
-    let named = |n: usize| (format!("x-forwarded-{n:04}"), json!([a(each.saturating_sub(20))]));
+    let named = |n: usize| (format!("x-presented-{n:04}"), json!([a(each.saturating_sub(20))]));
     let shapes = [
         (
             format!("a request with {headers} headers of one prefix, {head} bytes in all"),

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Ref, WithModifier};
+use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleHead, WithModifier};
 
 use super::binds;
 use super::names::{self, Names, Path};
@@ -64,7 +64,7 @@ impl<'a> Query<'a> {
 fn local(open: &[Query<'_>], with: &WithModifier) -> Option<Problem> {
     let declares = |name: &str| open.iter().any(|query| query.declared.contains(name));
     let target = names::begin(&with.refr).text();
-    if declares(target) {
+    if declares(target) && builtins::known(target).is_none() {
         let why = "is a variable here, and no document or function that `with` could replace";
         return Some(problem(&with.refr, &[target.to_owned()], why, "another name for the variable"));
     }
@@ -93,7 +93,10 @@ pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Probl
             });
         }
     }
-    problems.extend(withs.into_iter().filter_map(|(module, with)| wrong(module, names, &calls, with)));
+    let varying = varying(modules);
+    problems.extend(
+        withs.into_iter().filter_map(|(module, with)| wrong(module, names, (&calls, &varying), with)),
+    );
 }
 
 fn call(module: &Module, names: &Names, called: &[String]) -> Call {
@@ -102,7 +105,39 @@ fn call(module: &Module, names: &Names, called: &[String]) -> Call {
     (imported.unwrap_or_else(|| called.to_vec()), means)
 }
 
-fn wrong(module: &Module, names: &Names, calls: &BTreeSet<Call>, with: &WithModifier) -> Option<Problem> {
+/// The rules whose value is not written out whole.
+fn varying(modules: &[Ref<Module>]) -> BTreeSet<Path> {
+    let constant = |rule: &Rule| match rule {
+        Rule::Spec { head: RuleHead::Compr { assign: Some(given), .. }, bodies, .. } => {
+            bodies.iter().all(|body| body.query.stmts.is_empty()) && is_written_out(&given.value)
+        }
+        Rule::Default { .. } => true,
+        Rule::Spec { .. } => false,
+    };
+    let mut varying = BTreeSet::new();
+    for module in modules {
+        let package = names::package(module);
+        let rules = module.policy.iter().filter(|rule| !constant(rule));
+        varying.extend(rules.map(|rule| names::rule_path(&package, rule)));
+    }
+    varying
+}
+
+/// Whether nothing in a value is read or computed.
+fn is_written_out(value: &Ref<Expr>) -> bool {
+    let mut is = true;
+    walk::expression(value, &mut |seen| {
+        is &= !matches!(seen, Seen::Ref(_) | Seen::Call { .. } | Seen::Comprehension(_));
+    });
+    is
+}
+
+fn wrong(
+    module: &Module,
+    names: &Names,
+    (calls, varying): (&BTreeSet<Call>, &BTreeSet<Path>),
+    with: &WithModifier,
+) -> Option<Problem> {
     let target = names::constant(&with.refr);
     let say = |why: &str, instead: &str| Some(problem(&with.refr, &target, why, instead));
     let function = names.function(module, &target);
@@ -159,6 +194,12 @@ fn wrong(module: &Module, names: &Names, calls: &BTreeSet<Call>, with: &WithModi
             why,
             "the import under another name, `import … as x`",
         ));
+    }
+    let full = names::resolve(module, &replacement);
+    if names.function(module, &replacement).is_none() && varying.contains(&full) {
+        let why = "stands in for a function, and is a rule that is computed: the engine would ask for it once, OPA at each call";
+        let instead = format!("a function that gives it, such as `mock(_) := {}`", replacement.join("."));
+        return Some(problem(&with.r#as, &replacement, why, &instead));
     }
     let takes = match takes(module, names, &replacement)? {
         Ok(takes) => takes,

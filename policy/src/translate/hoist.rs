@@ -6,7 +6,7 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use regorus::unstable::{Literal, LiteralStmt, Module, Ref, Rule, RuleHead, WithModifier};
+use regorus::unstable::{Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleHead, WithModifier};
 
 use super::negation::Scan;
 use super::{Edit, Translated, begin, end, reach};
@@ -56,8 +56,12 @@ pub(crate) fn values(
                 for stmt in stmts {
                     let (mods, last) = (&stmt.with_mods, stmt.with_mods.len());
                     let forgotten = |at: usize, with| at + 1 < last && forgets(&scan, module, &names, with);
+                    let late = |at, with: &WithModifier| at > 0 && is_read(module, &names, with);
                     let lost = mods.iter().enumerate().filter(|(at, with)| {
-                        forgotten(*at, with) || loops(&with.r#as, &known) || loses(module, &graph, stmt, with)
+                        forgotten(*at, with)
+                            || late(*at, with)
+                            || loops(&with.r#as, &known)
+                            || loses(module, &graph, stmt, with)
                     });
                     let lost: Vec<_> = lost.map(|(_, with)| with).collect();
                     if let Some(with) = lost.first() {
@@ -121,10 +125,27 @@ fn known(rule: &Rule) -> BTreeSet<String> {
 
 /// Whether the value may be missing. What replaces a function is most often a name, and no value.
 fn forgets(scan: &Scan<'_>, module: &Module, names: &Names, with: &WithModifier) -> bool {
-    let function = names::path(&with.r#as).is_some_and(|path| {
-        names.function(module, &path).is_some() || builtins::known(&path.join(".")).is_some()
-    });
+    let function = names::path(&with.r#as).is_some_and(|path| is_function(module, names, &path));
     !function && scan.may_miss(&with.r#as)
+}
+
+/// Whether the value is more than what is written out: behind another `with` the engine reads it with what that one put in.
+fn is_read(module: &Module, names: &Names, with: &WithModifier) -> bool {
+    let mut read = false;
+    walk::expression(&with.r#as, &mut |seen| {
+        read |= matches!(seen, Seen::Ref(_) | Seen::Call { .. } | Seen::Comprehension(_));
+    });
+    read && !stands_for_a_function(module, names, with)
+}
+
+/// What replaces a function is a name, and no value.
+fn stands_for_a_function(module: &Module, names: &Names, with: &WithModifier) -> bool {
+    let of = |expr: &Expr| names::path(expr).is_some_and(|path| is_function(module, names, &path));
+    of(&with.refr) || of(&with.r#as)
+}
+
+fn is_function(module: &Module, names: &Names, path: &[String]) -> bool {
+    names.function(module, path).is_some() || builtins::known(&path.join(".")).is_some()
 }
 
 /// Whether value and statement read the same rule. What replaces a function is a name, and no value.

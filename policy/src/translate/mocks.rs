@@ -164,7 +164,7 @@ fn replacement(module: &Module, names: &Names, with: &WithModifier, bound: &BTre
                 names::path(&with.r#as).filter(|_| !bound.contains(names::begin(&with.r#as).text()))?;
             let (known, full) = (builtins::known(&path.join(".")).is_some(), names::resolve(module, &path));
             // The engine would take the builtin before a rule that is called so.
-            if known && names.is_rule(&full) {
+            if known && path.len() == 1 && names.is_rule(&full) {
                 return Some(Named::Rule(full));
             }
             builtin(module, names, &with.r#as)

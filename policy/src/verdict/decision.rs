@@ -5,6 +5,8 @@ use std::time::Duration;
 use regorus::Value;
 use regorus::value::Object;
 
+use crate::headers::may_be_changed;
+
 use super::{Allowance, Cause, DenyResponse, Fault, Refusal, Verdict};
 
 /// Largest `rule`, `credential` or header name, in bytes.
@@ -76,6 +78,10 @@ fn until(value: &Value) -> Result<u64, Cause> {
         .ok_or_else(|| bad("until", Fault::OutOfBounds("a time before the year 10000, in seconds")))
 }
 
+const NOT_THE_POLICYS: Fault = Fault::OutOfBounds(
+    "a header that does not say where a message goes, how long it is or who sent it: that is not the policy's to change",
+);
+
 /// Sets `headers.set` and `headers.remove` of an allowance.
 fn header_changes(value: &Value, yes: &mut Allowance) -> Result<(), Cause> {
     for (name, value) in members(value, "headers")?.iter_sorted() {
@@ -85,7 +91,12 @@ fn header_changes(value: &Value, yes: &mut Allowance) -> Result<(), Cause> {
             other => return Err(bad(&format!("headers.{other}"), Fault::Unknown)),
         }
     }
-    Ok(())
+    let set = yes.set.iter().map(|(name, _)| ("set", name));
+    let mut named = set.chain(yes.remove.iter().map(|name| ("remove", name)));
+    match named.find(|(_, name)| !may_be_changed(name)) {
+        Some((verb, name)) => Err(bad(&format!("headers.{verb}.{name}"), NOT_THE_POLICYS)),
+        None => Ok(()),
+    }
 }
 
 fn deny_response(value: &Value) -> Result<DenyResponse, Cause> {

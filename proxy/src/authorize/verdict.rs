@@ -102,35 +102,11 @@ fn edits(allowance: &Allowance, request: &Request<'_>) -> Option<HeaderEdits> {
     Some(edits)
 }
 
-/// Headers that say where a message goes, how long it is, or who sent it belong to the proxy.
+/// A header as HTTP has it, but for the one in which the credential goes.
 fn editable(name: &str, request: &Request<'_>) -> Option<HeaderName> {
-    const OURS: [&str; 17] = [
-        "authorization",
-        "connection",
-        "content-length",
-        "expect",
-        "forwarded",
-        "host",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "traceparent",
-        "tracestate",
-        "http2-settings",
-    ];
     let name: HeaderName = name.parse().ok()?;
-    let text = name.as_str();
     let injected = matches!(&request.route.upstream.login, Some(Login::Header(place)) if *place == name);
-    let ours = OURS.contains(&text)
-        || text.starts_with("x-forwarded-")
-        || text.starts_with("x-postern-")
-        || text.contains('_');
-    (!injected && !ours).then_some(name)
+    (!injected).then_some(name)
 }
 
 fn reply(deny: DenyResponse) -> Reply {

@@ -3,6 +3,7 @@
 //! sees is what is sent.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use postern_policy::speaks_for_us;
 
 use crate::authorize::HeaderEdits;
 use crate::fault::{Code, codes};
@@ -33,17 +34,6 @@ const ONCE: [HeaderName; 7] = [
     header::RANGE,
     header::UPGRADE,
 ];
-
-/// Who speaks in these is believed: they say who called and from where, or rewrite the target.
-const BELIEVED: [&str; 6] = [
-    "forwarded",
-    "x-real-ip",
-    "x-original-url",
-    "x-rewrite-url",
-    "x-original-host",
-    "x-envoy-external-address",
-];
-const BELIEVED_FAMILIES: [&str; 3] = ["x-forwarded-", "x-postern-", "x-spiffe-"];
 
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -121,13 +111,6 @@ fn names(headers: &HeaderMap, name: &HeaderName, wanted: &str) -> bool {
 fn tokens<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> {
     let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(str::trim).filter(|token| !token.is_empty())
-}
-
-/// Names with an underscore are folded by CGI and WSGI onto those with a dash: nobody needs them, and they deceive.
-fn speaks_for_us(name: &str) -> bool {
-    name.contains('_')
-        || BELIEVED.contains(&name)
-        || BELIEVED_FAMILIES.iter().any(|family| name.starts_with(family))
 }
 
 /// The caller's trace goes on under a span of ours; what is not exactly one valid context begins a new trace.
@@ -226,6 +209,16 @@ mod tests {
 
         assert_eq!(given, headers(&[("accept", "*/*")]));
         assert_eq!(wishes, Wishes { websocket: false, trailers: true });
+    }
+
+    #[test]
+    fn a_policy_that_reads_what_ends_here_is_told_so() {
+        for name in HOP_BY_HOP.iter().map(HeaderName::as_str).chain(["x-real-ip", "x-forwarded-for", "a_b"]) {
+            assert!(postern_policy::ends_here(name), "{name}");
+        }
+        for name in ["host", "accept", "x-access-token", "traceparent"] {
+            assert!(!postern_policy::ends_here(name), "{name}");
+        }
     }
 
     #[test]

@@ -39,7 +39,7 @@ fn a_decision_that_cannot_be_honoured_is_a_refusal_that_says_why() {
             ),
             ("object.union({\"allow\": true}, {\"alow\": 1}) if input.now > 1", codes::DECISION_MALFORMED),
             (
-                r#"{"allow": true, "headers": {"set": {"host": ["other"]}}} if input.now > 1"#,
+                r#"{"allow": true, "headers": {"set": {lower("HOST"): ["other"]}}} if input.now > 1"#,
                 codes::DECISION_MALFORMED,
             ),
             ("{\"allow\": true, \"credential\": \"other\"}", codes::CREDENTIAL_NOT_PERMITTED),
