@@ -189,13 +189,17 @@ fn wrong(
     (stands, suggest): (Stands, bool),
 ) -> Option<(String, String)> {
     let name = called.join(".");
-    if let Some((_, arities)) = names.function(module, called) {
+    if let Some((path, arities)) = names.function(module, called) {
         // One without arguments is refused where it is defined.
         if params == 0 && arities.contains(&0) {
             return None;
         }
         // As a statement of its own, one more is what the function gives.
         let fits = |arity: &usize| params == *arity || (stands != Stands::Inside && params == arity + 1);
+        if names.has_default(&path) && arities.iter().any(|arity| params == arity + 1) {
+            let why = "has a default, which OPA gives too where the value is another than the one asked for";
+            return Some((why.to_owned(), format!("`{name}(…) == y`, or `y := {name}(…)`")));
+        }
         let arity = arities.iter().find(|arity| !fits(arity))?;
         return Some(if params == arity + 1 {
             result(&name)

@@ -16,6 +16,7 @@ pub(crate) type Path = Vec<String>;
 pub(crate) struct Names {
     /// Functions, and how many arguments their definitions take.
     functions: BTreeMap<Path, BTreeSet<usize>>,
+    defaulted: BTreeSet<Path>,
     /// Rules and functions, in order, so that all below a name stand together.
     pub(crate) rules: BTreeSet<Path>,
     /// The rules by what stands behind the second step of their names, once it is asked for.
@@ -31,6 +32,9 @@ impl Names {
                 let full = rule_path(&package, rule);
                 if let Some(arity) = arity(rule) {
                     names.functions.entry(full.clone()).or_default().insert(arity);
+                    if matches!(rule.as_ref(), Rule::Default { .. }) {
+                        names.defaulted.insert(full.clone());
+                    }
                 }
                 names.rules.insert(full);
             }
@@ -63,6 +67,11 @@ impl Names {
     /// How many arguments the function of this full name takes.
     pub(crate) fn arities(&self, path: &[String]) -> Option<&BTreeSet<usize>> {
         self.functions.get(path)
+    }
+
+    /// Whether the function of this full name has a default.
+    pub(super) fn has_default(&self, path: &[String]) -> bool {
+        self.defaulted.contains(path)
     }
 
     /// Whether this is the full name of a rule.

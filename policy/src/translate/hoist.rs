@@ -125,7 +125,11 @@ fn known(rule: &Rule) -> BTreeSet<String> {
 
 /// Whether the value may be missing. What replaces a function is most often a name, and no value.
 fn forgets(scan: &Scan<'_>, module: &Module, names: &Names, with: &WithModifier) -> bool {
-    let function = names::path(&with.r#as).is_some_and(|path| is_function(module, names, &path));
+    // A rule in the place of a function is asked for at each call.
+    let called = names::path(&with.refr).is_some_and(|path| is_function(module, names, &path));
+    let function = names::path(&with.r#as).is_some_and(|path| {
+        is_function(module, names, &path) || (called && names.is_rule(&names::resolve(module, &path)))
+    });
     !function && scan.may_miss(&with.r#as)
 }
 
