@@ -116,8 +116,8 @@ impl Names {
     }
 }
 
-/// What stands behind the computed step of `data[input.…].x.y`; none of any other reference.
-/// One of the names that have a part of the input for their value may be the step too.
+/// What stands behind the computed step of `data[input.…].x.y`, or of `data[name].x.y` by a name that has a part of the input
+/// for its value; none of any other reference.
 pub(crate) fn behind(refr: &Expr, input: &BTreeSet<&str>) -> Option<Path> {
     let mut rest = refr;
     while let Expr::RefDot { refr, .. } = rest {

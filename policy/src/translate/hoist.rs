@@ -133,7 +133,8 @@ fn forgets(scan: &Scan<'_>, module: &Module, names: &Names, with: &WithModifier)
     !function && scan.may_miss(&with.r#as)
 }
 
-/// Whether the value is more than what is written out: behind another `with` the engine reads it with what that one put in.
+/// Whether the value is more than what is written out, and no function's: behind another `with` the engine reads it with what
+/// that one put in.
 fn is_read(module: &Module, names: &Names, with: &WithModifier) -> bool {
     let mut read = false;
     walk::expression(&with.r#as, &mut |seen| {
