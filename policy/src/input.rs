@@ -249,7 +249,9 @@ impl Recorded {
         Ok(Self { json, document })
     }
 
-    pub(crate) const fn json(&self) -> &serde_json::Value {
+    /// As JSON.
+    #[must_use]
+    pub const fn json(&self) -> &serde_json::Value {
         &self.json
     }
 

@@ -12,10 +12,11 @@ pub mod service;
 mod verdict;
 
 pub use facts::Surroundings;
+pub(crate) use facts::is_hidden;
 pub use grant::{Denial, Grant, HeaderEdits, Reply};
 pub use load::LoadedPolicy;
 pub use request::{Action, BodyFacts, HttpAction, Request};
-pub(crate) use verdict::code;
+pub(crate) use verdict::{code, permitted};
 
 use std::cell::RefCell;
 use std::sync::Arc;

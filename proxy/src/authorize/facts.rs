@@ -166,16 +166,18 @@ fn protocol(name: &'static str) -> Document {
     }
 }
 
-/// All headers but those that carry proof, cookies, or stand where the credential will be put.
-fn headers(http: &HttpAction<'_>, upstream: &Upstream) -> Document {
+/// Whether a header carries proof or cookies, or stands where the credential will be put.
+pub(crate) fn is_hidden(name: &http::HeaderName, upstream: &Upstream) -> bool {
     let place = match &upstream.login {
         Some(Login::Header(name)) => Some(name),
         Some(Login::Basic | Login::Bearer) | None => None,
     };
-    let hidden = |name: &http::HeaderName| {
-        *name == AUTHORIZATION || *name == COOKIE || *name == PROXY_AUTHORIZATION || Some(name) == place
-    };
-    let shown = http.headers.keys().filter(|name| !hidden(name)).map(|name| {
+    *name == AUTHORIZATION || *name == COOKIE || *name == PROXY_AUTHORIZATION || Some(name) == place
+}
+
+/// All headers but those that are hidden.
+fn headers(http: &HttpAction<'_>, upstream: &Upstream) -> Document {
+    let shown = http.headers.keys().filter(|name| !is_hidden(name, upstream)).map(|name| {
         let values = http.headers.get_all(name).iter().map(|value| {
             // Not `to_str`, which takes ASCII alone: policy would see nothing where the upstream sees a word.
             std::str::from_utf8(value.as_bytes()).unwrap_or_default()

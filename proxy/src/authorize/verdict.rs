@@ -8,7 +8,7 @@ use postern_policy::{Allowance, Cause, DenyResponse, Refusal};
 use super::grant::{Denial, Grant, HeaderEdits, Reply};
 use super::load::LoadedPolicy;
 use super::request::Request;
-use crate::config::Login;
+use crate::config::{Login, Route};
 use crate::fault::{Code, codes};
 use crate::live::Versioned;
 use crate::model::{CredentialName, DecisionId};
@@ -25,15 +25,11 @@ pub(super) fn grant(
     decision.reason = allowance.reason.take();
     decision.record = kept(std::mem::take(&mut allowance.record));
     let generation = policy.generation;
-    let credential = match credential(allowance.credential.as_deref(), request) {
-        Ok(credential) => credential,
+    let (credential, headers) = match permitted(&allowance, request.route) {
+        Ok(permitted) => permitted,
         Err(code) => {
             return Err(Box::new(Denial { code, decision: refused(decision), reply: None, generation }));
         }
-    };
-    let Some(headers) = edits(&allowance, request) else {
-        let (code, decision) = (codes::DECISION_MALFORMED, refused(decision));
-        return Err(Box::new(Denial { code, decision, reply: None, generation }));
     };
     let (max_age, until) = (allowance.max_age, allowance.until);
     Ok((Grant { credential, max_age, until, headers, generation }, decision))
@@ -74,10 +70,21 @@ pub(crate) const fn code(cause: &Cause) -> &'static Code {
     }
 }
 
-/// The named credential if the route permits it; the route's only one if none is named.
-fn credential(named: Option<&str>, request: &Request<'_>) -> Result<Option<CredentialName>, &'static Code> {
-    let permitted = &request.route.credentials;
-    match (named, permitted.as_slice()) {
+/// What a route gives to a yes; or the code of what it does not permit.
+pub(crate) fn permitted(
+    allowance: &Allowance,
+    route: &Route,
+) -> Result<(Option<CredentialName>, HeaderEdits), &'static Code> {
+    let credential = credential(allowance.credential.as_deref(), &route.credentials)?;
+    Ok((credential, edits(allowance, route).ok_or(codes::DECISION_MALFORMED)?))
+}
+
+/// The named credential if it is permitted; the only one if none is named.
+fn credential(
+    named: Option<&str>,
+    permitted: &[CredentialName],
+) -> Result<Option<CredentialName>, &'static Code> {
+    match (named, permitted) {
         (None, []) => Ok(None),
         (None, [only]) => Ok(Some(only.clone())),
         (None, _several) => Err(codes::CREDENTIAL_NOT_PERMITTED),
@@ -89,23 +96,23 @@ fn credential(named: Option<&str>, request: &Request<'_>) -> Result<Option<Crede
 }
 
 /// The decision's header edits, or `None` where it reaches for a header that is not its own to change.
-fn edits(allowance: &Allowance, request: &Request<'_>) -> Option<HeaderEdits> {
+fn edits(allowance: &Allowance, route: &Route) -> Option<HeaderEdits> {
     let mut edits = HeaderEdits::default();
     for (name, values) in &allowance.set {
-        let name = editable(name, request)?;
+        let name = editable(name, route)?;
         let values = values.iter().map(|value| HeaderValue::from_str(value).ok()).collect::<Option<_>>()?;
         edits.set.push((name, values));
     }
     for name in &allowance.remove {
-        edits.remove.push(editable(name, request)?);
+        edits.remove.push(editable(name, route)?);
     }
     Some(edits)
 }
 
 /// A header as HTTP has it, but for the one in which the credential goes.
-fn editable(name: &str, request: &Request<'_>) -> Option<HeaderName> {
+fn editable(name: &str, route: &Route) -> Option<HeaderName> {
     let name: HeaderName = name.parse().ok()?;
-    let injected = matches!(&request.route.upstream.login, Some(Login::Header(place)) if *place == name);
+    let injected = matches!(&route.upstream.login, Some(Login::Header(place)) if *place == name);
     (!injected).then_some(name)
 }
 

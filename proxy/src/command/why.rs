@@ -8,23 +8,23 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use clap::Args;
 use postern_policy::{Explanation, Facts as _, How, Problem, Verdict, explain, unlike_recorded};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::at_hand::{AtHand, ENTRYPOINT, PATIENCE};
 use super::policy::{Format, entrypoint, given};
-use super::reasons::{self, line};
+use super::reasons::{self, line, printable};
 use super::{ConfigFile, Exit, Failure, Outcome, pretty_json};
 use crate::authorize::load::{self, LoadedPolicy};
 use crate::authorize::{self, Action, Authorizer, Request, Supposition, Surroundings};
 use crate::clock::{Clock as _, Moment, SystemClock};
-use crate::config::{self, Config, Listener};
+use crate::config::{self, Config, Listener, Route};
 use crate::fault::{Code, Coded as _};
 use crate::identify::{Identities, OwnSvids, Peer, TrustBundles};
 use crate::live::live;
 use crate::model::{CredentialFacts, CredentialState};
 use crate::protocol::http::Supposed;
 use crate::record::DecisionFacts;
-use caller::{Caller, Who};
+use caller::{Caller, Who, listed};
 
 pub(super) const HELP: &str = "\
 Reads the request as a listener does, judges it with the policy of the configuration or the one named here, and says \
@@ -37,8 +37,9 @@ see it (--caller, like input.caller of `postern schema --of input`, with no othe
 no listener lets in by itself).
 
 Or a whole input document (--input, as `postern policy eval -i` takes it: one that was recorded), in the place of a caller, METHOD, URL \
-and all that is said of a request. The policy judges it as it stands, by the `now` in it; what a route permits is not asked, \
-and values that read `(masked)` are judged as that text.
+and all that is said of a request. The policy judges it as it stands, by the `now` in it; values that read `(masked)` are judged \
+as that text. Whether the route permits what is allowed is asked where the configuration has the `listener` and `route` of the \
+input; a note says where it has not, and with --bundle.
 
 A bundle of a service is read from the copy that the state folder keeps of it, verified as at a start; a note says its \
 revision and how long it has been kept. Where none is kept, --policy names one.
@@ -158,8 +159,9 @@ fn recorded(arguments: &Why, file: &Path) -> Result<Judged, Failure> {
     let unusable = |why| Failure::Said(Exit::Configuration, why);
     let (name, text) = given::said(file).map_err(unusable)?;
     let input = given::parsed(&name, &text).map_err(unusable)?;
+    let mut config = None;
     let mut at_hand = if arguments.bundle.is_empty() {
-        let config = arguments.config.if_any().map_err(unusable)?;
+        config = arguments.config.if_any().map_err(unusable)?;
         if arguments.policy.is_empty() && config.is_none() {
             let why = "name the policy with --bundle, or its configuration with --config";
             return Err(Failure::Said(Exit::Usage, why.to_owned()));
@@ -173,21 +175,51 @@ fn recorded(arguments: &Why, file: &Path) -> Result<Judged, Failure> {
     }
     let explanation =
         explain(&at_hand.sources, &at_hand.entrypoint, input.document(), input.now(), PATIENCE)?;
-    let (code, rule, reason) = match &explanation.verdict {
-        Verdict::Allow(yes) => (None, &yes.rule, &yes.reason),
-        Verdict::Deny(no) => (Some(authorize::code(&no.cause)), &no.rule, &no.reason),
+    let routed = match &config {
+        None => Err("judged by the policy alone: what routes permit was not asked".to_owned()),
+        Some(config) => route(config, input.json()),
+    };
+    let (code, credential, rule, reason) = match &explanation.verdict {
+        Verdict::Allow(yes) => {
+            let given = routed.as_ref().map(|route| authorize::permitted(yes, route));
+            let (code, credential) = match given {
+                Ok(Ok((credential, _))) => (None, credential),
+                Ok(Err(code)) => (Some(code), None),
+                Err(_not_asked) => (None, None),
+            };
+            (code, credential, &yes.rule, &yes.reason)
+        }
+        Verdict::Deny(no) => (Some(authorize::code(&no.cause)), None, &no.rule, &no.reason),
     };
     let (rule, reason) = (rule.clone(), reason.clone());
-    let note = "judged by the policy alone: what routes permit was not asked".to_owned();
-    let notes = at_hand.notes.into_iter().chain([note]).chain(unlike(&text)).collect();
+    let credential = credential.map(|name| name.as_str().to_owned());
+    let (route, note) = match routed {
+        Ok(route) => (Some(route.name.as_str().to_owned()), None),
+        Err(note) => (None, Some(note)),
+    };
+    let notes = at_hand.notes.into_iter().chain(note).chain(unlike(input.json())).collect();
     let asked = format!("the input of {name}");
-    Ok(Judged { code, credential: None, rule, reason, asked, route: None, explanation, notes })
+    Ok(Judged { code, credential, rule, reason, asked, route, explanation, notes })
+}
+
+/// The route that an input names; or why what it permits cannot be asked.
+fn route<'c>(config: &'c Config, input: &Value) -> Result<&'c Route, String> {
+    let [listener, route] = ["listener", "route"].map(|name| input.get(name).and_then(Value::as_str));
+    let (Some(listener), Some(route)) = (listener, route) else {
+        return Err("the input names no listener and route: what routes permit was not asked".to_owned());
+    };
+    let mut routes = config.listeners.get(listener).into_iter().flat_map(|listener| &listener.routes);
+    routes.find(|known| known.name.as_str() == route).map(|found| &**found).ok_or_else(|| {
+        let (listener, route) = (printable(listener), printable(route));
+        format!(
+            "the configuration has no route `{route}` of a listener `{listener}`: what routes permit was not asked"
+        )
+    })
 }
 
 /// What an input has that no listener gives, or lacks that each gives: the policy is asked all the same.
-fn unlike(input: &str) -> Option<String> {
-    let input = serde_json::from_str(input).ok()?;
-    let Problem { construct, why, .. } = unlike_recorded(&input)?;
+fn unlike(input: &Value) -> Option<String> {
+    let Problem { construct, why, .. } = unlike_recorded(input)?;
     Some(format!("no listener gives such an input: `{construct}` {why}"))
 }
 
@@ -299,7 +331,11 @@ impl Asking<'_> {
         let route = Some(request.route.name.as_str().to_owned());
         let DecisionFacts { rule, reason, .. } = decision;
         let asked = format!("{}  as {}", self.words, self.caller.name());
-        let notes = at_hand.notes.iter().cloned().chain(self.caller.note()).collect();
+        let unseen = (!request.unseen.is_empty()).then(|| {
+            let names = listed(request.unseen.iter().map(http::HeaderName::as_str));
+            format!("headers that no policy sees: {names}; `input.request.headers` goes without them")
+        });
+        let notes = at_hand.notes.iter().cloned().chain(self.caller.note()).chain(unseen).collect();
         Ok(Judged { code, credential, rule, reason, asked, route, explanation, notes })
     }
 

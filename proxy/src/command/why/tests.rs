@@ -72,7 +72,7 @@ fn what_would_not_come_before_policy_is_said_and_so_is_another_policy() {
     ] {
         let outcome = asked(folder.path(), url, body, &["--format", "json"]);
         assert_eq!(outcome.exit, Exit::DENIED, "{url}");
-        let said: serde_json::Value = serde_json::from_str(&outcome.out).unwrap();
+        let said: Value = serde_json::from_str(&outcome.out).unwrap();
         assert_eq!(said, json!({"allow": false, "code": code, "explanation": null}), "{url}");
     }
     let missing = folder.path().join("missing").display().to_string();
@@ -196,7 +196,7 @@ fn a_policy_by_itself_is_asked_of_whatever_caller_it_may_see() {
         assert!(outcome.out.contains(&format!("as {name}\n")), "{}", outcome.out);
     }
     let other = asked(["--caller", &process.replace("1000", "0")], &["--format", "json"]);
-    let said: serde_json::Value = serde_json::from_str(&other.out).unwrap();
+    let said: Value = serde_json::from_str(&other.out).unwrap();
     assert_eq!((other.exit, &said["code"]), (Exit::DENIED, &json!("PST-AZ-010")), "{said}");
     for wrong in [["--caller", "[]"], ["--claims", "{"], ["--as", "clerk"]] {
         assert_eq!(asked(wrong, &[]).exit, Exit::Usage, "{wrong:?}");
@@ -254,7 +254,7 @@ fn what_a_caller_cannot_have_is_refused_by_name_and_claims_that_are_dropped_are_
     );
     assert!(!asked(["--claims", &claims("")], &[]).out.contains("note  "));
     let json = asked(["--claims", &claims(", \"roles\": []")], &["--format", "json"]).out;
-    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let json: Value = serde_json::from_str(&json).unwrap();
     assert!(json["notes"][0].as_str().unwrap().contains("`roles`"), "{json}");
 }
 
@@ -357,7 +357,7 @@ fn a_recorded_input_is_asked_in_the_place_of_a_request() {
     assert!(requested.exit == Exit::Done && !requested.out.contains("no listener"), "{}", requested.out);
 
     let json = asked(&["-i", &no, "-b", &policy, "-e", "postern/decision", "--format", "json"]).out;
-    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(
         (&json["allow"], &json["reason"], &json["route"]),
         (&json!(false), &json!("no"), &json!(null))
@@ -384,4 +384,45 @@ fn a_recorded_input_is_asked_in_the_place_of_a_request() {
         assert_eq!((refused.exit, refused.out.as_str()), (exit, ""), "{words:?}: {}", refused.err);
         assert!(refused.err.contains(said), "`{said}` is not in: {}", refused.err);
     }
+}
+
+#[test]
+fn an_input_that_names_its_route_is_let_through_as_far_as_that_permits() {
+    let folder = folder();
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let policy = "package postern\n\ndefault decision := false\n\ndecision := {\"allow\": true, \"credential\": input.wants}\n";
+    std::fs::write(at("policy/main.rego"), policy.replace("input.wants", "input.request.method")).unwrap();
+    let asked = |route: &str, wants: &str, by: &[&str]| {
+        let input = json!({"listener": "front", "route": route, "request": {"method": wants}});
+        std::fs::write(at("input.json"), input.to_string()).unwrap();
+        let words = ["postern", "why", "-i", &at("input.json")];
+        crate::command::main(words.iter().chain(by).map(OsString::from))
+    };
+    let (config, bundle) = (at("postern.yaml"), at("policy"));
+    let (config, bundle) = (["--config", config.as_str()], ["--bundle", bundle.as_str()]);
+
+    let yes = asked("all", "app", &config);
+    assert!(yes.exit == Exit::Done && yes.out.contains("\ncredential  app\n"), "{}{}", yes.out, yes.err);
+    assert!(yes.out.contains("\nroute       all\n") && !yes.out.contains("not asked"), "{}", yes.out);
+    let no = asked("all", "other", &config);
+    assert_eq!(no.exit, Exit::DENIED, "{}{}", no.out, no.err);
+    assert!(no.out.contains(codes::CREDENTIAL_NOT_PERMITTED.id), "{}", no.out);
+    for (route, by, note) in [
+        ("gone", config, "has no route `gone` of a listener `front`: what routes permit was not asked"),
+        ("all", bundle, "judged by the policy alone: what routes permit was not asked"),
+    ] {
+        let alone = asked(route, "other", &by);
+        assert!(alone.exit == Exit::Done && alone.out.contains(note), "{}{}", alone.out, alone.err);
+    }
+}
+
+#[test]
+fn headers_that_end_before_policy_are_told() {
+    let folder = folder();
+    let more = ["-H", "X-Forwarded-For: 10.0.0.1", "-H", "cookie: a=b"];
+    let told = asked(folder.path(), "/ledger/a%2Fb", r#"{"amount": 12}"#, &more).out;
+    let note = "note        headers that no policy sees: `x-forwarded-for`, `cookie`; ";
+    assert!(told.contains(note), "{told}");
+    let none = asked(folder.path(), "/ledger/a%2Fb", r#"{"amount": 12}"#, &[]).out;
+    assert!(!none.contains("note  "), "{none}");
 }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use http::HeaderName;
 use http::request::Parts;
 
 use super::asked;
 use super::canon::Target;
 use super::inspect::Inspected;
 use super::{hop, inject};
-use crate::authorize::HttpAction;
+use crate::authorize::{HttpAction, is_hidden};
 use crate::config::{Listener, Route};
 use crate::fault::Fault;
 
@@ -19,11 +20,14 @@ pub(crate) struct Supposed {
     inspected: Inspected,
     /// Where it would go.
     pub(crate) route: Arc<Route>,
+    /// Headers that it was given and that policy does not see.
+    pub(crate) unseen: Vec<HeaderName>,
 }
 
 impl Supposed {
     /// Reads it in the order of a live one: target, headers, route, body.
     pub(crate) fn read(listener: &Listener, mut head: Parts, body: Option<&[u8]>) -> Result<Self, Fault> {
+        let mut unseen: Vec<HeaderName> = head.headers.keys().cloned().collect();
         let target = Target::read(&head).map_err(Fault::of)?;
         hop::cleanse(&mut head.headers).map_err(Fault::of)?;
         let route = asked::route(listener, &target)?;
@@ -37,7 +41,8 @@ impl Supposed {
                 Inspected::of(wanted, &head.headers, (text.len() <= wanted.limit).then_some(text))?
             }
         };
-        Ok(Self { head, target, inspected, route })
+        unseen.retain(|name| !head.headers.contains_key(name) || is_hidden(name, &route.upstream));
+        Ok(Self { head, target, inspected, route, unseen })
     }
 
     /// As policy judges it.
