@@ -193,8 +193,29 @@ pub(crate) fn clocked(name: &str) -> Option<&'static str> {
     clocked.map(|row| row.name)
 }
 
+/// What other languages call it.
+const ELSEWHERE: &[(&[&str], &str)] = &[
+    (&["len", "length", "size", "strlen"], "count"),
+    (&["tolower", "to_lower", "lowercase", "strings.lower", "strings.to_lower", "string.lower"], "lower"),
+    (&["toupper", "to_upper", "uppercase", "strings.upper", "strings.to_upper", "string.upper"], "upper"),
+    (&["starts_with", "hasprefix", "has_prefix", "strings.has_prefix", "strings.startswith"], "startswith"),
+    (&["ends_with", "hassuffix", "has_suffix", "strings.has_suffix", "strings.endswith"], "endswith"),
+    (&["includes", "strings.contains", "string.contains"], "contains"),
+    (&["strings.split", "string.split"], "split"),
+    (&["strings.join", "join"], "concat"),
+    (&["strings.trim", "strip"], "trim"),
+    (&["strings.replace"], "replace"),
+    (&["int", "float", "number", "tonumber"], "to_number"),
+    (&["match", "matches", "regex", "re_match"], "regex.match"),
+    (&["now", "time.now"], "time.now_ns"),
+];
+
 /// The builtin that was probably meant.
 pub(crate) fn meant(name: &str) -> Option<String> {
+    let elsewhere = ELSEWHERE.iter().find(|(others, _)| others.contains(&name));
+    if let Some((_, ours)) = elsewhere {
+        return Some((*ours).to_owned());
+    }
     let offered =
         TABLE.values().filter(|row| !matches!(row.by, By::Refused(_) | By::Within(..) | By::Before(_)));
     let names: Vec<&str> = offered.map(|row| row.name).collect();

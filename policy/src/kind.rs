@@ -87,6 +87,19 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("subject", "`input.caller.id`"),
 ];
 
+/// Members of the caller that other proxies have, below `input.caller`.
+const OF_CALLERS: &[(&str, &str)] = &[
+    (
+        "claims",
+        "`input.caller.jwt.audience`, `input.caller.id` for `sub`: a JWT-SVID has no other claims, and roles are data by id",
+    ),
+    ("roles", "roles as data, `data.roles[input.caller.id]`: a caller brings none"),
+    ("groups", "groups as data, `data.groups[input.caller.id]`: a caller brings none"),
+    ("spiffe_id", "`input.caller.id`"),
+    ("sub", "`input.caller.id`"),
+    ("aud", "`input.caller.jwt.audience`"),
+];
+
 impl Missing {
     /// Why what stands here has no member of this name, `unknown` where it has others, and what to write instead.
     pub(crate) fn said(&self, above: &str, name: &str, unknown: &str) -> (String, String) {
@@ -126,10 +139,15 @@ impl Missing {
 
 /// What is meant by a name right below `input` that stands deeper.
 fn deeper(above: &str, name: &str) -> Option<String> {
+    let others = match above {
+        "input" => ELSEWHERE,
+        "input.caller" => OF_CALLERS,
+        _ => return None,
+    };
+    let elsewhere = others.iter().find(|(other, _)| *other == name).map(|(_, here)| (*here).to_owned());
     if above != "input" {
-        return None;
+        return elsewhere;
     }
-    let elsewhere = ELSEWHERE.iter().find(|(other, _)| *other == name).map(|(_, here)| (*here).to_owned());
     elsewhere.or_else(|| {
         let below = |object: &&str| LeafId::ALL.iter().any(|leaf| leaf.path() == format!("{object}.{name}"));
         let object = ["request", "caller", "context"].iter().find(|object| below(object))?;

@@ -9,6 +9,11 @@ pub(crate) const V0: &str = "`if` keyword is required before rule body";
 const SAID: &[(&str, &str)] = &[
     ("else cannot be used with set rules", "a rule of its own with the same head, for each body"),
     ("expecting `:=` while parsing default rule", "`default … := true`, which OPA takes as said"),
+    (
+        "input cannot be shadowed",
+        "another name: `input` is the request, and a test puts in its own by `with input as …`",
+    ),
+    ("data cannot be shadowed", "another name: `data` is all that the bundle holds"),
     ("serde_json cannot parse string: unexpected end of hex escape", NO_PAIR),
     ("serde_json cannot parse string: lone leading surrogate", NO_PAIR),
 ];
@@ -102,6 +107,9 @@ pub(crate) fn instead(why: &str, text: &str, (line, column): (u32, u32)) -> Stri
     if word(&here, false) == Some("some") && before.contains('-') && before.trim_end().ends_with('|') {
         return "parentheses around what stands before `|`, `[(-x) | some x in …]`".to_owned();
     }
+    if let Some(two) = two_words(&here).filter(|_| why == BARE) {
+        return two;
+    }
     if why == BARE && word(&here, false).is_some_and(|word| word != "and" && word != "or") {
         return "`… := true`, which OPA takes as said".to_owned();
     }
@@ -114,6 +122,15 @@ pub(crate) fn instead(why: &str, text: &str, (line, column): (u32, u32)) -> Stri
         return open(text).unwrap_or_default();
     }
     String::new()
+}
+
+/// A rule that is two words: whether it is a condition or a value that is missing, its author knows.
+fn two_words(here: &str) -> Option<String> {
+    let name = word(here, false)?;
+    let rest = here.strip_prefix(name)?;
+    let next = word(rest.trim_start(), false).filter(|_| rest.starts_with([' ', '\t']))?;
+    let known = WORDS.iter().any(|(word, _)| *word == name || *word == next);
+    (!known).then(|| format!("`{name} if {next}` for a condition, `{name} := {next}` for a value"))
 }
 
 /// Whether a set or an object stands right behind `if`, and the expression goes on behind it.
@@ -233,6 +250,9 @@ mod tests {
             ("decision if input.request.method in [\"GET\"", 6, "`]` for the `[` of line 5"),
             ("x := 1\nimport data.a", 6, "right below `package`"),
             ("f(\"a\")", 5, "`… := true`"),
+            ("foo bar", 5, "`foo if bar`"),
+            ("input := 5", 5, "`with input as …`"),
+            ("data := 5", 5, "another name: `data`"),
             ("p contains x if { x := 1 } { x := 2 }", 5, "a rule of its own"),
             ("default y", 6, "`default … := true`"),
             ("y := \"\\ud83d\"", 5, "`\\ufffd`"),

@@ -951,3 +951,25 @@ fn keywords_of_the_future_change_nothing_where_names_alone_are_negated() {
         }
     }
 }
+
+#[test]
+fn what_is_called_otherwise_elsewhere_is_told_by_its_name_here() {
+    for (body, instead) in [
+        ("x if input.caller == \"spiffe://a/b\"", "`input.caller.id`"),
+        ("x if input.request.path == [\"a\"]", "`input.request.segments`"),
+        ("x if input.caller.claims.role == \"a\"", "a JWT-SVID has no other claims"),
+        ("x if \"a\" in input.caller.roles", "`data.roles[input.caller.id]`"),
+        ("x if input.request.protocol == \"http\"", "`input.request.scheme`"),
+        ("x := strings.lower(input.route)", "`lower`"),
+        ("x := len(input.request.segments)", "`count`"),
+        ("decision.allow := true if input.now > 1", "the whole value, `decision := {…} if …`"),
+        ("decision[\"allow\"] := true if input.now > 1", "the whole value, `decision := {…} if …`"),
+        (
+            "decision := {\"allow\": false, \"deny\": {\"status\": 200}}",
+            "`postern policy schema --of decision`",
+        ),
+    ] {
+        let problems = load(body, &[]).err().unwrap_or_else(|| panic!("loaded: {body}"));
+        assert!(problems.iter().any(|problem| problem.instead.contains(instead)), "{body}: {problems:?}");
+    }
+}

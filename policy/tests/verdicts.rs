@@ -200,6 +200,25 @@ fn a_policy_without_a_default_that_refuses_is_not_loaded() {
         let error = PolicySet::compile(&sources, "data.postern.decision", FUSE).unwrap_err().to_string();
         assert!(error.contains(says), "{error}");
     }
+    for (text, why, instead) in [
+        (
+            "package authz\ndefault allow := false",
+            "no `package postern`, but there is `authz`",
+            "`data.authz.allow` as",
+        ),
+        (
+            "package postern\ndefault allow := false",
+            "`package postern` has `allow`",
+            "`data.postern.allow` as",
+        ),
+        ("package postern\nfound := 1", "`package postern` has `found`", "the full name of another rule"),
+        ("package postern", "`package postern` has no rule", "`default decision := {"),
+    ] {
+        let sources = Sources::from_modules([("main.rego", text)], []);
+        let error = PolicySet::compile(&sources, "data.postern.decision", FUSE).unwrap_err();
+        let told = &error.problems[0];
+        assert!(told.why.contains(why) && told.instead.contains(instead), "{told}");
+    }
     let sources =
         Sources::from_modules([("main.rego", "package postern\ndefault decision := {\"allow\": false}")], []);
     PolicySet::compile(&sources, "data.postern.decision", FUSE).unwrap();

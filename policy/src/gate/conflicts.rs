@@ -35,13 +35,23 @@ pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
     }
     for (path, rules) in &named {
         let name = path.join(".");
-        let mut say = |at, why: &str, instead| problems.push(problem(at, &name, why, instead));
+        let mut say = |at, why: &str, instead: &str| problems.push(problem(at, &name, why, instead));
         let below = named.range(path.clone()..).nth(1).filter(|(other, _)| other.starts_with(path));
         let below = below.map(|(_, other)| other.first).or_else(|| packages.get(path).copied());
         if let Some(below) = below.filter(|_| rules.whole) {
             let at = rules.first;
             let why = format!("is a rule of {}:{}, and this stands below it", at.source.get_path(), at.line);
-            say(below, &why, "another name for one of the two");
+            // Of a value that one rule gives as a whole no other gives a member.
+            let member = below.source.get_contents().get(below.start as usize..).unwrap_or_default();
+            let last = path.last().map(String::as_str).unwrap_or_default();
+            if member.starts_with(&format!("{last}.")) || member.starts_with(&format!("{last}[")) {
+                let instead = format!(
+                    "the whole value, `{last} := {{…}} if …`; or a rule of its own, and its name as the member's value"
+                );
+                say(below, &why, &instead);
+            } else {
+                say(below, &why, "another name for one of the two");
+            }
         } else if rules.kinds.len() > 1 {
             let why = "is defined as more than one of a value, an object by members, a set and a function";
             say(rules.first, why, "one of them, or other names");

@@ -9,6 +9,9 @@ use super::names::{self, Path, head_name, path};
 use super::shapes;
 use crate::problem::{Problem, Problems};
 
+/// Most names that are told of what is there.
+const FEW: usize = 8;
+
 /// Finds what is wrong with the entrypoint `data.a.b`, over all modules.
 pub(crate) fn check(modules: &[Ref<Module>], entrypoint: &str, problems: &mut Problems) {
     let Some(wanted) = entrypoint.strip_prefix("data.").filter(|rest| rest.contains('.')) else {
@@ -66,15 +69,7 @@ pub(crate) fn check(modules: &[Ref<Module>], entrypoint: &str, problems: &mut Pr
         }
     }
     if rules + defaults == 0 {
-        problems.push(Problem::of(
-            "",
-            entrypoint,
-            "is defined as a whole by no module",
-            format!(
-                "`{name} := {{\"allow\": …}} if …` in its package, or the full name of another rule as \
-                 `policy.entrypoint` and `--entrypoint`"
-            ),
-        ));
+        problems.push(absent(modules, entrypoint, &wanted));
     } else if defaults == 0 && !(rules == 1 && always_decides(modules, entrypoint)) {
         let why = "has no default: a request no rule speaks of would have no answer";
         let problem = Problem::of("", entrypoint, why, format!("{default} in its package"));
@@ -83,6 +78,50 @@ pub(crate) fn check(modules: &[Ref<Module>], entrypoint: &str, problems: &mut Pr
             None => problem,
         });
     }
+}
+
+/// The problem of an entrypoint that no module defines: what is there in its place, and which of it might be meant.
+fn absent(modules: &[Ref<Module>], entrypoint: &str, wanted: &[&str]) -> Problem {
+    let Some((name, package)) = wanted.split_last() else { return Problem::of("", entrypoint, "", "") };
+    let package = package.join(".");
+    let (mut packages, mut rules, mut refusing) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    for module in modules {
+        let path = path(&module.package.refr).unwrap_or_default();
+        let of = path.join(".");
+        for rule in &module.policy {
+            if of == package {
+                rules.extend(names::rule_path(&path, rule).get(path.len()).cloned());
+            }
+            if let Rule::Default { refr, args, value, .. } = rule.as_ref()
+                && args.is_empty()
+                && refuses(value)
+                && let Some(rule) = names::path(refr)
+            {
+                refusing.insert(format!("`data.{of}.{}`", rule.join(".")));
+            }
+        }
+        packages.insert(of);
+    }
+    let there = |names: BTreeSet<String>| {
+        let few: Vec<String> = names.iter().take(FEW).map(|name| format!("`{name}`")).collect();
+        few.join(", ") + if names.len() > FEW { " and others" } else { "" }
+    };
+    let why = if !packages.contains(&package) {
+        format!(
+            "is defined as a whole by no module: there is no `package {package}`, but there is {}",
+            there(packages)
+        )
+    } else if rules.is_empty() {
+        format!("is defined as a whole by no module: `package {package}` has no rule")
+    } else {
+        format!("is defined as a whole by no module: `package {package}` has {}", there(rules))
+    };
+    let write = format!(
+        "`default {name} := {{\"allow\": false}}` and `{name} := {{\"allow\": true}} if …` in `package {package}`"
+    );
+    let other = refusing.iter().take(FEW).cloned().collect::<Vec<_>>().join(" or ");
+    let other = if other.is_empty() { "the full name of another rule".to_owned() } else { other };
+    Problem::of("", entrypoint, why, format!("{write}; or {other} as `policy.entrypoint` and `--entrypoint`"))
 }
 
 /// Whether the one rule of the entrypoint says without a condition what can never be missing, and refuses what no rule

@@ -29,7 +29,12 @@ pub(super) fn written(value: &Expr) -> Option<Problem> {
     let Cause::BadDecision { member, fault } = refusal.cause else { return None };
     let at = stands(value, &member);
     let why = format!("{fault}, and denies as it is");
-    Some(at_span(at.span(), &format!("decision.{member}"), &why, "what `postern schema --of decision` says"))
+    Some(at_span(
+        at.span(),
+        &format!("decision.{member}"),
+        &why,
+        "what `postern policy schema --of decision` prints of it",
+    ))
 }
 
 /// What is written out, without what is not; a list whose members are all computed is an empty one.

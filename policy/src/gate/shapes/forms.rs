@@ -6,12 +6,24 @@ use crate::builtins::{is_spiffe_id, is_spiffe_segment};
 /// Methods that no policy is asked about.
 const REFUSED: [&str; 3] = ["CONNECT", "TRACE", "TRACK"];
 
+/// What HTTP is called; databases have names of their own.
+const PROTOCOLS: [&str; 2] = ["http/1.1", "http/2"];
+
+fn is_http(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    text.starts_with("http") || matches!(text.as_str(), "h2" | "h2c")
+}
+
 /// What is true of all texts here and not of this one, and what to write instead.
 pub(super) fn never(place: &Place<'_>, text: &str) -> Option<(&'static str, String)> {
     let upper = || text.bytes().any(|byte| byte.is_ascii_uppercase());
     match place.path() {
         "input.request.method" if text.bytes().any(|byte| byte.is_ascii_lowercase()) => {
             Some(("is in upper case", quoted(&text.to_ascii_uppercase())))
+        }
+        "input.request.protocol" if !PROTOCOLS.contains(&text) && is_http(text) => {
+            let instead = "`startswith(input.request.protocol, \"http/\")`, or `input.request.scheme`";
+            Some(("is `http/1.1` or `http/2` for HTTP", instead.to_owned()))
         }
         "input.request.method" if REFUSED.contains(&text) => Some((
             "is none of CONNECT, TRACE and TRACK, which are refused before",

@@ -305,7 +305,11 @@ impl<'a> Place<'a> {
                 };
                 format!("{one}, or the list `[{written}]`")
             }
-            kind => kind.name().to_owned(),
+            kind => match (self.path.as_str(), value) {
+                ("input.caller", _) if text => format!("`input.caller.id`, for `{written}`"),
+                ("input.request.path", Expr::Array { .. }) => "`input.request.segments`".to_owned(),
+                _ => kind.name().to_owned(),
+            },
         };
         let why = if self.decides {
             format!("must be {}, and denies as {written}", kind.name())
