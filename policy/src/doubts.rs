@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::bundle::pattern::Pattern;
-use crate::bundle::{MAX_ENTRIES, MAX_FOLDERS, Role};
+use crate::bundle::{MAX_ENTRIES, MAX_FOLDERS, Role, SIGNATURES, Wanted, Wrong, signature};
 use crate::document::plain;
 use crate::problem::Problem;
 use crate::sources::Sources;
@@ -50,6 +50,22 @@ pub fn misnamed(paths: &[impl AsRef<Path>], ignored: &[Pattern]) -> Vec<Problem>
         )
     };
     names.into_iter().map(problem).collect()
+}
+
+/// Of bundles among these paths those whose `.signatures.json` is of other files than they hold.
+#[must_use]
+pub fn signed_otherwise(paths: &[impl AsRef<Path>]) -> Vec<Problem> {
+    let stale = |path: &Path| {
+        let packed = path.extension().is_some_and(|end| end == "gz" || end == "tgz");
+        if !packed && !path.join(SIGNATURES).is_file() {
+            return None;
+        }
+        let Wrong { entry, why } = signature::stale(Sources::files(path, Wanted::All).ok()?)?;
+        let why = format!("is not of these files, and whoever checks it refuses the bundle: {entry} {why}");
+        let instead = "`postern policy sign`, or no .signatures.json";
+        Some(Problem::of(&path.display().to_string(), SIGNATURES, why, instead))
+    };
+    paths.iter().filter_map(|path| stale(path.as_ref())).collect()
 }
 
 /// Names with their folder, and as they are in the bundle. What cannot be read, and what is too much, is told by who reads

@@ -72,7 +72,7 @@ pub use conformance::{CaseRun, Conformity, NotCases, run_cases};
 pub use deadline::Deadline;
 pub use document::exact::keeps_numbers;
 pub use document::{Document, DocumentError, MAX_DEPTH, MAX_VALUES, Shape, Word};
-pub use doubts::misnamed;
+pub use doubts::{misnamed, signed_otherwise};
 pub use explain::{Clause, Explanation, How, Known, Rule, Stopped, explain};
 pub use fuse::{Largest, unlike_recorded};
 pub use headers::{ends_here, speaks_for_us};

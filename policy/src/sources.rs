@@ -124,6 +124,14 @@ pub enum SourceError {
         /// The bundle or bundles.
         from: String,
     },
+    /// Tests of a policy that is not there.
+    #[error(
+        "{from}: no .rego file but tests, *_test.rego, here or below: the policy is to stand beside them"
+    )]
+    TestsAlone {
+        /// The bundle or bundles.
+        from: String,
+    },
     /// Two bundles that own the same.
     #[error("bundles {one} and {other} both own {root}: name other roots in their manifests")]
     Overlap {
@@ -139,6 +147,11 @@ pub enum SourceError {
 impl SourceError {
     pub(crate) fn of(from: &str, wrong: Wrong) -> Self {
         Self::Entry { from: from.to_owned(), entry: wrong.entry, why: wrong.why }
+    }
+
+    /// No module of a policy is there; tests may be.
+    fn without_policy(from: String, tests: bool) -> Self {
+        if tests { Self::TestsAlone { from } } else { Self::Empty { from } }
     }
 }
 
@@ -193,7 +206,8 @@ impl Sources {
         }
         if bundles.iter().all(|(_, sources)| sources.modules.is_empty()) {
             let names: Vec<&str> = bundles.iter().map(|(name, _)| name.as_str()).collect();
-            return Err(SourceError::Empty { from: names.join(", ") });
+            let tests = bundles.iter().any(|(_, sources)| !sources.tests.is_empty());
+            return Err(SourceError::without_policy(names.join(", "), tests));
         }
         if bundles.len() == 1
             && let Some((_, only)) = bundles.pop()
@@ -336,7 +350,12 @@ impl Sources {
         }
         let value = bundle::document(&name, &text, role)?;
         if let Some(outside) = self.roots.outside(&mut path, &value) {
-            let why = format!("holds data at {outside}, outside the bundle's roots ({})", self.roots);
+            let why = format!(
+                "holds data at {outside}, outside the bundle's roots ({}); instead: a folder below one of them, or \
+                 \"{}\" among the `roots` of the bundle's `.manifest`",
+                self.roots,
+                outside.trim_start_matches('/')
+            );
             return Err(Wrong::new(name, why));
         }
         Ok(DataFile { name, path, text: if role == Role::Json { text } else { value.to_string() } })

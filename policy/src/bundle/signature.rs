@@ -136,6 +136,32 @@ pub(crate) fn check(files: &mut Files, signed: Signed<'_>) -> Result<Option<i64>
     }
 }
 
+/// What is not as its signature says of it, whoever made that: a file with another hash or none, and one of the policy that
+/// it does not name. A signature that cannot be read is told where it is checked.
+pub(crate) fn stale(mut files: Files) -> Option<Wrong> {
+    let found: Signatures = serde_json::from_slice(&files.remove(SIGNATURES)?).ok()?;
+    let (_, said, _) = opened(found.signatures?.first()?).ok()?;
+    let mut named: BTreeMap<String, SignedFile> =
+        said.files.into_iter().map(|file| (file.name.clone(), file)).collect();
+    let anybody = Verifier::new(BTreeMap::new()).with_sha1(true);
+    for (name, bytes) in &files {
+        let decides = matches!(Role::of(name), Role::Module | Role::Json | Role::Yaml | Role::Manifest);
+        let wrong = match named.remove(name) {
+            Some(signed) => anybody.check_file(&signed, bytes).err(),
+            // Others may be left out by `verify.exclude_files`.
+            None => decides.then(|| Wrong::new(name.as_str(), absent(name, &named))),
+        };
+        if wrong.is_some() {
+            return wrong;
+        }
+    }
+    named.into_keys().next().map(gone)
+}
+
+fn gone(name: String) -> Wrong {
+    Wrong::new(name, "is in the signature and not in the bundle")
+}
+
 /// Why a file is not signed: `opa sign --bundle DIR` names each with the folder before it.
 fn absent<T>(name: &str, named: &BTreeMap<String, T>) -> String {
     let below = |other: &&String| other.strip_suffix(name).is_some_and(|folder| folder.ends_with('/'));
@@ -174,7 +200,7 @@ impl Verifier {
             self.check_file(&signed, bytes)?;
         }
         match named.into_keys().next() {
-            Some(missing) => Err(Wrong::new(missing, "is in the signature and not in the bundle")),
+            Some(missing) => Err(gone(missing)),
             None => Ok(payload.iat),
         }
     }

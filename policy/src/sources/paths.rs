@@ -38,9 +38,10 @@ impl Sources {
             if kind.is_dir() {
                 let mut folder = Self::read(path, Signed::Unchecked)?;
                 if folder.modules.is_empty() {
-                    empty = Some(SourceError::Empty { from: path.display().to_string() });
+                    let tests = !folder.tests.is_empty();
+                    empty = Some(SourceError::without_policy(path.display().to_string(), tests));
                     // A folder of tests alone is none of a policy, but something to run.
-                    if !folder.tests.is_empty() {
+                    if tests {
                         folder.data.clear();
                     }
                 }
@@ -188,7 +189,9 @@ mod tests {
         let alone = Sources::read_paths(&[named("p")], Tests::Left).unwrap();
         assert_eq!(revisions[0], alone.revision());
         let nothing = Sources::read_paths(&[named("t")], Tests::Left);
-        assert!(matches!(nothing, Err(SourceError::Empty { .. })));
+        assert!(matches!(nothing, Err(SourceError::TestsAlone { .. })));
+        assert!(matches!(Sources::read_folder(&named("t")), Err(SourceError::TestsAlone { .. })));
+        assert!(matches!(Sources::read_folder(&named("d")), Err(SourceError::Empty { .. })));
         assert_eq!(Sources::read_paths(&[named("t")], Tests::Read).unwrap().names().count(), 1);
     }
 

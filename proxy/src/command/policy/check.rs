@@ -1,7 +1,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use postern_policy::{ADMISSION, Deadline, Pattern, PolicySet, Problem, Signed, Sources, Tests, misnamed};
+use postern_policy::{
+    ADMISSION, Deadline, Pattern, PolicySet, Problem, Signed, Sources, Tests, misnamed, signed_otherwise,
+};
 use serde_json::json;
 
 use super::terms::Admission;
@@ -18,8 +20,9 @@ is asked as the Postern of that configuration asks it, and several folders or ar
 may own the same; the answer says by which limits. Without it all PATHs are read as one bundle.
 
 Warnings keep no policy from being loaded: loops through more than 1000 members of data in a decision, rules of \
-more than 200 clauses, a name that stands twice in an object of data, members of .manifest that nobody knows, and JSON or \
-YAML that is not read because it is not called data.json or data.yaml (folders called schemas are not looked at).
+more than 200 clauses, a name that stands twice in an object of data, members of .manifest that nobody knows, JSON or \
+YAML that is not read because it is not called data.json or data.yaml (folders called schemas are not looked at), and a \
+.signatures.json of other files.
 
 Examples:
   postern policy check policy/
@@ -70,7 +73,8 @@ pub(super) fn check(arguments: &Arguments) -> Outcome {
         Err(error) => return print::first_problems(&error, *format, arguments.max_errors),
     };
     let dear = admitted.policy.warnings().to_vec();
-    let warnings = &[dear, sources.doubts(), misnamed(paths, &arguments.ignore)].concat();
+    let warnings =
+        &[dear, sources.doubts(), misnamed(paths, &arguments.ignore), signed_otherwise(paths)].concat();
     let fails = arguments.strict && !warnings.is_empty();
     let out = match format {
         Format::Pretty if fails => String::new(),

@@ -15,7 +15,8 @@ use crate::config;
 
 pub(super) const HELP: &str = "\
 Asks a query of a policy behind the gate and inside the fence of a live decision; time.now_ns is the input's `now`. \
-A builtin that fails is an error here, as it is there: OPA asks for that with --strict-builtin-errors.
+A builtin that fails is an error here, as it is there: OPA asks for that with --strict-builtin-errors. Tests, *_test.rego, \
+are read as OPA reads them; `--ignore '*_test.rego'` leaves them out.
 
 Examples:
   postern policy eval -d policy/ -i request.json data.postern.decision
@@ -96,7 +97,7 @@ enum Shape {
 
 pub(super) fn eval(arguments: &Arguments) -> Outcome {
     let format = if arguments.format == Shape::Json { Format::Json } else { Format::Pretty };
-    let sources = match given::sources(&arguments.data, Tests::Left, &arguments.ignore, format) {
+    let sources = match given::sources(&arguments.data, Tests::Read, &arguments.ignore, format) {
         Ok(sources) => sources,
         Err(outcome) => return outcome,
     };

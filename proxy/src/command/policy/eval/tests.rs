@@ -157,3 +157,19 @@ fn what_is_ignored_is_not_asked_and_errors_of_builtins_are_errors_whether_it_is_
         assert_eq!(evaluated("to_number(\"z\")", None, words).exit, Exit::TEST_FAILED);
     }
 }
+
+#[test]
+fn tests_beside_the_policy_are_read_as_opa_reads_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("main_test.rego", "package main_test\n\ntest_it if true\n");
+    let here = folder.path().display().to_string();
+    let asked = |more: &[&str]| {
+        let words = ["postern", "policy", "eval", "data.main_test", "-d", &here, "--format", "raw"];
+        crate::command::main(words.iter().chain(more).map(std::ffi::OsString::from))
+    };
+    assert_eq!(asked(&[]).out, "{\"test_it\":true}\n");
+    write("main.rego", MAIN);
+    assert_eq!(asked(&[]).out, "{\"test_it\":true}\n");
+    assert_eq!(asked(&["--ignore", "*_test.rego"]).out, "");
+}

@@ -124,3 +124,37 @@ fn it_says_what_to_run_next_and_that_works() {
     );
     assert_eq!(run(&check).exit, Exit::Done);
 }
+
+#[test]
+fn a_signature_of_other_files_is_a_warning_of_check() {
+    let place = place();
+    let policy = place.path().join("policy");
+    let write = |name: &str, text: &str| fs::write(policy.join(name), text).unwrap();
+    let check = |more: &[&str]| {
+        let words = ["postern", "policy", "check", policy.to_str().unwrap(), "--skip-tests", "--fuse", "1s"];
+        crate::command::main(words.iter().chain(more).map(std::ffi::OsString::from))
+    };
+    assert_eq!(signed(place.path(), &[]).exit, Exit::Done);
+    assert_eq!(check(&["--strict"]).exit, Exit::Done);
+    // What `verify.exclude_files` may leave out is let be.
+    write("other.md", "not signed");
+    assert_eq!(check(&["--strict"]).exit, Exit::Done);
+    for (name, text, why) in [
+        (
+            "main.rego",
+            "package postern\n\ndefault decision := {\"allow\": false}\n",
+            "is not the file that was signed",
+        ),
+        ("more.rego", "package postern.more\n\nx := 1\n", "more.rego is not in the signature"),
+    ] {
+        assert_eq!(signed(place.path(), &[]).exit, Exit::Done);
+        write(name, text);
+        let told = check(&[]);
+        assert!(told.exit == Exit::Done && told.err.contains(why), "{name}: {}", told.err);
+        assert!(told.err.contains(".signatures.json` is not of these files"), "{}", told.err);
+        assert_eq!(check(&["--strict"]).exit, Exit::Policy);
+    }
+    assert_eq!(signed(place.path(), &[]).exit, Exit::Done);
+    fs::remove_file(policy.join("more.rego")).unwrap();
+    assert!(check(&[]).err.contains("more.rego is in the signature and not in the bundle"));
+}
