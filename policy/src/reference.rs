@@ -114,6 +114,7 @@ What the gate refuses at load, with its place and what to write instead, since t
 * Numbers beyond the range of an IEEE double that are written with an exponent (`2e308`).
 * `import future.keywords`, `.not`, `.and` and `.or` of it in a module that has such a word: in OPA they bring `and`, `or` and
   another `not`, which holds too where what stands in it is undefined. `import rego.v2`, which does that everywhere.
+* An `import` below a rule, which OPA takes: it stands right below `package`.
 * A name of the form of those that the gate itself writes: one that ends in `__` behind a number, `part1__`.
 * `$\"…{x}…\"` more than 4 deep in one another, and where an argument of a function without `if` is defined.
 
@@ -128,6 +129,9 @@ Of the commands:
 
 * A path is always the root of a bundle (`-b`), in a folder data is `data.json`, `data.yaml` and `data.yml` alone, and
   beside a folder without a module stands one that has some.
+* A signature names files below the bundle, in a folder as in an archive; OPA names those of a folder with the folder before
+  them. What `opa sign --bundle DIR` signs is refused here, and what `postern policy sign DIR` signs by `opa build --bundle DIR`:
+  `opa sign --bundle .` in the folder signs for Postern, and what `postern policy build` signs is taken by both.
 * What is refused ends with exit code 4, where `opa check`, `opa build` and `opa test` say 1 and `opa eval` 2; a run without
   a test with 2, where `opa test` says 0.
 * A test with constant keys alone in its head, `test_a[\"x\"] if …`, is an error; `opa test` fails it whatever its body says.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
+use crate::kind::written;
 use crate::sources::Sources;
 
 const TIMES: usize = 10;
@@ -20,8 +21,8 @@ pub(super) fn tenfold(sources: &Sources) -> Result<(Sources, Vec<String>), &'sta
     for file in &mut large.data {
         // What is not JSON is refused with the policy.
         let Ok(mut value) = serde_json::from_str(&file.text) else { continue };
-        let at: Vec<&str> = ["data"].into_iter().chain(file.path.iter().map(String::as_str)).collect();
-        grow(&mut value, &at.join("."), &mut grown);
+        let at: String = file.path.iter().map(|name| written(name)).collect();
+        grow(&mut value, &format!("data{at}"), &mut grown);
         file.text = value.to_string();
     }
     grown.sort();
@@ -46,7 +47,8 @@ fn grow(value: &mut Value, at: &str, grown: &mut Vec<String>) {
             grown.push(at.to_owned());
         }
         Value::Object(members) => {
-            members.iter_mut().for_each(|(name, value)| grow(value, &format!("{at}.{name}"), grown));
+            let inside = |name: &str| format!("{at}{}", written(name));
+            members.iter_mut().for_each(|(name, value)| grow(value, &inside(name), grown));
         }
         _ => {}
     }
@@ -73,13 +75,21 @@ mod tests {
             "hours": {"from": 8, "to": 18},
             "teams": ["blue", "red"],
             "none": [],
+            "by-site": {"a.b": ["x"]},
         });
         let sources =
-            Sources::from_modules([("a.rego", "package a")], [("estate", data.to_string().as_str())]);
+            Sources::from_modules([("a.rego", "package a")], [("estate/9z", data.to_string().as_str())]);
 
         let (large, grown) = tenfold(&sources).unwrap();
 
-        assert_eq!(grown, ["data.estate.roles", "data.estate.teams"]);
+        assert_eq!(
+            grown,
+            [
+                r#"data.estate["9z"].roles"#,
+                r#"data.estate["9z"].teams"#,
+                r#"data.estate["9z"]["by-site"]["a.b"]"#
+            ]
+        );
         let large: Value = serde_json::from_str(&large.data[0].text).unwrap();
         assert_eq!(large["roles"].as_object().unwrap().len(), 20);
         assert_eq!(

@@ -123,8 +123,11 @@ fn read_one(from: impl Read) -> Result<Found, Failure> {
 }
 
 fn configured(file: &Path) -> Result<PathBuf, Failure> {
-    let config = config::load_at_rest(file)
-        .map_err(|errors| Failure::Said(Exit::Configuration, errors.to_string()))?;
+    let config = config::load_at_rest(file).map_err(|errors| {
+        let without =
+            if file.exists() { "" } else { "\nwithout a configuration: --records FILE names the records" };
+        Failure::Said(Exit::Configuration, format!("{errors}{without}"))
+    })?;
     let records = config.records.file;
     records.ok_or_else(|| {
         let why = "records go to standard output: name the file that holds them with --records";

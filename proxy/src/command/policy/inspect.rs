@@ -75,7 +75,8 @@ fn verifier(arguments: &Arguments) -> Result<Option<Verifier>, String> {
     let bytes = read_whole(file, LARGEST).map_err(|error| said(&error))?;
     let key = VerifyKey::new(bytes.expose(), arguments.signing_alg, None).map_err(|why| said(&why))?;
     // One key: whatever the signature calls it.
-    let verifier = Verifier::new([("key".to_owned(), key)].into()).with_keyid(Some("key".to_owned()));
+    let name = file.display().to_string();
+    let verifier = Verifier::new([(name.clone(), key)].into()).with_keyid(Some(name));
     let excluded = verifier
         .with_scope(arguments.scope.clone())
         .with_excluded(arguments.exclude_files_verify.clone())
@@ -166,6 +167,7 @@ mod tests {
             ("key", &shared[..2], Exit::Policy, "is for the scope `read`"),
             ("nowhere", &shared, Exit::Configuration, "nowhere: No such file"),
             ("key", &["--scope", "read"], Exit::Configuration, "no PEM block"),
+            ("key", &["--signing-alg", "HS512"], Exit::Policy, "/key` is for HS512"),
             (
                 "key",
                 &["--exclude-files-verify", "{a}", "--signing-alg", "HS256"],

@@ -26,7 +26,8 @@ Examples:
   postern policy test policy/ --format junit > tests.xml
   postern policy test --from-record r-7q2m4d1x9z0k --records records.jsonl -o policy/incident_test.rego
 
---from-record runs nothing: it writes what a recorded decision judged as a test, which fails until the policy is mended.
+--from-record runs nothing: it writes what a recorded decision judged as a test, which fails until the policy is mended; where \
+values that decide are masked in the record, they are written into it first.
 
 Exits with 0 when every test passed; with 2 when one did not or was skipped (-z lets those be), when there was none, or \
 when the threshold is not met; with 0 when --watch is ended; \

@@ -1,7 +1,7 @@
 //! A recorded decision as a test that says what should have come of it.
 
 use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -78,7 +78,27 @@ pub(super) fn write(arguments: &Incident, id: &str) -> Result<Outcome, Failure> 
     let Some(file) = &arguments.output else { return Ok(Outcome::said(text)) };
     put(file, &text)
         .map_err(|why| Failure::Said(Exit::Configuration, format!("{}: {why}", file.display())))?;
-    Ok(Outcome::said(format!("{}: written; it fails until the policy is mended\n", file.display())))
+    Ok(Outcome::said(format!("{}: written; {}\n", file.display(), prospect(&record, arguments.expect))))
+}
+
+/// What becomes of the test, as far as the record tells.
+fn prospect(record: &Value, expected: Option<Expected>) -> String {
+    let recorded = Recorded::of(record);
+    let masked = recorded.iter().flat_map(|recorded| &recorded.input).flat_map(|input| &input.masked);
+    let masked: Vec<&str> = masked.map(String::as_str).collect();
+    let same = recorded
+        .as_ref()
+        .is_some_and(|recorded| expected.is_some_and(|it| (it == Expected::Allow) == recorded.allow));
+    if !masked.is_empty() {
+        let masked = masked.join(", ");
+        format!(
+            "the record masks {masked}: write what matters of it, or the test may fail whatever the policy says"
+        )
+    } else if same {
+        "it expects what was recorded, and fails when the policy answers otherwise".to_owned()
+    } else {
+        "it fails until the policy is mended".to_owned()
+    }
 }
 
 /// A new file: what somebody wrote by hand is not written over.
@@ -88,7 +108,10 @@ fn put(file: &Path, text: &str) -> Result<(), String> {
         return Err("the name must end in _test.rego, or it would be a part of the policy".to_owned());
     }
     let opened = OpenOptions::new().write(true).create_new(true).open(file);
-    opened.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| error.to_string())
+    opened.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => "is there already and is not written over: name a new file".to_owned(),
+        _ => error.to_string(),
+    })
 }
 
 /// The module, for Postern and OPA alike.

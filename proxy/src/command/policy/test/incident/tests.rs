@@ -88,9 +88,37 @@ fn what_is_there_is_not_written_over_and_a_policy_file_is_not_made() {
     for file in ["@mine_test.rego", "@policy/new.rego"] {
         let outcome = postern(folder.path(), &format!("{WRITE} -o {file}"));
         assert_eq!(outcome.exit, Exit::Configuration, "{file}");
+        let there = outcome.err.contains("is there already and is not written over");
+        assert_eq!(there, file.contains("mine"), "{}", outcome.err);
     }
     assert_eq!(std::fs::read_to_string(folder.path().join("mine_test.rego")).unwrap(), "mine");
     assert!(!folder.path().join("policy/new.rego").exists());
+}
+
+#[test]
+fn what_becomes_of_the_test_is_told_as_far_as_the_record_tells() {
+    let mut plain = record();
+    plain["decision"]["input"]["masked"] = json!([]);
+    for (record, more, says) in [
+        (record(), "", "or the test may fail whatever the policy says"),
+        (plain.clone(), "", "it fails until the policy is mended"),
+        (plain.clone(), " --expect allow", "it fails until the policy is mended"),
+        (plain, " --expect deny", "it expects what was recorded"),
+    ] {
+        let folder = folder(WRONG, &record);
+        let said = postern(folder.path(), &format!("{WRITE}{more} -o @policy/one_test.rego"));
+        assert!(said.out.contains(says), "{more}: {}{}", said.out, said.err);
+    }
+}
+
+#[test]
+fn without_a_configuration_the_file_of_records_is_asked_for() {
+    for words in ["postern policy test --from-record r-1", "postern explain r-1"] {
+        let words = words.split(' ').chain(["--config", "/nonexistent.yaml"]).map(OsString::from);
+        let outcome = crate::command::main(words);
+        assert_eq!(outcome.exit, Exit::Configuration);
+        assert!(outcome.err.ends_with("--records FILE names the records\n"), "{}", outcome.err);
+    }
 }
 
 #[test]
