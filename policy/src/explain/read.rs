@@ -86,7 +86,9 @@ pub(super) fn of_step(
             | Seen::Member(_)
             | Seen::Minus(_)
             | Seen::Closes
-            | Seen::Compares(_) => {}
+            | Seen::Compares(_)
+            | Seen::Replaces(_)
+            | Seen::Restores => {}
         }
     }
     if let What::Statement(stmt) = what {
@@ -255,7 +257,9 @@ fn call(
             | Seen::Comprehension(_)
             | Seen::Member(_)
             | Seen::Minus(_)
-            | Seen::Compares(_) => {}
+            | Seen::Compares(_)
+            | Seen::Replaces(_)
+            | Seen::Restores => {}
         });
         if !askable {
             return None;

@@ -117,6 +117,8 @@ pub(super) fn nodes(modules: &[Ref<Module>], names: &Names) -> BTreeMap<Path, No
                 | Seen::Comprehension(_)
                 | Seen::Member(_)
                 | Seen::Minus(_)
+                | Seen::Replaces(_)
+                | Seen::Restores
                 | Seen::Closes => {}
                 // What was taken out of a negation is still a part of the input.
                 Seen::Opens(stmts) => input.extend(stmts.iter().filter_map(|stmt| {

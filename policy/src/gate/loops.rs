@@ -42,6 +42,8 @@ pub(super) fn check(module: &Module, names: &Names, problems: &mut Problems) {
             Seen::Ref(_)
             | Seen::Call { .. }
             | Seen::With(_)
+            | Seen::Replaces(_)
+            | Seen::Restores
             | Seen::Compares(_)
             | Seen::Member(_)
             | Seen::Comprehension(_)

@@ -66,6 +66,8 @@ pub(super) fn check(
                 | Seen::Comprehension(_)
                 | Seen::Member(_)
                 | Seen::Minus(_)
+                | Seen::Replaces(_)
+                | Seen::Restores
                 | Seen::Opens(_)
                 | Seen::Closes => {}
             });

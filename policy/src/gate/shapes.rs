@@ -100,9 +100,10 @@ fn look<'a>(
         }
         Seen::With(with) => {
             found.extend(replaced(&scopes, with));
-            scopes.replace(with);
             contexts.replaces(scopes.module(), names, &with.r#as);
         }
+        Seen::Replaces(stmt) => scopes.replace(stmt),
+        Seen::Restores => scopes.restore(),
         Seen::Compares(expr) => {
             found.extend(compared::check(&scopes, names, expr));
             found.extend(arguments::operands(&scopes, names, expr));

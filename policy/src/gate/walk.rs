@@ -24,9 +24,17 @@ pub(crate) enum Seen<'a> {
     /// A reference, the longest form of it: `input.a.b`, not also `input.a`.
     Ref(&'a Expr),
     /// A call.
-    Call { span: &'a Span, fcn: &'a Expr, params: &'a [Ref<Expr>], stands: Stands },
+    Call {
+        span: &'a Span,
+        fcn: &'a Expr,
+        params: &'a [Ref<Expr>],
+        stands: Stands,
+    },
     /// A `with`.
     With(&'a WithModifier),
+    /// What a statement says beside each `with` of it, which ends at [`Seen::Restores`].
+    Replaces(&'a LiteralStmt),
+    Restores,
     /// An expression of two sides that are compared or computed with, or of one that is looked for in the other.
     Compares(&'a Expr),
     /// A name that the rule binds; with the collection that it is a member of, where `every` binds it.
@@ -212,7 +220,9 @@ impl<'a> Walk<'a, '_> {
             (self.visit)(Seen::With(with));
             self.expr(&with.r#as);
         }
+        (self.visit)(Seen::Replaces(stmt));
         self.literal(stmt);
+        (self.visit)(Seen::Restores);
     }
 
     fn literal(&mut self, stmt: &'a LiteralStmt) {

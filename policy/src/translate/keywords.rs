@@ -260,7 +260,9 @@ impl Mover<'_> {
             | Seen::Object(_)
             | Seen::Comprehension(_)
             | Seen::Member(_)
-            | Seen::Minus(_) => {}
+            | Seen::Minus(_)
+            | Seen::Replaces(_)
+            | Seen::Restores => {}
         });
         for refr in roots {
             self.read(refr, &bound, &mut stretch);

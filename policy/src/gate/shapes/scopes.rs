@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Ref, Span, WithModifier};
+use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Ref, Span};
 
 use super::super::binds::{self, Binds};
 use super::super::names;
@@ -33,19 +33,13 @@ pub(in crate::gate) struct Scopes<'a, 'v> {
     arguments: BTreeMap<&'a str, Known<'a>>,
     /// The innermost last; a name that may be anything is there too, since it hides another.
     open: Vec<BTreeMap<&'a str, Known<'a>>>,
-    /// What a `with` of the rule at hand puts something in the place of.
-    replaced: Vec<(names::Path, &'a Expr)>,
+    /// What each statement around replaces, and what is read there then.
+    replaced: Vec<Vec<(names::Path, Known<'a>)>>,
 }
 
 impl<'a, 'v> Scopes<'a, 'v> {
     pub(super) const fn new(module: &'a Module, values: &'v Values<'a>, requests: bool) -> Self {
         Self { module, values, requests, arguments: BTreeMap::new(), open: Vec::new(), replaced: Vec::new() }
-    }
-
-    /// A document that something else stands in the place of: it may have the members of that too.
-    pub(super) fn replace(&mut self, with: &'a WithModifier) {
-        let target = names::resolve(self.module, &names::constant(&with.refr));
-        self.replaced.push((target, &with.r#as));
     }
 
     /// Those of a function that is called with this.
@@ -76,7 +70,9 @@ impl<'a, 'v> Scopes<'a, 'v> {
         for _ in 0..PASSES {
             let mut learned = false;
             for stmt in stmts {
+                self.replace(stmt);
                 learned |= self.learn(stmt);
+                self.restore();
             }
             if !learned {
                 break;
@@ -86,6 +82,23 @@ impl<'a, 'v> Scopes<'a, 'v> {
 
     pub(super) fn close(&mut self) {
         self.open.pop();
+    }
+
+    /// What a statement replaces may be what it was, or what the last `with` of it puts there.
+    pub(super) fn replace(&mut self, stmt: &'a LiteralStmt) {
+        let replaced = stmt.with_mods.iter().map(|with| {
+            let path = names::resolve(self.module, &names::constant(&with.refr));
+            let name = path.join(".");
+            let put = self.known(&with.r#as).into_iter().map(|place| place.called(&name)).collect();
+            let known = either([self.document(&path), put].into_iter());
+            (path, known)
+        });
+        let replaced = replaced.collect();
+        self.replaced.push(replaced);
+    }
+
+    pub(super) fn restore(&mut self) {
+        self.replaced.pop();
     }
 
     /// A name that is bound, unless it is known here already; to a member of what `every` goes through.
@@ -207,17 +220,10 @@ impl<'a, 'v> Scopes<'a, 'v> {
                 _ => return Ok(Vec::new()),
             }
         };
-        let mut others = Vec::new();
         let mut places = match root {
             Expr::Var { span, .. } => {
                 let bound = self.open.iter().rev().find_map(|scope| scope.get(span.text()));
-                if let Some(known) = bound {
-                    known.clone()
-                } else {
-                    let (known, replaced) = self.global(span.text(), &mut links);
-                    others = replaced;
-                    known
-                }
+                bound.cloned().unwrap_or_else(|| self.global(span.text(), &mut links))
             }
             // What is written out where it is read has no name.
             written => {
@@ -226,13 +232,7 @@ impl<'a, 'v> Scopes<'a, 'v> {
             }
         };
         while let Some(link) = links.pop() {
-            places = match self.link(&places, link) {
-                Err(_) if others.iter().any(|value| self.link(&self.known(value), link).is_ok()) => {
-                    Vec::new()
-                }
-                next => next?,
-            };
-            others.clear();
+            places = self.link(&places, link)?;
         }
         Ok(places)
     }
@@ -279,29 +279,41 @@ impl<'a, 'v> Scopes<'a, 'v> {
         }
     }
 
-    /// What a name stands for that nothing in the rule binds, and what a `with` puts there; takes the
-    /// links off that lead to a rule.
-    fn global(&self, root: &str, links: &mut Vec<&'a Expr>) -> (Known<'a>, Vec<&'a Expr>) {
+    /// What a name stands for that nothing in the rule binds, or what a `with` puts there; takes the links off that lead
+    /// to a rule.
+    fn global(&self, root: &str, links: &mut Vec<&'a Expr>) -> Known<'a> {
         let mut path = names::resolve(self.module, &[root.to_owned()]);
         if let Some(("input", members)) = path.split_first().map(|(root, rest)| (root.as_str(), rest)) {
             // What is wrong with an import is told there.
             let input = Place::input();
             let place = members.iter().try_fold(input, |place, name| place.imported(name));
-            return (place.filter(|_| self.requests).into_iter().collect(), Vec::new());
+            return place.filter(|_| self.requests).into_iter().collect();
         }
         loop {
             if self.values.defines(&path) {
-                let others = self.replaced.iter().filter(|(target, _)| *target == path);
-                return (self.values.get(&path), others.map(|(_, value)| *value).collect());
+                return self.document(&path);
             }
             let member = match links.last() {
                 Some(Expr::RefDot { field, .. }) => field.1.as_string().ok().map(ToString::to_string),
                 Some(Expr::RefBrack { index, .. }) => text_of(index).map(str::to_owned),
                 _ => None,
             };
-            let Some(member) = member else { return (Vec::new(), Vec::new()) };
+            let Some(member) = member else { return Vec::new() };
             path.push(member);
             links.pop();
+        }
+    }
+
+    /// What the rule of this full name gives, or what stands in its place.
+    fn document(&self, path: &names::Path) -> Known<'a> {
+        let put = self.replaced.iter().rev().find_map(|statement| {
+            let above = statement.iter().rev().filter(|(target, _)| path.starts_with(target));
+            above.min_by_key(|(target, _)| target.len())
+        });
+        match put {
+            Some((target, known)) if target == path => known.clone(),
+            Some(_) => Vec::new(),
+            None => self.values.get(path),
         }
     }
 }

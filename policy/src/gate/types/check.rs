@@ -57,6 +57,7 @@ impl<'a> Check<'a, '_> {
     fn query(&mut self, stmts: &'a [LiteralStmt], said: impl FnOnce(&mut Self)) {
         self.scope.open(stmts);
         for stmt in stmts {
+            stmt.with_mods.iter().for_each(|with| self.expr(&with.r#as));
             self.statement(stmt);
             self.scope.learn(stmt);
         }
@@ -65,27 +66,40 @@ impl<'a> Check<'a, '_> {
     }
 
     fn statement(&mut self, stmt: &'a LiteralStmt) {
-        stmt.with_mods.iter().for_each(|with| self.expr(&with.r#as));
-        let before = self.scope.replaced;
-        self.scope.replaced |= self.scope.replaces(stmt);
+        self.scope.replace(stmt);
+        if let Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } = &stmt.literal {
+            self.alone(expr);
+        }
+        self.literal(stmt);
+        self.scope.restore();
+    }
+
+    fn literal(&mut self, stmt: &'a LiteralStmt) {
         match &stmt.literal {
             Literal::SomeVars { .. } => {}
             Literal::SomeIn { key, value, collection, .. } => {
                 key.iter().chain([value, collection]).for_each(|expr| self.expr(expr));
             }
-            Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => {
-                self.alone(expr);
-                self.expr(expr);
-            }
+            Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => self.expr(expr),
             Literal::Every { key, value, domain, query, .. } => {
                 self.expr(domain);
                 self.scope.open(&[]);
                 key.iter().chain([value]).for_each(|name| self.scope.bind(name, ANYTHING));
-                self.query(&query.stmts, |_| {});
+                self.scope.open(&query.stmts);
+                for stmt in &query.stmts {
+                    stmt.with_mods.iter().for_each(|with| self.expr(&with.r#as));
+                    // To OPA no `with` in here changes what a reference leads to.
+                    if stmt.with_mods.is_empty() {
+                        self.statement(stmt);
+                    } else {
+                        self.literal(stmt);
+                    }
+                    self.scope.learn(stmt);
+                }
+                self.scope.close();
                 self.scope.close();
             }
         }
-        self.scope.replaced = before;
     }
 
     /// A comparison that is a statement of its own; within another expression OPA lets it be false.

@@ -7,7 +7,7 @@ use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Rule, Rule
 
 use super::super::binds;
 use super::super::kinds;
-use super::super::names;
+use super::super::names::{self, Path};
 use super::super::walk::{constant, is_scalar};
 use super::rules::Rules;
 use super::{ANYTHING, Type};
@@ -26,13 +26,13 @@ pub(super) struct Scope<'a, 'r> {
     pub(super) module: &'a Module,
     pub(super) rules: &'r Rules<'a>,
     open: Vec<BTreeMap<&'a str, Type>>,
-    /// Whether another document stands in the place of one: what rules give may be anything.
-    pub(super) replaced: bool,
+    /// What each statement around replaces, and what is read there then.
+    replaced: Vec<Vec<(Path, Type)>>,
 }
 
 impl<'a, 'r> Scope<'a, 'r> {
     pub(super) fn new(module: &'a Module, rules: &'r Rules<'a>) -> Self {
-        Self { module, rules, open: vec![BTreeMap::new()], replaced: false }
+        Self { module, rules, open: vec![BTreeMap::new()], replaced: Vec::new() }
     }
 
     /// The arguments of a function, which may be anything.
@@ -76,8 +76,7 @@ impl<'a, 'r> Scope<'a, 'r> {
 
     /// `x := "a"` and `some k, v in {"a": 1}` say what their names are.
     pub(super) fn learn(&mut self, stmt: &'a LiteralStmt) {
-        let before = self.replaced;
-        self.replaced |= self.replaces(stmt);
+        self.replace(stmt);
         match &stmt.literal {
             Literal::Expr { expr, .. } => {
                 if let Expr::AssignExpr { op: AssignOp::ColEq, lhs, rhs, .. } = expr.as_ref() {
@@ -94,21 +93,28 @@ impl<'a, 'r> Scope<'a, 'r> {
             }
             Literal::SomeVars { .. } | Literal::NotExpr { .. } | Literal::Every { .. } => {}
         }
-        self.replaced = before;
+        self.restore();
     }
 
-    /// Whether a statement puts something in the place of a document; in that of a function or of the input it changes no
-    /// type.
-    pub(super) fn replaces(&self, stmt: &LiteralStmt) -> bool {
-        stmt.with_mods.iter().any(|with| {
+    /// What a statement replaces may be what it was, or what the last `with` of it puts there; in the place of a function
+    /// or of the input it changes no type.
+    pub(super) fn replace(&mut self, stmt: &'a LiteralStmt) {
+        let mut replaced = Vec::new();
+        for with in &stmt.with_mods {
             let path = names::resolve(self.module, &names::constant(&with.refr));
-            let root = names::begin(&with.refr).text();
-            let function = self.rules.names.arities(&path).is_some();
-            let document = root == "data" || self.rules.names.defines_below(&path) || {
-                names::through_imports(self.module, &[root.to_owned()]).is_some()
-            };
-            path.first().is_some_and(|root| root == "data") && document && !function
-        })
+            if path.first().is_some_and(|root| root == "data") && self.rules.names.arities(&path).is_none() {
+                let (end, is) = self.document(&path);
+                let was =
+                    path.iter().skip(end).try_fold(is, |is, name| is.member(&Value::from(name.as_str())));
+                let is = Type::any(was.into_iter().chain([self.of(&with.r#as)]));
+                replaced.push((path, is.unwrap_or(ANYTHING)));
+            }
+        }
+        self.replaced.push(replaced);
+    }
+
+    pub(super) fn restore(&mut self) {
+        self.replaced.pop();
     }
 
     fn pattern(&mut self, pattern: &'a Expr, is: &Type) {
@@ -233,28 +239,37 @@ impl<'a, 'r> Scope<'a, 'r> {
     /// into what a rule gives, or nowhere from there.
     fn global(&self, root: &str, links: &mut Vec<&'a Expr>) -> Result<Type, Type> {
         let mut path = names::resolve(self.module, &[root.to_owned()]);
-        if self.replaced || path.first().is_none_or(|root| root != "data") {
+        if path.first().is_none_or(|root| root != "data") {
             return Ok(ANYTHING);
         }
+        let named = path.len();
+        path.extend(links.iter().rev().map_while(|link| match link {
+            Expr::RefDot { field, .. } => field.1.as_string().ok().map(ToString::to_string),
+            Expr::RefBrack { index, .. } => constant(index)?.as_string().ok().map(ToString::to_string),
+            _ => None,
+        }));
+        let (end, is) = self.document(&path);
+        links.truncate(links.len() - end.saturating_sub(named));
+        let member = |is: Type, name: &String| is.member(&Value::from(name.as_str())).ok_or(is);
+        path.iter().take(named).skip(end).try_fold(is, member)
+    }
+
+    /// What stands at a path, or at its beginning, and how many steps lead there: what the innermost statement puts into its
+    /// place, or what a rule gives.
+    fn document(&self, path: &[String]) -> (usize, Type) {
+        let replaced = self.replaced.iter().rev().find_map(|statement| {
+            let above = statement.iter().rev().filter(|(target, _)| path.starts_with(target));
+            above.min_by_key(|(target, _)| target.len())
+        });
+        if let Some((target, is)) = replaced {
+            return (target.len(), is.clone());
+        }
         let rule = (1..path.len()).find(|end| path.get(..*end).is_some_and(|path| self.rules.defines(path)));
-        if let Some(end) = rule {
-            let members = path.split_off(end);
-            return members
-                .iter()
-                .try_fold(self.rules.at(&path), |is, name| is.member(&Value::from(name.as_str())).ok_or(is));
-        }
-        while !self.rules.defines(&path) && self.rules.names.defines_below(&path) {
-            let member = match links.last() {
-                Some(Expr::RefDot { field, .. }) => Some(&field.1),
-                Some(Expr::RefBrack { index, .. }) => constant(index),
-                _ => break,
-            };
-            let Some(Value::String(member)) = member else { return Ok(ANYTHING) };
-            path.push(member.to_string());
-            links.pop();
-        }
-        let function = self.rules.names.arities(&path).is_some();
-        Ok(if function { ANYTHING } else { self.rules.at(&path) })
+        let end = rule.unwrap_or(path.len());
+        let path = path.get(..end).unwrap_or_default();
+        let function = self.rules.names.arities(path).is_some();
+        let within = self.replaced.iter().flatten().any(|(target, _)| target.starts_with(path));
+        (end, if function || within { ANYTHING } else { self.rules.at(path) })
     }
 
     /// What a head with computed members is of what stands in the last of them.
