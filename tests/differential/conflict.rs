@@ -44,15 +44,15 @@ fn is_conflict(ours: &Ours) -> bool {
     matches!(ours, Ours::Error { kind: "conflict", .. })
 }
 
-/// Whether a function contradicts itself here too, or fails, where it is called with what the case calls it with. For an
-/// argument with a name in it each of a few stands; then it must contradict itself.
+/// Whether a function contradicts itself here too where it is called with what the case calls it with. Where no call is
+/// without names that have their values from around it, each of a few stands for such an argument.
 fn in_function(asked: &Asked<'_>, function: &str) -> bool {
     let name = function.rsplit('.').next().unwrap_or(function);
     let Some(takes) = arity(asked, name) else { return false };
-    let mut calls = BTreeSet::new();
+    let (mut known, mut guessed) = (BTreeSet::new(), BTreeSet::new());
     for (_, text) in asked.texts {
-        for (at, _) in text.match_indices(&format!("{name}(")) {
-            let mut given = arguments(&text[at + name.len() + 1..]);
+        for rest in calls(text, name) {
+            let mut given = arguments(rest);
             // One more is what the result is compared with.
             given.truncate(takes);
             // The call stands in another package: a rule by its name alone is not known there.
@@ -61,20 +61,62 @@ fn in_function(asked: &Asked<'_>, function: &str) -> bool {
             }
             // A name that stands nowhere else has its value from within.
             let many = |name: &str, of: &str| words(of).filter(|word| *word == name).count();
-            let known = |of: &String| {
+            let is_known = |of: &String| {
                 words(of).filter(|word| is_name(word)).all(|name| many(name, of) == many(name, text))
             };
-            let whole = given.iter().all(known);
+            if given.iter().all(is_known) {
+                known.insert(given);
+                continue;
+            }
             for stand_in in STAND_INS {
-                let of = given.iter().map(|of| if known(of) { of } else { stand_in });
-                calls.insert((of.collect::<Vec<_>>().join(", "), whole));
+                let of = given.iter().map(|of| if is_known(of) { of } else { stand_in });
+                guessed.insert(of.map(str::to_owned).collect());
             }
         }
     }
-    calls.into_iter().take(CALLS).any(|(call, whole)| {
-        let answer = alone(asked, &format!("package fz.call\n\nr := {function}({call})\n"));
-        is_conflict(&answer) || (whole && matches!(answer, Ours::Error { .. }))
+    let (all, are_known) = if known.is_empty() { (guessed, false) } else { (known, true) };
+    all.into_iter().take(CALLS).any(|given| contradicts(asked, function, &given, are_known))
+}
+
+/// Whether the function itself contradicts itself, and nothing that it or its arguments call: the engine tells the line
+/// of the call, and the arguments stand on others. Where a builtin in one of the function's own rules fails, OPA goes on
+/// to the conflict, and the engine ends.
+fn contradicts(asked: &Asked<'_>, function: &str, given: &[String], are_known: bool) -> bool {
+    let answer = alone(asked, &format!("package fz.call\n\nr := {function}(\n{}\n)\n", given.join(",\n")));
+    match answer {
+        Ours::Error { kind: "conflict", detail } => detail.contains("call.rego:3:"),
+        Ours::Error { kind: "error", detail } => are_known && is_in(asked, function, &detail),
+        _ => false,
+    }
+}
+
+/// Whether an error is told in a line of one of the function's rules.
+fn is_in(asked: &Asked<'_>, function: &str, detail: &str) -> bool {
+    let Some((package_of, name)) = function.strip_prefix("data.").and_then(|path| path.rsplit_once('.'))
+    else {
+        return false;
+    };
+    asked.texts.iter().filter(|(_, text)| package(text) == package_of).any(|(module, text)| {
+        (1_u64..).take(text.lines().count()).any(|row| {
+            let place = Place { module: (*module).to_owned(), row, column: 1 };
+            detail.contains(&format!("{module}:{row}:"))
+                && rule_at(asked, &place).is_some_and(|(_, rule)| rule.starts_with(&format!("{name}(")))
+        })
     })
+}
+
+/// What stands behind the parenthesis of each call of this name.
+fn calls<'a>(text: &'a str, name: &str) -> Vec<&'a str> {
+    let begin = format!("{name}(");
+    let whole = |at: usize| !text[..at].ends_with(|c: char| c.is_ascii_alphanumeric() || c == '_');
+    // In a body nothing that is called has a body or a value.
+    let is_head = |at: usize, rest: &str| {
+        let behind = &rest[until_closed(rest).len()..];
+        (text[..at].ends_with('\n') || text[..at].ends_with("default "))
+            && [") :=", ") if"].iter().any(|of| behind.starts_with(of))
+    };
+    let all = text.match_indices(&begin).map(|(at, _)| (at, &text[at + begin.len()..]));
+    all.filter(|(at, rest)| whole(*at) && !is_head(*at, rest)).map(|(_, rest)| rest).collect()
 }
 
 /// How many arguments the function of this name takes, by the head of one of its rules.

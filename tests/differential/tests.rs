@@ -124,6 +124,41 @@ fn what_is_no_conflict_here_is_not_taken_for_one() {
 }
 
 #[test]
+fn a_function_is_taken_for_contradicting_itself_by_its_own_conflict_alone() {
+    let theirs = Theirs::Error {
+        code: "eval_conflict_error".to_owned(),
+        message: "function data.fz.a.f1 produced conflicting values for the same inputs".to_owned(),
+        place: None,
+    };
+    let is_taken = |functions: &str, call: &str| {
+        let module =
+            format!("package fz.a\n\n{functions}\n\nr1 := 1 if {{\n\tsome v9 in [1]\n\t{call}\n}}\n");
+        let texts = [("m0.rego", module)];
+        let rules = load(&texts, "{}");
+        assert!(rules.is_ok(), "{:?}", rules.err());
+        let asked = conflict::Asked { rule: "data.fz.a.r2", input: "{}", texts: &texts, data: "{}" };
+        conflict::is_here_too(&asked, &theirs, &mut load(&texts, "{}"))
+    };
+    let own = "f1(v1) := 1\n\nf1(v1) := v1";
+    assert!(is_taken(own, "f1(2)"));
+    assert!(is_taken(own, "f1(v9)"), "a stand-in");
+    assert!(is_taken(&format!("{own}\n\nr3 := f1(2) if {{\n\ttrue\n}}"), "true"), "a rule's value");
+    assert!(!is_taken(own, "f1(1)"));
+    assert!(!is_taken(own, "[f1(1), f1(v9)]"), "a stand-in where a call is known");
+    assert!(!is_taken(&format!("{own}\n\nxf1(v1) := v1"), "[xf1(2), f1(1)]"), "another name's end");
+    let another = "f2(v1) := 1\n\nf2(v1) := v1\n\nf1(v1) := f2(v1)";
+    assert!(!is_taken(another, "f1(2)"), "another function's conflict");
+    assert!(!is_taken(another, "f1(data.fz.a.f2(2))"), "the conflict of an argument");
+    let failing = "f2(v1) := to_number(v1)\n\nf1(v1) := f2(v1)";
+    assert!(!is_taken(failing, "f1(\"a\")"), "another function's error");
+    assert!(!is_taken("f1(v1) := v1", "f1(to_number(\"a\"))"), "an argument's error");
+    // OPA goes on behind the error to a conflict, and the engine does not.
+    let both = "f1(v1) := 1\n\nf1(v1) := 2 if {\n\tnot to_number(v1)\n}";
+    assert!(is_taken(both, "f1(\"a\")"));
+    assert!(!is_taken(both, "f1(v9)"), "an error of a stand-in");
+}
+
+#[test]
 fn nothing_that_was_found_is_answered_otherwise_again() {
     let (mut many, mut allowed, mut found) = (0, 0, Vec::new());
     for file in fs::read_dir(cases()).expect("the cases are there") {
