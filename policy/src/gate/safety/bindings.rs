@@ -275,8 +275,19 @@ impl Unifier<'_, '_> {
 
     fn mark(&mut self, name: Var) {
         let waiting = self.waiting.remove(&name).unwrap_or_default();
-        self.unified.insert(name);
+        self.unified.insert(name.clone());
         for name in waiting {
+            self.mark(name);
+        }
+        // What was known but for this.
+        let mut whole = Vec::new();
+        for (other, open) in &mut self.waiting {
+            if open.remove(&name) && open.is_empty() {
+                whole.push(other.clone());
+            }
+        }
+        for name in whole {
+            self.waiting.remove(&name);
             self.mark(name);
         }
     }
