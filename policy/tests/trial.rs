@@ -543,6 +543,7 @@ test_outside if not decision.allow with input as clerk with input.context.peer.i
 
 #[test]
 fn a_package_is_named_as_opa_names_it() {
-    let package = run("package a[\"b-c\"][\"if\"].not_x[\"data\"]\ntest_ok if true\n")[0].package.clone();
-    assert_eq!(package, "data.a[\"b-c\"][\"if\"].not_x.data");
+    let package =
+        run("package a[\"b-c\"][\"if\"].some.not_x[\"data\"]\ntest_ok if true\n")[0].package.clone();
+    assert_eq!(package, "data.a[\"b-c\"][\"if\"][\"some\"].not_x.data");
 }

@@ -23,7 +23,11 @@ g(a, b) if a == b
 "#;
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 80] = [
+const ANSWERED: [&str; 84] = [
+    "y := [w, z] if [[1, z], 3] = [w, z]",
+    "y := [w, v, z] if [[1, z], v, 3] = [w, z, z]",
+    "y := [w, v, z] if { [w, 3, w] = [[z, v], v, [z, 3]]; z = 1 }",
+    "y := [w, v] if [{\"a\": v}, [v], 3] = [w, [u], u]",
     "y := [x, z] if { [x, z] = [z, 3] }",
     "y := [x, z] if [x, z] = [z, 3]",
     "y := [x, z, q] if { [x, [z, {\"k\": q}]] = [z, [q, {\"k\": 3}]] }",
@@ -111,7 +115,8 @@ y if not w == \"bob\" with input.a as xs[_]",
 ];
 
 /// Refused by both.
-const REFUSED: [&str; 58] = [
+const REFUSED: [&str; 59] = [
+    "y := [w, v, z] if [[1, z, q], v, 3] = [w, z, z]",
     "y := [a, b] if { [a, b] = [f(b), 1] }",
     "y := [a, b, c] if { [a, b] = [c, 1]; c = b }",
     "y if { nums[i] == i + 1 }",

@@ -2,7 +2,10 @@
 //! refuses is refused.
 
 use std::fmt::Write as _;
+use std::process::Command;
 
+use postern_policy::AskError;
+use postern_tests::parts::program;
 use serde_json::Value;
 
 use crate::{opa, ours};
@@ -252,8 +255,24 @@ fn what_is_between_two_times_is_as_opa_counts_it() {
 }
 
 #[test]
-fn no_zone_is_known_from_2100_on() {
-    for zone in ["UTC", "", "Europe/Berlin", "America/Sao_Paulo", "Africa/Casablanca"] {
+fn zones_without_summer_time_are_known_from_2100_on() {
+    let known = [
+        "UTC",
+        "",
+        "Etc/UTC",
+        "Etc/GMT+5",
+        "Etc/GMT-14",
+        "GMT",
+        "Zulu",
+        "Asia/Tokyo",
+        "Asia/Kathmandu",
+        "America/Sao_Paulo",
+        "Africa/Casablanca",
+    ];
+    let unknown = ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Antarctica/Troll", "EST5EDT"];
+    for (zone, is_known) in
+        known.map(|zone| (zone, true)).into_iter().chain(unknown.map(|zone| (zone, false)))
+    {
         for call in ["time.clock(t)", "time.date(t)", "time.weekday(t)", "time.format(t)", "time.diff(t, 0)"]
         {
             let asked = |time: &str| {
@@ -262,13 +281,68 @@ fn no_zone_is_known_from_2100_on() {
             };
             let (before, theirs) = asked("4102444799999999999");
             assert_eq!(before.expect("a value"), theirs, "{zone} {call}");
-            // In summer, when most zones that have one are an hour ahead.
-            match asked("4118083200000000000") {
-                (Ok(beyond), theirs) => assert_eq!(beyond, theirs, "{zone} {call}"),
-                (Err(error), _) => assert!(error.to_string().contains("2100"), "{zone} {call}: {error}"),
+            // Midnight of the new year, and a summer, when most zones that have one are an hour ahead.
+            for time in ["4102444800000000000", "4118083200000000000"] {
+                let (beyond, theirs) = asked(time);
+                match beyond {
+                    Ok(beyond) => {
+                        assert!(is_known && beyond == theirs, "{zone} {call}: {beyond:?} {theirs:?}")
+                    }
+                    Err(error) => {
+                        let told = error.to_string().contains("takes times before 2100");
+                        assert!(!is_known && told, "{zone} {call}: {error}");
+                    }
+                }
             }
             let local = format!("package a\nt := [0, \"Local\"]\nx := {call}\n");
-            assert!(ours(&local, "data.a.x").is_err(), "{call}");
+            let error = ours(&local, "data.a.x").expect_err("no zone of a machine").to_string();
+            assert!(error.contains("takes a time zone by its name"), "{call}: {error}");
         }
     }
+}
+
+/// Lists that are written out where a time stands; whether `time.format` alone takes them.
+const LISTS: [(&str, bool); 9] = [
+    ("[0]", false),
+    ("[]", false),
+    ("[0, 1]", false),
+    ("[\"a\", \"UTC\"]", false),
+    ("[0, \"UTC\", \"2006\"]", true),
+    ("[0, \"UTC\", 1]", false),
+    ("[0, \"UTC\", \"2006\", 1]", false),
+    ("[input.x]", false),
+    ("[input.x, input.y, input.z]", true),
+];
+
+#[test]
+fn a_list_that_is_written_out_and_no_time_is_not_loaded() {
+    for (list, formats) in LISTS {
+        for call in ["time.clock(@)", "time.date(@)", "time.weekday(@)", "time.diff(@, 1)", "time.diff(1, @)"]
+        {
+            let (named, written) = (call.replace('@', "t"), call.replace('@', list));
+            for rules in [format!("t := {list}\nx := {named}"), format!("x := {written}")] {
+                assert!(refused(&format!("package a\n{rules}\n")), "{rules}");
+            }
+        }
+        let module = format!("package a\nx := time.format({list})\n");
+        assert_eq!(refused(&module), !formats, "{module}");
+    }
+    // What is not written out is not known, and of that more is taken.
+    for list in ["[0]", "[0, \"UTC\"]", "[0, \"UTC\", \"2006\"]", "[0, \"UTC\", \"2006\", 1]"] {
+        for call in ["time.clock(t)", "time.weekday(t)", "time.diff(t, 1)", "time.format(t)"] {
+            let module = format!("package a\nt := json.unmarshal(`{list}`)\nx := {call}\n");
+            assert_eq!(ours(&module, "data.a.x").expect("a value"), opa(&module, "data.a.x"), "{module}");
+        }
+    }
+}
+
+/// Whether both refuse it at load.
+fn refused(module: &str) -> bool {
+    let ours = matches!(ours(module, "data.a.x"), Err(AskError::Refused(_)));
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::write(folder.path().join("a.rego"), module).expect("it can be written");
+    let loads = Command::new(program("opa")).current_dir(&folder).args(["check", "a.rego"]).output();
+    let theirs = !loads.expect("opa runs").status.success();
+    assert_eq!(ours, theirs, "{module}");
+    ours
 }

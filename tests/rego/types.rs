@@ -57,6 +57,23 @@ fn wrong_types_are_refused_where_opa_refuses_them() {
 }
 
 #[test]
+fn a_pattern_with_a_member_that_is_not_there_is_refused_however_wide_it_is() {
+    for (many, lacks) in [(50, 49), (150, 3), (150, 149), (150, 150)] {
+        let members = |all: &mut dyn Iterator<Item = usize>, value: &str| {
+            all.map(|at| format!("\"a{at}\": {value}{at}")).collect::<Vec<_>>().join(", ")
+        };
+        let (pattern, of) =
+            (members(&mut (0..many), "v"), members(&mut (0..many).filter(|at| *at != lacks), ""));
+        let expected = (lacks < many, lacks < many);
+        assert_eq!(
+            refused(&format!("y if {{ x := {{{of}}}; {{{pattern}}} = x }}")),
+            expected,
+            "{many} {lacks}"
+        );
+    }
+}
+
+#[test]
 fn what_is_otherwise_is_told_on_the_page_of_differences() {
     for line in STRICTER {
         assert_eq!(refused(line), (false, true), "{line}");

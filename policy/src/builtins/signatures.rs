@@ -21,7 +21,7 @@ pub(crate) const ANY: Kinds = Kinds(0x7f);
 pub(super) const LISTS: Kinds = LIST.or(SET);
 pub(super) const TEXTS: Kinds = TEXT.or(LISTS);
 pub(super) const GROUPS: Kinds = LISTS.or(OBJECT);
-pub(super) const TIME: Kinds = NUMBER.or(LIST);
+pub(crate) const TIME: Kinds = NUMBER.or(LIST);
 
 impl Kinds {
     /// These and those.

@@ -23,8 +23,10 @@ fn format(args: &[Value]) -> Result<Value, Fail> {
     let utc = Value::from("UTC");
     let Value::Array(items) = what else { return written(what, &utc, "") };
     match items.as_slice() {
+        [time] => written(time, &utc, ""),
         [time, zone] => written(time, zone, ""),
-        [time, zone, layout] => written(time, zone, text(layout)?),
+        // What stands behind is read by nobody.
+        [time, zone, layout, ..] => written(time, zone, text(layout)?),
         _ => Err(WRONG),
     }
 }

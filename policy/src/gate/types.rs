@@ -18,7 +18,7 @@ use crate::builtins::signatures::{self, Kinds};
 use crate::problem::Problems;
 
 /// Most parts of one type; of a larger one it is known what may stand in it, and no more where.
-const MOST: usize = 64;
+const MOST: usize = 512;
 /// Longest type that is told in full, in characters.
 const TOLD: usize = 100;
 /// Most names that are told.

@@ -131,9 +131,9 @@ fn asked_of(modules: &[Ref<Module>], package: &[String], name: &str) -> bool {
 }
 
 /// Words that OPA writes in brackets behind a name.
-const KEYWORDS: [&str; 14] = [
+const KEYWORDS: [&str; 15] = [
     "as", "contains", "default", "else", "every", "false", "if", "import", "in", "not", "null", "package",
-    "true", "with",
+    "some", "true", "with",
 ];
 
 /// A package as OPA names it: `data.a["b-c"]`.

@@ -33,6 +33,10 @@ pub(super) fn check<'a>(
         (!given.meets(*takes)).then(|| super::at_span(place(param), &name, &why(), &signature.to_string()))
     });
     let wrong = wrong.or_else(|| {
+        let times = params.iter().zip(signature.takes).filter(|(_, takes)| **takes == signatures::TIME);
+        times.map(|(param, _)| param).find_map(|param| time(scopes, names, &name, param))
+    });
+    let wrong = wrong.or_else(|| {
         let result = params.get(signature.takes.len()).filter(|_| alone)?;
         other_result(scopes, names, &name, result, signature.gives, &signature.to_string())
     });
@@ -41,6 +45,23 @@ pub(super) fn check<'a>(
         let (span, fail, instead) = builtins::wrong_constant(&name, &texts)?;
         Some(super::at_span(span, &name, &format!("{fail}; this one is not"), instead))
     })
+}
+
+/// A list that is written out where a time is asked for, and is none: not all of these fail, and OPA loads none of them.
+fn time<'a>(scopes: &Scopes<'a, '_>, names: &Names, name: &str, param: &'a Expr) -> Option<Problem> {
+    let known = scopes.known(param);
+    let [only] = known.as_slice() else { return None };
+    let Some(Expr::Array { items, .. }) = only.said_here().filter(|_| !only.is_handed()) else { return None };
+    let (longest, instead) = match name {
+        "time.format" => (3, "`[ns, \"Europe/Paris\"]` or `[ns, \"Europe/Paris\", \"2006-01-02\"]`"),
+        _ => (2, "`[ns, \"Europe/Paris\"]`"),
+    };
+    let takes = [signatures::NUMBER, signatures::TEXT, signatures::TEXT];
+    let mut kinds = items.iter().zip(takes);
+    let fits = (2..=longest).contains(&items.len())
+        && kinds.all(|(item, takes)| said(scopes.module(), names, item).meets(takes));
+    let why = "takes a time or a list of it and its zone, and OPA loads no other list written out here";
+    (!fits).then(|| super::at_span(place(param), name, why, instead))
 }
 
 /// One argument more that the result never equals.
