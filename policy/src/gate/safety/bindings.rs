@@ -274,20 +274,15 @@ impl Unifier<'_, '_> {
     }
 
     fn mark(&mut self, name: Var) {
-        let waiting = self.waiting.remove(&name).unwrap_or_default();
-        self.unified.insert(name.clone());
-        for name in waiting {
-            self.mark(name);
-        }
-        // What was known but for this.
-        let mut whole = Vec::new();
+        let mut next = self.waiting.remove(&name).unwrap_or_default();
+        // And what was known but for this.
         for (other, open) in &mut self.waiting {
             if open.remove(&name) && open.is_empty() {
-                whole.push(other.clone());
+                next.insert(other.clone());
             }
         }
-        for name in whole {
-            self.waiting.remove(&name);
+        self.unified.insert(name);
+        for name in next {
             self.mark(name);
         }
     }
