@@ -85,6 +85,30 @@ fn what_with_replaces_is_replaced_as_by_opa() {
     }
 }
 
+#[test]
+fn a_builtins_name_is_no_variable_in_what_a_with_puts_in() {
+    for (statements, refused) in [
+        ("max = 3; z := input.x with input.x as [max]", true),
+        ("max = 3; z := input.x with input.x as {\"k\": max}", true),
+        ("max = {\"a\": 2}; z := input.x with input.x as max.a", true),
+        ("z := input.x with input.x as [w | max = 5; w := max]", true),
+        ("max := 3; z := input.x with input.x as [max]", false),
+        ("some max; max = 3; z := input.x with input.x as [max]", false),
+        ("z := input.x with input.x as [max | some max in [5]]", false),
+        ("base64 = 2; z := input.x with input.x as [base64]", false),
+    ] {
+        let module = format!("package a\ny := z if {{ {statements} }}\n");
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(folder.path().join("a.rego"), &module).expect("it can be written");
+        let told = std::process::Command::new(postern_tests::parts::program("opa"))
+            .current_dir(folder.path())
+            .args(["check", "a.rego"])
+            .output();
+        assert_eq!(!told.expect("opa runs").status.success(), refused, "{statements}");
+        assert_eq!(ours_of(&[("a.rego", &module)], "data.a.y").is_err(), refused, "{statements}");
+    }
+}
+
 /// OPA asks for such a rule at each call, the engine once.
 #[test]
 fn a_computed_rule_stands_in_for_no_function() {

@@ -68,14 +68,25 @@ fn local(open: &[Query<'_>], with: &WithModifier) -> Option<Problem> {
         let why = "is a variable here, and no document or function that `with` could replace";
         return Some(problem(&with.refr, &[target.to_owned()], why, "another name for the variable"));
     }
-    let Expr::Var { span, .. } = with.r#as.as_ref() else { return None };
-    let name = span.text();
-    let gets = open.iter().any(|query| query.unified.contains(name));
-    if !gets || declares(name) || builtins::known(name).is_none() {
-        return None;
-    }
+    let (mut within, mut wrong): (Vec<Query<'_>>, Option<&Expr>) = (Vec::new(), None);
+    walk::expression(&with.r#as, &mut |seen| match seen {
+        Seen::Opens(stmts) => within.push(Query::of(stmts)),
+        Seen::Closes => drop(within.pop()),
+        Seen::Ref(refr) => {
+            let name = names::begin(refr).text();
+            let mut all = open.iter().chain(&within);
+            let gets = all.clone().any(|query| query.unified.contains(name));
+            let declared = all.any(|query| query.declared.contains(name));
+            if gets && !declared && builtins::known(name).is_some() {
+                wrong.get_or_insert(refr);
+            }
+        }
+        _ => {}
+    });
     let why = "is a builtin to the `with`, and gets another value beside it, which OPA refuses";
-    Some(problem(&with.r#as, &[name.to_owned()], why, "another name for the variable"))
+    wrong.map(|refr| {
+        problem(refr, &[names::begin(refr).text().to_owned()], why, "another name for the variable")
+    })
 }
 
 /// Checks every `with` of all modules.
