@@ -25,7 +25,7 @@ use crate::sources::{DataFile, Sources};
 use crate::translate::marks::{self, Mark};
 use crate::translate::{
     self, Translated, aliases, annotated, clock, collections, computed, every, heads, imports, keywords,
-    members, negation, ordered, pairs, patterns, prints, repeated, settled, templates,
+    members, negation, ordered, pairs, patterns, prints, repeated, settled, shared, templates,
 };
 
 /// Longest time for parsing and checking one policy, where nothing says a shorter one; past it the policy is refused and
@@ -366,10 +366,12 @@ fn behind_the_gate(
         true
     };
     rewrite(&every::given, engine, texts, problems);
-    // Pairs may stand within pairs, each time in more brackets.
-    for _ in 0..PASSES {
-        if !rewrite(&pairs::apart, engine, texts, problems) {
-            break;
+    // Such statements may stand within one another, each time in more brackets.
+    for write in [pairs::apart, shared::read] {
+        for _ in 0..PASSES {
+            if !rewrite(&write, engine, texts, problems) {
+                break;
+            }
         }
     }
     // Negations too may stand within one another.

@@ -29,6 +29,7 @@ pub(crate) mod prints;
 pub(crate) mod repeated;
 mod results;
 pub(crate) mod settled;
+pub(crate) mod shared;
 pub(crate) mod templates;
 mod unnamed;
 mod walked;

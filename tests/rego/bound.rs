@@ -18,12 +18,14 @@ one := json.unmarshal("1")
 groups := json.unmarshal("[{\"m\": [1], \"name\": \"a\"}, {\"m\": [2], \"name\": \"a\"}]")
 nums := json.unmarshal("[1, 2, 5]")
 lists := json.unmarshal("[[1], [2, 3]]")
+pairs := json.unmarshal("{\"adm\": [\"adm\", 1], \"bob\": [\"eve\", 2]}")
+named := json.unmarshal("{\"adm\": \"adm\", \"bob\": \"eve\", \"eve\": \"bob\"}")
 f(a) := a
 g(a, b) if a == b
 "#;
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 84] = [
+const ANSWERED: [&str; 97] = [
     "y := [w, z] if [[1, z], 3] = [w, z]",
     "y := [w, v, z] if [[1, z], v, 3] = [w, z, z]",
     "y := [w, v, z] if { [w, 3, w] = [[z, v], v, [z, 3]]; z = 1 }",
@@ -111,6 +113,19 @@ y if not w == \"bob\" with input.a as xs[_]",
     "y := {\"a\": count([v | v = 2])} if { v := one } else := [v | v = 2] if { v := 3 }",
     "h(a) := {v | v = 2} if { some v in a } else := 3\ny := h([1])",
     "y := x if { a := 1; b := one; n := [a, b]; x := {[1, 1]: 2}[n] }",
+    "y := [k | some k; pairs[k] = [k, _]]",
+    "y := [[k, r] | [k, r] = pairs[k]]",
+    "y := [k | k = named[k]; startswith(k, \"a\")]",
+    "y := [k | some k; {\"name\": k} = {\"name\": named[k]}]",
+    "y := [k | some k; named[named[k]] = k]",
+    "y := [k | some k; [named[k], k] = [k, _]]",
+    "y contains k if k = {\"adm\", \"bob\"}[k]",
+    "y := [[i, j] | some i, j; [i, j] = lists[i][j]]",
+    "y := [k | some k; {\"a\": k} = {\"a\": named[k]} with data.a.named as {\"c\": \"c\"}]",
+    "y := \"no\" if { not barred } else := \"yes\"\nbarred if { some k; {\"name\": k} = groups[k] }",
+    "y := \"no\" if { not barred } else := \"yes\"\nbarred if { some k; pairs[k] = [k, _] }",
+    "y if { every n in [1, 2] { some k; [k, n] = pairs[_] } }",
+    "y if { every n in [1] { some k; pairs[k] = [k, n] } }",
     "y contains [n, m] if { a := xs[_]; n := [a]; m := {[\"adm\"]: 2, [\"bob\"]: 3}[n] }",
 ];
 

@@ -119,7 +119,7 @@ impl Maker {
         let holder = self.path_or_name(&ty);
         self.shape("some x and unification");
         let below = depth.saturating_sub(1);
-        match self.random.below(4) {
+        match self.random.below(5) {
             0 => {
                 let name = self.bind(ty.element());
                 Tree::Group(vec![text(format!("{name} := ")), holder, text("[_]")])
@@ -142,11 +142,29 @@ impl Maker {
                     text(format!("[{index}] = {value}")),
                 ])
             }
+            3 => self.index_twice(holder, key, &ty.element(), below),
             _ => {
                 let wanted = self.expr(&ty.element(), below);
                 Tree::Group(vec![holder, text("[_] == "), wanted])
             }
         }
+    }
+
+    /// `some i; coll[i] = [i, x]`: the name in brackets stands in the other side too.
+    fn index_twice(&mut self, holder: Tree, key: Ty, element: &Ty, depth: usize) -> Tree {
+        self.shape("the name in brackets on both sides");
+        let (index, value) = (self.bind(key), self.bind(Ty::Any));
+        let pattern = match self.random.below(4) {
+            0 => text(index.clone()),
+            1 => text(format!("[{index}, {value}]")),
+            2 => text(format!("{{\"a\": {value}, \"k\": {index}}}")),
+            _ => self.expr(element, depth),
+        };
+        let read = Tree::Group(vec![holder, text(format!("[{index}]"))]);
+        let (one, other) = if self.random.percent(50) { (read, pattern) } else { (pattern, read) };
+        let declared =
+            if self.random.percent(80) { format!("some {index}, {value}\n") } else { String::new() };
+        Tree::Group(vec![text(declared), one, text(" = "), other])
     }
 
     pub(super) fn path_or_name(&mut self, ty: &Ty) -> Tree {
