@@ -130,7 +130,9 @@ y if not w == \"bob\" with input.a as xs[_]",
 ];
 
 /// Refused by both.
-const REFUSED: [&str; 59] = [
+const REFUSED: [&str; 61] = [
+    "y if { some i, _; nums[i] == 1 }",
+    "y if { some _; nums[_] == 1 }",
     "y := [w, v, z] if [[1, z, q], v, 3] = [w, z, z]",
     "y := [a, b] if { [a, b] = [f(b), 1] }",
     "y := [a, b, c] if { [a, b] = [c, 1]; c = b }",

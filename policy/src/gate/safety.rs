@@ -341,16 +341,17 @@ impl<'a> Search<'a> {
         let here = LazyCell::new(|| read(stmts, said));
         for stmt in stmts {
             let within;
+            // Each `_` is another name: of `some _` none is read, and of `every` it need not be.
             let (declared, read): (Vec<&'a Span>, _) = match &stmt.literal {
                 Literal::SomeVars { vars, .. } => (vars.iter().collect(), &*here),
                 Literal::Every { key, value, query, .. } => {
                     within = read(&query.stmts, &[]);
-                    (key.iter().chain([value]).collect(), &within)
+                    (key.iter().chain([value]).filter(|name| name.text() != "_").collect(), &within)
                 }
                 Literal::SomeIn { .. } | Literal::Expr { .. } | Literal::NotExpr { .. } => continue,
             };
             let unread =
-                declared.into_iter().filter(|name| name.text() != "_" && !read.contains(name.text()));
+                declared.into_iter().filter(|name| name.text() == "_" || !read.contains(name.text()));
             self.told.extend(unread.map(|name| (terms::var(name), name, UNUSED, "`_`, or nothing")));
         }
     }

@@ -153,17 +153,23 @@ impl Maker {
     /// `some i; coll[i] = [i, x]`: the name in brackets stands in the other side too.
     fn index_twice(&mut self, holder: Tree, key: Ty, element: &Ty, depth: usize) -> Tree {
         self.shape("the name in brackets on both sides");
-        let (index, value) = (self.bind(key), self.bind(Ty::Any));
-        let pattern = match self.random.below(4) {
-            0 => text(index.clone()),
-            1 => text(format!("[{index}, {value}]")),
-            2 => text(format!("{{\"a\": {value}, \"k\": {index}}}")),
-            _ => self.expr(element, depth),
+        let index = self.bind(key);
+        let (pattern, value) = match self.random.below(4) {
+            0 => (text(index.clone()), None),
+            1 => {
+                let value = self.bind(Ty::Any);
+                (text(format!("[{index}, {value}]")), Some(value))
+            }
+            2 => {
+                let value = self.bind(Ty::Any);
+                (text(format!("{{\"a\": {value}, \"k\": {index}}}")), Some(value))
+            }
+            _ => (self.expr(element, depth), None),
         };
         let read = Tree::Group(vec![holder, text(format!("[{index}]"))]);
         let (one, other) = if self.random.percent(50) { (read, pattern) } else { (pattern, read) };
-        let declared =
-            if self.random.percent(80) { format!("some {index}, {value}\n") } else { String::new() };
+        let names = value.map_or_else(|| index.clone(), |value| format!("{index}, {value}"));
+        let declared = if self.random.percent(80) { format!("some {names}\n") } else { String::new() };
         Tree::Group(vec![text(declared), one, text(" = "), other])
     }
 
