@@ -30,6 +30,8 @@ pub(crate) struct Annotation {
     pub(crate) before: u32,
     /// Its own first line, from 1.
     pub(crate) begin: u32,
+    /// Whether it says so of what it is about.
+    pub(crate) entrypoint: bool,
     yaml: String,
 }
 
@@ -86,15 +88,21 @@ pub(crate) fn misplaced(module: &Module, annotations: &[Annotation]) -> impl Ite
     let wrong = move |annotation: &&Annotation| {
         let of_package = module.package.span.line == annotation.before;
         let of_rule = rules.contains(&annotation.before);
-        !match annotation.scope.as_deref() {
-            Some("package" | "subpackages") => of_package,
-            Some(_) => of_rule,
-            None => of_package || of_rule,
-        }
+        let entrypoint =
+            annotation.entrypoint && matches!(annotation.scope.as_deref(), Some("rule" | "subpackages"));
+        entrypoint
+            || !match annotation.scope.as_deref() {
+                Some("package" | "subpackages") => of_package,
+                Some(_) => of_rule,
+                None => of_package || of_rule,
+            }
     };
     let source = &module.package.span.source;
     annotations.iter().filter(wrong).map(|annotation| {
         let (what, instead) = match annotation.scope.as_deref() {
+            Some(scope @ ("rule" | "subpackages")) if annotation.entrypoint => {
+                (format!("has `entrypoint` and the scope {scope}"), "the scope document or package")
+            }
             Some(scope @ ("package" | "subpackages")) => {
                 (format!("has the scope {scope} and stands before no package"), "it above `package`")
             }
@@ -217,7 +225,8 @@ fn read(yaml: String) -> Result<Annotation, (usize, String)> {
             format!("has a contact that is not one line of at most {} bytes", LONGEST.1),
         ));
     }
-    Ok(Annotation { scope: read.scope, contact: text.flatten(), before: 0, begin: 0, yaml })
+    let entrypoint = said::check(&yaml).map_err(|why| (0, why))?;
+    Ok(Annotation { scope: read.scope, contact: text.flatten(), before: 0, begin: 0, entrypoint, yaml })
 }
 
 fn first_line(text: &str) -> &str {

@@ -86,6 +86,8 @@ What the gate refuses at load, with its place and what to write instead, since t
 * `data` as a whole in a query of `policy eval` that does more, or without a policy: a rule or a package by its name.
 * A number in data, inputs and bodies that would be kept as another: a whole one beyond 64 bits, a fraction of more digits than
   64 bits give back, `9007199254740993.0`, `1e-400`. As text it is kept. In YAML such a number is what OPA too makes of it.
+* In METADATA a schema that is written out, `- input: {\"type\": \"object\"}`, by which OPA judges the module and nothing is
+  checked here: in a file, as `schema.NAME`, which OPA asks for with `opa check --schema`. A tab that goes on with a text there.
 * A character that turns the direction of writing or has no width, in comments and texts of Rego too: its escape says it.
 * `==` of kinds that never fit also within another expression (`x := p == \"a\"`, where `p` is a number) and of what `every`
   goes through.

@@ -170,6 +170,16 @@ fn modules(module: &str) -> [(&'static str, &str); 2] {
     [("a.rego", module), ("lib.rego", LIB)]
 }
 
+pub(crate) fn opa_loads(modules: &[(&str, &str)]) -> bool {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (name, text) in modules {
+        fs::write(folder.path().join(name), text).expect("it can be written");
+    }
+    let mut check = Command::new(program("opa"));
+    let check = check.current_dir(folder.path()).args(["check", "."]).stderr(Stdio::null()).status();
+    check.expect("opa runs").success()
+}
+
 #[track_caller]
 fn refused(module: &str) {
     match ours_of(&modules(module), "data.a.y") {
@@ -189,16 +199,10 @@ fn what_opa_loads_is_answered_as_by_opa() {
 
 #[test]
 fn what_opa_does_not_load_is_refused() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
     for body in REFUSED {
         let module = format!("package a\n{body}\n");
         refused(&module);
-        for (name, text) in modules(&module) {
-            fs::write(folder.path().join(name), text).expect("it can be written");
-        }
-        let mut check = Command::new(program("opa"));
-        let check = check.current_dir(folder.path()).args(["check", "."]).stderr(Stdio::null()).status();
-        assert!(!check.expect("opa runs").success(), "opa loads {body}");
+        assert!(!opa_loads(&modules(&module)), "opa loads {body}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 use postern_policy::AskError;
 
+use crate::loaded::opa_loads;
 use crate::{differ, opa_of, ours, ours_of};
 
 const AROUND: &str = "# METADATA
@@ -31,7 +32,6 @@ const MAIN: &str = r#"# METADATA
 # - Just Name
 # schemas:
 # - input: schema.input
-# - data.x: {type: object}
 # compile: {unknowns: [input]}
 # labels: {team: x}
 # custom:
@@ -177,5 +177,134 @@ fn what_stands_behind_a_call_keeps_its_place() {
         let module = format!("package a\nx := {wrong}\n");
         let Err(AskError::Refused(error)) = ours(&module, "data.a.x") else { panic!("{wrong} is taken") };
         assert!(error.problems[0].construct.starts_with("rego.metadata."), "{error}");
+    }
+}
+
+/// Above `y := 1`: as OPA takes them.
+const TAKEN: [&str; 18] = [
+    "entrypoint: \"yes\"",
+    "entrypoint: no",
+    "entrypoint:",
+    "title: true\n# description: 1.5",
+    "organizations:\n# authors:\n# schemas:\n# compile:\n# labels:\n# custom:\n# related_resources:",
+    "schemas:\n#   - input: schema[\"a-b\"].c\n#   - data.p[\"a-b\"]: schema\n#   - input.x: schema.x\n#   - foo.bar: schema.x",
+    "compile: {unknowns: [input, data.x, 'data[\"x-y\"].z', 'foo.bar']}",
+    "compile: {unknowns: input, mask_rule: mask}",
+    "compile: {unknowns: [1], mask_rule: data.p.mask}",
+    "compile: {mask_rule: '\"a\"'}",
+    "related_resources:\n# - {ref: 'https://example.com/x?y=%zz#q', description: 1}\n# - https://example.com/pa th",
+    "related_resources: ['mailto:%zz', docs/x.md, HTTPS://u@Example.com:8080/%7Euser/, //h/x, ///x, '#', '?', ä, 'a/b:c']",
+    "related_resources: ['http://[::1]:8/x', 'http://%e4/', 'http://h:']",
+    "authors: [{name: 1, email: x}, <a, \"<a@b>\"]",
+    "title:\ta",
+    "title: a\t# b",
+    "description: |\n#   a\n#   \tb",
+    "custom: {\ta: 1}",
+];
+
+/// Above `y := 1`: as OPA takes none.
+const TAKEN_BY_NONE: [&str; 48] = [
+    "title: [a]",
+    "description: {a: 1}",
+    "organizations: x",
+    "organizations: {a: b}",
+    "authors: x",
+    "authors: [\"\"]",
+    "authors: [{}]",
+    "authors: [1]",
+    "authors: [null]",
+    "authors: [{name: 1}]",
+    "related_resources: a",
+    "related_resources: ['']",
+    "related_resources: [':']",
+    "related_resources: ['%zz']",
+    "related_resources: ['a#%zz']",
+    "related_resources: ['a_b:c']",
+    "related_resources: ['http://a b']",
+    "related_resources: ['http://u u@h']",
+    "related_resources: ['http://a:1:2/']",
+    "related_resources: ['http://h:x']",
+    "related_resources: ['http://[zz]/']",
+    "related_resources: ['http://%41/']",
+    "related_resources: [\"a\\tb\"]",
+    "related_resources: [1]",
+    "related_resources: [{description: a}]",
+    "labels: a",
+    "labels: [a]",
+    "compile: 5",
+    "compile: {unknowns: [a]}",
+    "compile: {mask_rule: 'f(x)'}",
+    "compile: {mask_rule: '{}'}",
+    "schemas: a",
+    "schemas: [a]",
+    "schemas: [null]",
+    "schemas: [{}]",
+    "schemas: {input: {type: string}}",
+    "schemas: [{input: 5}]",
+    "schemas: [{input: 'foo'}]",
+    "schemas: [{foo: schema.x}]",
+    "schemas: [{input: {type: bogus}}]",
+    "entrypoint: \"true\"",
+    "entrypoint: 1",
+    "entrypoint: true\n# scope: rule",
+    "\ttitle: a",
+    " \ttitle: a",
+    "organizations:\n#   -\ta",
+    "description: |\n#   \ta",
+    "title: a\ny := 1\n# METADATA\n# scope: document\n# title: a\nz := 1\n# METADATA\n# scope: document\n# title: a\nz := 1",
+];
+
+fn above(said: &str) -> String {
+    format!("package a\n# METADATA\n# {said}\ny := 1\n")
+}
+
+#[test]
+fn what_opa_takes_for_an_annotation_is_taken() {
+    for said in TAKEN {
+        let module = above(said);
+        let modules = [("a.rego", module.as_str())];
+        assert_eq!(opa_of(&modules, "data.a.y"), Some(1.into()), "{said}");
+        assert!(ours_of(&modules, "data.a.y").is_ok(), "{said}: {:?}", ours_of(&modules, "data.a.y"));
+    }
+}
+
+#[test]
+fn what_opa_does_not_take_for_an_annotation_is_refused() {
+    for said in TAKEN_BY_NONE {
+        let module = above(said);
+        assert!(!opa_loads(&[("a.rego", &module)]), "opa loads {said}");
+        let Err(AskError::Refused(error)) = ours(&module, "data.a.y") else { panic!("{said} is taken") };
+        assert_eq!(error.problems[0].construct, "METADATA", "{said}: {error}");
+    }
+}
+
+#[test]
+fn an_annotation_is_declared_once_over_all_modules() {
+    for (first, second, twice) in [
+        ("# METADATA\n# scope: package\npackage a", "# METADATA\n# title: b\npackage a", true),
+        ("# METADATA\n# scope: subpackages\npackage a", "# METADATA\n# scope: subpackages\npackage a", true),
+        ("# METADATA\n# scope: subpackages\npackage a", "# METADATA\n# title: b\npackage a", false),
+        (
+            "package a\n# METADATA\n# entrypoint: true\nx := 1",
+            "package a\n# METADATA\n# scope: document\n# title: b\nx := 1",
+            true,
+        ),
+        ("package a\n# METADATA\n# title: a\nx := 1", "package a\n# METADATA\n# title: b\nx := 1", false),
+        (
+            "package a\n# METADATA\n# scope: document\n# title: a\nx.a := 1",
+            "package a\n# METADATA\n# scope: document\n# title: b\nx.b := 1",
+            false,
+        ),
+    ] {
+        let first = format!("{first}\ny := 1\n");
+        let modules = [("a.rego", first.as_str()), ("b.rego", second)];
+        assert_eq!(opa_loads(&modules), !twice, "{first}\n{second}");
+        match ours_of(&modules, "data.a.y") {
+            Err(AskError::Refused(error)) if twice => {
+                assert!(error.problems[0].why.contains("second"), "{error}");
+            }
+            Ok(_) if !twice => {}
+            other => panic!("{first}\n{second}: {other:?}"),
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! `rego.metadata.rule()` and `rego.metadata.chain()`: what the annotations say where the call stands, which is the
 //! same for every decision. OPA's compiler puts it into the rule too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::unstable::{Expr, Module, Ref, Rule};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{Edit, Translated};
 use crate::gate::MISSING;
@@ -29,6 +29,10 @@ pub(crate) fn values(
     let ours: Problems = modules.iter().flat_map(|module| called_ours(module, &names)).collect();
     if !ours.is_empty() {
         return Err(ours);
+    }
+    let twice = twice(modules, texts, annotations);
+    if !twice.is_empty() {
+        return Err(twice);
     }
     let calls: Vec<Vec<Call<'_>>> = modules.iter().map(|module| calls(module, &names)).collect();
     if calls.iter().all(Vec::is_empty) {
@@ -58,6 +62,33 @@ pub(crate) fn values(
         });
     let written = written.collect();
     if problems.is_empty() { Ok(Some(written)) } else { Err(problems) }
+}
+
+/// Annotations of a package, of a document, or of a package with all below it that has one already: OPA takes only one.
+fn twice(modules: &[Ref<Module>], texts: &[Translated], annotations: &[&[Annotation]]) -> Problems {
+    let mut known = BTreeSet::new();
+    let mut problems = Problems::default();
+    for (index, module) in modules.iter().enumerate() {
+        let stand_ins = texts.get(index).map(|text| &text.stand_ins);
+        for annotation in annotations.get(index).copied().unwrap_or_default() {
+            let (about, path) = match about(module, annotation) {
+                Some(About::Package) => ("package", names::package(module)),
+                Some(About::Below) => ("tree of packages", names::package(module)),
+                Some(About::Document(rule)) => ("document", rule_path(module, stand_ins, rule)),
+                _ => continue,
+            };
+            // OPA looks for documents and trees in one place.
+            if known.insert((about == "package", path)) {
+                continue;
+            }
+            let source = &module.package.span.source;
+            let why = format!("is the second for this {about}");
+            let problem =
+                Problem::of(source.get_path(), "METADATA", why, "all that is to be said of it in one place");
+            problems.push(problem.at(annotation.begin, 1, source.get_contents()));
+        }
+    }
+    problems
 }
 
 /// The author's calls of what only this file may write, which OPA does not have.
@@ -133,6 +164,27 @@ fn edit(call: &Call<'_>, value: &Value) -> Result<Edit, (String, &'static str)> 
     Ok(Edit::new(call.expr.start, call.expr.end, text))
 }
 
+/// What an annotation is about.
+enum About<'a> {
+    Package,
+    /// The package with all below it.
+    Below,
+    Document(&'a Rule),
+    /// With its number in the module.
+    Rule(usize, &'a Rule),
+}
+
+fn about<'a>(module: &'a Module, annotation: &Annotation) -> Option<About<'a>> {
+    let below = |line: u32| line > annotation.begin;
+    let scope = annotation.scope.as_deref();
+    if below(module.package.span.line) {
+        return Some(if scope == Some("subpackages") { About::Below } else { About::Package });
+    }
+    let (number, rule) = module.policy.iter().enumerate().find(|(_, rule)| below(rule.span().line))?;
+    let of_document = scope.map_or(annotation.entrypoint, |scope| scope == "document");
+    Some(if of_document { About::Document(rule) } else { About::Rule(number, rule) })
+}
+
 /// An annotation with its path, as a link of a chain.
 struct Link {
     path: Path,
@@ -189,43 +241,31 @@ impl Said {
         path: impl Fn(&Rule) -> Path,
     ) -> Result<(), String> {
         let members = annotation.members()?;
-        let below = |line: u32| line > annotation.begin;
-        let entrypoint = members.contains_key("entrypoint");
-        let link = |path: Path, scope: &str, mut members: Map<String, Value>| {
+        let link = |path: Path, scope: &str| {
+            let mut members = members.clone();
             members.insert("scope".to_owned(), Value::from(scope));
             Link { path, annotations: Value::Object(members) }
         };
-        let scope = annotation.scope.as_deref();
-        if below(module.package.span.line) {
-            let path = names::package(module);
-            let (scope, known) = match scope {
-                Some("subpackages") if entrypoint => {
-                    return Err("has `entrypoint` and is about many packages".to_owned());
-                }
-                Some("subpackages") => {
-                    let scope = "subpackages";
-                    (scope, self.paths.insert(path.clone(), link(path, scope, members)))
-                }
-                _ => ("package", self.packages.insert(path.clone(), link(path, "package", members))),
-            };
-            return if known.is_none() { Ok(()) } else { Err(format!("is the second for this {scope}")) };
-        }
-        let rule = module.policy.iter().enumerate().find(|(_, rule)| below(rule.span().line));
         // What stands before something else than its scope says was told already.
-        let Some((number, rule)) = rule else { return Ok(()) };
-        match scope.unwrap_or(if entrypoint { "document" } else { "rule" }) {
-            "document" => {
-                let path = path(rule);
-                let known = self.paths.insert(path.clone(), link(path, "document", members));
-                if known.is_none() { Ok(()) } else { Err("is the second for this document".to_owned()) }
+        let Some(about) = about(module, annotation) else { return Ok(()) };
+        match about {
+            About::Package => {
+                let path = names::package(module);
+                self.packages.insert(path.clone(), link(path, "package"));
             }
-            _ if entrypoint => Err("has `entrypoint` and the scope rule".to_owned()),
-            scope => {
-                let rules = self.rules.entry((index, number)).or_default();
-                rules.push(link(path(rule), scope, members));
-                Ok(())
+            About::Below => {
+                let path = names::package(module);
+                self.paths.insert(path.clone(), link(path, "subpackages"));
+            }
+            About::Document(rule) => {
+                let path = path(rule);
+                self.paths.insert(path.clone(), link(path, "document"));
+            }
+            About::Rule(number, rule) => {
+                self.rules.entry((index, number)).or_default().push(link(path(rule), "rule"));
             }
         }
+        Ok(())
     }
 
     /// Of several annotations above one rule, the first.
