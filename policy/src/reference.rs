@@ -127,6 +127,10 @@ What OPA refuses when it compiles and is taken here; the tests of a policy find 
 * Two kinds that never fit, where a kind is not followed: of an argument in its function (`f(x) := 1 if x == \"a\"` that is
   called with a number), of a name that has its value otherwise than by `:=` or `some … in`, and of the members of what a builtin
   takes or gives (`split(x, \".\")[0] == 1`, `sum([\"a\"])`). They are unequal, and a builtin's error denies.
+* The value of a function, and of a builtin through a rule, that never fits where it is given: `upper(f(1))`, where `f(a) := a + 1`;
+  `startswith(z, \"a\")`, where `z := count(\"a\")`; and patterns that no member fits, `some {\"a\": a} in [{\"b\": 2}]`.
+* A set or an object that is a key and is asked for, `{{1}: \"a\"}[{1}]`, which OPA does not find; and a comprehension with a name
+  that nothing gives a value in an argument that a function is defined with, `f([r | _]) := 1`, where nobody calls it.
 * A constant on the left of `:=`, `[true, _, p] := io.jwt.decode_verify(…)`, is compared, as `=` does.
 
 Of the commands:

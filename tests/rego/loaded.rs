@@ -73,7 +73,13 @@ const ANSWERED: [&str; 56] = [
 ];
 
 /// Refused by both.
-const REFUSED: [&str; 62] = [
+const REFUSED: [&str; 68] = [
+    "y if every a, a in [0] { a == 0 }",
+    "y if { some a, a; a = 1 }",
+    "y if { some a, b, a; a = 1; b = 2 }",
+    "y := 1 # \0",
+    "y := 1\n\0",
+    "#\0\ny := 1",
     "import future.keywords.and\ny if { and := 1; and == 1 }",
     "import rego.v3\ny := 1",
     "import rego.foo\ny := 1",

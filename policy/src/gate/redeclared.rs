@@ -45,6 +45,17 @@ fn assigned_twice(stmt: &LiteralStmt) -> Option<&Span> {
     twice
 }
 
+/// The second of two equal names that one `some` or `every` declares.
+fn twice_in_one(stmt: &LiteralStmt) -> Option<&Span> {
+    let names: Vec<&Span> = match &stmt.literal {
+        Literal::SomeVars { vars, .. } => vars.iter().collect(),
+        Literal::Every { key: Some(key), value, .. } => vec![key, value],
+        _ => return None,
+    };
+    let mut before = BTreeSet::new();
+    names.into_iter().find(|name| name.text() != "_" && !before.insert(name.text()))
+}
+
 /// The first name of an `every` that its own body declares.
 fn within(stmt: &LiteralStmt) -> Option<&Span> {
     let Literal::Every { key, value, query, .. } = &stmt.literal else { return None };
@@ -74,7 +85,8 @@ pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
     for rule in modules.iter().flat_map(|module| &module.policy) {
         walk::rule(rule, &mut |seen| match seen {
             Seen::Opens(stmts) => {
-                let names = again(stmts).into_iter().chain(stmts.iter().filter_map(within));
+                let here = stmts.iter().filter_map(|stmt| twice_in_one(stmt).or_else(|| within(stmt)));
+                let names = again(stmts).into_iter().chain(here);
                 problems.extend(names.map(|name| problem(name, "is declared before, which OPA refuses")));
                 let twice = stmts.iter().filter_map(assigned_twice);
                 problems.extend(twice.map(|name| problem(name, "is assigned twice, which OPA refuses")));

@@ -46,11 +46,12 @@ pub(crate) fn said(text: &str) -> &str {
     rest
 }
 
-/// Line from 0, column from 1, and the first character that turns the direction of writing or has no width.
+/// Line from 0, column from 1, and the first character that turns the direction of writing or has no width,
+/// or is none: OPA takes NUL nowhere.
 fn unseen(text: &str) -> Option<(usize, u32, char)> {
     let hidden = |c: char| {
         let turns = moves_the_cursor(c) && !c.is_control();
-        turns || matches!(c, '\u{200b}' | '\u{2060}' | '\u{feff}')
+        turns || matches!(c, '\0' | '\u{200b}' | '\u{2060}' | '\u{feff}')
     };
     text.lines().enumerate().find_map(|(index, line)| {
         let (column, c) = (1..).zip(line.chars()).find(|(_, c)| hidden(*c))?;
@@ -125,9 +126,13 @@ mod tests {
 
     #[test]
     fn what_is_not_seen_is_named_by_its_number_and_place() {
-        for (c, name) in
-            [('\u{202e}', "U+202E"), ('\u{2066}', "U+2066"), ('\u{200b}', "U+200B"), ('\u{feff}', "U+FEFF")]
-        {
+        for (c, name) in [
+            ('\0', "U+0000"),
+            ('\u{202e}', "U+202E"),
+            ('\u{2066}', "U+2066"),
+            ('\u{200b}', "U+200B"),
+            ('\u{feff}', "U+FEFF"),
+        ] {
             for text in [
                 format!("package a\nx := 1 #{c}"),
                 format!("package a\ny := `a{c}`"),
