@@ -29,6 +29,7 @@ mod safety;
 mod shadows;
 mod shapes;
 mod spelled;
+mod taken;
 mod templates;
 pub(crate) mod text;
 mod types;
@@ -62,6 +63,7 @@ pub(crate) fn first_after_parsing(
     bodies::check(modules, problems);
     redeclared::check(modules, problems);
     mocks::declared(modules, problems);
+    taken::check(modules, problems);
     templates::check(modules, problems);
 }
 

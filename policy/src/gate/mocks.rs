@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleHead, WithModifier};
+use regorus::unstable::{Expr, LiteralStmt, Module, Ref, Rule, RuleHead, WithModifier};
 
 use super::binds;
 use super::names::{self, Names, Path};
@@ -17,17 +17,17 @@ use crate::problem::{Problem, Problems};
 /// A call as the engine spells it, and the function of the policy that it means, if it means one.
 type Call = (Path, Option<Path>);
 
-/// Names that a query declares, which OPA replaces by no `with`, and builtins that it gives another value beside one. It is
-/// for the text as its author wrote it: names are told apart before the rest.
+/// Names that a query declares, which OPA replaces by no `with`. It is for the text as its author wrote it: names are told
+/// apart before the rest.
 pub(super) fn declared(modules: &[Ref<Module>], problems: &mut Problems) {
     for rule in modules.iter().flat_map(|module| &module.policy) {
-        let mut open: Vec<Query<'_>> = Vec::new();
+        let mut open: Vec<BTreeSet<&str>> = Vec::new();
         walk::rule(rule, &mut |seen| match seen {
-            Seen::Opens(stmts) => open.push(Query::of(stmts)),
+            Seen::Opens(stmts) => open.push(declared_by(stmts)),
             Seen::Closes => drop(open.pop()),
             Seen::Binds(name, _) => {
-                if let Some(query) = open.last_mut() {
-                    query.declared.insert(name.text());
+                if let Some(declared) = open.last_mut() {
+                    declared.insert(name.text());
                 }
             }
             Seen::With(with) => problems.extend(local(&open, with)),
@@ -36,57 +36,22 @@ pub(super) fn declared(modules: &[Ref<Module>], problems: &mut Problems) {
     }
 }
 
-/// The names of one query.
-#[derive(Default)]
-struct Query<'a> {
-    declared: BTreeSet<&'a str>,
-    /// Those on a side of `=`.
-    unified: BTreeSet<&'a str>,
-}
-
-impl<'a> Query<'a> {
-    fn of(stmts: &'a [LiteralStmt]) -> Self {
-        let mut query = Self::default();
-        for stmt in stmts {
-            binds::of(stmt, &mut |binds| binds.names(&mut |name| query.declared.extend([name.text()])));
-            if let Literal::Expr { expr, .. } = &stmt.literal
-                && let Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. } = expr.as_ref()
-            {
-                for side in [lhs, rhs] {
-                    binds::variables(side, &mut |name| query.unified.extend([name.text()]));
-                }
-            }
-        }
-        query
+/// The names that the statements of a query declare.
+pub(super) fn declared_by(stmts: &[LiteralStmt]) -> BTreeSet<&str> {
+    let mut declared = BTreeSet::new();
+    for stmt in stmts {
+        binds::of(stmt, &mut |binds| binds.names(&mut |name| declared.extend([name.text()])));
     }
+    declared
 }
 
-fn local(open: &[Query<'_>], with: &WithModifier) -> Option<Problem> {
-    let declares = |name: &str| open.iter().any(|query| query.declared.contains(name));
+fn local(open: &[BTreeSet<&str>], with: &WithModifier) -> Option<Problem> {
     let target = names::begin(&with.refr).text();
-    if declares(target) && builtins::known(target).is_none() {
-        let why = "is a variable here, and no document or function that `with` could replace";
-        return Some(problem(&with.refr, &[target.to_owned()], why, "another name for the variable"));
+    if builtins::known(target).is_some() || !open.iter().any(|declared| declared.contains(target)) {
+        return None;
     }
-    let (mut within, mut wrong): (Vec<Query<'_>>, Option<&Expr>) = (Vec::new(), None);
-    walk::expression(&with.r#as, &mut |seen| match seen {
-        Seen::Opens(stmts) => within.push(Query::of(stmts)),
-        Seen::Closes => drop(within.pop()),
-        Seen::Ref(refr) => {
-            let name = names::begin(refr).text();
-            let mut all = open.iter().chain(&within);
-            let gets = all.clone().any(|query| query.unified.contains(name));
-            let declared = all.any(|query| query.declared.contains(name));
-            if gets && !declared && builtins::known(name).is_some() {
-                wrong.get_or_insert(refr);
-            }
-        }
-        _ => {}
-    });
-    let why = "is a builtin to the `with`, and gets another value beside it, which OPA refuses";
-    wrong.map(|refr| {
-        problem(refr, &[names::begin(refr).text().to_owned()], why, "another name for the variable")
-    })
+    let why = "is a variable here, and no document or function that `with` could replace";
+    Some(problem(&with.refr, &[target.to_owned()], why, "another name for the variable"))
 }
 
 /// Checks every `with` of all modules.
