@@ -25,7 +25,8 @@ use crate::sources::{DataFile, Sources};
 use crate::translate::marks::{self, Mark};
 use crate::translate::{
     self, Translated, aliases, annotated, clock, collections, computed, every, heads, imports, keywords,
-    members, negation, ordered, pairs, patterns, prints, repeated, settled, shared, templates,
+    members, negation, ordered, pairs, patterns, prints, repeated, settled, shared, templates, twice,
+    undeclared,
 };
 
 /// Longest time for parsing and checking one policy, where nothing says a shorter one; past it the policy is refused and
@@ -367,7 +368,7 @@ fn behind_the_gate(
     };
     rewrite(&every::given, engine, texts, problems);
     // Such statements may stand within one another, each time in more brackets.
-    for write in [pairs::apart, shared::read] {
+    for write in [pairs::apart, shared::read, twice::apart] {
         for _ in 0..PASSES {
             if !rewrite(&write, engine, texts, problems) {
                 break;
@@ -398,6 +399,7 @@ fn behind_the_gate(
         members::told_apart,
         printed,
         clock::given,
+        undeclared::names,
     ];
     for write in others {
         rewrite(&write, engine, texts, problems);

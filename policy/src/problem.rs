@@ -249,7 +249,14 @@ impl fmt::Display for Said<'_> {
         if let Some((file, line, _)) = self.place {
             write!(f, "{file}:{line}: ")?;
         }
-        f.write_str(self.why)
+        let unbound = self.why.strip_prefix("var ").and_then(|rest| rest.split_once(" is unsafe (path "));
+        match unbound {
+            Some((name, _)) => write!(
+                f,
+                "{name} has no value yet where it is read: the statement that gives it one stands first"
+            ),
+            None => f.write_str(self.why),
+        }
     }
 }
 

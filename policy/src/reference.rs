@@ -119,6 +119,15 @@ What the gate refuses at load, with its place and what to write instead, since t
 * `import future.keywords`, `.not`, `.and` and `.or` of it in a module that has such a word: in OPA they bring `and`, `or` and
   another `not`, which holds too where what stands in it is undefined. `import rego.v2`, which does that everywhere.
 * An `import` below a rule, which OPA takes: it stands right below `package`.
+* Forms of writing that OPA takes: a default without a value (`default x`) or of an interpolated string, a tab or another
+  control character as it is and half of a surrogate pair (`\\ud83d`) in `\"…\"`, `import data.a as _`, a comment in `$\"{…}\"`,
+  a comprehension that begins with a minus (`[-x | …]`), brackets behind parentheses (`(a | b)[_]`), and a comprehension in the
+  default of a function that reads its arguments, or in the place of an argument.
+* A member of an object on a side of `=` that a name calls which has its value from a later statement, `{k: v} = o; names[k]`:
+  that statement first. Where each of two statements reads what the other gives (`id := lower(n); users[id].name = n`), every
+  decision that comes to them is an error; `some id, user in users; id == lower(user.name)` says the same.
+* A name that stands in the brackets of one side of `=` and in a call or sum of the other, `some k; s[k] = k + 1`: `s[k] == k + 1`
+  behind a statement that gives `k` a value, such as `some k, v in s`.
 * A name of the form of those that the gate itself writes: one that ends in `__` behind a number, `part1__`.
 * `$\"…{x}…\"` more than 4 deep in one another, and where an argument of a function without `if` is defined.
 

@@ -31,6 +31,8 @@ mod results;
 pub(crate) mod settled;
 pub(crate) mod shared;
 pub(crate) mod templates;
+pub(crate) mod twice;
+pub(crate) mod undeclared;
 mod unnamed;
 mod walked;
 

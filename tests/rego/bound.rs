@@ -18,6 +18,7 @@ one := json.unmarshal("1")
 groups := json.unmarshal("[{\"m\": [1], \"name\": \"a\"}, {\"m\": [2], \"name\": \"a\"}]")
 nums := json.unmarshal("[1, 2, 5]")
 lists := json.unmarshal("[[1], [2, 3]]")
+docs := json.unmarshal("[{\"owner\": \"al\", \"editor\": \"al\"}, {\"owner\": \"al\", \"editor\": \"eve\"}, {\"owner\": \"al\", \"acl\": {\"user\": \"al\"}}]")
 pairs := json.unmarshal("{\"adm\": [\"adm\", 1], \"bob\": [\"eve\", 2]}")
 named := json.unmarshal("{\"adm\": \"adm\", \"bob\": \"eve\", \"eve\": \"bob\"}")
 f(a) := a
@@ -25,7 +26,27 @@ g(a, b) if a == b
 "#;
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 97] = [
+const ANSWERED: [&str; 117] = [
+    "y contains k if { some k; lower(k) = k; k = xs[_] }",
+    "y contains k if { some k; k = lower(k); named[k] }",
+    "y contains k if { some k; [k] = [lower(k)]; named[k] }",
+    "y contains k if { some k; f([k]) = [k]; named[k] }",
+    "y contains k if { some k; [v | v = k] = [k]; named[k] }",
+    "y contains k if { some k; $\"{k}\" = k; named[k] }",
+    "y contains i if { some i; i = i + 0; nums[i] }",
+    "y contains k if { some k; named[lower(k)] = k; named[k] }",
+    "y contains k if { some k; named[f(k)] = named[k]; named[k] }",
+    "y contains k if { some k; held[[f(k), k]]; named[k] }\nheld contains [k, k] if some k, _ in named",
+    "y := \"yes\" if { not barred } else := \"no\"\nbarred if { some n; lower(n) = n; n = xs[_] }",
+    "y := \"yes\" if { not barred } else := \"no\"\nbarred if { some u; {\"owner\": u, \"editor\": u} = docs[_] }",
+    "y := [u | some u; {\"owner\": u, \"editor\": u} = docs[_]]",
+    "y := [u | {\"owner\": u, \"acl\": {\"user\": u}} = docs[_]]",
+    "y contains b if { some b; held[{\"q\": b, \"p\": b}] }\nheld := {{\"q\": 1, \"p\": 1}, {\"q\": 2, \"p\": 3}}",
+    "y if { u := \"eve\"; {\"owner\": u, \"editor\": u} = docs[_] }",
+    "y if { u := \"al\"; {\"owner\": u, \"editor\": u} = docs[_] }",
+    "y if { u := \"al\"; not {\"owner\": u, \"editor\": u} = docs[0] }",
+    "y if { u := 1; every e in [1] { some u; u = 2; e == 1 } }",
+    "f2(u) := [v | some u; u = xs[_]; v := u]\ny := f2(7)",
     "y := [w, z] if [[1, z], 3] = [w, z]",
     "y := [w, v, z] if [[1, z], v, 3] = [w, z, z]",
     "y := [w, v, z] if { [w, 3, w] = [[z, v], v, [z, 3]]; z = 1 }",
@@ -130,7 +151,13 @@ y if not w == \"bob\" with input.a as xs[_]",
 ];
 
 /// Refused by both.
-const REFUSED: [&str; 61] = [
+const REFUSED: [&str; 67] = [
+    "y if { some u; id := u; named[id] }",
+    "y if { some u; id := [u]; named[_] = id }",
+    "y if { some u, w; id := [u, w]; named[id] = u }",
+    "y if { some a; {a: b} = {\"a\": 1}; named[a]; b == 1 }",
+    "h(a) := b if {a: b} = {\"a\": 1}\ny := h(\"a\")",
+    "y if { some a; [{a: b}] = [{\"a\": 1}]; named[a]; b == 1 }",
     "y if { some i, _; nums[i] == 1 }",
     "y if { some _; nums[_] == 1 }",
     "y := [w, v, z] if [[1, z, q], v, 3] = [w, z, z]",
@@ -195,7 +222,9 @@ const REFUSED: [&str; 61] = [
 ];
 
 /// Refused by both, as something that is written otherwise.
-const WRITTEN: [(&str, &str); 7] = [
+const WRITTEN: [(&str, &str); 9] = [
+    ("y := [k | some [f(\"a\"), k] in [[\"a\", 1]]]", "is called in what `some` declares"),
+    ("y := [k | some f(\"a\"), k in {\"a\": 1}]", "is called in what `some` declares"),
     ("y := -(3)", "before a parenthesis"),
     ("y if one > -(3)", "before a parenthesis"),
     ("y := count (xs)", "a blank before its parenthesis"),
@@ -206,7 +235,9 @@ const WRITTEN: [(&str, &str); 7] = [
 ];
 
 /// Answered by OPA alone: the engine would try all values in the first statement.
-const LATE: [&str; 16] = [
+const LATE: [&str; 18] = [
+    "y contains k if { some k, v; {k: v} = docs[_]; named[k] }",
+    "y if { {k: 1} = {\"a\": 1}; named[k] }",
     "y if { every x in xs { not xs[i] == x }; i = 1 }",
     "y if { some id, name; name = id; not members[name]; id = \"DELETE\" }",
     "y if { x = z; not xs[x]; z = 9 }",
@@ -312,6 +343,22 @@ fn what_a_negation_or_every_has_from_a_later_statement_is_refused() {
         assert!(error.contains("from a later statement"), "{body}: {error}");
         // It means something to OPA, or nothing; loaded it is.
         opa(&module(body), "data.a.y");
+    }
+}
+
+/// To OPA a statement may read a name that only one behind it gives a value to, by what the first one gives.
+#[test]
+fn what_is_read_before_it_has_a_value_is_an_error_and_not_nothing() {
+    for body in [
+        "y if { some n; id := lower(n); named[id] = n }",
+        "y if { id := lower(n); named[id] = n }",
+        "y if { some u; id := u with input.q as 1; named[id] = u }",
+        "y if { some u; some id in [u]; named[id] = u }",
+    ] {
+        let module = module(body);
+        let error = ours(&module, "data.a.y").unwrap_err().to_string();
+        assert!(error.contains("has no value yet where it is read"), "{body}: {error}");
+        assert_eq!(opa(&module, "data.a.y"), Some(true.into()), "{body}");
     }
 }
 

@@ -20,10 +20,11 @@ use terms::{Closure, Statement, Var};
 
 const UNUSED: &str = "is declared and used nowhere, which OPA refuses";
 const ANEW: &str = "stands in what `some` declares: OPA takes it for a variable, and calls it unsafe";
+const CALLED: &str =
+    "is called in what `some` declares: OPA takes it for a variable there, and finds no function";
 const HIDDEN: &str = "is a variable here, and called as a function";
 const OWN: &str = "stands in a comprehension too in the statement that gives it a value: OPA takes it for another name there";
-const LATE: &str =
-    "has its value from a later statement, which the engine does not wait for in a negation or `every`";
+const LATE: &str = "has its value from a later statement, which the engine does not wait for in a negation, in `every` or to call a member";
 
 /// Behind so many problems none is told what was meant: to find that looks at every name there is.
 const SUGGESTED: usize = 50;
@@ -317,15 +318,24 @@ impl<'a> Search<'a> {
         );
     }
 
-    /// Finds rules and imports in the terms of `some … in`, which declares all names that stand there.
+    /// Finds rules, functions and imports in the terms of `some … in`, which declares all names that stand there.
     fn anew(&mut self, stmts: &'a [LiteralStmt]) {
-        let mut named = Vec::new();
+        let (mut named, mut functions) = (Vec::new(), Vec::new());
         for stmt in stmts {
             if let Literal::SomeIn { key, value, .. } = &stmt.literal {
-                key.iter().chain([value]).for_each(|term| terms::names(term, &mut named));
+                for term in key.iter().chain([value]) {
+                    terms::names(term, &mut named);
+                    called(term, &mut functions);
+                }
             }
         }
-        named.retain(|name| !matches!(name.text(), "input" | "data") && self.scope.is_global(name.text()));
+        let global =
+            |name: &Span| !matches!(name.text(), "input" | "data") && self.scope.is_global(name.text());
+        named.retain(|name| global(name));
+        functions.retain(|(_, name)| global(name));
+        self.told.extend(
+            functions.into_iter().map(|(name, at)| (name, at, CALLED, "`x := …` before, and `x` here")),
+        );
         self.told.extend(
             named.into_iter().map(|name| (terms::var(name), name, ANEW, "`x := …` before, and `x` here")),
         );
@@ -356,25 +366,28 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The names in negations and `every` that no statement before gives a value to: where a later one does, the engine
-    /// would try all values all the same.
+    /// The names in negations and `every`, and those that call members of objects in `=`, that no statement before gives a
+    /// value to: where a later one does, the engine would try all values all the same, or none.
     fn unsettled(&self, open: &[Open<'a>], around: &BTreeSet<Var>) -> Vec<(Var, &'a Span)> {
         let (mut settled, mut found) = (around.clone(), Vec::new());
-        if !open.iter().any(|one| one.statement.is_closed()) {
+        let waits = |one: &Open<'a>| one.statement.is_closed() || !one.statement.keys().is_empty();
+        if !open.iter().any(waits) {
             return found;
         }
         for one in open {
             let given = self.scope.outputs(one.statement, &settled);
+            let mut names: BTreeMap<Var, &'a Span> = one.statement.keys().into_iter().collect();
+            names.retain(|_, name| !self.scope.is_global(name.text()));
             if one.statement.is_closed() {
-                let mut names: BTreeMap<Var, &'a Span> = one.vars.iter().cloned().collect();
+                names.extend(one.vars.iter().cloned());
                 for closure in &one.closures {
                     let mut taken = BTreeSet::new();
                     self.scope.taken(closure, &mut taken);
                     names.extend(taken.into_iter().map(|name| (name, closure.span)));
                 }
-                names.retain(|name, _| !settled.contains(name) && !given.contains(name));
-                found.extend(names);
             }
+            names.retain(|name, _| !settled.contains(name) && !given.contains(name));
+            found.extend(names);
             settled.extend(given);
         }
         found

@@ -100,8 +100,9 @@ fn of<'a>(one: &'a Ref<Expr>, other: &'a Ref<Expr>, pairs: &mut Vec<(&'a Ref<Exp
             a.iter().zip(b).for_each(|(a, b)| of(a, b, pairs));
         }
         (Expr::Object { fields: a, .. }, Expr::Object { fields: b, .. }) if a.len() == b.len() => {
+            let scalars = b.iter().rev().filter(|(_, key, _)| is_scalar(key));
             let others: BTreeMap<&str, &Ref<Expr>> =
-                b.iter().rev().map(|(_, key, value)| (key.span().text(), value)).collect();
+                scalars.map(|(_, key, value)| (key.span().text(), value)).collect();
             let same = |key: &Expr| others.get(key.span().text()).filter(|_| is_scalar(key)).copied();
             let found: Option<Vec<_>> = a.iter().map(|(_, key, value)| Some((value, same(key)?))).collect();
             match found {

@@ -1,5 +1,6 @@
-//! `{"name": k} = users[k]`, where a name in brackets stands on its own too: the engine takes it for one that the other
-//! side gives, and then finds nothing. What is read comes first, `read9__ := users[k]; {"name": k} = read9__`.
+//! `{"name": k} = users[k]` and `lower(k) = k`, where a name that something is read by stands on its own too: the engine takes
+//! it for one that the other side gives, and then finds nothing. What is read comes first, `read9__ := users[k]; {"name": k} =
+//! read9__`.
 
 use std::collections::BTreeSet;
 
@@ -8,6 +9,7 @@ use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Ref};
 use super::hoist::bare;
 use super::{Edit, Translated, each, end, reach};
 use crate::gate::binds;
+use crate::gate::names::begin;
 use crate::gate::walk::{self, Seen};
 
 /// The texts of all modules with what is read before such statements, but those within others; none where there is none.
@@ -34,29 +36,27 @@ pub(crate) fn read(modules: &[Ref<Module>], texts: &[Translated]) -> Option<Vec<
 /// The edits for one statement.
 fn statement(text: &str, stmt: &LiteralStmt, bare: bool) -> Vec<Edit> {
     let Literal::Expr { expr, .. } = &stmt.literal else { return Vec::new() };
-    let Expr::AssignExpr { op: AssignOp::Eq, .. } = expr.as_ref() else { return Vec::new() };
-    let (mut alone, mut references) = (BTreeSet::new(), Vec::new());
-    sides(expr, &mut alone, &mut references);
-    references.retain(|refr| {
-        let mut shared = false;
-        in_brackets(refr, &mut |name| shared |= alone.contains(name));
-        shared
-    });
-    if references.is_empty() {
+    let mut found = Vec::new();
+    if let Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. } = expr.as_ref() {
+        found = Names::of([lhs, rhs]).shared();
+    }
+    if found.is_empty() {
+        members(expr, &mut found);
+    }
+    if found.is_empty() {
         return Vec::new();
     }
     let (at, to) = reach(text, expr);
     let with = stmt.with_mods.first().map(|with| (with.span.start, end(text, stmt.span.end)));
     let ours = |said: &str| Edit::new(at, at, said);
     let mut edits = vec![ours(if bare { "{ " } else { "" })];
-    for refr in references {
-        let (from, to) = reach(text, refr);
-        let name = format!("read{from}__");
-        edits.extend([ours(&name), ours(" := "), Edit::copy(at, from, to)]);
+    let read: Vec<_> = found.into_iter().map(|read| reach(text, read)).collect();
+    for (from, to) in &read {
+        edits.extend([ours(&format!("read{from}__ := ")), Edit::copy(at, *from, *to)]);
         edits.extend(with.into_iter().flat_map(|(from, to)| [ours(" "), Edit::copy(at, from, to)]));
         edits.push(ours("; "));
-        edits.push(Edit::new(from, to, name));
     }
+    edits.extend(read.into_iter().map(|(from, to)| Edit::new(from, to, format!("read{from}__"))));
     if bare {
         let end = end(text, stmt.span.end).max(to);
         edits.push(Edit::new(end, end, " }"));
@@ -64,20 +64,96 @@ fn statement(text: &str, stmt: &LiteralStmt, bare: bool) -> Vec<Edit> {
     edits
 }
 
-/// The names that stand on their own, and the references with names in brackets.
-fn sides<'a>(expr: &'a Expr, alone: &mut BTreeSet<&'a str>, references: &mut Vec<&'a Expr>) {
-    match expr {
-        Expr::Var { span, .. } => alone.extend([span.text()].into_iter().filter(|name| *name != "_")),
-        Expr::RefDot { .. } | Expr::RefBrack { .. } => references.push(expr),
-        _ => walk::parts(expr, &mut |part| sides(part, alone, references)),
+/// Members that are made of such names, `granted[[lower(a), a]]`.
+fn members<'a>(expr: &'a Expr, found: &mut Vec<&'a Ref<Expr>>) {
+    if let Expr::RefBrack { index, .. } = expr
+        && !Names::of([index]).shared().is_empty()
+    {
+        found.push(index);
+        return;
+    }
+    walk::parts(expr, &mut |part| members(part, found));
+}
+
+/// What patterns are made of.
+#[derive(Default)]
+struct Names<'a> {
+    alone: BTreeSet<&'a str>,
+    /// All that is no pattern, with the names in it.
+    read: Vec<(&'a Ref<Expr>, BTreeSet<&'a str>)>,
+}
+
+impl<'a> Names<'a> {
+    fn of(patterns: impl IntoIterator<Item = &'a Ref<Expr>>) -> Self {
+        let mut names = Self::default();
+        for pattern in patterns {
+            names.pattern(pattern);
+        }
+        names
+    }
+
+    fn pattern(&mut self, pattern: &'a Ref<Expr>) {
+        match pattern.as_ref() {
+            Expr::Var { span, .. } => {
+                self.alone.extend([span.text()].into_iter().filter(|name| *name != "_"));
+            }
+            Expr::Array { items, .. } | Expr::Set { items, .. } => {
+                for item in items {
+                    self.pattern(item);
+                }
+            }
+            Expr::Object { fields, .. } => {
+                for (_, key, value) in fields {
+                    self.pattern(key);
+                    self.pattern(value);
+                }
+            }
+            scalar if walk::is_scalar(scalar) => {}
+            _ => {
+                let mut names = BTreeSet::new();
+                walk::expression(pattern, &mut |seen| {
+                    if let Seen::Ref(refr) = seen {
+                        names.insert(begin(refr).text());
+                    }
+                });
+                self.read.push((pattern, names));
+            }
+        }
+    }
+
+    /// What is read by a name that stands on its own too, or in brackets by one that something else is read by.
+    fn shared(&self) -> Vec<&'a Ref<Expr>> {
+        let shared = self.read.iter().filter(|(read, names)| {
+            // To OPA what such a member begins with has no value either, where no statement before gives it one.
+            let mut begins = false;
+            each_index(read, &mut |index| begins |= self.begins(index));
+            if begins {
+                return false;
+            }
+            let mut shared = !names.is_disjoint(&self.alone);
+            let others = || self.read.iter().filter(|(other, _)| !std::ptr::eq(other, read));
+            each_index(read, &mut |index| {
+                binds::variables(index, &mut |name| {
+                    shared |= others().any(|(_, names)| names.contains(name.text()));
+                });
+            });
+            shared
+        });
+        shared.map(|(read, _)| *read).collect()
+    }
+
+    /// Whether a member is a reference into what a name stands for that stands on its own too.
+    fn begins(&self, index: &Expr) -> bool {
+        matches!(index, Expr::RefDot { .. } | Expr::RefBrack { .. })
+            && self.alone.contains(begin(index).text())
     }
 }
 
-fn in_brackets<'a>(expr: &'a Expr, visit: &mut dyn FnMut(&'a str)) {
+fn each_index<'a>(expr: &'a Expr, visit: &mut dyn FnMut(&'a Expr)) {
     if let Expr::RefBrack { index, .. } = expr {
-        binds::variables(index, &mut |name| visit(name.text()));
+        visit(index);
     }
-    walk::parts(expr, &mut |part| in_brackets(part, visit));
+    walk::parts(expr, &mut |part| each_index(part, visit));
 }
 
 #[cfg(test)]
@@ -92,9 +168,16 @@ mod tests {
             ("k = s[k]", "{ read18__ := s[k]; k = read18__ }"),
             ("{ [k, 1] = s.a[k][k] }", "{ read25__ := s.a[k][k]; [k, 1] = read25__ }"),
             ("{ s[s[k]] = k with s as 1 }", "{ read16__ := s[s[k]] with s as 1; read16__ = k with s as 1 }"),
-            ("{ k = f(s[k]) }", "{ read22__ := s[k]; k = f(read22__) }"),
-            ("{ [x | k = s[k]] = x }", "{ [x | read25__ := s[k]; k = read25__] = x }"),
-            ("{ s[k] = t[k] }", "{ s[k] = t[k] }"),
+            ("{ k = f(s[k]) }", "{ read1__ := f(s[k]); k = read1__ }"),
+            ("{ s[k] = t[k] }", "{ read1__ := s[k]; read2__ := t[k]; read1__ = read2__ }"),
+            ("{ [1 | k = s[k]] = x }", "{ [1 | read1__ := s[k]; k = read1__] = x }"),
+            ("{ s[x.a] = x }", "{ s[x.a] = x }"),
+            ("{ lower(k) = k }", "{ read1__ := lower(k); read1__ = k }"),
+            ("{ [k] = [k + 1] }", "{ read1__ := k + 1; [k] = [read1__] }"),
+            ("{ [v | v := k] = k }", "{ read1__ := [v | v := k]; read1__ = k }"),
+            ("{ s[f(k)] = t[k] }", "{ read1__ := t[k]; s[f(k)] = read1__ }"),
+            ("{ s[[f(k), k]].a }", "{ read1__ := [f(k), k]; s[read1__].a }"),
+            ("{ s[[f(k), v]] }", "{ s[[f(k), v]] }"),
             ("{ _ = s[_] }", "{ _ = s[_] }"),
             ("{ k == s[k] }", "{ k == s[k] }"),
             ("{ v = s[k] }", "{ v = s[k] }"),

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regorus::unstable::{Expr, Literal, WithModifier};
+use regorus::unstable::{AssignOp, Expr, Literal, WithModifier};
 
-use super::super::walk::parts;
+use super::super::walk::{is_scalar, parts};
 use super::super::{binds, names};
 use super::Scope;
 use super::terms::{self, Statement, Var, local};
@@ -75,6 +75,9 @@ impl Scope<'_> {
         }
         self.indexes_within(expr, safe, given);
         match expr {
+            Expr::AssignExpr { op: AssignOp::ColEq, lhs, rhs, .. } if self.known(rhs, &[safe, given]) => {
+                self.all(lhs, given);
+            }
             Expr::AssignExpr { lhs, rhs, .. } => {
                 let mut unifier = Unifier {
                     scope: self,
@@ -173,6 +176,11 @@ impl Scope<'_> {
     }
 }
 
+/// Whether two keys are written alike: a name is no text of these letters.
+fn is_same(key: &Expr, other: &Expr) -> bool {
+    key.span().text() == other.span().text() && is_scalar(key) == is_scalar(other)
+}
+
 /// What a reference begins with, and its computed members.
 fn steps(expr: &Expr) -> (&Expr, Vec<&Expr>) {
     let (mut rest, mut indexes) = (expr, Vec::new());
@@ -188,7 +196,7 @@ fn steps(expr: &Expr) -> (&Expr, Vec<&Expr>) {
     }
 }
 
-/// Both sides of `=` and `:=`, part by part.
+/// Both sides of `=`, part by part.
 struct Unifier<'s, 'a> {
     scope: &'s Scope<'a>,
     safe: [&'s Vars; 2],
@@ -259,7 +267,7 @@ impl Unifier<'_, '_> {
             }
             (Side::Object(a), Side::Object(b)) if a.len() == b.len() => {
                 for (key, value) in a {
-                    let same = b.iter().find(|(other, _)| other.span().text() == key.span().text());
+                    let same = b.iter().find(|(other, _)| is_same(key, other));
                     if let Some((_, other)) = same {
                         self.unify(value, other);
                     }

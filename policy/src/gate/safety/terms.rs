@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use regorus::unstable::{Expr, Literal, LiteralStmt, RuleHead, Span, WithModifier};
+use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, RuleHead, Span, WithModifier};
 
 use super::super::binds::{self, Binds};
 use super::super::names;
@@ -117,6 +117,19 @@ fn with_values<'a>(with: &'a [WithModifier], visit: &mut dyn FnMut(Own<'a>)) {
     }
 }
 
+fn keys<'a>(side: &'a Expr, found: &mut Vec<(Var, &'a Span)>) {
+    match side {
+        Expr::Array { items, .. } => items.iter().for_each(|item| keys(item, found)),
+        Expr::Object { fields, .. } => fields.iter().for_each(|(_, key, value)| {
+            if let Expr::Var { span, .. } = key.as_ref() {
+                found.push((var(span), span));
+            }
+            keys(value, found);
+        }),
+        _ => {}
+    }
+}
+
 pub(super) fn is_print(expr: &Expr) -> bool {
     matches!(expr, Expr::Call { fcn, .. } if names::constant(fcn) == ["print"])
 }
@@ -217,6 +230,19 @@ impl<'a> Statement<'a> {
                 Literal::SomeVars { .. } | Literal::SomeIn { .. } => false,
             },
         }
+    }
+
+    /// The names that call members of the objects on the sides of its `=`.
+    pub(super) fn keys(self) -> Vec<(Var, &'a Span)> {
+        let mut found = Vec::new();
+        if let Self::Literal(stmt) = self
+            && let Literal::Expr { expr, .. } = &stmt.literal
+            && let Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. } = expr.as_ref()
+        {
+            keys(lhs, &mut found);
+            keys(rhs, &mut found);
+        }
+        found
     }
 
     /// The closures in it and in its parts.
