@@ -25,7 +25,7 @@ use crate::sources::{DataFile, Sources};
 use crate::translate::marks::{self, Mark};
 use crate::translate::{
     self, Translated, aliases, annotated, clock, collections, computed, every, heads, imports, keywords,
-    members, negation, ordered, pairs, patterns, prints, repeated, settled, shared, templates, twice,
+    members, negation, ordered, pairs, patterns, prints, repeated, settled, shared, sorted, templates,
     undeclared,
 };
 
@@ -368,7 +368,7 @@ fn behind_the_gate(
     };
     rewrite(&every::given, engine, texts, problems);
     // Such statements may stand within one another, each time in more brackets.
-    for write in [pairs::apart, shared::read, twice::apart] {
+    for write in [pairs::apart, shared::read, sorted::members] {
         for _ in 0..PASSES {
             if !rewrite(&write, engine, texts, problems) {
                 break;

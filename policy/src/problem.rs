@@ -4,6 +4,8 @@ use std::fmt::{self, Write as _};
 
 use regorus::unstable::Span;
 
+use crate::translate::locals;
+
 /// Most problems that are told of one policy.
 const MOST: usize = 100;
 /// Longest excerpt, in characters: a generated line may be long, and its head names the place well enough.
@@ -253,7 +255,8 @@ impl fmt::Display for Said<'_> {
         match unbound {
             Some((name, _)) => write!(
                 f,
-                "{name} has no value yet where it is read: the statement that gives it one stands first"
+                "{} has no value yet where it is read: the statement that gives it one stands first",
+                locals::own(name)
             ),
             None => f.write_str(self.why),
         }

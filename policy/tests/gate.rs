@@ -694,7 +694,7 @@ fn what_the_engine_would_answer_otherwise_is_refused_in_heads_and_statements() {
         ("f([y, count([1])]) := y", "count", "in an argument of a function"),
         ("x if { {\"a\": y} = {k: 1 | some k in [\"a\"]}; y }", "y", "calls unsafe"),
         ("x := [1 | some y, _ in \"a\"; y]", "a", "has no members"),
-        ("y := 1\nx if { every z in [2] { some y; y = z } }", "y", "is a rule too"),
+        ("y := 1\nx if { every z in [2] { some y; y = z } }", "y", "is a rule or an import too"),
         ("x := {\"a\": input.route, \"a\": 1}", "a", "stands twice"),
         ("x if {\n\t1 | input.now\n\t2 > 1\n}", "|", "begins a body"),
         ("x if {\n\tsome y\n\t-1 = y\n}", "-", "begins a line after `some`"),

@@ -26,7 +26,23 @@ g(a, b) if a == b
 "#;
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 117] = [
+const ANSWERED: [&str; 133] = [
+    "h4(i) if { every e in lists { some i; e[i] > 0 } }\ny if h4(\"b\")",
+    "y if { xs[i] == \"bob\"; every e in [\"z\"] { count([i | some i; xs[i] == e]) == 0 } }",
+    "y := x if { z := 1; x = {\"b\": z, \"a\": z} }",
+    "h3(z) := x if { x = {\"b\": z, \"a\": z} }\ny := h3(2)",
+    "y := x if { x = {\"msg\": z, \"id\": {\"of\": z}}; z = 1 }",
+    "y := [d | d := docs[_]; d = {\"owner\": z, \"editor\": z}]",
+    "y := c if { named[k]; c := count([1 | some k; named[k]]) }",
+    "y if { xs[i] == \"bob\"; other := {x | some i; x := xs[i]}; \"adm\" in other }",
+    "y := \"no\" if { xs[i] == \"bob\"; other := {x | some i; x := xs[i]}; not \"adm\" in other } else := \"yes\"",
+    "y := c if { c := count([1 | some k; named[k]]); k = \"A\" }",
+    "y := c if { [k, 1] = [\"adm\", 1]; c := [k | some k; named[k]] }",
+    "y if { some i; xs[i] == \"bob\"; every e in lists { some i, j; e[i] == nums[j] } }",
+    "y if { some i; xs[i] == \"bob\"; every e in [1, 2] { i := e; i > 0 } }",
+    "y if { xs[i] == \"bob\"; every e in [1, 2] { some i in [e]; i > 0 } }",
+    "h2(k) := [k | some k; named[k]]\ny := h2(\"adm\")",
+    "y[k] := [k | some k; nums[k]] if named[k]",
     "y contains k if { some k; lower(k) = k; k = xs[_] }",
     "y contains k if { some k; k = lower(k); named[k] }",
     "y contains k if { some k; [k] = [lower(k)]; named[k] }",
@@ -151,7 +167,8 @@ y if not w == \"bob\" with input.a as xs[_]",
 ];
 
 /// Refused by both.
-const REFUSED: [&str; 67] = [
+const REFUSED: [&str; 68] = [
+    "y if { {\"a\": v} := {xs[0]: 1} }",
     "y if { some u; id := u; named[id] }",
     "y if { some u; id := [u]; named[_] = id }",
     "y if { some u, w; id := [u, w]; named[id] = u }",

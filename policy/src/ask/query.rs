@@ -71,6 +71,11 @@ impl Query {
         let (mut edits, mut values, mut expressions) = (Vec::new(), Vec::new(), Vec::new());
         for stmt in stmts.iter().filter(|stmt| !is_ours(rule, stmt)) {
             let (from, to) = statement(&stmt.span);
+            let text = rule.written(author, from, to).to_owned();
+            // Nothing of it is the author's.
+            if text.is_empty() {
+                continue;
+            }
             match value(stmt, module, names) {
                 None => values.push("true".to_owned()),
                 Some(expr) => {
@@ -89,7 +94,6 @@ impl Query {
                     values.push(name);
                 }
             }
-            let text = rule.written(author, from, to).to_owned();
             let (line, column) = rule.placed(author, from);
             let line = line.saturating_sub(above()).max(1);
             expressions.push(Expression { value: serde_json::Value::Null, text, line, column });

@@ -145,24 +145,28 @@ fn redeclared(module: &Module, names: &Names, stmt: &LiteralStmt) -> Vec<Problem
             binds => binds.names(&mut |name| declared.push(name)),
         });
     }
-    let why = "is a rule too, which OPA does not find again behind `every`";
-    declared.retain(|name| names.defines_below(&names::resolve(module, &[name.text().to_owned()])));
+    let why = "is a rule or an import too, which OPA does not find again behind `every`";
+    declared.retain(|name| is_global(module, names, name));
     declared.into_iter().map(|name| problem(name, name.text(), why, "another name")).collect()
 }
 
-/// `some x` where a rule of the package is called `x`: the engine goes on reading the rule.
+/// `some x` where a rule of the package is called `x`, and in `every` an import: the engine goes on reading that.
 fn hidden(module: &Module, names: &Names, stmts: &[LiteralStmt]) -> Vec<Problem> {
     let vars = stmts.iter().flat_map(|stmt| match &stmt.literal {
         Literal::SomeVars { vars, .. } => vars.as_slice(),
         _ => &[],
     });
-    let rule = |var: &&Span| names.defines_below(&names::resolve(module, &[var.text().to_owned()]));
-    vars.filter(rule)
+    vars.filter(|var| is_global(module, names, var))
         .map(|var| {
-            let why = "is a rule too, which the engine would read in its place";
+            let why = "is a rule or an import too, which the engine would read in its place";
             problem(var, var.text(), why, "another name")
         })
         .collect()
+}
+
+fn is_global(module: &Module, names: &Names, name: &Span) -> bool {
+    let name = [name.text().to_owned()];
+    names.defines_below(&names::resolve(module, &name)) || names::through_imports(module, &name).is_some()
 }
 
 /// `f(x, x)` and `some x, x in xs`: both have to be the same to OPA, the engine takes the last.

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use regorus::unstable::{Expr, Literal, LiteralStmt, Module, Ref, Span};
+use regorus::unstable::{Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleHead, Span};
 
 use super::{Edit, Translated, each};
 use crate::gate::binds::{self, Binds};
@@ -46,6 +46,8 @@ pub(crate) fn own(message: &str) -> String {
 struct Scope {
     /// The new name of each; none for one that keeps its own.
     names: BTreeMap<String, Option<String>>,
+    /// All that stand in the statements themselves, declared or not.
+    standing: BTreeSet<String>,
     /// From where to where the value of each is written: there the name is not yet declared.
     values: BTreeMap<String, Vec<Range<u32>>>,
     /// From where to where the statements before the one that declares it are written: in comprehensions and bodies of
@@ -60,15 +62,19 @@ fn edits(module: &Module, names: &Names) -> Vec<Edit> {
     };
     let mut edits = BTreeMap::new();
     for rule in &module.policy {
-        let (mut scopes, mut every): (Vec<Scope>, BTreeSet<u32>) = Default::default();
+        let mut scopes = vec![Scope { standing: arguments(rule), ..Scope::default() }];
+        let mut every = BTreeSet::new();
         walk::rule(rule, &mut |seen| match seen {
             Seen::Opens(stmts) => {
                 every.extend(stmts.iter().filter_map(body_of_every));
                 // What is declared there OPA does not tell from the rule afterwards: the gate refuses it.
                 let within = stmts.first().is_some_and(|first| every.contains(&first.span.start));
-                let taken =
-                    |name: &str| ruled(name) || scopes.iter().any(|scope| scope.names.contains_key(name));
-                let new = if within { Scope::default() } else { scope(stmts, &taken) };
+                let around = |name: &str| {
+                    scopes.iter().any(|scope| scope.names.contains_key(name) || scope.standing.contains(name))
+                };
+                let new = scope(stmts, &|name| {
+                    if ruled(name) { !within } else { around(name) }
+                });
                 scopes.push(new);
             }
             Seen::Closes => drop(scopes.pop()),
@@ -133,7 +139,7 @@ fn declared(scopes: &[Scope], span: &Span, ruled: &dyn Fn(&str) -> bool) -> Opti
 }
 
 fn scope(stmts: &[LiteralStmt], taken: &dyn Fn(&str) -> bool) -> Scope {
-    let mut scope = Scope::default();
+    let mut scope = Scope { standing: standing(stmts), ..Scope::default() };
     let mut named = BTreeSet::new();
     for stmt in stmts {
         let mut here = BTreeSet::new();
@@ -162,6 +168,40 @@ fn scope(stmts: &[LiteralStmt], taken: &dyn Fn(&str) -> bool) -> Scope {
         named.append(&mut here);
     }
     scope
+}
+
+/// The names that a function takes.
+fn arguments(rule: &Rule) -> BTreeSet<String> {
+    let mut names = Vec::new();
+    if let Rule::Spec { head: RuleHead::Func { args, .. }, .. } = rule {
+        for arg in args {
+            binds::named(arg, &mut names);
+        }
+    }
+    names.into_iter().collect()
+}
+
+/// The names in the statements of a query, but for those in queries within.
+fn standing(stmts: &[LiteralStmt]) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for stmt in stmts {
+        match &stmt.literal {
+            Literal::Expr { expr, .. } | Literal::NotExpr { expr, .. } => all(expr, &mut names),
+            Literal::SomeVars { vars, .. } => names.extend(vars.iter().map(|name| name.text().to_owned())),
+            Literal::SomeIn { key, value, collection, .. } => {
+                key.iter().chain([value, collection]).for_each(|part| all(part, &mut names));
+            }
+            Literal::Every { domain, .. } => all(domain, &mut names),
+        }
+    }
+    names
+}
+
+fn all(expr: &Expr, names: &mut BTreeSet<String>) {
+    if let Expr::Var { span, .. } = expr {
+        names.insert(span.text().to_owned());
+    }
+    walk::parts(expr, &mut |part| all(part, names));
 }
 
 /// The names in comprehensions of a statement, and in the body of its `every`.

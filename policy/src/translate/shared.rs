@@ -2,7 +2,7 @@
 //! it for one that the other side gives, and then finds nothing. What is read comes first, `read9__ := users[k]; {"name": k} =
 //! read9__`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Ref};
 
@@ -123,21 +123,21 @@ impl<'a> Names<'a> {
 
     /// What is read by a name that stands on its own too, or in brackets by one that something else is read by.
     fn shared(&self) -> Vec<&'a Ref<Expr>> {
+        let mut readers: BTreeMap<&str, usize> = BTreeMap::new();
+        for name in self.read.iter().flat_map(|(_, names)| names) {
+            *readers.entry(name).or_default() += 1;
+        }
         let shared = self.read.iter().filter(|(read, names)| {
             // To OPA what such a member begins with has no value either, where no statement before gives it one.
             let mut begins = false;
-            each_index(read, &mut |index| begins |= self.begins(index));
-            if begins {
-                return false;
-            }
             let mut shared = !names.is_disjoint(&self.alone);
-            let others = || self.read.iter().filter(|(other, _)| !std::ptr::eq(other, read));
             each_index(read, &mut |index| {
+                begins |= self.begins(index);
                 binds::variables(index, &mut |name| {
-                    shared |= others().any(|(_, names)| names.contains(name.text()));
+                    shared |= readers.get(name.text()).is_some_and(|readers| *readers > 1);
                 });
             });
-            shared
+            shared && !begins
         });
         shared.map(|(read, _)| *read).collect()
     }

@@ -75,9 +75,8 @@ impl Scope<'_> {
         }
         self.indexes_within(expr, safe, given);
         match expr {
-            Expr::AssignExpr { op: AssignOp::ColEq, lhs, rhs, .. } if self.known(rhs, &[safe, given]) => {
-                self.all(lhs, given);
-            }
+            // What it gives a name to gives nothing back.
+            Expr::AssignExpr { op: AssignOp::ColEq, rhs, .. } if !self.known(rhs, &[safe, given]) => {}
             Expr::AssignExpr { lhs, rhs, .. } => {
                 let mut unifier = Unifier {
                     scope: self,
@@ -196,7 +195,7 @@ fn steps(expr: &Expr) -> (&Expr, Vec<&Expr>) {
     }
 }
 
-/// Both sides of `=`, part by part.
+/// Both sides of `=` and `:=`, part by part.
 struct Unifier<'s, 'a> {
     scope: &'s Scope<'a>,
     safe: [&'s Vars; 2],
