@@ -72,9 +72,8 @@ fn edits(module: &Module, names: &Names) -> Vec<Edit> {
                 let around = |name: &str| {
                     scopes.iter().any(|scope| scope.names.contains_key(name) || scope.standing.contains(name))
                 };
-                let new = scope(stmts, &|name| {
-                    if ruled(name) { !within } else { around(name) }
-                });
+                let taken = |name: &str| if ruled(name) { !within } else { around(name) };
+                let new = scope(stmts, &taken, within);
                 scopes.push(new);
             }
             Seen::Closes => drop(scopes.pop()),
@@ -138,12 +137,13 @@ fn declared(scopes: &[Scope], span: &Span, ruled: &dyn Fn(&str) -> bool) -> Opti
     own.or_else(|| (other && ruled(span.text())).then(|| format!("{}__0{ENDING}", span.text())))
 }
 
-fn scope(stmts: &[LiteralStmt], taken: &dyn Fn(&str) -> bool) -> Scope {
+/// What a query declares; in the body of `every` OPA tells apart from what is around it and from nothing else.
+fn scope(stmts: &[LiteralStmt], taken: &dyn Fn(&str) -> bool, within: bool) -> Scope {
     let mut scope = Scope { standing: standing(stmts), ..Scope::default() };
     let mut named = BTreeSet::new();
     for stmt in stmts {
         let mut here = BTreeSet::new();
-        within(stmt, &mut here);
+        inner(stmt, &mut here);
         binds::of(stmt, &mut |binds| {
             let (value, other) = match binds {
                 Binds::Value(pattern, _) => (pattern.span().end, true),
@@ -152,7 +152,7 @@ fn scope(stmts: &[LiteralStmt], taken: &dyn Fn(&str) -> bool) -> Scope {
             };
             binds.names(&mut |name| {
                 let text = name.text();
-                if text != "_" {
+                if text != "_" && (!within || taken(text)) {
                     scope.values.entry(text.to_owned()).or_default().push(value..stmt.span.end);
                     if !scope.names.contains_key(text) && named.contains(text) {
                         let first = stmts.first().map_or(stmt.span.start, |first| first.span.start);
@@ -205,7 +205,7 @@ fn all(expr: &Expr, names: &mut BTreeSet<String>) {
 }
 
 /// The names in comprehensions of a statement, and in the body of its `every`.
-fn within<'a>(stmt: &'a LiteralStmt, named: &mut BTreeSet<&'a str>) {
+fn inner<'a>(stmt: &'a LiteralStmt, named: &mut BTreeSet<&'a str>) {
     let mut depth = 0_usize;
     walk::statement(stmt, &mut |seen| match seen {
         Seen::Opens(_) => depth += 1,
