@@ -39,6 +39,7 @@ mod walked;
 use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Ref, Span};
 
 use crate::gate::names::Names;
+use crate::gate::walk::{self, Seen};
 use crate::problem::{Problem, Problems};
 
 /// Longest text of one module for the engine, in bytes: what stands once may have to be written many times.
@@ -247,6 +248,31 @@ pub(crate) fn each<'a>(
     edits: impl Fn(&'a Module, &Translated) -> Vec<Edit>,
 ) -> Option<Vec<Translated>> {
     each_text(modules, texts, |module, text| text.edited(edits(module, text)))
+}
+
+/// The same, statement by statement, each with whether it stands without braces; not of those within one that is edited.
+fn each_statement(
+    modules: &[Ref<Module>],
+    texts: &[Translated],
+    statement: impl Fn(&str, &LiteralStmt, bool) -> Vec<Edit>,
+) -> Option<Vec<Translated>> {
+    each(modules, texts, |module, text| {
+        let (mut edits, mut reached) = (Vec::new(), 0);
+        for rule in &module.policy {
+            let bare = hoist::bare(rule);
+            walk::rule(rule, &mut |seen| {
+                let Seen::Opens(stmts) = seen else { return };
+                for stmt in stmts {
+                    let new = statement(&text.text, stmt, bare.contains(&stmt.span.start));
+                    if !new.is_empty() && stmt.span.start >= reached {
+                        reached = stmt.span.end;
+                        edits.extend(new);
+                    }
+                }
+            });
+        }
+        edits
+    })
 }
 
 fn each_text<'a>(

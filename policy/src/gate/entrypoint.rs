@@ -69,7 +69,7 @@ pub(crate) fn check(modules: &[Ref<Module>], entrypoint: &str, problems: &mut Pr
         }
     }
     if rules + defaults == 0 {
-        problems.push(absent(modules, entrypoint, &wanted));
+        problems.push(absent(modules, &wanted, name));
     } else if defaults == 0 && !(rules == 1 && always_decides(modules, entrypoint)) {
         let why = "has no default: a request no rule speaks of would have no answer";
         let problem = Problem::of("", entrypoint, why, format!("{default} in its package"));
@@ -81,9 +81,8 @@ pub(crate) fn check(modules: &[Ref<Module>], entrypoint: &str, problems: &mut Pr
 }
 
 /// The problem of an entrypoint that no module defines: what is there in its place, and which of it might be meant.
-fn absent(modules: &[Ref<Module>], entrypoint: &str, wanted: &[&str]) -> Problem {
-    let Some((name, package)) = wanted.split_last() else { return Problem::of("", entrypoint, "", "") };
-    let package = package.join(".");
+fn absent(modules: &[Ref<Module>], wanted: &[&str], name: &str) -> Problem {
+    let package = wanted.get(..wanted.len() - 1).unwrap_or_default().join(".");
     let (mut packages, mut rules, mut refusing) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for module in modules {
         let path = path(&module.package.refr).unwrap_or_default();
@@ -121,7 +120,12 @@ fn absent(modules: &[Ref<Module>], entrypoint: &str, wanted: &[&str]) -> Problem
     );
     let other = refusing.iter().take(FEW).cloned().collect::<Vec<_>>().join(" or ");
     let other = if other.is_empty() { "the full name of another rule".to_owned() } else { other };
-    Problem::of("", entrypoint, why, format!("{write}; or {other} as `policy.entrypoint` and `--entrypoint`"))
+    Problem::of(
+        "",
+        &format!("data.{package}.{name}"),
+        why,
+        format!("{write}; or {other} as `policy.entrypoint` and `--entrypoint`"),
+    )
 }
 
 /// Whether the one rule of the entrypoint says without a condition what can never be missing, and refuses what no rule

@@ -146,7 +146,7 @@ fn redeclared(module: &Module, names: &Names, stmt: &LiteralStmt) -> Vec<Problem
         });
     }
     let why = "is a rule or an import too, which OPA does not find again behind `every`";
-    declared.retain(|name| is_global(module, names, name));
+    declared.retain(|name| names.is_global(module, name.text()));
     declared.into_iter().map(|name| problem(name, name.text(), why, "another name")).collect()
 }
 
@@ -156,17 +156,12 @@ fn hidden(module: &Module, names: &Names, stmts: &[LiteralStmt]) -> Vec<Problem>
         Literal::SomeVars { vars, .. } => vars.as_slice(),
         _ => &[],
     });
-    vars.filter(|var| is_global(module, names, var))
+    vars.filter(|var| names.is_global(module, var.text()))
         .map(|var| {
             let why = "is a rule or an import too, which the engine would read in its place";
             problem(var, var.text(), why, "another name")
         })
         .collect()
-}
-
-fn is_global(module: &Module, names: &Names, name: &Span) -> bool {
-    let name = [name.text().to_owned()];
-    names.defines_below(&names::resolve(module, &name)) || names::through_imports(module, &name).is_some()
 }
 
 /// `f(x, x)` and `some x, x in xs`: both have to be the same to OPA, the engine takes the last.

@@ -84,6 +84,12 @@ impl Names {
         self.rules.range(path.to_vec()..).next().is_some_and(|rule| rule.starts_with(path))
     }
 
+    /// Whether a name that nothing binds means a rule of the package, or what stands below one, or an import.
+    pub(crate) fn is_global(&self, module: &Module, name: &str) -> bool {
+        let name = [name.to_owned()];
+        through_imports(module, &name).is_some() || self.defines_below(&resolve(module, &name))
+    }
+
     /// The names that stand right below a path, on the way to rules.
     pub(crate) fn members<'a>(&'a self, path: &[String]) -> impl Iterator<Item = &'a str> {
         let at = path.len();

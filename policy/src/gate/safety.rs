@@ -24,7 +24,7 @@ const CALLED: &str =
     "is called in what `some` declares: OPA takes it for a variable there, and finds no function";
 const HIDDEN: &str = "is a variable here, and called as a function";
 const OWN: &str = "stands in a comprehension too in the statement that gives it a value: OPA takes it for another name there";
-const LATE: &str = "has its value from a later statement, which the engine does not wait for in a negation, in `every` or to call a member";
+const LATE: &str = "has its value from a later statement, which the engine does not wait for in a negation, in `every` or as the name of an object's member";
 
 /// Behind so many problems none is told what was meant: to find that looks at every name there is.
 const SUGGESTED: usize = 50;

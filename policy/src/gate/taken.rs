@@ -20,7 +20,7 @@ pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
     for module in modules {
         let globals = safety::globals(module, &names);
         for rule in &module.policy {
-            let mut search = Search { globals: Some(&globals), ..Search::default() };
+            let mut search = Search::of(&globals);
             walk::rule(rule, &mut |seen| search.see(&seen));
             problems.extend(search.found());
         }
@@ -46,9 +46,8 @@ struct Body<'a> {
     used: BTreeSet<&'a str>,
 }
 
-#[derive(Default)]
 struct Search<'a, 's> {
-    globals: Option<&'s BTreeSet<String>>,
+    globals: &'s BTreeSet<String>,
     queries: Vec<Query<'a>>,
     open: Vec<usize>,
     bodies: Vec<Body<'a>>,
@@ -70,7 +69,21 @@ struct Call<'a> {
     operator: bool,
 }
 
-impl<'a> Search<'a, '_> {
+impl<'a, 's> Search<'a, 's> {
+    const fn of(globals: &'s BTreeSet<String>) -> Self {
+        Self {
+            globals,
+            queries: Vec::new(),
+            open: Vec::new(),
+            bodies: Vec::new(),
+            comprehension: false,
+            with: BTreeSet::new(),
+            put_in: BTreeSet::new(),
+            variables: Vec::new(),
+            calls: Vec::new(),
+        }
+    }
+
     fn see(&mut self, seen: &Seen<'a>) {
         match seen {
             Seen::Comprehension(_) => self.comprehension = true,
@@ -133,7 +146,7 @@ impl<'a> Search<'a, '_> {
 
     fn variable(&mut self, span: &'a Span) {
         let name = span.text();
-        if self.put_in.contains(&span.start) || self.is_declared(name) || self.is_global(name) {
+        if self.put_in.contains(&span.start) || self.is_declared(name) || self.globals.contains(name) {
             return;
         }
         let Some((at, query)) = self.open.last().and_then(|at| Some((*at, self.queries.get_mut(*at)?)))
@@ -152,7 +165,7 @@ impl<'a> Search<'a, '_> {
     fn call(&mut self, call: Call<'a>) {
         let declared = self.is_declared(call.first);
         // Of others that are declared the safety of the variables tells.
-        let asked = if declared { call.operator } else { !self.is_global(call.first) };
+        let asked = if declared { call.operator } else { !self.globals.contains(call.first) };
         if asked {
             self.calls.extend(self.open.last().map(|at| (call, *at)));
         }
@@ -161,10 +174,6 @@ impl<'a> Search<'a, '_> {
     fn is_declared(&self, name: &str) -> bool {
         let mut open = self.open.iter().filter_map(|at| self.queries.get(*at));
         open.any(|query| query.declared.contains(name))
-    }
-
-    fn is_global(&self, name: &str) -> bool {
-        self.globals.is_some_and(|globals| globals.contains(name))
     }
 
     /// Whether a query, or one around it, has a variable of this name.

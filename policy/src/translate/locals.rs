@@ -11,7 +11,7 @@ use regorus::unstable::{Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleHead,
 
 use super::{Edit, Translated, each};
 use crate::gate::binds::{self, Binds};
-use crate::gate::names::{self, Names};
+use crate::gate::names::Names;
 use crate::gate::walk::{self, Seen};
 
 /// What stands behind the author's name, with a number before it.
@@ -56,10 +56,7 @@ struct Scope {
 }
 
 fn edits(module: &Module, names: &Names) -> Vec<Edit> {
-    let ruled = |name: &str| {
-        let name = [name.to_owned()];
-        names.defines_below(&names::resolve(module, &name)) || names::through_imports(module, &name).is_some()
-    };
+    let ruled = |name: &str| names.is_global(module, name);
     let mut edits = BTreeMap::new();
     for rule in &module.policy {
         let mut scopes = vec![Scope { standing: arguments(rule), ..Scope::default() }];

@@ -5,31 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Ref};
 
-use super::hoist::bare;
-use super::{Edit, Translated, each, end, reach};
+use super::{Edit, Translated, each_statement, end, reach};
 use crate::gate::binds;
 use crate::gate::loops::loops;
-use crate::gate::walk::{self, Seen, is_scalar};
+use crate::gate::walk::is_scalar;
 
 /// The texts of all modules with such statements taken apart, but those within others; none where there is none.
 pub(crate) fn apart(modules: &[Ref<Module>], texts: &[Translated]) -> Option<Vec<Translated>> {
-    each(modules, texts, |module, text| {
-        let (mut edits, mut reached) = (Vec::new(), 0);
-        for rule in &module.policy {
-            let bare = bare(rule);
-            walk::rule(rule, &mut |seen| {
-                let Seen::Opens(stmts) = seen else { return };
-                for stmt in stmts {
-                    let apart = statement(&text.text, stmt, bare.contains(&stmt.span.start));
-                    if !apart.is_empty() && stmt.span.start >= reached {
-                        reached = stmt.span.end;
-                        edits.extend(apart);
-                    }
-                }
-            });
-        }
-        edits
-    })
+    each_statement(modules, texts, statement)
 }
 
 /// The edits for one statement.

@@ -219,12 +219,7 @@ fn in_body(text: &str, rule: &Rule) -> Vec<Edit> {
 pub(crate) fn exact(modules: &[Ref<Module>], texts: &[Translated]) -> Option<Vec<Translated>> {
     let names = Names::of(modules);
     each(modules, texts, |module, text| {
-        let global = |name: &str| {
-            let path = [name.to_owned()];
-            matches!(name, "input" | "data")
-                || names::through_imports(module, &path).is_some()
-                || names.defines_below(&names::resolve(module, &path))
-        };
+        let global = |name: &str| matches!(name, "input" | "data") || names.is_global(module, name);
         let mut edits = Vec::new();
         for rule in &module.policy {
             let bare = hoist::bare(rule);
