@@ -26,7 +26,14 @@ g(a, b) if a == b
 "#;
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 133] = [
+const ANSWERED: [&str; 140] = [
+    "y if { xs[_] = b; b != \"z\"; b != \"z\" }",
+    "y if { b != \"z\"; xs[_] = b; b != \"z\"; true }",
+    "y if { b > 0; b < 5; true; b > 0; b = 1 }",
+    "y if { lower(b) != \"z\"; lower(b) != \"z\"; xs[_] = b }",
+    "y if { xs[_] != b; xs[_] != b; xs[_] = b }",
+    "y if { b != \"z\"; b = \"a\"; b != \"z\"; b = \"a\" }",
+    "y if { [v | v := b] != []; [v | v := b] != []; xs[_] = b }",
     "h4(i) if { every e in lists { some i; e[i] > 0 } }\ny if h4(\"b\")",
     "y if { xs[i] == \"bob\"; every e in [\"z\"] { count([i | some i; xs[i] == e]) == 0 } }",
     "y := x if { z := 1; x = {\"b\": z, \"a\": z} }",
@@ -167,7 +174,18 @@ y if not w == \"bob\" with input.a as xs[_]",
 ];
 
 /// Refused by both.
-const REFUSED: [&str; 68] = [
+const REFUSED: [&str; 79] = [
+    "y if { b != \"z\"; b != \"z\"; xs[_] = b }",
+    "y if { b != \"z\"; one; b!=(\"z\"); xs[_] = b }",
+    "y if { some b; b != {1, 2}; b != {2, 1, 1.0}; xs[_] = b }",
+    "y if { b != input.a; b != input[\"a\"]; xs[_] = b }",
+    "y if { b = c; b = c; c = 1 }",
+    "y if { b > 0; b < 5; true; b > 0; b < 5; true; b = 1 }",
+    "y if { startswith(b, \"a\") with input.a as 1; startswith(b, \"a\") with input.a as 1; xs[_] = b }",
+    "y if { [v | v = b] != []; [v | v = b] != []; xs[_] = b }",
+    "y if { not b == \"z\"; not b == \"z\"; xs[_] = b }",
+    "y := [1 | b != \"z\"; b != \"z\"; xs[_] = b]",
+    "y if { every n in [1] { n == 1; b != \"z\"; b != \"z\"; xs[_] = b } }",
     "y if { {\"a\": v} := {xs[0]: 1} }",
     "y if { some u; id := u; named[id] }",
     "y if { some u; id := [u]; named[_] = id }",

@@ -6,6 +6,7 @@
 
 mod bindings;
 mod terms;
+mod twice;
 
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +25,8 @@ const CALLED: &str =
     "is called in what `some` declares: OPA takes it for a variable there, and finds no function";
 const HIDDEN: &str = "is a variable here, and called as a function";
 const OWN: &str = "stands in a comprehension too in the statement that gives it a value: OPA takes it for another name there";
+const TWICE: &str =
+    "stands in the same statement twice, before the one that gives it a value: OPA calls it unsafe";
 const LATE: &str = "has its value from a later statement, which the engine does not wait for in a negation, in `every` or as the name of an object's member";
 
 /// Behind so many problems none is told what was meant: to find that looks at every name there is.
@@ -199,6 +202,44 @@ impl Waiting {
                 self.next.insert(*other)
             };
         }
+    }
+}
+
+/// The statements by their places in OPA's body. Each gets another one in OPA's order, and what stands in that place still
+/// and says the same, OPA takes for it: it never comes to that.
+struct Places<'a> {
+    /// Those that OPA makes statements of.
+    body: Vec<usize>,
+    /// How many of them are in order.
+    placed: usize,
+    /// What each lacked when it was looked at last.
+    lack: BTreeMap<usize, Vec<(Var, &'a Span)>>,
+    /// To which OPA never comes.
+    lost: BTreeSet<usize>,
+}
+
+impl<'a> Places<'a> {
+    fn of(open: &[Option<Open<'a>>]) -> Self {
+        let body = open
+            .iter()
+            .enumerate()
+            .filter(|(_, open)| open.as_ref().is_some_and(|open| open.statement.is_one()));
+        let body = body.map(|(at, _)| at).collect();
+        Self { body, placed: 0, lack: BTreeMap::new(), lost: BTreeSet::new() }
+    }
+
+    /// A statement is the next in order; gives the names that one like it lacks, where that is lost.
+    fn take(&mut self, one: Statement<'a>, left: &[Option<Open<'a>>]) -> Option<Vec<(Var, &'a Span)>> {
+        if !one.is_one() {
+            return None;
+        }
+        let other = *self.body.get(self.placed)?;
+        self.placed += 1;
+        if !twice::is_same(one, left.get(other)?.as_ref()?.statement) {
+            return None;
+        }
+        self.lost.insert(other);
+        self.lack.remove(&other)
     }
 }
 
@@ -418,9 +459,10 @@ impl<'a> Search<'a> {
         let (mut safe, mut ordered) = (around.clone(), around);
         let mut left: Vec<Option<Open<'a>>> = open.into_iter().map(Some).collect();
         let mut waiting = Waiting::all(&left);
+        let mut places = Places::of(&left);
         while let Some(at) = waiting.take() {
             let Some(slot) = left.get_mut(at) else { continue };
-            let Some(open) = slot.as_ref() else { continue };
+            let Some(open) = slot.as_ref().filter(|_| !places.lost.contains(&at)) else { continue };
             self.looked += 1;
             let outputs = self.scope.outputs(open.statement, &safe);
             let taken: BTreeSet<Var> = open.closed_over.intersection(&named).cloned().collect();
@@ -428,9 +470,14 @@ impl<'a> Search<'a> {
             let bound = |name: &Var| safe.contains(name) || outputs.contains(name);
             let waits = taken.iter().any(|name| given.contains(name) && !bound(name));
             if by_itself || waits || !open.vars.iter().all(|(name, _)| bound(name)) {
+                let lacks = open.vars.iter().filter(|(name, _)| !bound(name)).cloned();
+                places.lack.insert(at, lacks.collect());
                 continue;
             }
             let Some(open) = slot.take() else { continue };
+            if let Some(lost) = places.take(open.statement, &left) {
+                self.told.extend(lost.into_iter().map(|(name, span)| (name, span, TWICE, "it once")));
+            }
             let own = taken.iter().find(|name| !ordered.contains(*name)).cloned();
             for name in outputs {
                 if !safe.contains(&name) {

@@ -65,8 +65,8 @@ pub(super) fn is_call(expr: &Expr) -> bool {
     }
 }
 
-/// Whether the value of a `with` is a part of its own.
-fn is_evaluated(value: &Expr) -> bool {
+/// Whether the value of a `with`, or a term that is said, is a part of its own.
+pub(super) fn is_evaluated(value: &Expr) -> bool {
     let mut found = matches!(
         value,
         Expr::RefDot { .. }
@@ -216,6 +216,15 @@ impl<'a> Statement<'a> {
                 }
                 stmt.with_mods.iter().for_each(|with| visit(&with.r#as));
             }
+        }
+    }
+
+    /// Whether OPA makes a statement of it.
+    pub(super) fn is_one(self) -> bool {
+        match self {
+            Self::Part(_) => true,
+            Self::Term(term) => !is_call(term) && is_evaluated(term),
+            Self::Literal(stmt) => !matches!(stmt.literal, Literal::SomeVars { .. }),
         }
     }
 
