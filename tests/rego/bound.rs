@@ -26,7 +26,13 @@ g(a, b) if a == b
 "#;
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 140] = [
+const ANSWERED: [&str; 146] = [
+    "h([1 | r == 1]) := 1 if { r = 1 }\ny := 1",
+    "h([r | some r in [1]]) := 1\ny := 1",
+    "h([1 | true]) := 1 if one == 1\ny := 1",
+    "held contains [1]\ny if { b = 1; held[[c | c = b]] }",
+    "held contains [1]\ny if { b := 1; held[[c | c := b]] }",
+    "held contains [1]\ny if { held[[1 | b.x]]; b = {\"x\": 1} }",
     "y if { xs[_] = b; b != \"z\"; b != \"z\" }",
     "y if { b != \"z\"; xs[_] = b; b != \"z\"; true }",
     "y if { b > 0; b < 5; true; b > 0; b = 1 }",
@@ -174,7 +180,19 @@ y if not w == \"bob\" with input.a as xs[_]",
 ];
 
 /// Refused by both.
-const REFUSED: [&str; 79] = [
+const REFUSED: [&str; 91] = [
+    "h([r | _]) := 1\ny := 1",
+    "h([1 | r]) := 1\ny := 1",
+    "h({\"a\": [r | true]}) := 1\ny := 1",
+    "h([1 | one == 1]) := 1\ny := 1",
+    "h([1 | one == 1]) := 1 if one\ny := 1",
+    "h([1 | r == 1]) := 1 if { r = 1 } else := 2\ny := 1",
+    "h([1 | every e in [1] { e == r }]) := 1\ny := 1",
+    "held contains [1]\ny if { held[[c | nums[c] != b]]; b = 1 }",
+    "held contains [1]\ny if { held[[c | c = b]]; b = 1 }",
+    "held contains [1]\ny if { v = held[[c | c = b]]; b = 1 }",
+    "held contains [1]\ny if { some v in held[[c | c = b]]; b = 1 }",
+    "held contains [1]\ny if { held[[c | c := b]]; b = 1 }",
     "y if { b != \"z\"; b != \"z\"; xs[_] = b }",
     "y if { b != \"z\"; one; b!=(\"z\"); xs[_] = b }",
     "y if { some b; b != {1, 2}; b != {2, 1, 1.0}; xs[_] = b }",
@@ -378,6 +396,21 @@ fn what_a_negation_or_every_has_from_a_later_statement_is_refused() {
         assert!(error.contains("from a later statement"), "{body}: {error}");
         // It means something to OPA, or nothing; loaded it is.
         opa(&module(body), "data.a.y");
+    }
+}
+
+/// OPA leaves such a statement out of the body.
+#[test]
+fn what_opa_passes_over_is_refused() {
+    for body in [
+        "y if { held[[7 | b]]; b = 1 }",
+        "y if { b := 1; held[[b | b == 7]] }",
+        "y if { some b in [1, 2]; held[[b | true]]; b == 2 }",
+    ] {
+        let body = format!("held contains [1]\n{body}");
+        let error = refused(&body);
+        assert!(error.contains("OPA passes over the statement"), "{body}: {error}");
+        assert_eq!(opa(&module(&body), "data.a.y"), Some(true.into()), "{body}");
     }
 }
 

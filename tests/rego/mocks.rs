@@ -5,7 +5,10 @@ use crate::{opa_of, ours_of};
 const LIB: &str = "package lib\nf(x) := x + 1\ng(x) := x * 10\nr := 1\ns := [f(1), data.lib.f(2), r]\n";
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 67] = [
+const ANSWERED: [&str; 70] = [
+    "f(x) := x\ng(base64) := z if { z := f(\"a\") with f as base64.encode }\ny := g({\"encode\": 1})",
+    "f(x) := x\ny := z if { base64 := {\"encode\": 1}; z := f(\"a\") with f as base64.encode }",
+    "f(x) := x\ny := z if { some base64 in [{\"encode\": 1}]; z := f(\"a\") with f as base64.encode }",
     "f(x) := x + 1\ng(x) := x * 10\ny := z if { z := f(2) with f as g }",
     "r := 1\nq if { input.x == 1 with r as 9 with input as {\"x\": r} }\ny if q",
     "r := 1\ng := r\ny := z if { z := input.x with r as 9 with input as {\"x\": [w | w := g]} }",
@@ -163,6 +166,24 @@ fn a_builtins_name_is_a_variable_where_it_is_one_to_opa() {
             (Err(error), Some(why)) => assert!(error.to_string().contains(why), "{rules}: {error}"),
             (ours, _) => assert!(ours.is_ok() && refused.is_none(), "{rules}: {ours:?}"),
         }
+    }
+}
+
+/// OPA takes the builtin before the variable, or finds nothing.
+#[test]
+fn a_variable_that_nothing_declares_stands_before_no_builtin_of_several_words() {
+    for (body, answer) in [
+        ("y := z if { base64 = {\"encode\": 1}; z := f(\"a\") with f as base64.encode }", None),
+        (
+            "y := z if { z := f(\"a\") with f as base64.encode; base64 = {\"encode\": 1} }",
+            Some("YQ==".into()),
+        ),
+    ] {
+        let module = format!("package a\nf(x) := x\n{body}\n");
+        let modules = [("a.rego", module.as_str())];
+        let error = ours_of(&modules, "data.a.y").unwrap_err().to_string();
+        assert!(error.contains("is a builtin to OPA, which gets another value here"), "{body}: {error}");
+        assert_eq!(opa_of(&modules, "data.a.y"), answer, "{body}");
     }
 }
 

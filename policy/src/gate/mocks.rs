@@ -54,6 +54,13 @@ fn local(open: &[BTreeSet<&str>], with: &WithModifier) -> Option<Problem> {
     Some(problem(&with.refr, &[target.to_owned()], why, "another name for the variable"))
 }
 
+/// Whether a `with` replaces a function or a builtin by this name.
+pub(super) fn is_called(module: &Module, names: &Names, target: &Expr) -> bool {
+    names::path(target).is_some_and(|path| {
+        names.function(module, &path).is_some() || builtins::known(&path.join(".")).is_some()
+    })
+}
+
 /// Checks every `with` of all modules.
 pub(super) fn check(modules: &[Ref<Module>], names: &Names, problems: &mut Problems) {
     let mut calls: BTreeSet<Call> = BTreeSet::new();

@@ -27,6 +27,7 @@ const HIDDEN: &str = "is a variable here, and called as a function";
 const OWN: &str = "stands in a comprehension too in the statement that gives it a value: OPA takes it for another name there";
 const TWICE: &str =
     "stands in the same statement twice, before the one that gives it a value: OPA calls it unsafe";
+const PASSED: &str = "has its value in this query, and stands in a comprehension that is a member: OPA passes over the statement";
 const LATE: &str = "has its value from a later statement, which the engine does not wait for in a negation, in `every` or as the name of an object's member";
 
 /// Behind so many problems none is told what was meant: to find that looks at every name there is.
@@ -264,23 +265,31 @@ impl<'a> Search<'a> {
 
     fn rule(&mut self, rule: &'a Rule) {
         let Rule::Spec { head, bodies, .. } = rule else { return };
-        let mut arguments = Vec::new();
+        let (mut arguments, mut computed, mut hides) = (Vec::new(), Vec::new(), BTreeSet::new());
         if let RuleHead::Func { args, .. } = head {
-            // Whatever their names are, they hide what is global.
+            // Whatever their names are, they hide what is global; those in comprehensions too, which have no value by that.
             let nothing = BTreeSet::new();
             let scope = Scope { globals: &nothing, locals: Vec::new(), ..self.scope };
             for arg in args {
                 scope.vars(arg, &mut arguments);
+                let mut closures = Vec::new();
+                Statement::Term(arg).closures(&mut closures);
+                for closure in &closures {
+                    scope.taken(closure, &mut hides);
+                }
+                computed.extend((!closures.is_empty()).then_some(arg.as_ref()));
             }
         }
         let arguments: BTreeSet<Var> = arguments.into_iter().map(|(name, _)| name).collect();
-        self.scope.locals.push(arguments.clone());
+        hides.extend(arguments.iter().cloned());
+        self.scope.locals.push(hides);
+        let said = |said: Vec<&'a Expr>| said.into_iter().chain(computed.iter().copied()).collect();
         let (first, others) = bodies.split_first().unzip();
         let stmts = first.map_or(&[][..], |body| body.query.stmts.as_slice());
-        self.query((stmts, false), terms::said_by(head), &arguments);
+        self.query((stmts, false), said(terms::said_by(head)), &arguments);
         for body in others.unwrap_or_default() {
-            let said = body.assign.iter().map(|assign| assign.value.as_ref()).collect();
-            self.query((&body.query.stmts, false), said, &arguments);
+            let value = body.assign.iter().map(|assign| assign.value.as_ref()).collect();
+            self.query((&body.query.stmts, false), said(value), &arguments);
         }
         self.scope.locals.pop();
     }
@@ -312,7 +321,7 @@ impl<'a> Search<'a> {
             open.extend(apart.into_iter().map(|statement| self.open(statement, index, &last)));
         }
         let unsettled = self.unsettled(&open, &around);
-        let safe = self.order(open, around, &last);
+        let safe = self.order(open, &around, &last);
         // What OPA itself calls unsafe is told as that.
         let late = |(name, _): &(Var, _)| safe.contains(name) && !self.loose.contains_key(name);
         if let Some((name, span)) = unsettled.into_iter().find(late) {
@@ -447,7 +456,7 @@ impl<'a> Search<'a> {
     }
 
     /// Puts the statements in order; gives what is safe then.
-    fn order(&mut self, open: Vec<Open<'a>>, around: BTreeSet<Var>, last: &Declared) -> BTreeSet<Var> {
+    fn order(&mut self, open: Vec<Open<'a>>, around: &BTreeSet<Var>, last: &Declared) -> BTreeSet<Var> {
         let mut given = around.clone();
         for open in &open {
             given.extend(self.scope.outputs(open.statement, &given));
@@ -456,7 +465,7 @@ impl<'a> Search<'a> {
             open.iter().flat_map(|open| &open.vars).map(|(name, _)| name.clone()).collect();
         named.retain(|name| !around.contains(name));
         // What is safe, and of it what stands in the statements that are in order.
-        let (mut safe, mut ordered) = (around.clone(), around);
+        let (mut safe, mut ordered) = (around.clone(), around.clone());
         let mut left: Vec<Option<Open<'a>>> = open.into_iter().map(Some).collect();
         let mut waiting = Waiting::all(&left);
         let mut places = Places::of(&left);
@@ -514,23 +523,32 @@ impl<'a> Search<'a> {
                 }
             }
         }
-        let left: Vec<Open<'a>> = left.into_iter().flatten().collect();
+        let left = left.into_iter().enumerate().filter_map(|(at, open)| Some((at, open?)));
+        let left: Vec<(usize, Open<'a>)> = left.collect();
         let declared = |name: &Var| self.scope.locals.last().is_some_and(|locals| locals.contains(name));
         // What a part lacks is told of the part.
         let lacks = |(name, _): &&(Var, _)| !safe.contains(name) && !name.starts_with('@');
-        let loose = |open: &Open<'a>| open.vars.iter().filter(lacks).cloned().collect();
+        let loose = |(_, open): &(usize, Open<'a>)| open.vars.iter().filter(lacks).cloned().collect();
         let (known, strange): (Vec<_>, Vec<_>) =
             left.iter().flat_map::<Vec<_>, _>(loose).partition(|(name, _)| declared(name));
         // What is declared by a statement that lacks another variable is bound with that one.
         self.loose.extend(if strange.is_empty() { known } else { strange });
-        for open in left {
+        for (at, open) in left {
             // A comprehension that takes what its own statement gives.
             let known = open.vars.iter().all(|(name, _)| safe.contains(name));
             let taken = |name: &&Var| named.contains(*name) && (known || !ordered.contains(*name));
             if let Some(name) = open.closed_over.iter().find(taken)
                 && let Some(closure) = open.closures.first()
             {
-                self.loose.entry(name.clone()).or_insert(closure.span);
+                let lacks_nothing = open.vars.iter().all(|(name, _)| around.contains(name));
+                if places.lost.contains(&at) {
+                    self.told.push((name.clone(), closure.span, TWICE, "it once"));
+                } else if lacks_nothing && safe.contains(name) {
+                    let instead = "a name for the comprehension, in a statement before";
+                    self.told.push((name.clone(), closure.span, PASSED, instead));
+                } else {
+                    self.loose.entry(name.clone()).or_insert(closure.span);
+                }
             }
         }
         safe

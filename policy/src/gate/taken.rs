@@ -21,7 +21,14 @@ pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
         let globals = safety::globals(module, &names);
         for rule in &module.policy {
             let mut search = Search::of(&globals);
-            walk::rule(rule, &mut |seen| search.see(&seen));
+            walk::rule(rule, &mut |seen| {
+                if let Seen::With(with) = seen
+                    && mocks::is_called(module, &names, &with.refr)
+                {
+                    search.stands_in(&with.r#as);
+                }
+                search.see(&seen);
+            });
             problems.extend(search.found());
         }
     }
@@ -59,6 +66,8 @@ struct Search<'a, 's> {
     /// Each with the query that it stands in.
     variables: Vec<(&'a Span, usize)>,
     calls: Vec<(Call<'a>, usize)>,
+    /// What begins the builtins of several words that stand in for functions.
+    mocks: Vec<(&'a Span, usize)>,
 }
 
 /// A call, or an operator that OPA calls by a name.
@@ -81,6 +90,7 @@ impl<'a, 's> Search<'a, 's> {
             put_in: BTreeSet::new(),
             variables: Vec::new(),
             calls: Vec::new(),
+            mocks: Vec::new(),
         }
     }
 
@@ -144,6 +154,17 @@ impl<'a, 's> Search<'a, 's> {
         }
     }
 
+    /// What replaces a function.
+    fn stands_in(&mut self, value: &'a Expr) {
+        let begin = names::begin(value);
+        let global = self.globals.contains(begin.text()) || self.is_declared(begin.text());
+        let builtin = names::path(value)
+            .is_some_and(|path| path.len() > 1 && builtins::known(&path.join(".")).is_some());
+        if builtin && !global {
+            self.mocks.extend(self.open.last().map(|at| (begin, *at)));
+        }
+    }
+
     fn variable(&mut self, span: &'a Span) {
         let name = span.text();
         if self.put_in.contains(&span.start) || self.is_declared(name) || self.globals.contains(name) {
@@ -193,7 +214,8 @@ impl<'a, 's> Search<'a, 's> {
 
     fn found(&self) -> impl Iterator<Item = Problem> {
         let variables = self.variables.iter().filter(|(span, at)| !self.is_renamed(*at, span.text()));
-        let variables = variables.map(|(span, _)| {
+        let mocks = self.mocks.iter().filter(|(span, at)| self.has(*at, span.text()));
+        let variables = variables.chain(mocks).map(|(span, _)| {
             let why = "is a builtin to OPA, which gets another value here: it is declared by nothing";
             problem(span, span.text(), why, "another name for the variable, or `some` before it")
         });

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regorus::unstable::{AssignOp, Expr, Literal, WithModifier};
+use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, WithModifier};
 
 use super::super::walk::{is_scalar, parts};
 use super::super::{binds, names};
 use super::Scope;
-use super::terms::{self, Statement, Var, local};
+use super::terms::{self, Closure, Own, Statement, Var, local};
 use crate::builtins::{self, Known};
 use crate::translate::negation;
 
@@ -53,7 +53,12 @@ impl Scope<'_> {
                 outputs.clone()
             }
             Literal::Expr { .. } => outputs.difference(safe).cloned().collect(),
-            // OPA makes a statement of what is gone through, before the one that gives the names.
+            Literal::SomeIn { collection, .. }
+                if matches!(collection.as_ref(), Expr::RefDot { .. } | Expr::RefBrack { .. }) =>
+            {
+                return false;
+            }
+            // OPA makes a statement of what else is gone through, before the one that gives the names.
             Literal::SomeIn { .. } => {
                 return taken.iter().any(|name| outputs.contains(name) && !safe.contains(name));
             }
@@ -161,7 +166,55 @@ impl Scope<'_> {
             Expr::Array { .. } | Expr::Set { .. } | Expr::Object { .. } => {
                 parts(index, &mut |part| self.members(part, given));
             }
-            _ => {}
+            _ => {
+                if let Some(closure) = terms::closure(index) {
+                    self.within(&closure, given);
+                }
+            }
+        }
+    }
+
+    /// The names in a comprehension that is a member, which OPA takes for names of the reference. Those that are
+    /// another's outside, and OPA's own, are none of the query's.
+    fn within(&self, closure: &Closure<'_>, given: &mut Vars) {
+        let declared = terms::declared(closure.stmts);
+        let said = closure.said.iter().map(|term| Statement::Term(term));
+        let (mut statements, mut inner) = (Vec::new(), Vec::new());
+        for statement in closure.stmts.iter().map(Statement::Literal).chain(said) {
+            statement.apart(&mut statements);
+        }
+        for statement in statements {
+            let (mut heads, mut vars) = (BTreeSet::new(), Vec::new());
+            statement.each_own(&mut |own| match own {
+                Own::Part(part) => drop(given.insert(local(part))),
+                Own::Expr(Expr::Var { span, .. }) => vars.push(span),
+                Own::Expr(expr @ (Expr::RefDot { .. } | Expr::RefBrack { .. })) => {
+                    heads.insert(steps(expr).0.span().start);
+                }
+                Own::Expr(_) => {}
+            });
+            for span in vars.into_iter().filter(|span| !heads.contains(&span.start)) {
+                if declared.contains(span.text()) || closure.names.contains(span.text()) {
+                    given.insert(format!("@{}", span.text()));
+                } else if !self.is_global(span.text()) {
+                    given.insert(terms::var(span));
+                }
+            }
+            if let Statement::Literal(LiteralStmt {
+                literal: Literal::SomeIn { key: None, value, .. }, ..
+            }) = statement
+            {
+                given.insert(local(value));
+            }
+            if let Statement::Term(term) = statement
+                && terms::is_evaluated(term)
+            {
+                given.insert(local(term));
+            }
+            statement.own_closures(&mut inner);
+        }
+        for closure in &inner {
+            self.within(closure, given);
         }
     }
 

@@ -360,7 +360,7 @@ fn closures<'a>(expr: &'a Expr, found: &mut Vec<Closure<'a>>) {
 }
 
 /// A comprehension.
-fn closure(expr: &Expr) -> Option<Closure<'_>> {
+pub(super) fn closure(expr: &Expr) -> Option<Closure<'_>> {
     let (span, query, said) = match expr {
         Expr::ArrayCompr { span, term, query, .. } | Expr::SetCompr { span, term, query, .. } => {
             (span, query, vec![term.as_ref()])
