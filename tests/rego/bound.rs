@@ -26,7 +26,10 @@ g(a, b) if a == b
 "#;
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 146] = [
+const ANSWERED: [&str; 149] = [
+    "y := v if { {data.a.xs[0]: v} := input }",
+    "y := v if { {input.k: v} := named }",
+    "y := v if { o := named; {data.a.xs[0]: v} := o }",
     "h([1 | r == 1]) := 1 if { r = 1 }\ny := 1",
     "h([r | some r in [1]]) := 1\ny := 1",
     "h([1 | true]) := 1 if one == 1\ny := 1",
@@ -180,7 +183,13 @@ y if not w == \"bob\" with input.a as xs[_]",
 ];
 
 /// Refused by both.
-const REFUSED: [&str; 91] = [
+const REFUSED: [&str; 97] = [
+    "y := v if { {input.k: v} := input }",
+    "y := v if { [{input.k: v}, 1] := [input.o, 1] }",
+    "y := v if { {data.a.one: v} := named }",
+    "one2 := {\"k\": \"adm\"}\ny := v if { {one2.k: v} := json.unmarshal(\"{}\") }",
+    "h(k) := v if { {k: v} := input }\ny := h(\"a\")",
+    "y := w if { k := \"k\"; w := [v | {k: v} := input] }",
     "h([r | _]) := 1\ny := 1",
     "h([1 | r]) := 1\ny := 1",
     "h({\"a\": [r | true]}) := 1\ny := 1",

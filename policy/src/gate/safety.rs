@@ -11,7 +11,7 @@ mod twice;
 use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use regorus::unstable::{Expr, Literal, LiteralStmt, Module, Rule, RuleHead, Span};
+use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Rule, RuleHead, Span};
 
 use super::names::{self, Names};
 use super::walk::parts;
@@ -28,6 +28,8 @@ const OWN: &str = "stands in a comprehension too in the statement that gives it 
 const TWICE: &str =
     "stands in the same statement twice, before the one that gives it a value: OPA calls it unsafe";
 const PASSED: &str = "has its value in this query, and stands in a comprehension that is a member: OPA passes over the statement";
+const KEYED: &str =
+    "calls a member in what stands before `:=`, where OPA does not look for it: OPA calls it unsafe";
 const LATE: &str = "has its value from a later statement, which the engine does not wait for in a negation, in `every` or as the name of an object's member";
 
 /// Behind so many problems none is told what was meant: to find that looks at every name there is.
@@ -312,6 +314,7 @@ impl<'a> Search<'a> {
         }
         self.hidden(stmts, &said);
         self.anew(stmts);
+        self.keyed(stmts);
         let last = Declared::by(stmts, every);
         let literals = stmts.iter().map(Statement::Literal).chain(said.into_iter().map(Statement::Term));
         let mut open = Vec::new();
@@ -389,6 +392,22 @@ impl<'a> Search<'a> {
         self.told.extend(
             named.into_iter().map(|name| (terms::var(name), name, ANEW, "`x := …` before, and `x` here")),
         );
+    }
+
+    /// Finds names in the patterns of `:=` that call members there: OPA looks for none that are declared or global.
+    fn keyed(&mut self, stmts: &'a [LiteralStmt]) {
+        for stmt in stmts {
+            let Literal::Expr { expr, .. } = &stmt.literal else { continue };
+            let Expr::AssignExpr { op: AssignOp::ColEq, lhs, .. } = expr.as_ref() else { continue };
+            let mut names = terms::key_begins(lhs);
+            names.retain(|name| {
+                let declared = self.scope.locals.iter().any(|locals| locals.contains(name.text()));
+                declared || self.scope.globals.contains(name.text())
+            });
+            names.retain(|name| !matches!(name.text(), "input" | "data"));
+            let instead = "a name for the value, and the member of that: `x := all[key]`";
+            self.told.extend(names.into_iter().map(|name| (terms::var(name), name, KEYED, instead)));
+        }
     }
 
     /// Finds what `some` or `every` declares and nothing reads.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, WithModifier};
+use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Span, WithModifier};
 
 use super::super::walk::{is_scalar, parts};
 use super::super::{binds, names};
@@ -82,9 +82,11 @@ impl Scope<'_> {
         match expr {
             // What it gives a name to gives nothing back.
             Expr::AssignExpr { op: AssignOp::ColEq, rhs, .. } if !self.known(rhs, &[safe, given]) => {}
-            Expr::AssignExpr { lhs, rhs, .. } => {
+            Expr::AssignExpr { op, lhs, rhs, .. } => {
+                let keys = if *op == AssignOp::ColEq { terms::key_begins(lhs) } else { Vec::new() };
                 let mut unifier = Unifier {
                     scope: self,
+                    without: keys.into_iter().map(Span::text).collect(),
                     safe: [safe, given],
                     unified: Vars::new(),
                     waiting: BTreeMap::new(),
@@ -104,6 +106,13 @@ impl Scope<'_> {
             }
             _ => {}
         }
+    }
+
+    /// The document that a global name is a part of.
+    fn document(&self, name: &str) -> &'static str {
+        let imported = names::through_imports(self.module, &[name.to_owned()]);
+        let first = imported.as_ref().and_then(|path| path.first()).map_or(name, String::as_str);
+        if first == "input" { "input" } else { "data" }
     }
 
     fn arity(&self, called: &[String]) -> Option<usize> {
@@ -251,6 +260,8 @@ fn steps(expr: &Expr) -> (&Expr, Vec<&Expr>) {
 /// Both sides of `=` and `:=`, part by part.
 struct Unifier<'s, 'a> {
     scope: &'s Scope<'a>,
+    /// The documents that are read before `:=`, for a member's name: behind it OPA takes them for unknown.
+    without: BTreeSet<&'s str>,
     safe: [&'s Vars; 2],
     unified: Vars,
     /// What becomes safe with each.
@@ -278,13 +289,19 @@ impl Unifier<'_, '_> {
 
     fn side<'e>(&self, expr: &'e Expr) -> Side<'e> {
         match expr {
-            Expr::Var { span, .. } if self.scope.is_global(span.text()) => Side::Value(true),
+            Expr::Var { span, .. } if self.scope.is_global(span.text()) => {
+                Side::Value(self.is_readable(span))
+            }
             Expr::Var { span, .. } => Side::Var(terms::var(span)),
             Expr::Array { items, .. } => Side::Array(items),
             Expr::Object { fields, .. } => {
                 Side::Object(fields.iter().map(|(_, key, value)| (key.as_ref(), value.as_ref())).collect())
             }
-            Expr::RefDot { .. } | Expr::RefBrack { .. } => Side::Value(self.known(steps(expr).0)),
+            Expr::RefDot { .. } | Expr::RefBrack { .. } => {
+                let begin = steps(expr).0;
+                let readable = !matches!(begin, Expr::Var { span, .. } if !self.is_readable(span));
+                Side::Value(readable && self.known(begin))
+            }
             Expr::ArrayCompr { .. } | Expr::SetCompr { .. } | Expr::ObjectCompr { .. } => Side::Closure,
             Expr::Set { .. }
             | Expr::String { .. }
@@ -294,6 +311,13 @@ impl Unifier<'_, '_> {
             | Expr::Null { .. } => Side::Other,
             _ => Side::Value(self.known(expr)),
         }
+    }
+
+    /// Whether a reference that begins so reads none of the documents that are taken for unknown.
+    fn is_readable(&self, begin: &Span) -> bool {
+        self.without.is_empty()
+            || !self.scope.is_global(begin.text())
+            || !self.without.contains(self.scope.document(begin.text()))
     }
 
     fn unify(&mut self, one: &Expr, other: &Expr) {

@@ -130,6 +130,24 @@ fn keys<'a>(side: &'a Expr, found: &mut Vec<(Var, &'a Span)>) {
     }
 }
 
+/// What the names of the members begin with that a pattern takes, where they are read.
+pub(super) fn key_begins(pattern: &Expr) -> Vec<&Span> {
+    let mut found = Vec::new();
+    match pattern {
+        Expr::Array { items, .. } => items.iter().for_each(|item| found.extend(key_begins(item))),
+        Expr::Object { fields, .. } => {
+            for (_, key, value) in fields {
+                if matches!(key.as_ref(), Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. }) {
+                    found.push(names::begin(key));
+                }
+                found.extend(key_begins(value));
+            }
+        }
+        _ => {}
+    }
+    found
+}
+
 pub(super) fn is_print(expr: &Expr) -> bool {
     matches!(expr, Expr::Call { fcn, .. } if names::constant(fcn) == ["print"])
 }
