@@ -95,7 +95,9 @@ pub(crate) fn instead(why: &str, text: &str, (line, column): (u32, u32)) -> Stri
     if here.starts_with('%') && why.contains("rule-ref") {
         return "parentheses around the remainder, `10 - (7 % 4)`".to_owned();
     }
-    if (here.starts_with('=') && !here.starts_with("==")) && before.contains(['-', '+', '*', '/', '%']) {
+    if (here.starts_with('=') && !here.starts_with("=="))
+        && before.contains(['-', '+', '*', '/', '%', '<', '>', '&'])
+    {
         return "the name on the left, `x := 1 - 1`, or parentheses, `(1 - 1) = x`".to_owned();
     }
     if here.starts_with('}') && before.trim_end().ends_with(';') {

@@ -26,7 +26,7 @@ g(a, b) if a == b
 "#;
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 149] = [
+const ANSWERED: [&str; 170] = [
     "y := v if { {data.a.xs[0]: v} := input }",
     "y := v if { {input.k: v} := named }",
     "y := v if { o := named; {data.a.xs[0]: v} := o }",
@@ -180,10 +180,31 @@ y if not w == \"bob\" with input.a as xs[_]",
     "y if { every n in [1, 2] { some k; [k, n] = pairs[_] } }",
     "y if { every n in [1] { some k; pairs[k] = [k, n] } }",
     "y contains [n, m] if { a := xs[_]; n := [a]; m := {[\"adm\"]: 2, [\"bob\"]: 3}[n] }",
+    "y := [k | some o in docs; {\"owner\": k, \"editor\": lower(k)} = o]",
+    "y contains k if { some k; {\"owner\": k, \"editor\": lower(k)} = docs[_]; named[k] }",
+    "y contains k if { [lower(k), k] = held[_] }\nheld := [[\"a\", \"A\"], [\"b\", \"a\"]]",
+    "y contains k if { [lower(k), 1] = pairs[k] }",
+    "y contains [k, j] if { [lower(j), k] = pairs[_]; j = \"ADM\" }",
+    "y contains [k, j] if { [lower(j), k] = pairs[_]; j = upper(\"eve\") with input.q as k }",
+    "y contains k if { [k, (k | {3})] = [{3}, named2[_]] }\nnamed2 := [{3}]",
+    "y contains k if { [k, k + 1] = [1, nums[_]] }",
+    "y contains k if [k, k > 1] = [nums[_], true]",
+    "y contains k if { some k; nums[k] = k + 1 }",
+    "y contains k if nums[k] = k + 1",
+    "y contains k if { some k; object.get(named, k, \"\") = named[k] }",
+    "y contains [k, v] if { v := held[[k, lower(k)]] }\nheld := {[\"A\", \"a\"]: 1, [\"b\", \"B\"]: 2}",
+    "y contains k if held[[k, k + 1, k + 2]]\nheld := {[1, 2, 3], [1, 2, 4]}",
+    "y contains k if { some [lower(k), k] in held }\nheld := {[\"a\", \"A\"], [\"B\", \"B\"]}",
+    "y contains k if { some [k, (k + 1)] in held }\nheld := {[1, 2], [2, 2]}",
+    "y if { every i in [0, 1] { held[i] = [a, a + 1] } }\nheld := [[1, 2], [2, 3]]",
+    "y if { every i in [0, 1] { held[i] = [a, a + 1] } }\nheld := [[1, 2], [2, 4]]",
+    "y := \"yes\" if { not g3(0) } else := \"no\"\ng3(i) if lists[i] = [a, a - 1]",
+    "y := n if { n := count([v | some [lower(j), v] in pairs; j = \"eve\"]) with input.q as 1 }",
+    "h5(j) := [v | some [lower(j), v] in pairs; j = \"eve\"]\ny := h5(\"adm\")",
 ];
 
 /// Refused by both.
-const REFUSED: [&str; 97] = [
+const REFUSED: [&str; 105] = [
     "y := v if { {input.k: v} := input }",
     "y := v if { [{input.k: v}, 1] := [input.o, 1] }",
     "y := v if { {data.a.one: v} := named }",
@@ -281,6 +302,14 @@ const REFUSED: [&str; 97] = [
     "h(x) if {x, 2}\ny if h(1)",
     "y := z if { z := [one | true]; some one in [8] }",
     "y := z if { z := [v | v := i]; i := 8 }",
+    "y contains k if { some [lower(j), k] in pairs }",
+    "y contains k if { j := \"adm\"; some [lower(j), k] in pairs }",
+    "f4(j) := [k | some [lower(j), k] in pairs]\ny := f4(\"adm\")",
+    "y contains k if { i := 0; some [nums[i], k] in pairs }",
+    "y contains k if { {lower(k), k} = pairs }",
+    "y contains k if nums[k] == k + 1",
+    "y contains k if [lower(j), k] = pairs[_]",
+    "y contains k if { {lower(k): k} = named }",
 ];
 
 /// Refused by both, as something that is written otherwise.
@@ -430,6 +459,7 @@ fn what_is_read_before_it_has_a_value_is_an_error_and_not_nothing() {
         "y if { some n; id := lower(n); named[id] = n }",
         "y if { id := lower(n); named[id] = n }",
         "y if { some u; id := u with input.q as 1; named[id] = u }",
+        "y if { nums[k] = j + 1; j = k }",
         "y if { some u; some id in [u]; named[id] = u }",
     ] {
         let module = module(body);

@@ -2,6 +2,8 @@
 
 use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Ref, Span};
 
+use super::walk;
+
 /// A name, or a pattern of names, and what it stands for.
 #[derive(Clone, Copy)]
 pub(crate) enum Binds<'a> {
@@ -39,8 +41,10 @@ impl<'a> Binds<'a> {
     pub(crate) fn names(self, visit: &mut dyn FnMut(&'a Span)) {
         match self {
             Self::Declared(name) => visit(name),
-            Self::Value(pattern, _) | Self::Key(pattern) | Self::Member(pattern, _) => {
+            Self::Value(pattern, _) => variables(pattern, visit),
+            Self::Key(pattern) | Self::Member(pattern, _) => {
                 variables(pattern, visit);
+                in_calls(pattern, false, visit);
             }
         }
     }
@@ -53,6 +57,26 @@ pub(crate) fn variables<'a>(pattern: &'a Expr, visit: &mut dyn FnMut(&'a Span)) 
         Expr::Array { items, .. } => items.iter().for_each(|item| variables(item, visit)),
         Expr::Object { fields, .. } => fields.iter().for_each(|(_, _, value)| variables(value, visit)),
         _ => {}
+    }
+}
+
+/// What stands in calls and in brackets before `in`, which OPA declares there too, but not what a reference begins with.
+fn in_calls<'a>(term: &'a Expr, called: bool, visit: &mut dyn FnMut(&'a Span)) {
+    match term {
+        Expr::Var { span, .. } if called => visit(span),
+        Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } => {
+            if let Expr::RefBrack { index, .. } = term {
+                in_calls(index, true, visit);
+            }
+            if matches!(refr.as_ref(), Expr::RefDot { .. } | Expr::RefBrack { .. }) {
+                in_calls(refr, called, visit);
+            }
+        }
+        Expr::Object { fields, .. } => {
+            fields.iter().for_each(|(_, _, value)| in_calls(value, called, visit));
+        }
+        Expr::ArrayCompr { .. } | Expr::SetCompr { .. } | Expr::ObjectCompr { .. } => {}
+        _ => walk::parts(term, &mut |part| in_calls(part, called || walk::is_call(term), visit)),
     }
 }
 

@@ -58,6 +58,11 @@ pub(super) fn sign(name: &str) -> Option<&'static str> {
     CALLED.iter().find(|(called, _)| *called == name).map(|(_, sign)| *sign)
 }
 
+/// What OPA calls this operator.
+pub(super) fn called(sign: &str) -> Option<&'static str> {
+    CALLED.iter().find(|(_, of)| *of == sign).map(|(called, _)| *called)
+}
+
 fn problem(span: &Span, name: &str, sign: &str) -> Problem {
     let why = format!("is what OPA calls for `{sign}`, everywhere in this package");
     Problem::of(span.source.get_path(), name, why, "another name").at_span(span)

@@ -239,29 +239,29 @@ fn is_builtin(name: &str) -> bool {
 
 /// What OPA calls for an operator.
 fn operator(expr: &Expr) -> Option<&'static str> {
-    Some(match expr {
+    operators::called(match expr {
         Expr::BoolExpr { op, .. } => match op {
-            BoolOp::Lt => "lt",
-            BoolOp::Le => "lte",
-            BoolOp::Eq => "equal",
-            BoolOp::Ge => "gte",
-            BoolOp::Gt => "gt",
-            BoolOp::Ne => "neq",
+            BoolOp::Lt => "<",
+            BoolOp::Le => "<=",
+            BoolOp::Eq => "==",
+            BoolOp::Ge => ">=",
+            BoolOp::Gt => ">",
+            BoolOp::Ne => "!=",
         },
         Expr::ArithExpr { op, .. } => match op {
-            ArithOp::Add => "plus",
-            ArithOp::Sub => "minus",
-            ArithOp::Mul => "mul",
-            ArithOp::Div => "div",
-            ArithOp::Mod => "rem",
+            ArithOp::Add => "+",
+            ArithOp::Sub => "-",
+            ArithOp::Mul => "*",
+            ArithOp::Div => "/",
+            ArithOp::Mod => "%",
         },
         Expr::BinExpr { op, .. } => match op {
-            BinOp::Intersection => "and",
-            BinOp::Union => "or",
+            BinOp::Intersection => "&",
+            BinOp::Union => "|",
         },
-        Expr::UnaryExpr { expr, .. } if !walk::is_scalar(expr) => "minus",
-        Expr::AssignExpr { op: AssignOp::Eq, .. } => "eq",
-        Expr::Membership { .. } => "internal",
+        Expr::UnaryExpr { expr, .. } if !walk::is_scalar(expr) => "-",
+        Expr::AssignExpr { op: AssignOp::Eq, .. } => "=",
+        Expr::Membership { .. } => return Some("internal"),
         _ => return None,
     })
 }

@@ -143,6 +143,20 @@ pub(crate) const fn constant(expr: &Expr) -> Option<&Value> {
     }
 }
 
+/// Whether OPA calls something for it.
+pub(crate) fn is_call(expr: &Expr) -> bool {
+    match expr {
+        Expr::UnaryExpr { expr, .. } => !is_scalar(expr),
+        Expr::Call { .. }
+        | Expr::BinExpr { .. }
+        | Expr::ArithExpr { .. }
+        | Expr::BoolExpr { .. }
+        | Expr::AssignExpr { .. }
+        | Expr::Membership { .. } => true,
+        _ => false,
+    }
+}
+
 /// Whether this is text, a number, `true`, `false` or `null`, written out.
 pub(crate) const fn is_scalar(expr: &Expr) -> bool {
     constant(expr).is_some()

@@ -1,12 +1,13 @@
 //! `{"name": k} = users[k]` and `lower(k) = k`, where a name that something is read by stands on its own too: the engine takes
 //! it for one that the other side gives, and then finds nothing. What is read comes first, `read9__ := users[k]; {"name": k} =
-//! read9__`.
+//! read9__`. A call within a pattern may have its names from there alone, `[lower(k), k] = x`, as in OPA, which calls after
+//! it: `[read9__, k] = x; read9__ = lower(k)`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Ref};
 
-use super::{Edit, Translated, each_statement, end, reach};
+use super::{Edit, Translated, behind_parentheses, each_statement, end, reach};
 use crate::gate::binds;
 use crate::gate::names::begin;
 use crate::gate::walk::{self, Seen};
@@ -18,103 +19,132 @@ pub(crate) fn read(modules: &[Ref<Module>], texts: &[Translated]) -> Option<Vec<
 
 /// The edits for one statement.
 fn statement(text: &str, stmt: &LiteralStmt, bare: bool) -> Vec<Edit> {
-    let Literal::Expr { expr, .. } = &stmt.literal else { return Vec::new() };
-    let mut found = Vec::new();
-    if let Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. } = expr.as_ref() {
-        found = Names::of([lhs, rhs]).shared();
-    }
-    if found.is_empty() {
-        members(expr, &mut found);
+    let (mut found, (at, end_of_expr));
+    match &stmt.literal {
+        Literal::Expr { expr, .. } => {
+            found = match expr.as_ref() {
+                Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. } => {
+                    let names = Names::of([lhs, rhs]);
+                    let (shared, later) = (names.shared(), names.later());
+                    if shared.iter().all(|read| read.later) { later } else { shared }
+                }
+                _ => Vec::new(),
+            };
+            if found.is_empty() {
+                members(expr, &mut found);
+            }
+            (at, end_of_expr) = reach(text, expr);
+        }
+        Literal::SomeIn { span, key, value, collection, .. } => {
+            found = Names::of(key.iter().chain([value])).later();
+            (at, end_of_expr) = (span.start, reach(text, collection).1);
+        }
+        _ => return Vec::new(),
     }
     if found.is_empty() {
         return Vec::new();
     }
-    let (at, to) = reach(text, expr);
+    let behind = behind_parentheses(text, end(text, stmt.span.end).max(end_of_expr));
     let with = stmt.with_mods.first().map(|with| (with.span.start, end(text, stmt.span.end)));
-    let ours = |said: &str| Edit::new(at, at, said);
-    let mut edits = vec![ours(if bare { "{ " } else { "" })];
-    let read: Vec<_> = found.into_iter().map(|read| reach(text, read)).collect();
-    for (from, to) in &read {
-        edits.extend([ours(&format!("read{from}__ := ")), Edit::copy(at, *from, *to)]);
-        edits.extend(with.into_iter().flat_map(|(from, to)| [ours(" "), Edit::copy(at, from, to)]));
-        edits.push(ours("; "));
+    let mut edits = vec![Edit::new(at, at, if bare { "{ " } else { "" })];
+    for read in &found {
+        let (from, to) = reach(text, read.expr);
+        let (place, [before, sign, after]) =
+            if read.later { (behind, ["; ", "=", ""]) } else { (at, ["", ":=", "; "]) };
+        edits.push(Edit::new(place, place, format!("{before}read{from}__ {sign} ")));
+        edits.push(Edit::copy(place, from, to));
+        if let Some((from, to)) = with {
+            edits.extend([Edit::new(place, place, " "), Edit::copy(place, from, to)]);
+        }
+        edits.push(Edit::new(place, place, after));
     }
-    edits.extend(read.into_iter().map(|(from, to)| Edit::new(from, to, format!("read{from}__"))));
+    for read in found {
+        let (from, to) = reach(text, read.expr);
+        edits.push(Edit::new(from, to, format!("read{from}__")));
+    }
     if bare {
-        let end = end(text, stmt.span.end).max(to);
-        edits.push(Edit::new(end, end, " }"));
+        edits.push(Edit::new(behind, behind, " }"));
     }
     edits
 }
 
 /// Members that are made of such names, `granted[[lower(a), a]]`.
-fn members<'a>(expr: &'a Expr, found: &mut Vec<&'a Ref<Expr>>) {
-    if let Expr::RefBrack { index, .. } = expr
-        && !Names::of([index]).shared().is_empty()
-    {
-        found.push(index);
-        return;
+fn members<'a>(expr: &'a Expr, found: &mut Vec<Read<'a>>) {
+    if let Expr::RefBrack { index, .. } = expr {
+        let shared = Names::of([index]).shared();
+        if !shared.is_empty() {
+            let whole = Read { expr: index, names: BTreeSet::new(), later: false };
+            let later = shared.iter().all(|read| read.later);
+            found.extend(if later { shared } else { vec![whole] });
+            return;
+        }
     }
     walk::parts(expr, &mut |part| members(part, found));
+}
+
+/// What is no pattern, with the names in it.
+#[derive(Clone)]
+struct Read<'a> {
+    expr: &'a Ref<Expr>,
+    names: BTreeSet<&'a str>,
+    /// Whether it is a call within a pattern.
+    later: bool,
 }
 
 /// What patterns are made of.
 #[derive(Default)]
 struct Names<'a> {
     alone: BTreeSet<&'a str>,
-    /// All that is no pattern, with the names in it.
-    read: Vec<(&'a Ref<Expr>, BTreeSet<&'a str>)>,
+    read: Vec<Read<'a>>,
 }
 
 impl<'a> Names<'a> {
     fn of(patterns: impl IntoIterator<Item = &'a Ref<Expr>>) -> Self {
         let mut names = Self::default();
         for pattern in patterns {
-            names.pattern(pattern);
+            names.pattern(pattern, false);
         }
         names
     }
 
-    fn pattern(&mut self, pattern: &'a Ref<Expr>) {
+    fn pattern(&mut self, pattern: &'a Ref<Expr>, within: bool) {
         match pattern.as_ref() {
             Expr::Var { span, .. } => {
                 self.alone.extend([span.text()].into_iter().filter(|name| *name != "_"));
             }
-            Expr::Array { items, .. } | Expr::Set { items, .. } => {
-                for item in items {
-                    self.pattern(item);
-                }
-            }
+            Expr::Array { items, .. } => items.iter().for_each(|item| self.pattern(item, true)),
+            // What a set has in it is no pattern to OPA.
+            Expr::Set { items, .. } => items.iter().for_each(|item| self.pattern(item, false)),
             Expr::Object { fields, .. } => {
                 for (_, key, value) in fields {
-                    self.pattern(key);
-                    self.pattern(value);
+                    self.pattern(key, false);
+                    self.pattern(value, true);
                 }
             }
             scalar if walk::is_scalar(scalar) => {}
-            _ => {
+            read => {
                 let mut names = BTreeSet::new();
                 walk::expression(pattern, &mut |seen| {
                     if let Seen::Ref(refr) = seen {
                         names.insert(begin(refr).text());
                     }
                 });
-                self.read.push((pattern, names));
+                self.read.push(Read { expr: pattern, names, later: within && walk::is_call(read) });
             }
         }
     }
 
     /// What is read by a name that stands on its own too, or in brackets by one that something else is read by.
-    fn shared(&self) -> Vec<&'a Ref<Expr>> {
+    fn shared(&self) -> Vec<Read<'a>> {
         let mut readers: BTreeMap<&str, usize> = BTreeMap::new();
-        for name in self.read.iter().flat_map(|(_, names)| names) {
+        for name in self.read.iter().flat_map(|read| &read.names) {
             *readers.entry(name).or_default() += 1;
         }
-        let shared = self.read.iter().filter(|(read, names)| {
+        let shared = self.read.iter().filter(|read| {
             // To OPA what such a member begins with has no value either, where no statement before gives it one.
             let mut begins = false;
-            let mut shared = !names.is_disjoint(&self.alone);
-            each_index(read, &mut |index| {
+            let mut shared = !read.names.is_disjoint(&self.alone);
+            each_index(read.expr, &mut |index| {
                 begins |= self.begins(index);
                 binds::variables(index, &mut |name| {
                     shared |= readers.get(name.text()).is_some_and(|readers| *readers > 1);
@@ -122,7 +152,13 @@ impl<'a> Names<'a> {
             });
             shared && !begins
         });
-        shared.map(|(read, _)| *read).collect()
+        shared.cloned().collect()
+    }
+
+    /// The calls within patterns that give names.
+    fn later(&self) -> Vec<Read<'a>> {
+        let reads = self.read.iter().filter(|read| read.later && !read.names.is_empty());
+        reads.filter(|_| !self.alone.is_empty()).cloned().collect()
     }
 
     /// Whether a member is a reference into what a name stands for that stands on its own too.
@@ -156,10 +192,19 @@ mod tests {
             ("{ [1 | k = s[k]] = x }", "{ [1 | read26__ := s[k]; k = read26__] = x }"),
             ("{ s[x.a] = x }", "{ s[x.a] = x }"),
             ("{ lower(k) = k }", "{ read17__ := lower(k); read17__ = k }"),
-            ("{ [k] = [k + 1] }", "{ read24__ := k + 1; [k] = [read24__] }"),
+            ("{ [k] = [k + 1] }", "{ [k] = [read24__]; read24__ = k + 1 }"),
             ("{ [v | v := k] = k }", "{ read17__ := [v | v := k]; read17__ = k }"),
             ("{ s[f(k)] = t[k] }", "{ read27__ := t[k]; s[f(k)] = read27__ }"),
-            ("{ s[[f(k), k]].a }", "{ read19__ := [f(k), k]; s[read19__].a }"),
+            ("{ s[[f(k), k]].a }", "{ s[[read20__, k]].a; read20__ = f(k) }"),
+            ("{ s[[f(k), k, t[k]]] }", "{ read19__ := [f(k), k, t[k]]; s[read19__] }"),
+            (
+                "([f(k), k]) = (x) with t as 1",
+                "{ ([read16__, k]) = (x) with t as 1; read16__ = f(k) with t as 1 }",
+            ),
+            ("{ [f(j), k] = x }", "{ [read19__, k] = x; read19__ = f(j) }"),
+            ("{ [f(j)] = x }", "{ [f(j)] = x }"),
+            ("{ some [f(k), k] in x }", "{ some [read24__, k] in x; read24__ = f(k) }"),
+            ("{ [{f(k)}, k] = x }", "{ read21__ := f(k); [{read21__}, k] = x }"),
             ("{ s[[f(k), v]] }", "{ s[[f(k), v]] }"),
             ("{ _ = s[_] }", "{ _ = s[_] }"),
             ("{ k == s[k] }", "{ k == s[k] }"),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Span, WithModifier};
 
-use super::super::walk::{is_scalar, parts};
+use super::super::walk::{is_call, is_scalar, parts};
 use super::super::{binds, names};
 use super::Scope;
 use super::terms::{self, Closure, Own, Statement, Var, local};
@@ -34,7 +34,7 @@ impl Scope<'_> {
                     Literal::SomeIn { key, value, collection, .. } => {
                         self.indexes(collection, safe, &mut given);
                         if self.known(collection, &[safe, &given]) {
-                            key.iter().chain([value]).for_each(|part| self.all(part, &mut given));
+                            key.iter().chain([value]).for_each(|part| self.pattern(part, &mut given));
                         }
                     }
                     Literal::Expr { expr, .. } => self.expression(expr, safe, &mut given),
@@ -100,7 +100,7 @@ impl Scope<'_> {
                 let Some((inputs, results)) = params.split_at_checked(arity) else { return };
                 if inputs.iter().all(|input| self.known(input, &[safe, given])) {
                     for result in results {
-                        self.all(result, given);
+                        self.pattern(result, given);
                     }
                 }
             }
@@ -143,7 +143,7 @@ impl Scope<'_> {
     /// The members of references that are tried one by one, where the reference begins with what is safe. None of what
     /// stands in parts of their own.
     fn indexes(&self, expr: &Expr, safe: &Vars, given: &mut Vars) {
-        if !terms::is_call(expr) {
+        if !is_call(expr) {
             self.indexes_within(expr, safe, given);
         }
     }
@@ -165,7 +165,7 @@ impl Scope<'_> {
         }
     }
 
-    /// The variables of a computed member; of a reference in it, again its members.
+    /// The variables of a computed member, and what calls within it give; of a reference in it, again its members.
     fn members(&self, index: &Expr, given: &mut Vars) {
         match index {
             Expr::Var { span, .. } if !self.is_global(span.text()) => drop(given.insert(terms::var(span))),
@@ -173,7 +173,12 @@ impl Scope<'_> {
                 steps(index).1.into_iter().for_each(|index| self.members(index, given));
             }
             Expr::Array { .. } | Expr::Set { .. } | Expr::Object { .. } => {
-                parts(index, &mut |part| self.members(part, given));
+                parts(index, &mut |part| {
+                    if is_call(part) {
+                        given.insert(local(part));
+                    }
+                    self.members(part, given);
+                });
             }
             _ => {
                 if let Some(closure) = terms::closure(index) {
@@ -227,7 +232,20 @@ impl Scope<'_> {
         }
     }
 
-    /// The variables of a pattern, and the computed members of references in it.
+    /// The variables of a pattern, and what its calls give: OPA has a name for each, which is one of the pattern's.
+    fn pattern(&self, pattern: &Expr, given: &mut Vars) {
+        self.all(pattern, given);
+        match pattern {
+            call if is_call(call) => drop(given.insert(local(call))),
+            Expr::Array { items, .. } => items.iter().for_each(|item| self.pattern(item, given)),
+            Expr::Object { fields, .. } => {
+                fields.iter().for_each(|(_, _, value)| self.pattern(value, given));
+            }
+            _ => {}
+        }
+    }
+
+    /// The variables of a pattern.
     fn all(&self, pattern: &Expr, given: &mut Vars) {
         binds::variables(pattern, &mut |name| {
             if !self.is_global(name.text()) {
@@ -273,7 +291,7 @@ enum Side<'e> {
     Var(Var),
     Array(&'e [regorus::unstable::Ref<Expr>]),
     Object(Vec<(&'e Expr, &'e Expr)>),
-    /// A reference or a call; whether it is known.
+    /// A reference; whether it is known.
     Value(bool),
     /// A comprehension.
     Closure,
@@ -293,6 +311,7 @@ impl Unifier<'_, '_> {
                 Side::Value(self.is_readable(span))
             }
             Expr::Var { span, .. } => Side::Var(terms::var(span)),
+            call if is_call(call) => Side::Var(local(call)),
             Expr::Array { items, .. } => Side::Array(items),
             Expr::Object { fields, .. } => {
                 Side::Object(fields.iter().map(|(_, key, value)| (key.as_ref(), value.as_ref())).collect())
@@ -373,7 +392,7 @@ impl Unifier<'_, '_> {
 
     fn pattern(&self, pattern: &Expr) -> Vars {
         let mut names = Vars::new();
-        self.scope.all(pattern, &mut names);
+        self.scope.pattern(pattern, &mut names);
         names
     }
 

@@ -6,7 +6,7 @@ use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, RuleHead, Span, Wi
 
 use super::super::binds::{self, Binds};
 use super::super::names;
-use super::super::walk::{is_scalar, parts};
+use super::super::walk::{is_call, parts};
 use super::Scope;
 use crate::translate::negation;
 
@@ -49,20 +49,6 @@ pub(super) fn var(span: &Span) -> Var {
 /// The name by which a statement takes one of its parts; no author's is like it.
 pub(super) fn local(part: &Expr) -> Var {
     format!("@{:x}", std::ptr::from_ref(part).addr())
-}
-
-/// Whether OPA calls something for it.
-pub(super) fn is_call(expr: &Expr) -> bool {
-    match expr {
-        Expr::UnaryExpr { expr, .. } => !is_scalar(expr),
-        Expr::Call { .. }
-        | Expr::BinExpr { .. }
-        | Expr::ArithExpr { .. }
-        | Expr::BoolExpr { .. }
-        | Expr::AssignExpr { .. }
-        | Expr::Membership { .. } => true,
-        _ => false,
-    }
 }
 
 /// Whether the value of a `with`, or a term that is said, is a part of its own.
