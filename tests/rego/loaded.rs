@@ -12,7 +12,9 @@ use crate::{opa_of, ours_of};
 const LIB: &str = "package lib\nf(x) if x\nr := 1\n";
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 56] = [
+const ANSWERED: [&str; 58] = [
+    "o := {\"a\": 3}\ny := 1 if false else := z if { {\"a\": z} = o }",
+    "y := 1 if false else := 2 if ({\"a\": 3, \"b\": 4}) == {\"b\": 4, \"a\": 3}",
     "y if { x with count as 0.1 }\nx if count(json.unmarshal(\"[1]\")) * 3 == 0.3",
     "y if { x with input as {\"now\": 0.1} }\nx if input.now * 3 == 0.3",
     "y := sprintf(\"%v %v %.2f %v\", [0.39 * 0.623, 0.39 - 0.623, 0.7 - 0.3, 0.7 - 0.3])",
@@ -73,7 +75,11 @@ const ANSWERED: [&str; 56] = [
 ];
 
 /// Refused by both.
-const REFUSED: [&str; 68] = [
+const REFUSED: [&str; 72] = [
+    "o := {\"a\": 3}\ny := 1 if false else := z if {\"a\": z} = o",
+    "y := 1 if false else := 2 if {\"a\": 3, \"b\": 4} with input as 1",
+    "y := 1 if false else := 2 if {}",
+    "y := 1 if false else if {3 | true} == {3}",
     "y if every a, a in [0] { a == 0 }",
     "y if { some a, a; a = 1 }",
     "y if { some a, b, a; a = 1; b = 2 }",

@@ -19,6 +19,7 @@ pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
     for rule in modules.iter().flat_map(|module| &module.policy) {
         problems.extend(sets(rule));
         problems.extend(chained(rule));
+        problems.extend(braced(rule));
         walk::rule(rule, &mut |seen| {
             let Seen::Opens(stmts) = seen else { return };
             problems.extend(stmts.first().and_then(union));
@@ -82,6 +83,21 @@ fn set(query: &Query) -> Option<(&Span, &'static str, &'static str)> {
         _ => return None,
     };
     (expr.span().start == query.span.start).then_some((expr.span(), construct, why))
+}
+
+/// `else := 5 if {"a": x} = y`: to OPA a brace begins the body of an `else`, whatever follows.
+fn braced(rule: &Rule) -> Option<Problem> {
+    let Rule::Spec { bodies, .. } = rule else { return None };
+    let found = bodies.iter().skip(1).find(|body| {
+        let span = &body.query.span;
+        let text = span.source.get_contents();
+        body.query.stmts.first().is_some_and(|stmt| stmt.span.start == span.start)
+            && text.get(span.start as usize..).is_some_and(|text| text.starts_with('{'))
+            && set(&body.query).is_none()
+    });
+    let span = &found?.query.span;
+    let why = "begins the statement of an `else`, where OPA takes it for the beginning of a body";
+    Some(Problem::of(span.source.get_path(), "{", why, "braces around the statement").at_span(span))
 }
 
 /// `x := 5 if {…} {…}`: to the engine the second body gives `true`, to OPA the value of the head.
