@@ -14,6 +14,7 @@ pub(crate) mod every;
 mod functions;
 pub(crate) mod heads;
 pub(crate) mod imports;
+mod indexed;
 pub(crate) mod kinds;
 pub(crate) mod loops;
 mod members;
@@ -67,11 +68,12 @@ pub(crate) fn first_after_parsing(
     templates::check(modules, problems);
 }
 
-/// Comparisons that are never true and references that lead nowhere, in the text as its author wrote it: to be told where
-/// nothing else is wrong.
+/// Comparisons that are never true, references that lead nowhere, and bodies that OPA leaves out, in the text as its author
+/// wrote it: to be told where nothing else is wrong.
 pub(crate) fn types(modules: &[Ref<Module>], purpose: &Purpose, problems: &mut Problems) {
     if !matches!(purpose, Purpose::Questions) {
         types::check(modules, problems);
+        indexed::check(modules, problems);
     }
 }
 

@@ -109,6 +109,10 @@ What the gate refuses at load, with its place and what to write instead, since t
 * A rule or an import that is called as OPA calls an operator (`gte`, `or`, `plus` …): to OPA it takes the operator's place.
   An operator that is called by its name (`plus(1, 2)`).
 * Data in the place of a rule or of its package.
+* A body that OPA leaves out although it holds, `some u in input.us; u in data.blocked; u.role == \"x\"`: behind `u in data.blocked`
+  its index of rules takes `u` for the whole list, in `u == \"x\"`, `u in [\"x\"]`, `u.role`, `data.grants[u]` and `glob.match`;
+  `data.blocked[_] == u` says the same and is not left out. A pattern of `glob.match` that is one text but for a backslash,
+  `\"a\\\\*\"`: `\"a[*]\"`.
 * A number in brackets, in a head too, that is not written as its value is, `x[1.0]`, `p[1e3] := 2`: OPA finds `data.x[1.0]` by
   those letters, the member 1 of a written list by none.
 * A rule that reads itself by a computed name, even where OPA can tell that it never does; `data[input.x].name` reads the
@@ -184,7 +188,8 @@ What is not refused, and differs:
   default, or the one without the conflict.
 * Where OPA errs: it goes twice through a set in which two computed members turn out the same; where the value of the
   head is computed, a body that is `not true` or `true with …` alone holds; its server takes a text for the index of a
-  list of data, and its `json.filter` fails where it meets an object of data inside another; in the name of a member
+  list of data, and its `json.filter` fails where it meets an object of data inside another; its index of rules leaves a body
+  out whose `glob.match` is asked of a text with a backslash right before a delimiter; in the name of a member
   that is a list or an object, it writes `<`, `>` and `&` as escapes.
 
 `cargo x differential` compares generated policies with the real `opa`.

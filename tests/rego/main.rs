@@ -6,6 +6,7 @@ mod certificates;
 mod fractions;
 mod globs;
 mod heads;
+mod indexed;
 mod loaded;
 mod locals;
 mod members;
