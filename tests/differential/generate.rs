@@ -2,8 +2,10 @@
 
 mod calls;
 mod expressions;
+mod few;
 mod rules;
 mod statements;
+mod twists;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::random::Random;
 use crate::tree::{Tree, text};
 use values::Ty;
+
+/// How many of a hundred rules have slips in them.
+const TWISTED: usize = 30;
 
 /// A policy, its data and inputs, and the rules to ask.
 #[derive(Clone, Debug)]
@@ -37,7 +42,7 @@ pub fn case(seed: u64) -> Case {
     let mut random = Random::from(seed);
     let data = values::data(&mut random);
     let inputs = (0..3).map(|_| values::input(&mut random)).collect();
-    let mut maker = Maker { mocks: random.percent(8), random, ..Maker::default() };
+    let mut maker = Maker { mocks: random.percent(8), few: random.percent(40), random, ..Maker::default() };
     let packages: &[&str] = match maker.random.below(10) {
         0..6 => &["fz.a"],
         6..8 => &["fz.a", "fz.b"],
@@ -93,6 +98,8 @@ struct Maker {
     made: BTreeMap<String, BTreeSet<&'static str>>,
     /// Bound names, the innermost last.
     scope: Vec<(String, Ty)>,
+    /// Those that the rule has ever bound.
+    entered: Vec<(String, Ty)>,
     known: Vec<Known>,
     /// What each function is made of.
     functions: BTreeMap<String, BTreeSet<&'static str>>,
@@ -103,6 +110,8 @@ struct Maker {
     names: usize,
     /// Whether functions and builtins are replaced, as only tests may.
     mocks: bool,
+    /// Whether most rules are of few names.
+    few: bool,
 }
 
 impl Default for Maker {
@@ -112,6 +121,7 @@ impl Default for Maker {
             shapes: BTreeSet::new(),
             made: BTreeMap::new(),
             scope: Vec::new(),
+            entered: Vec::new(),
             known: Vec::new(),
             functions: BTreeMap::new(),
             asked: Vec::new(),
@@ -119,6 +129,7 @@ impl Default for Maker {
             imports: Vec::new(),
             names: 0,
             mocks: false,
+            few: false,
         }
     }
 }
@@ -152,7 +163,7 @@ impl Maker {
                 _ => {}
             }
         }
-        let many = 3 + self.random.below(4);
+        let many = if self.few { 8 } else { 3 + self.random.below(4) };
         let several = number > 0;
         let rules = (0..many).map(|_| self.noted(several)).collect();
         head.push(Tree::List(rules, "\n\n"));
@@ -169,7 +180,11 @@ impl Maker {
         if several {
             self.shape("several modules");
         }
-        let tree = self.rule();
+        self.entered.clear();
+        let mut tree = self.rule();
+        if self.random.percent(TWISTED) {
+            tree = self.twisted(tree);
+        }
         let shapes = std::mem::take(&mut self.shapes);
         self.made.extend(self.asked[before..].iter().map(|rule| (rule.clone(), shapes.clone())));
         tree
@@ -186,6 +201,11 @@ impl Maker {
             }
             _ => format!("data.{}.{}", known.package, known.name),
         }
+    }
+
+    fn enter(&mut self, name: &str, ty: Ty) {
+        self.entered.push((name.to_owned(), ty.clone()));
+        self.scope.push((name.to_owned(), ty));
     }
 
     /// Runs `inside` and forgets what it has bound.

@@ -325,8 +325,23 @@ impl Maker {
         };
         let Some(holder) = holder else { return self.call(ty, depth) };
         self.shape("computed member");
-        let key = self.path(&key);
+        let key = self.index(key);
         Tree::Expr(vec![holder, text("["), key, text("]")])
+    }
+
+    /// A path, a name that has a value, or one that gets its value here, which nothing declares.
+    fn index(&mut self, ty: Ty) -> Tree {
+        if self.random.percent(65) {
+            return self.path(&ty);
+        }
+        self.shape("a name that nothing declares");
+        let names: Vec<String> =
+            self.scope.iter().filter(|(_, have)| *have == ty).map(|(name, _)| name.clone()).collect();
+        leaf(if names.is_empty() || self.random.percent(60) {
+            self.bind(ty)
+        } else {
+            self.random.pick(&names)
+        })
     }
 
     fn rule_or_path(&mut self, ty: &Ty) -> Option<Tree> {

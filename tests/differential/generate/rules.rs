@@ -10,19 +10,23 @@ const DEPTH: usize = 3;
 impl Maker {
     pub(super) fn rule(&mut self) -> Tree {
         self.scope.clear();
+        if self.few && self.random.percent(80) {
+            return self.few_names();
+        }
         match self.random.below(100) {
             0..26 => self.complete(),
             26..30 => self.calls(),
             30..42 => self.holds(),
-            42..56 => self.partial_set(),
-            56..70 => self.partial_object(),
+            42..54 => self.partial_set(),
+            54..62 => self.all_bound(),
+            62..70 => self.partial_object(),
             70..80 => self.head_reference(),
             _ => self.define_function(),
         }
     }
 
     /// Later ones may use it; what a function is made of counts for those that call it.
-    fn learn(&mut self, name: &str, ty: Ty, arguments: Option<Vec<Ty>>) {
+    pub(super) fn learn(&mut self, name: &str, ty: Ty, arguments: Option<Vec<Ty>>) {
         if arguments.is_some() {
             self.functions.insert(name.to_owned(), self.shapes.clone());
         }
@@ -143,6 +147,22 @@ impl Maker {
         Tree::List(rules, "\n\n")
     }
 
+    /// All that the names of a body are bound to.
+    fn all_bound(&mut self) -> Tree {
+        self.shape("all that names are bound to");
+        let name = self.fresh("r");
+        let depth = 1 + self.random.below(2);
+        let made = self.scoped(|maker| {
+            let body = maker.binding_body(depth);
+            let bound: Vec<String> = maker.scope.iter().map(|(name, _)| name.clone()).collect();
+            let mut parts = vec![text(format!("{name} contains [{}]", bound.join(", ")))];
+            parts.extend(braces(body));
+            Tree::Group(parts)
+        });
+        self.learn(&name, Ty::Any, None);
+        made
+    }
+
     fn contains(&mut self, head: &str, inside: &Ty) -> Tree {
         let depth = self.depth();
         self.scoped(|maker| {
@@ -244,7 +264,7 @@ impl Maker {
     }
 
     /// A rule that is the object another makes up: only a whole rule can be asked for.
-    fn whole(&mut self, name: &str) -> Tree {
+    pub(super) fn whole(&mut self, name: &str) -> Tree {
         let whole = self.fresh("r");
         self.asked.pop();
         self.asked.push(format!("data.{}.{whole}", self.package));
@@ -328,15 +348,15 @@ impl Maker {
                 if let Ty::List(inside) = ty {
                     self.shape("function with patterns");
                     let (one, other) = (self.fresh("v"), self.fresh("v"));
-                    self.scope
-                        .extend([(one.clone(), (**inside).clone()), (other.clone(), (**inside).clone())]);
+                    self.enter(&one, (**inside).clone());
+                    self.enter(&other, (**inside).clone());
                     return leaf(format!("[{one}, {other}]"));
                 }
                 leaf("_")
             }
             _ => {
                 let name = self.fresh("v");
-                self.scope.push((name.clone(), ty.clone()));
+                self.enter(&name, ty.clone());
                 leaf(name)
             }
         }
@@ -344,7 +364,7 @@ impl Maker {
 }
 
 /// Nothing for an empty body.
-fn braces(mut statements: Vec<Tree>) -> Vec<Tree> {
+pub(super) fn braces(mut statements: Vec<Tree>) -> Vec<Tree> {
     if statements.is_empty() {
         return Vec::new();
     }

@@ -19,6 +19,23 @@ impl Maker {
         statements
     }
 
+    /// Statements that bind names, and a condition now and then.
+    pub(super) fn binding_body(&mut self, depth: usize) -> Vec<Tree> {
+        let many = 2 + self.random.below(3);
+        let one = |maker: &mut Self| match maker.random.below(20) {
+            0..4 => maker.assignment(depth),
+            4..8 => maker.some_in(depth),
+            8..13 => maker.some_index(depth),
+            13 | 14 => maker.pattern(depth),
+            15 => maker.unification(depth),
+            16 => maker.both_sides(depth),
+            17 => maker.negation(depth),
+            18 => maker.every(depth),
+            _ => maker.condition(depth),
+        };
+        (0..many).map(|_| one(self)).collect()
+    }
+
     fn statement(&mut self, depth: usize) -> Tree {
         // What it is replaced by knows nothing of what the statement binds.
         let many = if self.random.percent(6) { 1 + self.random.below(6) / 5 } else { 0 };
@@ -45,7 +62,7 @@ impl Maker {
         Tree::Group(vec![computed(made), Tree::List(with, "")])
     }
 
-    fn bind(&mut self, ty: Ty) -> String {
+    pub(super) fn bind(&mut self, ty: Ty) -> String {
         // Now and then a name that already means something outside.
         let again: Vec<String> = self
             .known
@@ -64,7 +81,7 @@ impl Maker {
         } else {
             self.fresh("v")
         };
-        self.scope.push((name.clone(), ty));
+        self.enter(&name, ty);
         name
     }
 
@@ -127,20 +144,13 @@ impl Maker {
             1 => {
                 let wanted = self.expr(&ty.element(), below);
                 let index = self.bind(key);
-                Tree::Group(vec![
-                    text(format!("some {index}\n")),
-                    holder,
-                    text(format!("[{index}] == ")),
-                    wanted,
-                ])
+                let declared = self.some_of(&index);
+                Tree::Group(vec![declared, holder, text(format!("[{index}] == ")), wanted])
             }
             2 => {
                 let (index, value) = (self.bind(key), self.bind(ty.element()));
-                Tree::Group(vec![
-                    text(format!("some {index}, {value}\n")),
-                    holder,
-                    text(format!("[{index}] = {value}")),
-                ])
+                let declared = self.some_of(&format!("{index}, {value}"));
+                Tree::Group(vec![declared, holder, text(format!("[{index}] = {value}"))])
             }
             3 => self.index_twice(holder, key, &ty.element(), below),
             _ => {
@@ -148,6 +158,15 @@ impl Maker {
                 Tree::Group(vec![holder, text("[_] == "), wanted])
             }
         }
+    }
+
+    /// The declaration of names, which authors leave out now and then.
+    fn some_of(&mut self, names: &str) -> Tree {
+        if self.random.percent(75) {
+            return text(format!("some {names}\n"));
+        }
+        self.shape("a name that nothing declares");
+        text("")
     }
 
     /// `some i; coll[i] = [i, x]`: the name in brackets stands in the other side too.
@@ -169,8 +188,8 @@ impl Maker {
         let read = Tree::Group(vec![holder, text(format!("[{index}]"))]);
         let (one, other) = if self.random.percent(50) { (read, pattern) } else { (pattern, read) };
         let names = value.map_or_else(|| index.clone(), |value| format!("{index}, {value}"));
-        let declared = if self.random.percent(80) { format!("some {names}\n") } else { String::new() };
-        Tree::Group(vec![text(declared), one, text(" = "), other])
+        let declared = self.some_of(&names);
+        Tree::Group(vec![declared, one, text(" = "), other])
     }
 
     pub(super) fn path_or_name(&mut self, ty: &Ty) -> Tree {
@@ -364,7 +383,7 @@ impl Maker {
 
     fn name(&mut self, ty: Ty) -> String {
         let name = self.fresh("v");
-        self.scope.push((name.clone(), ty));
+        self.enter(&name, ty);
         name
     }
 
