@@ -26,7 +26,12 @@ g(a, b) if a == b
 "#;
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 170] = [
+const ANSWERED: [&str; 175] = [
+    "y := {v | x := 1; v := {x | x := x}} if { x := 2 }",
+    "y := {x | x := [v | v := x]} if { x := 1 }",
+    "y := v if { x := [1]; v := {x | x := x} }",
+    "y := {v | x := [1]; every x in x { x == 1 }; v := 2}",
+    "y if { x := 2; every x in [1] { x == 1 } with input.s as {x | x := 1} }",
     "y := v if { {data.a.xs[0]: v} := input }",
     "y := v if { {input.k: v} := named }",
     "y := v if { o := named; {data.a.xs[0]: v} := o }",
@@ -204,7 +209,13 @@ y if not w == \"bob\" with input.a as xs[_]",
 ];
 
 /// Refused by both.
-const REFUSED: [&str; 105] = [
+const REFUSED: [&str; 111] = [
+    "h(x) := {x | x := x + 1}\ny := h(1)",
+    "y := {v | v := {x | x := x}} if { x := 1 }",
+    "y := 1 if { false } else := {1: 1 | x := x} if { some x; [1][_] = x }",
+    "y := {v | every x in x { x == 1 }; v := 1} if { x := [1] }",
+    "y if { v := 1; every x in [1] { v := x; v == 1 } with input.s as v }",
+    "y if { x := 2; every x in [1] { x == 1 } with input.s as {v | v := x} }",
     "y := v if { {input.k: v} := input }",
     "y := v if { [{input.k: v}, 1] := [input.o, 1] }",
     "y := v if { {data.a.one: v} := named }",

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use regorus::unstable::{Literal, LiteralStmt, Module, Ref, Rule, RuleHead, Span};
+use regorus::unstable::{Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleHead, Span};
 
 use super::binds::{self, Binds};
+use super::names;
 use super::walk::{self, Seen};
 use crate::problem::{Problem, Problems};
 
@@ -63,6 +64,68 @@ fn within(stmt: &LiteralStmt) -> Option<&Span> {
     declared(&query.stmts).into_iter().find(of_every)
 }
 
+/// The names that an expression reads and that come from around it; with `within`, in comprehensions too.
+fn reads<'a>(expr: &'a Ref<Expr>, within: bool) -> BTreeSet<&'a str> {
+    let (mut read, mut scopes) = (BTreeSet::new(), Vec::new());
+    walk::expression(expr, &mut |seen| match seen {
+        Seen::Opens(stmts) => scopes.push(declared(stmts)),
+        Seen::Closes => drop(scopes.pop()),
+        Seen::Ref(expr) if within || scopes.is_empty() => {
+            let name = names::begin(expr).text();
+            if !scopes.iter().flatten().any(|declared| declared.text() == name) {
+                read.insert(name);
+            }
+        }
+        _ => {}
+    });
+    read
+}
+
+/// Where a comprehension of a head declares a name by what has that name around it: there OPA knows no name of the body.
+fn by_themselves<'a>(said: &'a Ref<Expr>, problems: &mut Problems) {
+    let mut scopes: Vec<Vec<&'a Span>> = Vec::new();
+    walk::expression(said, &mut |seen| match seen {
+        Seen::Opens(stmts) => {
+            let is_known = |scopes: &[Vec<&Span>], name: &Span| {
+                scopes.iter().flatten().any(|of| of.text() == name.text())
+            };
+            for stmt in stmts {
+                binds::of(stmt, &mut |binds| {
+                    let Binds::Value(_, value) = binds else { return };
+                    let read = reads(value, false);
+                    binds.names(&mut |name| {
+                        if read.contains(name.text()) && !is_known(&scopes, name) {
+                            problems.push(problem(
+                                name,
+                                "is declared by its own value in a head, which OPA refuses",
+                            ));
+                        }
+                    });
+                });
+            }
+            scopes.push(declared(stmts));
+            for stmt in stmts {
+                let Literal::Every { key, value, domain, .. } = &stmt.literal else { continue };
+                let read = reads(domain, false);
+                let lost = key.iter().chain([value]).filter(|name| read.contains(name.text()));
+                let lost = lost.filter(|name| !is_known(&scopes, name));
+                problems.extend(lost.map(|name| {
+                    problem(name, "stands in what it goes through, in a head: OPA calls it unsafe")
+                }));
+            }
+        }
+        Seen::Closes => drop(scopes.pop()),
+        _ => {}
+    });
+}
+
+/// The first name of an `every`, or of its body, that stands in a `with` of it too.
+fn replaced(stmt: &LiteralStmt) -> Option<&Span> {
+    let Literal::Every { key, value, query, .. } = &stmt.literal else { return None };
+    let read: BTreeSet<&str> = stmt.with_mods.iter().flat_map(|with| reads(&with.r#as, true)).collect();
+    key.iter().chain([value]).chain(declared(&query.stmts)).find(|name| read.contains(name.text()))
+}
+
 fn problem(name: &Span, why: &str) -> Problem {
     let instead = "another name, or `=` or `==`";
     Problem::of(name.source.get_path(), name.text(), why, instead).at_span(name)
@@ -90,6 +153,10 @@ pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
                 problems.extend(names.map(|name| problem(name, "is declared before, which OPA refuses")));
                 let twice = stmts.iter().filter_map(assigned_twice);
                 problems.extend(twice.map(|name| problem(name, "is assigned twice, which OPA refuses")));
+                let lost = stmts.iter().filter_map(replaced);
+                problems.extend(lost.map(|name| {
+                    problem(name, "is declared by the `every` whose `with` reads it: OPA calls it unsafe")
+                }));
                 problems.extend(stmts.windows(2).filter_map(minus));
             }
             Seen::Binds(name, _) if matches!(name.text(), "input" | "data") => {
@@ -97,7 +164,16 @@ pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
             }
             _ => {}
         });
-        let Rule::Spec { head: RuleHead::Func { args, .. }, bodies, .. } = rule.as_ref() else { continue };
+        let Rule::Spec { head, bodies, .. } = rule.as_ref() else { continue };
+        let said = match head {
+            RuleHead::Compr { assign, .. } | RuleHead::Func { assign, .. } => {
+                assign.as_ref().map(|assign| &assign.value)
+            }
+            RuleHead::Set { key, .. } => key.as_ref(),
+        };
+        let others = bodies.iter().filter_map(|body| body.assign.as_ref().map(|assign| &assign.value));
+        said.into_iter().chain(others).for_each(|said| by_themselves(said, problems));
+        let RuleHead::Func { args, .. } = head else { continue };
         let mut arguments = BTreeSet::new();
         for arg in args {
             binds::variables(arg, &mut |name| {
