@@ -23,8 +23,17 @@ impl Sources {
     }
 }
 
-/// Files below these folders that look like data and are not read, for they are called otherwise. What OPA reads schemas
-/// from is none.
+/// A file that is not read and that its author may take for one that is.
+struct Unread {
+    path: String,
+    /// Its name in the bundle.
+    label: String,
+    /// Whether that begins with a dot somewhere.
+    hidden: bool,
+}
+
+/// Files below these folders that look like data and are not read, for they are called otherwise, and those that OPA reads
+/// although their names begin with a dot. What OPA reads schemas from is none.
 #[must_use]
 pub fn misnamed(paths: &[impl AsRef<Path>], ignored: &[Pattern]) -> Vec<Problem> {
     let mut names = Vec::new();
@@ -33,8 +42,14 @@ pub fn misnamed(paths: &[impl AsRef<Path>], ignored: &[Pattern]) -> Vec<Problem>
         let mut entries = 0;
         below(path, &root, "", 0, &mut entries, &mut names);
     }
-    names.retain(|(name, _)| ignored.is_empty() || !Pattern::any_below(ignored, name, paths));
-    let problem = |(name, label): (String, String)| {
+    names.retain(|one| ignored.is_empty() || !Pattern::any_below(ignored, &one.path, paths));
+    let problem = |Unread { path, label, hidden }| {
+        if hidden {
+            let why = "is not read, for a name in its path begins with a dot: OPA reads it";
+            let last = label.rsplit('/').next().unwrap_or_default();
+            let instead = format!("names without a dot before them, or --ignore {last}");
+            return Problem::of(&path, &label, why, instead);
+        }
         let (folder, last) =
             label.rsplit_once('/').map_or(("", label.as_str()), |(folder, last)| (folder, last));
         let slash = if folder.is_empty() { "" } else { "/" };
@@ -43,7 +58,7 @@ pub fn misnamed(paths: &[impl AsRef<Path>], ignored: &[Pattern]) -> Vec<Problem>
             "`{folder}{slash}data.json`, or `{folder}{slash}{stem}/data.json` for a name of its own; or --ignore {last}"
         );
         Problem::of(
-            &name,
+            &path,
             last,
             "is not read: files of data are called data.json, data.yaml or data.yml",
             instead,
@@ -68,7 +83,7 @@ pub fn signed_otherwise(paths: &[impl AsRef<Path>]) -> Vec<Problem> {
     paths.iter().filter_map(|path| stale(path.as_ref())).collect()
 }
 
-/// Names with their folder, and as they are in the bundle. What cannot be read, and what is too much, is told by who reads
+/// Looks into hidden folders too, but for what a mounted volume and git keep in them. What cannot be read, and what is too much, is told by who reads
 /// it; a link that leads out of the folder is not followed for what nobody reads.
 fn below(
     folder: &Path,
@@ -76,7 +91,7 @@ fn below(
     label: &str,
     depth: usize,
     entries: &mut usize,
-    names: &mut Vec<(String, String)>,
+    names: &mut Vec<Unread>,
 ) {
     let Ok(found) = fs::read_dir(folder) else { return };
     let left = MAX_ENTRIES.saturating_sub(*entries);
@@ -86,16 +101,24 @@ fn below(
     for path in found {
         let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
         let label = if label.is_empty() { name.to_owned() } else { format!("{label}/{name}") };
+        let hidden = label.split('/').any(|name| name.starts_with('.'));
         let data = [".json", ".yaml", ".yml"].iter().any(|end| name.ends_with(end));
         let inside =
             || !path.is_symlink() || fs::canonicalize(&path).is_ok_and(|path| path.starts_with(root));
-        if name.starts_with('.') || !inside() {
+        if name.starts_with("..") || name == ".git" || !inside() {
             continue;
         }
         if path.is_dir() && name != "schemas" && depth < MAX_FOLDERS {
             below(&path, root, &label, depth + 1, entries, names);
-        } else if data && path.is_file() && Role::of(&label) == Role::Other {
-            names.push((path.display().to_string(), label));
+            continue;
+        }
+        let unread = match Role::of(&label) {
+            Role::Module | Role::Test | Role::Json | Role::Yaml => hidden,
+            Role::Other => data && !hidden,
+            _ => false,
+        };
+        if unread && path.is_file() {
+            names.push(Unread { path: path.display().to_string(), label, hidden });
         }
     }
 }
@@ -132,6 +155,14 @@ mod tests {
         assert!(doubts[0].instead.contains("`revision`"), "{}", doubts[0]);
         let misnamed = misnamed(&[folder.path()], &["old.yaml".parse().unwrap()]);
         assert_eq!(misnamed.len(), 1, "{misnamed:?}");
+        for name in [".new.rego", ".old/main.rego", "..data/main.rego", ".git/a.rego", ".old/some.json"] {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "package a\n").unwrap();
+        }
+        let hidden = super::misnamed(&[folder.path()], &["old.yaml".parse().unwrap()]);
+        let hidden: Vec<_> = hidden.iter().map(|of| of.construct.as_str()).collect();
+        assert_eq!(hidden, [".new.rego", ".old/main.rego", "rolls.json"]);
         let elsewhere = tempfile::tempdir().unwrap();
         fs::write(elsewhere.path().join("other.json"), "{}").unwrap();
         std::os::unix::fs::symlink(elsewhere.path(), folder.path().join("out")).unwrap();

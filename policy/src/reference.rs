@@ -187,10 +187,15 @@ What is not refused, and differs:
   constant: the answer is then the one that OPA gives without strict builtin errors, as it runs by
   default, or the one without the conflict.
 * Where OPA errs: it goes twice through a set in which two computed members turn out the same; where the value of the
-  head is computed, a body that is `not true` or `true with …` alone holds; its server takes a text for the index of a
-  list of data, and its `json.filter` fails where it meets an object of data inside another; its index of rules leaves a body
+  head is computed, a body that is `not true` or `true with …` alone holds; it takes a text for the index of a
+  list of data (`data.l[\"0\"]`), and its `json.filter` fails where it meets an object of data inside another; its index of rules leaves a body
   out whose `glob.match` is asked of a text with a backslash right before a delimiter; in the name of a member
   that is a list or an object, it writes `<`, `>` and `&` as escapes.
+* A folder's files whose names begin with a dot, and those in such folders, are not read, as a mounted volume keeps older
+  states there; `policy check` warns of modules and data that OPA reads there, and an archive that holds one is refused.
+* Modules `*_test.rego` may stand outside their bundle's roots: nothing that decides reads them. `policy build` refuses
+  them, as OPA does.
+* Of `default test_x` beside `test_x` the rule's value counts; `opa test` counts both.
 
 `cargo x differential` compares generated policies with the real `opa`.
 

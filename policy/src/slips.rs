@@ -8,7 +8,7 @@ pub(crate) const V0: &str = "`if` keyword is required before rule body";
 /// What the engine says alone, and what to write instead.
 const SAID: &[(&str, &str)] = &[
     ("else cannot be used with set rules", "a rule of its own with the same head, for each body"),
-    ("expecting `:=` while parsing default rule", "`default … := true`, which OPA takes as said"),
+    ("expecting `:=` while parsing default rule", "`default … := …`, with `:=` and a constant behind it"),
     (
         "input cannot be shadowed",
         "another name: `input` is the request, and a test puts in its own by `with input as …`",
@@ -112,6 +112,11 @@ pub(crate) fn instead(why: &str, text: &str, (line, column): (u32, u32)) -> Stri
     if let Some(two) = two_words(&here).filter(|_| why == BARE) {
         return two;
     }
+    if why == BARE
+        && let Some(name) = compared(&here)
+    {
+        return format!("`{name} := …`: a rule gets its value by `:=`");
+    }
     if why == BARE && word(&here, false).is_some_and(|word| word != "and" && word != "or") {
         return "`… := true`, which OPA takes as said".to_owned();
     }
@@ -133,6 +138,13 @@ fn two_words(here: &str) -> Option<String> {
     let next = word(rest.trim_start(), false).filter(|_| rest.starts_with([' ', '\t']))?;
     let known = WORDS.iter().any(|(word, _)| *word == name || *word == next);
     (!known).then(|| format!("`{name} if {next}` for a condition, `{name} := {next}` for a value"))
+}
+
+/// The name of a rule that is compared where it was to get a value.
+fn compared(here: &str) -> Option<&str> {
+    let (name, rest) = here.split_once("==")?;
+    let name = name.trim_end();
+    (!rest.is_empty() && word(name, false) == Some(name)).then_some(name)
 }
 
 /// Whether a set or an object stands right behind `if`, and the expression goes on behind it.
@@ -240,6 +252,9 @@ mod tests {
             ("decision if !input.now", 5, "`not …`"),
             ("decision if { input.route == \"a\" ? true : false }", 5, "no `? :`"),
             ("decision if { input.now != 1 // c\n}", 5, "`#`"),
+            ("role == input.route", 5, "`role := …`"),
+            ("role == \"admin\" if input.now", 5, "`role := …`"),
+            ("default other == 1", 5, "`default … := …`"),
             ("decision { input.now > 1 }", 5, "`if {`; `opa fmt --v0-v1"),
             ("decision = true { input.now > 1 }", 5, "`if {`; "),
             ("deny[\"no\"] { true }", 5, "`deny contains \"no\" if {`"),
@@ -256,7 +271,7 @@ mod tests {
             ("input := 5", 5, "`with input as …`"),
             ("data := 5", 5, "another name: `data`"),
             ("p contains x if { x := 1 } { x := 2 }", 5, "a rule of its own"),
-            ("default y", 6, "`default … := true`"),
+            ("default y", 6, "`default … := …`"),
             ("y := \"\\ud83d\"", 5, "`\\ufffd`"),
             ("y := 10-7%4", 5, "`10 - (7 % 4)`"),
             ("y := x if { 1 - 1 = x }", 5, "the name on the left"),

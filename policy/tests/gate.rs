@@ -957,6 +957,7 @@ fn what_is_called_otherwise_elsewhere_is_told_by_its_name_here() {
     for (body, instead) in [
         ("x if input.caller == \"spiffe://a/b\"", "`input.caller.id`"),
         ("x if input.request.path == [\"a\"]", "`input.request.segments`"),
+        ("x if input.request.method == [\"GET\", \"PUT\"]", "`input.request.method in [\"GET\", \"PUT\"]`"),
         ("x if input.caller.claims.role == \"a\"", "a JWT-SVID has no other claims"),
         ("x if \"a\" in input.caller.roles", "`data.roles[input.caller.id]`"),
         ("x if input.request.protocol == \"http\"", "`input.request.scheme`"),

@@ -105,7 +105,9 @@ fn absent(modules: &[Ref<Module>], wanted: &[&str], name: &str) -> Problem {
         let few: Vec<String> = names.iter().take(FEW).map(|name| format!("`{name}`")).collect();
         few.join(", ") + if names.len() > FEW { " and others" } else { "" }
     };
-    let why = if !packages.contains(&package) {
+    let why = if packages.is_empty() {
+        "is defined as a whole by no module: there is none".to_owned()
+    } else if !packages.contains(&package) {
         format!(
             "is defined as a whole by no module: there is no `package {package}`, but there is {}",
             there(packages)

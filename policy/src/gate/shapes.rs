@@ -175,7 +175,7 @@ pub(super) fn decision(value: &Expr) -> Vec<Problem> {
         _ if literal::can_be(DECISION, value) => None,
         _ => problem(
             "must be true, false or an object, and denies as it is",
-            "`true`, or `{\"allow\": true, …}`",
+            "`{\"allow\": true, …}`, or `false`",
         ),
     };
     found.extend(beside);

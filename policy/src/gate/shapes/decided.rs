@@ -110,7 +110,7 @@ fn decision<'a>(scopes: &Scopes<'a, '_>, names: &Names, value: &'a Expr, found: 
     let fits = given.meets(signatures::OBJECT.or(signatures::BOOL)) || !literal::can_be(DECISION, value);
     let why = format!("must be true, false or an object, and denies as it is: {given}");
     if !fits {
-        found(at_span(begin(value), "decision", &why, "`true`, or `{\"allow\": true, …}`"));
+        found(at_span(begin(value), "decision", &why, "`{\"allow\": true, …}`, or `false`"));
     }
 }
 

@@ -308,6 +308,11 @@ impl<'a> Place<'a> {
             kind => match (self.path.as_str(), value) {
                 ("input.caller", _) if text => format!("`input.caller.id`, for `{written}`"),
                 ("input.request.path", Expr::Array { .. }) => "`input.request.segments`".to_owned(),
+                (path, Expr::Array { .. } | Expr::Set { .. })
+                    if matches!(kind, Kind::Text | Kind::Number) && !self.decides =>
+                {
+                    format!("`{path} in {written}` for one of these")
+                }
                 _ => kind.name().to_owned(),
             },
         };

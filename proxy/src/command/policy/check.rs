@@ -21,8 +21,8 @@ may own the same; the answer says by which limits. Without it all PATHs are read
 
 Warnings keep no policy from being loaded: loops through more than 1000 members of data in a decision, rules of \
 more than 200 clauses, a name that stands twice in an object of data, members of .manifest that nobody knows, JSON or \
-YAML that is not read because it is not called data.json or data.yaml (folders called schemas are not looked at), and a \
-.signatures.json of other files.
+YAML that is not read because it is not called data.json or data.yaml (folders called schemas are not looked at), modules \
+and data that OPA reads and that are not read for a name that begins with a dot, and a .signatures.json of other files.
 
 Examples:
   postern policy check policy/
