@@ -2,27 +2,30 @@
 //! set to no plain reference for all of `data.xs`: what is then asked of `x` it asks of the list. And it compares a
 //! pattern of `glob.match` that stands for one text with the backslashes in it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use regorus::Value;
 use regorus::unstable::{BoolOp, Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleHead, Span};
 
-use super::names::{self, Names};
-use super::walk::{is_scalar, parts};
+use super::names::{self, Names, Path};
+use super::walk::{constant, is_scalar, parts};
 use crate::problem::{Problem, Problems};
 
 /// Checks the bodies of every rule; in those of comprehensions, `every` and `not` OPA looks nothing up.
 pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
     let names = Names::of(modules);
+    let stopping = stopping(modules);
     for module in modules {
         for rule in &module.policy {
             let Rule::Spec { head, bodies, .. } = rule.as_ref() else { continue };
             for (at, body) in bodies.iter().enumerate() {
                 let mut index = Index::of(module, &names, head);
+                index.stops = stopping.contains(&names::rule_path(&names::package(module), rule));
                 for stmt in &body.query.stmts {
+                    problems.extend(index.left_out(stmt));
                     if stmt.with_mods.is_empty()
                         && let Literal::Expr { expr, .. } = &stmt.literal
                     {
-                        problems.extend(index.left_out(stmt, expr));
                         index.learns(expr);
                     }
                 }
@@ -33,6 +36,33 @@ pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
             }
         }
     }
+}
+
+/// Rules with one value, written out, which OPA takes from the first body that holds: it asks no collection for them.
+fn stopping(modules: &[Ref<Module>]) -> BTreeSet<Path> {
+    let mut values = BTreeMap::<Path, BTreeSet<Option<Value>>>::new();
+    for module in modules {
+        let package = names::package(module);
+        for rule in &module.policy {
+            let Rule::Spec { head, bodies, .. } = rule.as_ref() else { continue };
+            let values = values.entry(names::rule_path(&package, rule)).or_default();
+            let (RuleHead::Compr { refr, assign, .. } | RuleHead::Func { refr, assign, .. }) = head else {
+                values.insert(None);
+                continue;
+            };
+            let fixed = names::members(refr).is_some_and(|members| members.iter().all(Option::is_some));
+            let others = bodies.iter().skip(1).map(|body| &body.assign);
+            for assign in [assign].into_iter().chain(others) {
+                let value = match assign {
+                    Some(assign) => constant(&assign.value).cloned(),
+                    None => Some(Value::Bool(true)),
+                };
+                values.insert(value.filter(|_| fixed));
+            }
+        }
+    }
+    let one = |values: &BTreeSet<_>| values.len() == 1 && !values.contains(&None);
+    values.into_iter().filter(|(_, values)| one(values)).map(|(path, _)| path).collect()
 }
 
 /// What a head says of the names of its first body.
@@ -58,12 +88,15 @@ fn said(head: &RuleHead) -> impl Iterator<Item = &Ref<Expr>> {
 struct Index<'a> {
     module: &'a Module,
     names: &'a Names,
-    /// Names that stand for a plain reference, or for an argument.
+    /// Whether OPA stops at the first body of the rule that holds.
+    stops: bool,
+    args: BTreeSet<&'a str>,
+    /// Names that stand for a plain reference.
     plain: BTreeSet<&'a str>,
     /// Those of the former that lead into the input or data.
     base: BTreeSet<&'a str>,
     /// Names with a value that is written out.
-    written: BTreeSet<&'a str>,
+    written: BTreeMap<&'a str, &'a Expr>,
     taken: Vec<Taken<'a>>,
 }
 
@@ -90,9 +123,27 @@ impl Taken<'_> {
 impl<'a> Index<'a> {
     fn of(module: &'a Module, names: &'a Names, head: &'a RuleHead) -> Self {
         let args = if let RuleHead::Func { args, .. } = head { args.as_slice() } else { &[] };
-        let plain = args.iter().filter_map(|arg| variable(arg)).collect();
-        let (base, written) = (BTreeSet::new(), BTreeSet::new());
-        Self { module, names, plain, base, written, taken: Vec::new() }
+        let args = args.iter().filter_map(|arg| variable(arg)).collect();
+        let (plain, base, written) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
+        Self { module, names, stops: false, args, plain, base, written, taken: Vec::new() }
+    }
+
+    fn is_plain(&self, name: &str) -> bool {
+        self.args.contains(name) || self.plain.contains(name)
+    }
+
+    /// What stands here, or what the name that stands here has for its value.
+    fn written<'b>(&self, expr: &'b Expr) -> &'b Expr
+    where
+        'a: 'b,
+    {
+        variable(expr).and_then(|name| self.written.get(name).copied()).unwrap_or(expr)
+    }
+
+    /// Whether text, a number or the like stands here.
+    fn is_known(&self, expr: &Expr) -> bool {
+        let written = self.written(expr);
+        is_scalar(written) || matches!(written, Expr::UnaryExpr { .. })
     }
 
     /// Whether this leads into the input or data by constant members alone.
@@ -102,7 +153,7 @@ impl<'a> Index<'a> {
             match rest {
                 Expr::RefDot { refr, .. } => rest = refr,
                 Expr::RefBrack { refr, index, .. } => {
-                    if !is_scalar(index) && !variable(index).is_some_and(|name| self.written.contains(name)) {
+                    if !self.is_known(index) {
                         return false;
                     }
                     rest = refr;
@@ -123,40 +174,116 @@ impl<'a> Index<'a> {
     }
 
     /// What a statement says that the index asks of a collection instead of a member of it.
-    fn left_out(&self, stmt: &LiteralStmt, expr: &Expr) -> Option<Problem> {
+    fn left_out(&self, stmt: &LiteralStmt) -> Option<Problem> {
+        let replaced = stmt.with_mods.iter().find_map(|with| self.member_of(&with.r#as));
+        let said = || match &stmt.literal {
+            Literal::Expr { expr, .. } => self.asked(expr),
+            Literal::NotExpr { expr, .. } => self.denied(expr),
+            Literal::SomeIn { key, value, collection, .. } => {
+                let key = key.as_deref();
+                let part = key.into_iter().chain([value.as_ref()]).find_map(|part| self.member_of(part));
+                part.or_else(|| self.some_in(key, value, collection))
+            }
+            Literal::Every { domain, .. } => self.member_of(domain),
+            Literal::SomeVars { .. } => None,
+        };
+        if stmt.with_mods.is_empty()
+            && let Literal::Expr { expr, .. } = &stmt.literal
+            && let Some(escaped) = escaped(expr)
+        {
+            return Some(escaped);
+        }
+        let taken = replaced.or_else(|| stmt.with_mods.is_empty().then(said)?);
+        taken.map(|taken| taken.problem(&stmt.span))
+    }
+
+    fn asked(&self, expr: &Expr) -> Option<Taken<'a>> {
         let of = |expr: &Expr| variable(expr).and_then(|name| self.taken(name));
         let taken = match expr {
             Expr::AssignExpr { lhs, rhs, .. } | Expr::BoolExpr { op: BoolOp::Eq, lhs, rhs, .. } => {
-                let one = of(lhs).filter(|_| is_compared(rhs));
-                one.or_else(|| of(rhs).filter(|_| is_compared(lhs)))
+                let one = of(lhs).filter(|_| is_compared(rhs)).or_else(|| self.any_member(lhs, rhs));
+                one.or_else(|| of(rhs).filter(|_| is_compared(lhs)).or_else(|| self.any_member(rhs, lhs)))
             }
             Expr::Membership { key: None, value, collection, .. } => {
-                let written = is_written(collection)
-                    || variable(collection).is_some_and(|name| self.written.contains(name));
-                of(value).filter(|_| written).or_else(|| of(collection))
+                of(value).filter(|_| is_listed(self.written(collection))).or_else(|| of(collection))
             }
             Expr::Call { fcn, params, .. } if names::constant(fcn) == ["glob", "match"] => {
-                if let Some(escaped) = escaped(params) {
-                    return Some(escaped);
-                }
                 params.get(2).and_then(|matched| of(matched))
             }
-            Expr::RefBrack { refr, index, .. } => of(index).filter(|_| self.leads(refr)),
+            Expr::RefBrack { refr, index, .. } => {
+                let begin = names::begin(refr).text();
+                let path = [begin.to_owned()];
+                let path = names::through_imports(self.module, &path).unwrap_or(path.into());
+                let of_data = path.first().is_some_and(|root| root == "data") && !self.base.contains(begin);
+                of(index).filter(|_| of_data && !self.stops && self.leads(refr))
+            }
             _ => None,
         };
-        taken.or_else(|| self.member_of(expr)).map(|taken| taken.problem(&stmt.span))
+        taken.or_else(|| self.member_of(expr))
     }
 
-    /// A member of what is taken for another: a name in front of it, outside of what has statements of its own.
+    /// What OPA reads in front of a `not`: all but the sides of an equation and the reference itself.
+    fn denied(&self, expr: &Expr) -> Option<Taken<'a>> {
+        match expr {
+            Expr::AssignExpr { lhs, rhs, .. } | Expr::BoolExpr { op: BoolOp::Eq, lhs, rhs, .. } => {
+                self.members_in(lhs).or_else(|| self.members_in(rhs))
+            }
+            _ => self.members_in(expr),
+        }
+    }
+
+    /// `some key, value in collection`, which is `value = collection[key]`.
+    fn some_in(&self, key: Option<&Expr>, value: &Expr, collection: &Expr) -> Option<Taken<'a>> {
+        let fixed = key.is_some_and(is_scalar) || is_scalar(value);
+        let of = self.begins(collection).filter(|_| fixed && self.is_ground(collection));
+        of.or_else(|| self.members_in(collection))
+    }
+
+    /// `x[_] == "value"`, where a name is set to nothing but that value.
+    fn any_member(&self, refr: &Expr, value: &Expr) -> Option<Taken<'a>> {
+        let Expr::RefBrack { refr, index, .. } = refr else { return None };
+        let found = self.begins(refr)?;
+        let any = variable(index).is_some() && !self.is_known(index) && self.is_ground(refr);
+        (any && self.is_known(value)).then_some(found)
+    }
+
+    /// What a reference begins with, or a name alone.
+    fn begins(&self, refr: &Expr) -> Option<Taken<'a>> {
+        let is_reference = matches!(refr, Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. });
+        is_reference.then(|| self.taken(names::begin(refr).text()))?
+    }
+
+    /// Whether all members of a reference are known.
+    fn is_ground(&self, refr: &Expr) -> bool {
+        match refr {
+            Expr::RefDot { refr, .. } => self.is_ground(refr),
+            Expr::RefBrack { refr, index, .. } => self.is_known(index) && self.is_ground(refr),
+            _ => true,
+        }
+    }
+
+    /// A known member of what is taken for another: a name in front of it, outside of what has statements of its own.
     fn member_of(&self, expr: &Expr) -> Option<Taken<'a>> {
         if let Expr::RefDot { .. } | Expr::RefBrack { .. } = expr
-            && let Some(taken) = self.taken(names::begin(expr).text())
+            && let Some(taken) = self.begins(expr)
+            && self.is_ground(expr)
         {
             return Some(taken);
         }
-        let mut found = None;
-        parts(expr, &mut |part| found = found.or_else(|| self.member_of(part)));
-        found
+        self.members_in(expr)
+    }
+
+    /// The same of what stands in an expression.
+    fn members_in(&self, expr: &Expr) -> Option<Taken<'a>> {
+        match expr {
+            Expr::RefDot { refr, .. } => self.members_in(refr),
+            Expr::RefBrack { refr, index, .. } => self.member_of(index).or_else(|| self.members_in(refr)),
+            _ => {
+                let mut found = None;
+                parts(expr, &mut |part| found = found.or_else(|| self.member_of(part)));
+                found
+            }
+        }
     }
 
     /// What the index takes names for behind a statement.
@@ -168,11 +295,11 @@ impl<'a> Index<'a> {
             }
             Expr::Membership { key: None, value, collection, .. } => {
                 let Some(name) = variable(value) else { return };
-                if is_written(collection) {
+                if is_listed(self.written(collection)) {
                     self.plain.remove(name);
                 } else if self.leads(collection)
-                    && !self.plain.contains(name)
-                    && !self.written.contains(name)
+                    && !self.is_plain(name)
+                    && !self.written.contains_key(name)
                     && self.taken(name).is_none()
                 {
                     self.taken.push(Taken { name, collection });
@@ -190,16 +317,16 @@ impl<'a> Index<'a> {
 
     fn equal(&mut self, one: &'a Expr, other: &'a Expr) {
         let Some(name) = variable(one) else { return };
-        if is_written(other) {
-            self.written.insert(name);
+        if is_constant(other) {
+            self.written.insert(name, other);
         } else if self.leads(other) {
             self.plain.insert(name);
             self.base.insert(name);
         } else if let Some(of) = variable(other) {
-            if self.plain.contains(of) {
+            if self.is_plain(of) {
                 self.plain.insert(name);
             } else if let Some(taken) = self.taken(of)
-                && !self.plain.contains(name)
+                && !self.is_plain(name)
             {
                 self.taken.push(Taken { name, ..taken });
             }
@@ -223,9 +350,29 @@ fn is_compared(expr: &Expr) -> bool {
     is_written(expr) && !matches!(expr, Expr::Set { .. } | Expr::Object { .. })
 }
 
+/// Whether a value stands here that has no name and no call in it.
+fn is_constant(expr: &Expr) -> bool {
+    let mut constant = is_written(expr);
+    parts(expr, &mut |part| constant = constant && is_constant(part));
+    constant
+}
+
+/// Whether the index reads the members of a list: each is written out.
+fn is_listed(expr: &Expr) -> bool {
+    match expr {
+        Expr::Array { items, .. } | Expr::Set { items, .. } => items.iter().all(|item| is_written(item)),
+        Expr::Object { fields, .. } => fields.iter().all(|(_, _, value)| is_written(value)),
+        _ => false,
+    }
+}
+
 /// A pattern with a backslash, which the index takes for a text with one.
-fn escaped(params: &[Ref<Expr>]) -> Option<Problem> {
-    let [pattern, delimiters, _] = params else { return None };
+fn escaped(expr: &Expr) -> Option<Problem> {
+    let Expr::Call { fcn, params, .. } = expr else { return None };
+    let [pattern, delimiters, _] = params.as_slice() else { return None };
+    if names::constant(fcn) != ["glob", "match"] {
+        return None;
+    }
     let (Expr::String { span, value, .. } | Expr::RawString { span, value, .. }) = pattern.as_ref() else {
         return None;
     };
