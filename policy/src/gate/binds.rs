@@ -73,7 +73,9 @@ fn in_calls<'a>(term: &'a Expr, called: bool, visit: &mut dyn FnMut(&'a Span)) {
             }
         }
         Expr::Object { fields, .. } => {
-            fields.iter().for_each(|(_, _, value)| in_calls(value, called, visit));
+            for (_, _, value) in fields {
+                in_calls(value, called, visit);
+            }
         }
         Expr::ArrayCompr { .. } | Expr::SetCompr { .. } | Expr::ObjectCompr { .. } => {}
         _ => walk::parts(term, &mut |part| in_calls(part, called || walk::is_call(term), visit)),

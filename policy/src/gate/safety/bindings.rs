@@ -239,7 +239,9 @@ impl Scope<'_> {
             call if is_call(call) => drop(given.insert(local(call))),
             Expr::Array { items, .. } => items.iter().for_each(|item| self.pattern(item, given)),
             Expr::Object { fields, .. } => {
-                fields.iter().for_each(|(_, _, value)| self.pattern(value, given));
+                for (_, _, value) in fields {
+                    self.pattern(value, given);
+                }
             }
             _ => {}
         }
