@@ -62,7 +62,8 @@ const LEFT_OUT: [&str; 37] = [
 ];
 
 /// Answered by both.
-const REACHED: [&str; 27] = [
+const REACHED: [&str; 28] = [
+    "y if { some x in xs; x in data.l; glob.match(\"a.b*\", [\"/\"], x) }",
     "y if { some x in xs; data.l[_] == x; x == \"a.b\" }",
     "y contains u.role if { some u in data.users; data.docs[_] == u }",
     "y if { some x in xs; x == \"a.b\"; x in data.l }",

@@ -208,7 +208,7 @@ impl<'a> Index<'a> {
                 of(value).filter(|_| is_listed(self.written(collection))).or_else(|| of(collection))
             }
             Expr::Call { fcn, params, .. } if names::constant(fcn) == ["glob", "match"] => {
-                params.get(2).and_then(|matched| of(matched))
+                params.get(2).and_then(|matched| of(matched)).filter(|_| is_split(params))
             }
             Expr::RefBrack { refr, index, .. } => {
                 let begin = names::begin(refr).text();
@@ -364,6 +364,22 @@ fn is_listed(expr: &Expr) -> bool {
         Expr::Object { fields, .. } => fields.iter().all(|(_, _, value)| is_written(value)),
         _ => false,
     }
+}
+
+/// Whether the index takes a pattern apart: what stands between its delimiters is a star, or has none.
+fn is_split(params: &[Ref<Expr>]) -> bool {
+    let [pattern, delimiters, _] = params else { return true };
+    let text = |expr: &Expr| constant(expr).and_then(|value| value.as_string().ok().cloned());
+    let (Some(pattern), Expr::Array { items, .. }) = (text(pattern), delimiters.as_ref()) else {
+        return true;
+    };
+    let mut delimiters: String =
+        items.iter().filter_map(|item| text(item)).map(|item| item.to_string()).collect();
+    if items.is_empty() {
+        delimiters.push('.');
+    }
+    let mut parts = pattern.split(|c| delimiters.contains(c));
+    pattern.contains('\\') || parts.all(|part| part == "*" || !part.contains(['[', '?', '{', '*']))
 }
 
 /// A pattern with a backslash, which the index takes for a text with one.
