@@ -124,6 +124,28 @@ fn what_the_index_of_opa_leaves_out_is_refused() {
     }
 }
 
+/// The engine has text end before its quotes.
+#[test]
+fn it_is_told_as_its_author_wrote_it() {
+    for (rule, said) in [
+        (
+            "y if { some x in xs; x in data[\"l\"]; x == \"a.b\" }",
+            ["`x == \"a.b\"`", "`data[\"l\"][_] == x`"],
+        ),
+        ("y if { some x in xs; x in data.l; `a.b` == x }", ["``a.b` == x`", "`data.l[_] == x`"]),
+        (
+            "y contains u.role if { some u in data.users; u in data[`docs`] }",
+            ["`u.role`", "`data[`docs`][_] == u`"],
+        ),
+    ] {
+        let Err(AskError::Refused(problems)) = ours(&format!("{RULES}{rule}\n")) else {
+            panic!("{rule} is taken")
+        };
+        let problems = problems.to_string();
+        assert!(said.iter().all(|said| problems.contains(said)), "{rule}: {problems}");
+    }
+}
+
 #[test]
 fn what_it_finds_is_answered() {
     for rule in REACHED {

@@ -8,8 +8,10 @@ use regorus::Value;
 use regorus::unstable::{BoolOp, Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleHead, Span};
 
 use super::names::{self, Names, Path};
+use super::safety::said_by;
 use super::walk::{constant, is_scalar, parts};
 use crate::problem::{Problem, Problems};
+use crate::translate::reach;
 
 /// Checks the bodies of every rule; in those of comprehensions, `every` and `not` OPA looks nothing up.
 pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
@@ -29,9 +31,14 @@ pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
                         index.learns(expr);
                     }
                 }
-                let assigned = body.assign.as_ref().map(|assign| &assign.value);
-                for value in assigned.into_iter().chain(said(head).filter(|_| at == 0)) {
-                    problems.extend(index.member_of(value).map(|taken| taken.problem(value.span())));
+                let said = if at == 0 {
+                    said_by(head)
+                } else {
+                    body.assign.iter().map(|assign| assign.value.as_ref()).collect()
+                };
+                for value in said {
+                    let taken = index.member_of(value);
+                    problems.extend(taken.map(|taken| taken.problem(names::begin(value), as_written(value))));
                 }
             }
         }
@@ -65,25 +72,6 @@ fn stopping(modules: &[Ref<Module>]) -> BTreeSet<Path> {
     values.into_iter().filter(|(_, values)| one(values)).map(|(path, _)| path).collect()
 }
 
-/// What a head says of the names of its first body.
-fn said(head: &RuleHead) -> impl Iterator<Item = &Ref<Expr>> {
-    let (refr, value) = match head {
-        RuleHead::Compr { refr, assign, .. } | RuleHead::Func { refr, assign, .. } => {
-            (refr, assign.as_ref().map(|assign| &assign.value))
-        }
-        RuleHead::Set { refr, key, .. } => (refr, key.as_ref()),
-    };
-    let mut keys = Vec::new();
-    let mut rest = refr;
-    while let Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } = rest.as_ref() {
-        if let Expr::RefBrack { index, .. } = rest.as_ref() {
-            keys.push(index);
-        }
-        rest = refr;
-    }
-    value.into_iter().chain(keys)
-}
-
 /// What OPA's index knows of the names of a body, statement by statement.
 struct Index<'a> {
     module: &'a Module,
@@ -108,13 +96,14 @@ struct Taken<'a> {
 }
 
 impl Taken<'_> {
-    fn problem(self, span: &Span) -> Problem {
-        let all = text(self.collection);
+    /// Of what is written in a place.
+    fn problem(self, span: &Span, written: &str) -> Problem {
+        let all = as_written(self.collection);
         let why = format!(
             "is never reached in OPA, whose index of rules takes {} for all of {all} behind a statement that says it is in that",
             self.name
         );
-        let construct = span.text().lines().next().unwrap_or_default();
+        let construct = written.lines().next().unwrap_or_default();
         let instead = format!("`{all}[_] == {0}` for `{0} in {all}`", self.name);
         Problem::of(span.source.get_path(), construct, &why, &instead).at_span(span)
     }
@@ -194,7 +183,11 @@ impl<'a> Index<'a> {
             return Some(escaped);
         }
         let taken = replaced.or_else(|| stmt.with_mods.is_empty().then(said)?);
-        taken.map(|taken| taken.problem(&stmt.span))
+        let written = match &stmt.literal {
+            Literal::Expr { expr, .. } => as_written(expr),
+            _ => stmt.span.text(),
+        };
+        taken.map(|taken| taken.problem(&stmt.span, written))
     }
 
     fn asked(&self, expr: &Expr) -> Option<Taken<'a>> {
@@ -401,11 +394,9 @@ fn escaped(expr: &Expr) -> Option<Problem> {
     })
 }
 
-/// A reference, as it is written.
-fn text(expr: &Expr) -> String {
-    match expr {
-        Expr::RefDot { refr, field, .. } => format!("{}.{}", text(refr), field.0.text()),
-        Expr::RefBrack { refr, index, .. } => format!("{}[{}]", text(refr), text(index)),
-        _ => expr.span().text().to_owned(),
-    }
+/// An expression, as it is written.
+fn as_written(expr: &Expr) -> &str {
+    let text = expr.span().source.get_contents();
+    let (from, to) = reach(text, expr);
+    text.get(from as usize..to as usize).unwrap_or_default()
 }

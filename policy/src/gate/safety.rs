@@ -17,6 +17,7 @@ use super::names::{self, Names};
 use super::walk::parts;
 use crate::nearest::nearest;
 use crate::problem::{Problem, Problems};
+pub(super) use terms::said_by;
 use terms::{Closure, Statement, Var};
 
 const UNUSED: &str = "is declared and used nowhere, which OPA refuses";
@@ -288,7 +289,7 @@ impl<'a> Search<'a> {
         let said = |said: Vec<&'a Expr>| said.into_iter().chain(computed.iter().copied()).collect();
         let (first, others) = bodies.split_first().unzip();
         let stmts = first.map_or(&[][..], |body| body.query.stmts.as_slice());
-        self.query((stmts, false), said(terms::said_by(head)), &arguments);
+        self.query((stmts, false), said(said_by(head)), &arguments);
         for body in others.unwrap_or_default() {
             let value = body.assign.iter().map(|assign| assign.value.as_ref()).collect();
             self.query((&body.query.stmts, false), said(value), &arguments);

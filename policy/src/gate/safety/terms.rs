@@ -285,7 +285,7 @@ impl<'a> Statement<'a> {
 }
 
 /// What a rule says in its head: keys and value.
-pub(super) fn said_by(head: &RuleHead) -> Vec<&Expr> {
+pub(in crate::gate) fn said_by(head: &RuleHead) -> Vec<&Expr> {
     let (refr, value) = match head {
         RuleHead::Compr { refr, assign, .. } | RuleHead::Func { refr, assign, .. } => {
             (refr, assign.as_ref().map(|assign| &assign.value))
