@@ -134,7 +134,11 @@ struct Scope<'a> {
 
 impl Scope<'_> {
     fn is_global(&self, name: &str) -> bool {
-        self.globals.contains(name) && !self.locals.iter().any(|locals| locals.contains(name))
+        self.globals.contains(name) && !self.is_local(name)
+    }
+
+    fn is_local(&self, name: &str) -> bool {
+        self.locals.iter().any(|locals| locals.contains(name))
     }
 }
 
@@ -224,11 +228,8 @@ struct Places<'a> {
 
 impl<'a> Places<'a> {
     fn of(open: &[Option<Open<'a>>]) -> Self {
-        let body = open
-            .iter()
-            .enumerate()
-            .filter(|(_, open)| open.as_ref().is_some_and(|open| open.statement.is_one()));
-        let body = body.map(|(at, _)| at).collect();
+        let is_one = |open: &Option<Open<'_>>| open.as_ref().is_some_and(|open| open.statement.is_one());
+        let body = open.iter().enumerate().filter(|(_, open)| is_one(open)).map(|(at, _)| at).collect();
         Self { body, placed: 0, lack: BTreeMap::new(), lost: BTreeSet::new() }
     }
 
@@ -286,13 +287,13 @@ impl<'a> Search<'a> {
         let arguments: BTreeSet<Var> = arguments.into_iter().map(|(name, _)| name).collect();
         hides.extend(arguments.iter().cloned());
         self.scope.locals.push(hides);
-        let said = |said: Vec<&'a Expr>| said.into_iter().chain(computed.iter().copied()).collect();
+        let with_computed = |said: Vec<&'a Expr>| said.into_iter().chain(computed.iter().copied()).collect();
         let (first, others) = bodies.split_first().unzip();
         let stmts = first.map_or(&[][..], |body| body.query.stmts.as_slice());
-        self.query((stmts, false), said(said_by(head)), &arguments);
+        self.query((stmts, false), with_computed(said_by(head)), &arguments);
         for body in others.unwrap_or_default() {
             let value = body.assign.iter().map(|assign| assign.value.as_ref()).collect();
-            self.query((&body.query.stmts, false), said(value), &arguments);
+            self.query((&body.query.stmts, false), with_computed(value), &arguments);
         }
         self.scope.locals.pop();
     }
@@ -306,8 +307,8 @@ impl<'a> Search<'a> {
     ) {
         let declared = terms::declared(stmts);
         let around = around.difference(&declared).cloned().collect();
-        let hidden = |name: &Var| self.scope.locals.iter().any(|locals| locals.contains(name));
-        let mut new: BTreeSet<Var> = declared.iter().filter(|name| !hidden(name)).cloned().collect();
+        let mut new: BTreeSet<Var> =
+            declared.iter().filter(|name| !self.scope.is_local(name)).cloned().collect();
         self.scope.locals.push(declared);
         self.early(stmts, &mut new);
         if !self.ours {
@@ -366,7 +367,7 @@ impl<'a> Search<'a> {
         for term in said {
             called(term, &mut calls);
         }
-        calls.retain(|(name, _)| self.scope.locals.iter().any(|locals| locals.contains(name)));
+        calls.retain(|(name, _)| self.scope.is_local(name));
         self.told.extend(
             calls.into_iter().map(|(name, span)| (name, span, HIDDEN, "another name for the variable")),
         );
@@ -402,10 +403,10 @@ impl<'a> Search<'a> {
             let Expr::AssignExpr { op: AssignOp::ColEq, lhs, .. } = expr.as_ref() else { continue };
             let mut names = terms::key_begins(lhs);
             names.retain(|name| {
-                let declared = self.scope.locals.iter().any(|locals| locals.contains(name.text()));
-                declared || self.scope.globals.contains(name.text())
+                let name = name.text();
+                let known = self.scope.is_local(name) || self.scope.globals.contains(name);
+                known && !matches!(name, "input" | "data")
             });
-            names.retain(|name| !matches!(name.text(), "input" | "data"));
             let instead = "a name for the value, and the member of that: `x := all[key]`";
             self.told.extend(names.into_iter().map(|name| (terms::var(name), name, KEYED, instead)));
         }
@@ -560,10 +561,10 @@ impl<'a> Search<'a> {
             if let Some(name) = open.closed_over.iter().find(taken)
                 && let Some(closure) = open.closures.first()
             {
-                let lacks_nothing = open.vars.iter().all(|(name, _)| around.contains(name));
+                let needs_nothing = open.vars.iter().all(|(name, _)| around.contains(name));
                 if places.lost.contains(&at) {
                     self.told.push((name.clone(), closure.span, TWICE, "it once"));
-                } else if lacks_nothing && safe.contains(name) {
+                } else if needs_nothing && safe.contains(name) {
                     let instead = "a name for the comprehension, in a statement before";
                     self.told.push((name.clone(), closure.span, PASSED, instead));
                 } else {

@@ -12,8 +12,7 @@ use super::terms::{self, Statement};
 /// Whether OPA takes them for the same.
 pub(super) fn is_same(one: Statement<'_>, other: Statement<'_>) -> bool {
     let (Statement::Literal(one), Statement::Literal(other)) = (one, other) else { return false };
-    std::mem::discriminant(&one.literal) == std::mem::discriminant(&other.literal)
-        && statement(one).is_some_and(|one| Some(one) == statement(other))
+    statement(one).is_some_and(|one| Some(one) == statement(other))
 }
 
 /// What a statement says, however it is written; none where OPA gives a part of it a name of its own.
