@@ -65,7 +65,7 @@ fn within(stmt: &LiteralStmt) -> Option<&Span> {
 }
 
 /// The names that an expression reads and that come from around it; with `within`, in comprehensions too.
-fn reads<'a>(expr: &'a Ref<Expr>, within: bool) -> BTreeSet<&'a str> {
+fn reads(expr: &Ref<Expr>, within: bool) -> BTreeSet<&str> {
     let (mut read, mut scopes) = (BTreeSet::new(), Vec::new());
     walk::expression(expr, &mut |seen| match seen {
         Seen::Opens(stmts) => scopes.push(declared(stmts)),
