@@ -189,7 +189,8 @@ What is not refused, and differs:
 * Where OPA errs: it goes twice through a set in which two computed members turn out the same; where the value of the
   head is computed, a body that is `not true` or `true with …` alone holds; it takes a text for the index of a
   list of data (`data.l[\"0\"]`), and its `json.filter` fails where it meets an object of data inside another; its index of rules leaves a body
-  out whose `glob.match` is asked of a text with a backslash right before a delimiter; in the name of a member
+  out whose `glob.match` is asked of a text with a backslash right before a delimiter, and one that the gate would refuse for
+  `x in data.xs` where `x` gets its value by a later statement, or by a list that the same reference was asked of; in the name of a member
   that is a list or an object, it writes `<`, `>` and `&` as escapes.
 * A folder's files whose names begin with a dot, and those in such folders, are not read, as a mounted volume keeps older
   states there; `policy check` warns of modules and data that OPA reads there, and an archive that holds one is refused.

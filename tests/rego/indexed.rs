@@ -62,7 +62,9 @@ const LEFT_OUT: [&str; 37] = [
 ];
 
 /// Answered by both.
-const REACHED: [&str; 28] = [
+const REACHED: [&str; 30] = [
+    "y if { some u in data.users; u in data.docs; u.role == data.users.al.role }",
+    "y contains u if { some u in data.users; u in data.docs; data.users.al.role = u.role }",
     "y if { some x in xs; x in data.l; glob.match(\"a.b*\", [\"/\"], x) }",
     "y if { some x in xs; data.l[_] == x; x == \"a.b\" }",
     "y contains u.role if { some u in data.users; data.docs[_] == u }",

@@ -212,10 +212,21 @@ impl<'a> Index<'a> {
             }
             _ => None,
         };
-        taken.or_else(|| self.member_of(expr))
+        taken.or_else(|| if self.is_of_two(expr) { self.denied(expr) } else { self.member_of(expr) })
     }
 
-    /// What OPA reads in front of a `not`: all but the sides of an equation and the reference itself.
+    /// Whether a member is asked to be another one of the input or data, which the index leaves to the body.
+    fn is_of_two(&self, expr: &Expr) -> bool {
+        let (Expr::AssignExpr { lhs, rhs, .. } | Expr::BoolExpr { op: BoolOp::Eq, lhs, rhs, .. }) = expr
+        else {
+            return false;
+        };
+        let is_member = |side: &Expr| matches!(side, Expr::RefDot { .. } | Expr::RefBrack { .. });
+        is_member(lhs) && is_member(rhs) && (self.leads(lhs) || self.leads(rhs))
+    }
+
+    /// What OPA reads in front of a `not`, or of what the index leaves to the body: all but the sides of an equation and
+    /// the reference itself.
     fn denied(&self, expr: &Expr) -> Option<Taken<'a>> {
         match expr {
             Expr::AssignExpr { lhs, rhs, .. } | Expr::BoolExpr { op: BoolOp::Eq, lhs, rhs, .. } => {

@@ -68,13 +68,17 @@ pub(super) fn check(arguments: &Arguments) -> Outcome {
         Ok(sources) => sources,
         Err(outcome) => return outcome,
     };
+    let doubts = || [sources.doubts(), misnamed(paths, &arguments.ignore), signed_otherwise(paths)].concat();
     let admitted = match PolicySet::admit(&sources, &terms, &Deadline::after(ADMISSION)) {
         Ok(admitted) => admitted,
-        Err(error) => return print::first_problems(&error, *format, arguments.max_errors),
+        Err(error) => {
+            let refused = print::first_problems(&error, *format, arguments.max_errors);
+            // What a test lacks may stand in a file that is not read.
+            let err = if *format == Format::Pretty { warned(&doubts()) + &refused.err } else { refused.err };
+            return Outcome { err, ..refused };
+        }
     };
-    let dear = admitted.policy.warnings().to_vec();
-    let warnings =
-        &[dear, sources.doubts(), misnamed(paths, &arguments.ignore), signed_otherwise(paths)].concat();
+    let warnings = &[admitted.policy.warnings().to_vec(), doubts()].concat();
     let fails = arguments.strict && !warnings.is_empty();
     let out = match format {
         Format::Pretty if fails => String::new(),
@@ -452,6 +456,12 @@ mod tests {
             }
         }
         assert_eq!(run(&["check", &here, "--strict"]).exit, Exit::Policy);
+        std::fs::write(path("main_test.rego"), "package postern\n\ntest_a if data.rolls.a\n").unwrap();
+        let outcome = run(&["check", &here]);
+        assert_eq!(outcome.exit, Exit::Policy, "{}", outcome.err);
+        for said in ["rolls.json` is not read", "test_a", "1 problem: the policy would not be loaded\n"] {
+            assert!(outcome.err.contains(said), "`{said}` is not in:\n{}", outcome.err);
+        }
         std::fs::write(path("data.json"), "{\n  \"a\" 1\n}").unwrap();
         let refused = run(&["check", &here, "--format", "json"]);
         let said: serde_json::Value = serde_json::from_str(&refused.out).unwrap();

@@ -61,7 +61,10 @@ const ALL: [(Conformity, &str); 8] = [
 pub(super) fn conformance(arguments: &Arguments) -> Outcome {
     let cases = match cases(&arguments.folder, arguments.timeout) {
         Ok(cases) if cases.is_empty() => {
-            let why = format!("{}: no file *.json with cases here", arguments.folder.display());
+            let why = format!(
+                "{}: no file *.json with cases here; the *.yaml of OPA's repository are to be written as JSON, `yq -o json`",
+                arguments.folder.display()
+            );
             return print::failed(Exit::TEST_FAILED, "read_error", &why, arguments.format);
         }
         Ok(cases) => cases,
