@@ -26,7 +26,15 @@ g(a, b) if a == b
 "#;
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 175] = [
+const ANSWERED: [&str; 183] = [
+    "y if { a := 1; b = a; not b == 2 }",
+    "y if { a := 1; b := a; not b = 2 }",
+    "y if { b = 1; not b = 2 }",
+    "y if { [c, d] := [1, 2]; not c = d }",
+    "y if { a := 1; c = a + 1; not c = 3 }",
+    "y if { some v; v = [1]; every v in v { v == 1 } }",
+    "h(v) if { every x in v { v := 1; v == x } }\ny if h([1])",
+    "y if { v = [1]; every x in v { every v in [1] { v == x } } }",
     "y := {v | x := 1; v := {x | x := x}} if { x := 2 }",
     "y := {x | x := [v | v := x]} if { x := 1 }",
     "y := v if { x := [1]; v := {x | x := x} }",
@@ -209,7 +217,10 @@ y if not w == \"bob\" with input.a as xs[_]",
 ];
 
 /// Refused by both.
-const REFUSED: [&str; 111] = [
+const REFUSED: [&str; 114] = [
+    "y if { v = [1]; every x in v { v := 1; v == x } }",
+    "y if { v = [1]; every v in v { v == 1 } }",
+    "h(v) := {1 | every x in v { v := 1; v == x }}\ny := h([1])",
     "h(x) := {x | x := x + 1}\ny := h(1)",
     "y := {v | v := {x | x := x}} if { x := 1 }",
     "y := 1 if { false } else := {1: 1 | x := x} if { some x; [1][_] = x }",
@@ -358,6 +369,20 @@ const LATE: [&str; 18] = [
     "y if { not g(x, z); [x, z] = [1, 2] }",
 ];
 
+/// Answered by OPA alone: the engine would let the `=` that is denied, or in `every`, give the name a value.
+const WEAK: [&str; 10] = [
+    "y if { a := 1; b = a; every c in [1, 2] { b = c } }",
+    "y if { a := 1; b = a; not b = 2 }",
+    "y if { a := 1; [b, d] = [a, 2]; every c in [3, d] { b = c } }",
+    "y if { a := input.z; c = [a]; not c = [3] }",
+    "y if { [c, d] = input.xs; not c = 77; d }",
+    "y if { {\"k\": c} = input; not c = 77 }",
+    "y if { a := 1; b = a; c = b + 1; not c = 3 }",
+    "y if { a := 1; b = a; c := b + 1; not c = 3 }",
+    "y if { walk([1], [_, v]); not v = 77; v == 1 }",
+    "y if { v = {1 | every v in {1} { v < 1 }}; every x in [1] { {[1, x]}[v] } }",
+];
+
 /// Answered by OPA alone: the engine would walk after it has gone through the last statement, and see its `with`.
 const WALKED: [&str; 2] = [
     "y if { walk(input.q, [p, v]); some x in xs with input as {\"q\": 1} }",
@@ -477,6 +502,17 @@ fn what_is_read_before_it_has_a_value_is_an_error_and_not_nothing() {
         let error = ours(&module, "data.a.y").unwrap_err().to_string();
         assert!(error.contains("has no value yet where it is read"), "{body}: {error}");
         assert_eq!(opa(&module, "data.a.y"), Some(true.into()), "{body}");
+    }
+}
+
+#[test]
+fn what_is_denied_or_in_every_gives_no_name_a_value() {
+    for body in WEAK {
+        let error = refused(body);
+        let told = ["does not wait for before", "does not tell it"].iter().any(|why| error.contains(why));
+        assert!(told, "{body}: {error}");
+        let folder = tempfile::tempdir().unwrap();
+        assert!(loads(folder.path(), body), "{body}");
     }
 }
 

@@ -86,9 +86,6 @@ fn by_themselves<'a>(said: &'a Ref<Expr>, problems: &mut Problems) {
     let mut scopes: Vec<Vec<&'a Span>> = Vec::new();
     walk::expression(said, &mut |seen| match seen {
         Seen::Opens(stmts) => {
-            let is_known = |scopes: &[Vec<&Span>], name: &Span| {
-                scopes.iter().flatten().any(|of| of.text() == name.text())
-            };
             for stmt in stmts {
                 binds::of(stmt, &mut |binds| {
                     let Binds::Value(_, value) = binds else { return };
@@ -104,19 +101,47 @@ fn by_themselves<'a>(said: &'a Ref<Expr>, problems: &mut Problems) {
                 });
             }
             scopes.push(declared(stmts));
-            for stmt in stmts {
-                let Literal::Every { key, value, domain, .. } = &stmt.literal else { continue };
-                let read = reads(domain, false);
-                let lost = key.iter().chain([value]).filter(|name| read.contains(name.text()));
-                let lost = lost.filter(|name| !is_known(&scopes, name));
-                problems.extend(lost.map(|name| {
-                    problem(name, "stands in what it goes through, in a head: OPA calls it unsafe")
-                }));
-            }
+            problems.extend(stmts.iter().filter_map(|stmt| gone_through(stmt, &scopes)));
         }
         Seen::Closes => drop(scopes.pop()),
         _ => {}
     });
+}
+
+/// The first name of an `=` or a `:=` that an `every` in a comprehension beside it goes through something by.
+fn goes_by(stmt: &LiteralStmt) -> Option<&Span> {
+    let Literal::Expr { expr, .. } = &stmt.literal else { return None };
+    let Expr::AssignExpr { lhs, rhs, .. } = expr.as_ref() else { return None };
+    let mut names = BTreeSet::new();
+    for side in [lhs, rhs] {
+        binds::variables(side, &mut |name| {
+            names.insert(name.text());
+        });
+    }
+    let mut found = None;
+    walk::statement(stmt, &mut |seen| {
+        let Seen::Opens(stmts) = seen else { return };
+        for stmt in stmts {
+            if let Literal::Every { key, value, .. } = &stmt.literal {
+                let gone = key.iter().chain([value]).find(|name| names.contains(name.text()));
+                found = found.or(gone);
+            }
+        }
+    });
+    found
+}
+
+fn is_known(scopes: &[Vec<&Span>], name: &Span) -> bool {
+    scopes.iter().flatten().any(|of| of.text() == name.text())
+}
+
+/// Of an `every`, or of its body, the first name that stands in what it goes through, where none of these declares it.
+fn gone_through(stmt: &LiteralStmt, scopes: &[Vec<&Span>]) -> Option<Problem> {
+    let Literal::Every { key, value, domain, query, .. } = &stmt.literal else { return None };
+    let read = reads(domain, false);
+    let mut names = key.iter().chain([value]).chain(declared(&query.stmts));
+    let lost = names.find(|name| read.contains(name.text()) && !is_known(scopes, name))?;
+    Some(problem(lost, "is declared by the `every` that goes through it: OPA calls it unsafe"))
 }
 
 /// The first name of an `every`, or of its body, that stands in a `with` of it too.
@@ -146,13 +171,20 @@ fn minus(two: &[LiteralStmt]) -> Option<Problem> {
 /// Checks every rule of all modules.
 pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
     for rule in modules.iter().flat_map(|module| &module.policy) {
+        let mut scopes: Vec<Vec<&Span>> = Vec::new();
         walk::rule(rule, &mut |seen| match seen {
             Seen::Opens(stmts) => {
+                scopes.push(declared(stmts));
+                problems.extend(stmts.iter().filter_map(|stmt| gone_through(stmt, &scopes)));
                 let here = stmts.iter().filter_map(|stmt| twice_in_one(stmt).or_else(|| within(stmt)));
                 let names = again(stmts).into_iter().chain(here);
                 problems.extend(names.map(|name| problem(name, "is declared before, which OPA refuses")));
                 let twice = stmts.iter().filter_map(assigned_twice);
                 problems.extend(twice.map(|name| problem(name, "is assigned twice, which OPA refuses")));
+                let gone = stmts.iter().filter_map(goes_by);
+                problems.extend(gone.map(|name| {
+                    problem(name, "gets its value beside an `every` that goes by it, from which the engine does not tell it")
+                }));
                 let lost = stmts.iter().filter_map(replaced);
                 problems.extend(lost.map(|name| {
                     problem(name, "is declared by the `every` whose `with` reads it: OPA calls it unsafe")
@@ -162,6 +194,8 @@ pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
             Seen::Binds(name, _) if matches!(name.text(), "input" | "data") => {
                 problems.push(problem(name, "is a document"));
             }
+            Seen::Binds(name, _) => scopes.last_mut().into_iter().for_each(|scope| scope.push(name)),
+            Seen::Closes => drop(scopes.pop()),
             _ => {}
         });
         let Rule::Spec { head, bodies, .. } = rule.as_ref() else { continue };

@@ -32,6 +32,7 @@ const PASSED: &str = "has its value in this query, and stands in a comprehension
 const KEYED: &str =
     "calls a member in what stands before `:=`, where OPA does not look for it: OPA calls it unsafe";
 const LATE: &str = "has its value from a later statement, which the engine does not wait for in a negation, in `every` or as the name of an object's member";
+const WEAK: &str = "has its value by an `=` of patterns or names, which the engine does not wait for before an `=` that is denied or in `every`";
 
 /// Behind so many problems none is told what was meant: to find that looks at every name there is.
 const SUGGESTED: usize = 50;
@@ -325,12 +326,18 @@ impl<'a> Search<'a> {
             statement.apart(&mut apart);
             open.extend(apart.into_iter().map(|statement| self.open(statement, index, &last)));
         }
-        let unsettled = self.unsettled(&open, &around);
+        let mut by_weak = BTreeSet::new();
+        let unsettled = self.unsettled(&open, &around, &mut by_weak);
         let safe = self.order(open, &around, &last);
         // What OPA itself calls unsafe is told as that.
         let late = |(name, _): &(Var, _)| safe.contains(name) && !self.loose.contains_key(name);
         if let Some((name, span)) = unsettled.into_iter().find(late) {
-            self.told.push((name, span, LATE, "that statement first"));
+            let (why, instead) = if by_weak.contains(&name) {
+                (WEAK, "`==` here, or `:=` there")
+            } else {
+                (LATE, "that statement first")
+            };
+            self.told.push((name, span, why, instead));
         }
         self.scope.locals.pop();
     }
@@ -439,14 +446,22 @@ impl<'a> Search<'a> {
 
     /// The names in negations and `every`, and those that call members of objects in `=`, that no statement before gives a
     /// value to: where a later one does, the engine would try all values all the same, or none.
-    fn unsettled(&self, open: &[Open<'a>], around: &BTreeSet<Var>) -> Vec<(Var, &'a Span)> {
-        let (mut settled, mut found) = (around.clone(), Vec::new());
+    /// And those of `by_weak`: an `=` of patterns or of two names gives them their values, and the engine would let the `=`
+    /// that stands in what is denied do so.
+    fn unsettled(
+        &self,
+        open: &[Open<'a>],
+        around: &BTreeSet<Var>,
+        by_weak: &mut BTreeSet<Var>,
+    ) -> Vec<(Var, &'a Span)> {
+        let (mut settled, mut known, mut found) = (around.clone(), around.clone(), Vec::new());
+        let mut weak = BTreeSet::new();
         let waits = |one: &Open<'a>| one.statement.is_closed() || !one.statement.keys().is_empty();
         if !open.iter().any(waits) {
             return found;
         }
         for one in open {
-            let given = self.scope.outputs(one.statement, &settled);
+            let given = self.scope.outputs(one.statement, &known);
             let mut names: BTreeMap<Var, &'a Span> = one.statement.keys().into_iter().collect();
             names.retain(|_, name| !self.scope.is_global(name.text()));
             if one.statement.is_closed() {
@@ -456,10 +471,27 @@ impl<'a> Search<'a> {
                     self.scope.taken(closure, &mut taken);
                     names.extend(taken.into_iter().map(|name| (name, closure.span)));
                 }
+                let matched = one.statement.matched();
+                let lost =
+                    names.iter().filter(|(name, _)| matched.contains(*name) && !settled.contains(*name));
+                let lost: Vec<_> = lost.map(|(name, span)| (name.clone(), *span)).collect();
+                for (name, span) in lost.into_iter().filter(|(name, _)| known.contains(name)) {
+                    by_weak.insert(name.clone());
+                    found.push((name, span));
+                }
             }
-            names.retain(|name, _| !settled.contains(name) && !given.contains(name));
+            names.retain(|name, _| !known.contains(name) && !given.contains(name));
             found.extend(names);
-            settled.extend(given);
+            let matched = one.statement.gives_by_patterns();
+            let reads_weak = one.vars.iter().any(|(name, _)| weak.contains(name) && !settled.contains(name));
+            for name in given {
+                if !settled.contains(&name) && (reads_weak || matched.contains(&name)) {
+                    weak.insert(name.clone());
+                } else {
+                    settled.insert(name.clone());
+                }
+                known.insert(name);
+            }
         }
         found
     }

@@ -258,6 +258,48 @@ impl<'a> Statement<'a> {
         found
     }
 
+    /// The names that its `=` gives values to by a pattern, or by another name alone, and what a call gives.
+    pub(super) fn gives_by_patterns(self) -> BTreeSet<Var> {
+        let mut found = BTreeSet::new();
+        if let Self::Literal(stmt) = self
+            && let Literal::Expr { expr, .. } = &stmt.literal
+            && let Expr::Call { params, .. } = expr.as_ref()
+        {
+            for param in params {
+                binds::variables(param, &mut |name| {
+                    found.insert(var(name));
+                });
+            }
+        }
+        if let Self::Literal(stmt) = self
+            && let Literal::Expr { expr, .. } = &stmt.literal
+            && let Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. } = expr.as_ref()
+        {
+            let names = |side: &Expr| {
+                let mut names = BTreeSet::new();
+                binds::variables(side, &mut |name| {
+                    names.insert(var(name));
+                });
+                names
+            };
+            let (one, other) = (names(lhs), names(rhs));
+            let is_pattern = |side: &Expr| matches!(side, Expr::Array { .. } | Expr::Object { .. });
+            if !one.is_empty() && !other.is_empty() || is_pattern(lhs) || is_pattern(rhs) {
+                found.extend(one.into_iter().chain(other));
+            }
+        }
+        found
+    }
+
+    /// The names that stand on the sides of an `=` in it.
+    pub(super) fn matched(self) -> BTreeSet<Var> {
+        let mut found = BTreeSet::new();
+        if let Self::Literal(stmt) = self {
+            matched(stmt, &mut found);
+        }
+        found
+    }
+
     /// The closures in it and in its parts.
     pub(super) fn closures(self, found: &mut Vec<Closure<'a>>) {
         self.each_expr(&mut |expr| closures(expr, found));
@@ -282,6 +324,26 @@ impl<'a> Statement<'a> {
             found.push(Closure { span, names, stmts: &query.stmts, said: Vec::new() });
         }
     }
+}
+
+fn matched(stmt: &LiteralStmt, found: &mut BTreeSet<Var>) {
+    let mut inner = Vec::new();
+    Statement::Literal(stmt).each_expr(&mut |expr| sides(expr, found));
+    Statement::Literal(stmt).closures(&mut inner);
+    for stmt in inner.iter().flat_map(|closure| closure.stmts) {
+        matched(stmt, found);
+    }
+}
+
+fn sides(expr: &Expr, found: &mut BTreeSet<Var>) {
+    if let Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. } = expr {
+        for side in [lhs, rhs] {
+            binds::variables(side, &mut |name| {
+                found.insert(var(name));
+            });
+        }
+    }
+    parts(expr, &mut |part| sides(part, found));
 }
 
 /// What a rule says in its head: keys and value.
