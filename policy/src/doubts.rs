@@ -83,8 +83,8 @@ pub fn signed_otherwise(paths: &[impl AsRef<Path>]) -> Vec<Problem> {
     paths.iter().filter_map(|path| stale(path.as_ref())).collect()
 }
 
-/// Looks into hidden folders too, but for what a mounted volume and git keep in them. What cannot be read, and what is too much, is told by who reads
-/// it; a link that leads out of the folder is not followed for what nobody reads.
+/// Looks into hidden folders too, but for what a mounted volume and git keep in them. What cannot be read, and what is too
+/// much, is told by who reads it; a link that leads out of the folder is not followed for what nobody reads.
 fn below(
     folder: &Path,
     root: &Path,

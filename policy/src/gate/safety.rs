@@ -446,6 +446,7 @@ impl<'a> Search<'a> {
 
     /// The names in negations and `every`, and those that call members of objects in `=`, that no statement before gives a
     /// value to: where a later one does, the engine would try all values all the same, or none.
+    ///
     /// And those of `by_weak`: an `=` of patterns or of two names gives them their values, and the engine would let the `=`
     /// that stands in what is denied do so.
     fn unsettled(
@@ -455,7 +456,6 @@ impl<'a> Search<'a> {
         by_weak: &mut BTreeSet<Var>,
     ) -> Vec<(Var, &'a Span)> {
         let (mut settled, mut known, mut found) = (around.clone(), around.clone(), Vec::new());
-        let mut weak = BTreeSet::new();
         let waits = |one: &Open<'a>| one.statement.is_closed() || !one.statement.keys().is_empty();
         if !open.iter().any(waits) {
             return found;
@@ -472,26 +472,21 @@ impl<'a> Search<'a> {
                     names.extend(taken.into_iter().map(|name| (name, closure.span)));
                 }
                 let matched = one.statement.matched();
-                let lost =
-                    names.iter().filter(|(name, _)| matched.contains(*name) && !settled.contains(*name));
-                let lost: Vec<_> = lost.map(|(name, span)| (name.clone(), *span)).collect();
-                for (name, span) in lost.into_iter().filter(|(name, _)| known.contains(name)) {
-                    by_weak.insert(name.clone());
-                    found.push((name, span));
+                for (name, span) in &names {
+                    if matched.contains(name) && known.contains(name) && !settled.contains(name) {
+                        by_weak.insert(name.clone());
+                        found.push((name.clone(), *span));
+                    }
                 }
             }
             names.retain(|name, _| !known.contains(name) && !given.contains(name));
             found.extend(names);
-            let matched = one.statement.gives_by_patterns();
-            let reads_weak = one.vars.iter().any(|(name, _)| weak.contains(name) && !settled.contains(name));
-            for name in given {
-                if !settled.contains(&name) && (reads_weak || matched.contains(&name)) {
-                    weak.insert(name.clone());
-                } else {
-                    settled.insert(name.clone());
-                }
-                known.insert(name);
+            let weakly = one.statement.gives_by_patterns();
+            let reads_weak = one.vars.iter().any(|(name, _)| known.contains(name) && !settled.contains(name));
+            if !reads_weak {
+                settled.extend(given.difference(&weakly).cloned());
             }
+            known.extend(given);
         }
         found
     }

@@ -2,6 +2,7 @@
 
 use super::expressions::spaced;
 use super::rules::braces;
+use super::statements::every;
 use super::values::Ty;
 use super::{Known, Maker};
 use crate::tree::{Tree, leaf, text};
@@ -146,13 +147,7 @@ impl Maker {
                 };
                 let value = self.declare(&mut inside);
                 let body = self.few_statements(&mut inside, 0);
-                Tree::Group(vec![
-                    text(format!("every {key}{value} in ")),
-                    from,
-                    text(" { "),
-                    Tree::List(body, "; "),
-                    text(" }"),
-                ])
+                every(&format!("{key}{value}"), from, body)
             }
             20 | 21 => self.few_condition(names),
             22 => {

@@ -371,13 +371,7 @@ impl Maker {
             let key = if keyed { format!("{}, ", maker.name(key)) } else { String::new() };
             let value = maker.name(ty.element());
             let body = maker.body(1, depth.saturating_sub(1));
-            Tree::Group(vec![
-                text(format!("every {key}{value} in ")),
-                from,
-                text(" { "),
-                Tree::List(body, "; "),
-                text(" }"),
-            ])
+            every(&format!("{key}{value}"), from, body)
         })
     }
 
@@ -465,6 +459,16 @@ impl Maker {
         });
         Tree::Group(vec![text(format!(" with {target} as ")), value])
     }
+}
+
+pub(super) fn every(names: &str, from: Tree, body: Vec<Tree>) -> Tree {
+    Tree::Group(vec![
+        text(format!("every {names} in ")),
+        from,
+        text(" { "),
+        Tree::List(body, "; "),
+        text(" }"),
+    ])
 }
 
 /// No constant: OPA takes `not true`, and `true with …`, for a body that says nothing.

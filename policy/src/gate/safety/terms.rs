@@ -260,35 +260,20 @@ impl<'a> Statement<'a> {
 
     /// The names that its `=` gives values to by a pattern, or by another name alone, and what a call gives.
     pub(super) fn gives_by_patterns(self) -> BTreeSet<Var> {
-        let mut found = BTreeSet::new();
-        if let Self::Literal(stmt) = self
-            && let Literal::Expr { expr, .. } = &stmt.literal
-            && let Expr::Call { params, .. } = expr.as_ref()
-        {
-            for param in params {
-                binds::variables(param, &mut |name| {
-                    found.insert(var(name));
-                });
+        let Self::Literal(LiteralStmt { literal: Literal::Expr { expr, .. }, .. }) = self else {
+            return BTreeSet::new();
+        };
+        match expr.as_ref() {
+            Expr::Call { params, .. } => params.iter().flat_map(|param| variables(param)).collect(),
+            Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. } => {
+                let (one, other) = (variables(lhs), variables(rhs));
+                let is_pattern = |side: &Expr| matches!(side, Expr::Array { .. } | Expr::Object { .. });
+                let by_name = !one.is_empty() && !other.is_empty();
+                let weakly = by_name || is_pattern(lhs) || is_pattern(rhs);
+                one.into_iter().chain(other).filter(|_| weakly).collect()
             }
+            _ => BTreeSet::new(),
         }
-        if let Self::Literal(stmt) = self
-            && let Literal::Expr { expr, .. } = &stmt.literal
-            && let Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. } = expr.as_ref()
-        {
-            let names = |side: &Expr| {
-                let mut names = BTreeSet::new();
-                binds::variables(side, &mut |name| {
-                    names.insert(var(name));
-                });
-                names
-            };
-            let (one, other) = (names(lhs), names(rhs));
-            let is_pattern = |side: &Expr| matches!(side, Expr::Array { .. } | Expr::Object { .. });
-            if !one.is_empty() && !other.is_empty() || is_pattern(lhs) || is_pattern(rhs) {
-                found.extend(one.into_iter().chain(other));
-            }
-        }
-        found
     }
 
     /// The names that stand on the sides of an `=` in it.
@@ -326,6 +311,14 @@ impl<'a> Statement<'a> {
     }
 }
 
+fn variables(pattern: &Expr) -> BTreeSet<Var> {
+    let mut names = BTreeSet::new();
+    binds::variables(pattern, &mut |name| {
+        names.insert(var(name));
+    });
+    names
+}
+
 fn matched(stmt: &LiteralStmt, found: &mut BTreeSet<Var>) {
     let mut inner = Vec::new();
     Statement::Literal(stmt).each_expr(&mut |expr| sides(expr, found));
@@ -337,11 +330,7 @@ fn matched(stmt: &LiteralStmt, found: &mut BTreeSet<Var>) {
 
 fn sides(expr: &Expr, found: &mut BTreeSet<Var>) {
     if let Expr::AssignExpr { op: AssignOp::Eq, lhs, rhs, .. } = expr {
-        for side in [lhs, rhs] {
-            binds::variables(side, &mut |name| {
-                found.insert(var(name));
-            });
-        }
+        found.extend([lhs, rhs].into_iter().flat_map(|side| variables(side)));
     }
     parts(expr, &mut |part| sides(part, found));
 }
