@@ -94,6 +94,16 @@ pub(crate) enum Fail {
     /// An argument is not what it takes.
     #[error("{0}")]
     Argument(&'static str),
+    /// A verb of a format does not fit what it is given.
+    #[error("%{} for argument {at} {why}", letter.escape_debug())]
+    Verb {
+        /// What it is called by.
+        letter: char,
+        /// The argument, from 1.
+        at: usize,
+        /// What is wrong, and what fits.
+        why: &'static str,
+    },
 }
 
 /// The files, one line for each: a builtin that stands in no file named here is not there.

@@ -45,7 +45,8 @@ enum Fill {
 fn sprintf(args: &[Value]) -> Result<Value, Fail> {
     let [format, values] = args else { return Err(Fail::Argument("takes a format and a list")) };
     weigh::deep(args)?;
-    let mut values = values.as_array().map_err(|_| Fail::Argument("takes a list of arguments"))?.iter();
+    let values = values.as_array().map_err(|_| Fail::Argument("takes a list of arguments"))?;
+    let mut left = (1..).zip(values.iter());
     let mut rest = text(format)?.chars().peekable();
     let mut out = String::new();
     while let Some(c) = rest.next() {
@@ -56,14 +57,15 @@ fn sprintf(args: &[Value]) -> Result<Value, Fail> {
         } else {
             let verb = Verb::parse(&mut rest)?;
             let letter = rest.next().ok_or(Fail::Argument("format ends inside a verb"))?;
-            let value = values.next().ok_or(Fail::Argument("has fewer arguments than verbs"))?;
-            out.push_str(&verb.write(letter, value)?);
+            let wrong = |at| move |why| Fail::Verb { letter, at, why };
+            let (at, value) = left.next().ok_or(wrong(values.len() + 1)("is not there: there are fewer arguments than verbs"))?;
+            out.push_str(&verb.write(letter, value).map_err(wrong(at))?);
         }
         if out.len() > MOST {
             return Err(LIMIT);
         }
     }
-    if values.next().is_some() {
+    if left.next().is_some() {
         return Err(Fail::Argument("has more arguments than verbs"));
     }
     weigh::pay(out.len())?;
@@ -89,10 +91,10 @@ impl Verb {
         Ok(verb)
     }
 
-    fn write(self, letter: char, value: &Value) -> Result<String, Fail> {
+    fn write(self, letter: char, value: &Value) -> Result<String, &'static str> {
         match (letter, value) {
             ('v' | 's', Value::Number(_)) | ('d', _) if self.precision.is_some() => {
-                Err(Fail::Argument("takes no precision for whole numbers"))
+                Err("takes no precision for whole numbers")
             }
             ('s', Value::Number(number)) if number.as_i64().is_some() || !number.is_integer() => {
                 self.no_text(number.is_integer(), &decimal(value))
@@ -103,9 +105,9 @@ impl Verb {
             }
             ('v' | 's', Value::Number(_)) => Ok(self.number(&decimal(value))),
             ('v' | 's', _) => Ok(self.pad(&self.cut(&shown(value)))),
-            ('q', Value::String(_)) if self.plus == "+" => Err(Fail::Argument("takes no + for %q")),
+            ('q', Value::String(_)) if self.plus == "+" => Err("takes no +"),
             ('x' | 'X', Value::String(_)) if self.plus == " " => {
-                Err(Fail::Argument("takes no blank for %x of text"))
+                Err("takes no blank for text")
             }
             ('q', Value::String(text)) => Ok(self.pad(&quoted(&self.cut(text)))),
             ('x', Value::String(text)) => Ok(self.pad(&hex(text, false))),
@@ -121,7 +123,7 @@ impl Verb {
                 })),
             // Go notes these, unless they were written as fractions, which is not kept.
             ('f' | 'F' | 'e' | 'E', Value::Number(number)) if number.is_integer() => {
-                Err(Fail::Argument("takes fractions for %f and %e: a whole number with %d or %v"))
+                Err("takes fractions: a whole number with %d or %v")
             }
             ('f' | 'F', Value::Number(_)) => {
                 Ok(self.number(&format!("{:.*}", self.precision.unwrap_or(6), float(value)?)))
@@ -132,19 +134,17 @@ impl Verb {
             }
             ('c', Value::Number(number)) => {
                 let code = number.as_u64().and_then(|code| u32::try_from(code).ok()).and_then(char::from_u32);
-                let shown = code.ok_or(Fail::Argument("takes a character's number for %c"))?;
+                let shown = code.ok_or("takes a character's number")?;
                 Ok(self.pad(shown.encode_utf8(&mut [0; 4])))
             }
-            _ => Err(Fail::Argument(
-                "has a verb that does not fit its argument: use %v, %s, %q, %d, %x, %f or %e",
-            )),
+            _ => Err("does not fit it: use %v, %s, %q, %d, %x, %f or %e"),
         }
     }
 
     /// A number where text is wanted, as Go notes it. Beyond 64 bits it is text to OPA.
-    fn no_text(self, whole: bool, number: &str) -> Result<String, Fail> {
+    fn no_text(self, whole: bool, number: &str) -> Result<String, &'static str> {
         if self.width > 0 || self.fill != Fill::BlanksBefore || !self.plus.is_empty() {
-            return Err(Fail::Argument("takes no flags for numbers with %s: use %v or %d"));
+            return Err("takes no flags for numbers: use %v or %d");
         }
         let kind = if whole { "int64" } else { "float64" };
         Ok(format!("%!s({kind}={number})"))
@@ -191,8 +191,8 @@ fn number(rest: &mut Peekable<Chars<'_>>) -> Result<Option<usize>, Fail> {
     Ok(number)
 }
 
-fn float(value: &Value) -> Result<f64, Fail> {
-    let float = value.as_f64().map_err(|_| Fail::Argument("takes numbers that fit a float for %f and %e"))?;
+fn float(value: &Value) -> Result<f64, &'static str> {
+    let float = value.as_f64().map_err(|_| "takes numbers that fit a float")?;
     Ok(Fraction::written(float))
 }
 
@@ -333,7 +333,20 @@ mod tests {
             ("%e", "[5]"),
             ("%*d", "[1, 2]"),
         ] {
-            assert!(matches!(answer(format, values), Err(Fail::Argument(_))), "{format}");
+            assert!(matches!(answer(format, values), Err(Fail::Argument(_) | Fail::Verb { .. })), "{format}");
+        }
+    }
+
+    #[test]
+    fn a_verb_that_does_not_fit_is_named_with_its_argument() {
+        for (format, values, said) in [
+            ("%s of %-5d", r#"["a", "b"]"#, "%d for argument 2 does not fit it: use %v"),
+            ("%v%% of %.2f", "[1, 5]", "%f for argument 2 takes fractions"),
+            ("%v and %v", "[1]", "%v for argument 2 is not there: "),
+            ("%\n", "[1]", "%\\n for argument 1 does not fit it"),
+        ] {
+            let told = answer(format, values).unwrap_err().to_string();
+            assert!(told.starts_with(said), "{format}: {told}");
         }
     }
 
