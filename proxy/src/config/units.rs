@@ -1,6 +1,7 @@
 //! Texts that carry a unit or a shape: durations, sizes, addresses, pins. Each parses into the type that is meant.
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -92,6 +93,9 @@ impl UnitError {
     }
 }
 
+/// What a duration may be.
+const LENGTHS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(366 * 86_400);
+
 /// `20ms`, `5s`, `10m`, `2h`, `1d`: more than nothing, at most a year.
 pub(crate) fn duration(text: &str) -> Result<Duration, UnitError> {
     let wrong = || UnitError::Duration(text.to_owned());
@@ -105,16 +109,30 @@ pub(crate) fn duration(text: &str) -> Result<Duration, UnitError> {
         _ => return Err(wrong()),
     };
     let total = number.checked_mul(millis).ok_or_else(wrong)?;
-    if (1..=366 * 86_400_000).contains(&total) {
-        Ok(Duration::from_millis(total))
+    let total = Duration::from_millis(total);
+    if LENGTHS.contains(&total) {
+        Ok(total)
     } else {
         Err(UnitError::Range { text: text.to_owned(), least: "1ms", most: "366d" })
     }
 }
 
-/// The same of a command line, where what is wrong is told with what is expected.
+/// The same of a command line, also as Go writes it, which OPA's flags take: `1m30s`, `1.5h`. What is wrong is told with
+/// what is expected.
 pub(crate) fn duration_argument(text: &str) -> Result<Duration, String> {
-    duration(text).map_err(|error| error.told())
+    let range = || UnitError::Range { text: text.to_owned(), least: "1ms", most: "366d" };
+    let error = match (duration(text), text.parse::<jiff::SignedDuration>()) {
+        (Ok(duration), _) => return Ok(duration),
+        (Err(UnitError::Duration(_)), Ok(parts)) => match Duration::try_from(parts) {
+            Ok(duration) if LENGTHS.contains(&duration) => return Ok(duration),
+            _ => range(),
+        },
+        (Err(UnitError::Duration(_)), Err(_)) => {
+            return Err(format!("`{text}` is not a duration: expected one like 20ms, 5s, 1m30s, 1.5h or 1d"));
+        }
+        (Err(error), _) => error,
+    };
+    Err(error.told())
 }
 
 /// `2026-11-22T00:00:00Z`, in Unix seconds.
@@ -296,6 +314,30 @@ mod tests {
             ["", "5", "s", "5 s", "-5s", "+5s", "1.5s", "5S", "99999999999999999999s", "0s", "367d", "5µs"]
         {
             assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_duration_of_a_command_line_may_be_one_of_go() {
+        for (text, millis) in [
+            ("1m30s", 90_000),
+            ("1.5h", 5_400_000),
+            ("1h2m3s4ms", 3_723_004),
+            ("1500us", 1),
+            ("5ms1000000ns", 6),
+            ("1d", 86_400_000),
+        ] {
+            assert_eq!(duration_argument(text).map(|parsed| parsed.as_millis()), Ok(millis), "{text}");
+        }
+        for (bad, why) in [
+            ("1m30", "like 20ms, 5s, 1m30s"),
+            ("5", "like 20ms, 5s, 1m30s"),
+            ("30x", "like 20ms, 5s, 1m30s"),
+            ("-1m", "is outside 1ms to 366d"),
+            ("1ns", "is outside 1ms to 366d"),
+            ("9000h", "is outside 1ms to 366d"),
+        ] {
+            assert!(duration_argument(bad).unwrap_err().contains(why), "{bad}");
         }
     }
 
