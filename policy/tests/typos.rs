@@ -87,3 +87,11 @@ fn data_that_is_not_there_is_no_slip_where_it_is_like_nothing_or_put_in() {
     let problems = load("decision if not data.lib.zzz", "");
     assert!(problems[0].instead.contains("blocked, friends"), "{problems:?}");
 }
+
+#[test]
+fn a_slip_in_an_import_is_told_there_and_not_again_where_it_is_used() {
+    let uses = "decision if limts.small > 3\n\ndecision if not limts.other\n\ndecision if lib.blockd";
+    let problems = load(uses, "import data.limts");
+    let told: Vec<_> = problems.iter().map(|problem| (problem.line, problem.construct.as_str())).collect();
+    assert_eq!(told, [(4, "data.limts"), (12, "data.lib.blockd")]);
+}

@@ -22,6 +22,8 @@ const LOOKS: usize = 20 * LOOK;
 struct Name<'a> {
     refr: &'a Expr,
     path: Path,
+    /// How many members of it an import says: what is wrong with these is told there.
+    imported: usize,
 }
 
 /// Checks every reference and import of all modules.
@@ -31,8 +33,10 @@ pub(super) fn check<'a>(modules: &'a [Ref<Module>], names: &Names, data: &Value,
         let name = |refr: &'a Expr| {
             let written = names::constant(refr);
             let data = written.first().is_some_and(|root| root == "data");
-            let path = if data { Some(written) } else { names::through_imports(module, &written) };
-            path.map(|path| Name { refr, path })
+            let path = if data { Some(written.clone()) } else { names::through_imports(module, &written) }?;
+            // The first name of what is written stands for all that the import says.
+            let imported = if data { 0 } else { path.len() + 1 - written.len() };
+            Some(Name { refr, path, imported })
         };
         read.extend(module.imports.iter().filter_map(|import| name(&import.refr)));
         for rule in &module.policy {
@@ -68,7 +72,7 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn wrong(&mut self, name: &Name<'_>) -> Option<Problem> {
-        let (at, instead) = self.slip(&name.path)?;
+        let (at, instead) = self.slip(&name.path).filter(|(at, _)| *at >= name.imported)?;
         let here = name.path.get(..=at)?.join(".");
         let why = "is neither a rule nor in the data: it is undefined in every decision";
         let begin = names::begin(name.refr);
