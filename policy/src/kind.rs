@@ -100,6 +100,10 @@ const OF_CALLERS: &[(&str, &str)] = &[
     ("aud", "`input.caller.jwt.audience`"),
 ];
 
+/// Texts that are read as if they were the lists of their segments, and these.
+const SEGMENTS: &[(&str, &str)] =
+    &[("input.request.path", "input.request.segments"), ("input.caller.id", "input.caller.path")];
+
 impl Missing {
     /// Why what stands here has no member of this name, `unknown` where it has others, and what to write instead.
     pub(crate) fn said(&self, above: &str, name: &str, unknown: &str) -> (String, String) {
@@ -128,7 +132,14 @@ impl Missing {
                  `x-spiffe-…`, and has no `_` in its name"
                     .to_owned(),
             ),
-            Self::None(what) => (format!("is never there: {above} is {what}"), format!("`{above}`")),
+            Self::None(what) => {
+                let split = SEGMENTS.iter().find(|(text, _)| *text == above);
+                let instead = split.map_or_else(
+                    || format!("`{above}`"),
+                    |(_, list)| format!("`{list}`, the list of its segments; or `{above}`, the whole text"),
+                );
+                (format!("is never there: {above} is {what}"), instead)
+            }
             Self::Beyond(count) => {
                 (format!("is never there: {above} has {count} members"), "a number below that".to_owned())
             }

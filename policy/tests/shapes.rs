@@ -105,6 +105,19 @@ fn a_member_that_no_input_has_is_refused_wherever_it_is_read() {
 }
 
 #[test]
+fn a_text_that_is_read_as_a_list_of_segments_is_told_with_the_list() {
+    for (read, instead) in [
+        ("input.request.path[0]", "`input.request.segments`, the list of its segments; or `input.request.path`"),
+        ("input.caller.id[_]", "`input.caller.path`, the list of its segments; or `input.caller.id`"),
+        ("input.route[0]", "`input.route`"),
+    ] {
+        let (_, _, problem) = refused(&format!("decision if {read} == \"a\""));
+        assert_eq!(problem.construct, read, "{problem}");
+        assert!(problem.instead.starts_with(instead), "{problem}");
+    }
+}
+
+#[test]
 fn a_name_with_a_hyphen_behind_a_dot_is_told_how_to_be_written() {
     for (name, instead) in [
         ("request.headers.x-branch[0]", "`input.request.headers[\"x-branch\"]`"),
