@@ -8,6 +8,7 @@ mod decision;
 
 use std::time::Duration;
 
+use crate::decision::DECISION;
 pub(crate) use decision::read;
 
 /// The answer to one request.
@@ -123,13 +124,24 @@ pub enum Cause {
         depth: u8,
     },
     /// The decision has a member that is unknown, missing, of the wrong type, or out of bounds.
-    #[error("decision member `{member}` {fault}")]
+    #[error("decision member `{member}` {fault}{}", beside(member, *fault))]
     BadDecision {
         /// Path of the member, dots between; `decision` for the whole.
         member: String,
         /// What is wrong with it.
         fault: Fault,
     },
+}
+
+/// The members that there are, behind one that is not known.
+fn beside(member: &str, fault: Fault) -> String {
+    let (above, kind) = member
+        .split_once('.')
+        .and_then(|(above, _)| Some((above, DECISION.member(above).ok()?)))
+        .unwrap_or(("a decision", DECISION));
+    let Some(members) = kind.members().filter(|_| fault == Fault::Unknown) else { return String::new() };
+    let names: Vec<&str> = members.iter().map(|member| member.name).collect();
+    format!(": {above} has {}", names.join(", "))
 }
 
 /// What is wrong with a member of a decision.
