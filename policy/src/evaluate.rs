@@ -94,10 +94,10 @@ fn cause(error: &anyhow::Error, fuse: Duration) -> Cause {
     if let Some(LimitError::TimeLimitExceeded { .. }) = error.downcast_ref::<LimitError>() {
         return Cause::Late { fuse };
     }
-    let detail: String = Said::of(&error.to_string()).to_string().chars().take(MAX_DETAIL).collect();
-    let contradicts = ["multiple outputs", "conflict", "generated multiple times"];
-    let contradicts = contradicts.iter().any(|words| detail.contains(words));
-    if contradicts { Cause::Conflict { detail } } else { Cause::Error { detail } }
+    let message = error.to_string();
+    let said = Said::of(&message);
+    let detail: String = said.to_string().chars().take(MAX_DETAIL).collect();
+    if said.is_conflict() { Cause::Conflict { detail } } else { Cause::Error { detail } }
 }
 
 /// Measures how long an evaluation took. Not a clock: nothing is valid or expired by it.

@@ -225,23 +225,53 @@ const ENGINES_QUERY: &str = "<query.rego>";
 pub(crate) struct Said<'a> {
     /// File, line and column, as the engine counts it, of the innermost place.
     pub(crate) place: Option<(&'a str, u32, u32)>,
+    /// The name that stands there, in the text that the engine read.
+    name: Option<String>,
     pub(crate) why: &'a str,
 }
 
+/// What the engine says of two values for one name, and what is said in its place.
+const CONFLICTS: &[(&str, &str)] = &[
+    ("rule conflicts with rule at ", "conflicts with the rule at "),
+    (
+        "functions must not produce multiple outputs for same inputs",
+        "gives different values for the same arguments",
+    ),
+    ("function produced multiple outputs ", "gives several values for the same arguments: "),
+    ("complete rules should not produce multiple outputs", "has several values"),
+    ("rules should not produce multiple outputs.", "has several values"),
+    ("rules must not produce multiple outputs", "has several values for one key"),
+];
+
 impl<'a> Said<'a> {
     pub(crate) fn of(message: &'a str) -> Self {
-        let mut said = Self { place: None, why: message.trim() };
+        let mut said = Self { place: None, name: None, why: message.trim() };
         while let Some((place, why)) =
             said.why.strip_prefix("--> ").and_then(|rest| rest.split_once("\nerror: "))
         {
-            let mut parts = place.lines().next().unwrap_or_default().rsplitn(3, ':');
+            let mut lines = place.lines();
+            let mut parts = lines.next().unwrap_or_default().rsplitn(3, ':');
             let mut number = || parts.next().and_then(|number| number.trim().parse().ok());
             let (column, line) = (number(), number());
             let file = parts.next().map(|file| if file == ENGINES_QUERY { "query" } else { file });
             let found = line.zip(column).zip(file).map(|((line, column), file)| (file, line, column));
-            said = Self { place: found.or(said.place), why: why.trim() };
+            let text = lines.nth(1).and_then(|excerpt| excerpt.split_once("| ")).map(|(_, text)| text);
+            let name = text.zip(column).and_then(|(text, column)| name_at(text, column));
+            said = Self { place: found.or(said.place), name, why: why.trim() };
         }
         said
+    }
+
+    /// Whether it is of two values for one name, or in a comprehension for one key.
+    pub(crate) fn is_conflict(&self) -> bool {
+        ["multiple outputs", "conflict", "generated multiple times"]
+            .iter()
+            .any(|words| self.why.contains(words))
+    }
+
+    /// The same in our words, and what else the engine says of it.
+    fn conflict(&self) -> Option<(&'static str, &'a str)> {
+        CONFLICTS.iter().find_map(|(theirs, ours)| Some((*ours, self.why.strip_prefix(theirs)?)))
     }
 }
 
@@ -258,9 +288,24 @@ impl fmt::Display for Said<'_> {
                 "{} has no value yet where it is read: the statement that gives it one stands first",
                 locals::own(name)
             ),
-            None => f.write_str(self.why),
+            None => match (self.conflict(), &self.name) {
+                (Some((why, rest)), Some(name)) => write!(f, "`{name}` {why}{rest}"),
+                _ => f.write_str(self.why),
+            },
         }
     }
+}
+
+/// The whole name at a column, as the engine counts it, of a line.
+fn name_at(line: &str, engines: u32) -> Option<String> {
+    let chars: Vec<char> = line.chars().collect();
+    let at = usize::try_from(column_in(line, engines)).ok()?.checked_sub(1)?;
+    let (before, here) = chars.split_at_checked(at)?;
+    let inside = |c: &&char| c.is_alphanumeric() || matches!(c, '_' | '.');
+    let begin = at - before.iter().rev().take_while(inside).count();
+    let end = at + here.iter().take_while(inside).count();
+    let name: String = chars.get(begin..end)?.iter().collect();
+    (!name.is_empty()).then(|| locals::own(&name))
 }
 
 /// Whether a character could move the reader's cursor or turn the direction of writing. A text that others wrote is
@@ -322,6 +367,34 @@ mod tests {
             (String::new(), ""),
         ] {
             assert_eq!(Said::of(&message).to_string(), wanted);
+        }
+    }
+
+    #[test]
+    fn what_conflicts_is_told_by_its_name() {
+        let engines = |line: &str, column: u32, why: &str| {
+            let message = format!("\n--> a.rego:4:{column}\n  |\n4 | {line}\n  |  ^\nerror: {why}");
+            Said::of(&message).to_string()
+        };
+        let of_functions = "functions must not produce multiple outputs for same inputs";
+        for (line, column, why, told) in [
+            (
+                "x := 2",
+                1,
+                "rule conflicts with rule at a.rego:3:1",
+                "`x` conflicts with the rule at a.rego:3:1",
+            ),
+            ("a.b.c := 2", 5, "rules should not produce multiple outputs.", "`a.b.c` has several values"),
+            (
+                "\tdata.é.f(1) == 2",
+                5,
+                of_functions,
+                "`data.é.f` gives different values for the same arguments",
+            ),
+            ("[1]", 2, "functions are", "functions are"),
+            ("", 9, of_functions, of_functions),
+        ] {
+            assert_eq!(engines(line, column, why), format!("a.rego:4: {told}"));
         }
     }
 

@@ -107,7 +107,10 @@ fn a_member_that_no_input_has_is_refused_wherever_it_is_read() {
 #[test]
 fn a_text_that_is_read_as_a_list_of_segments_is_told_with_the_list() {
     for (read, instead) in [
-        ("input.request.path[0]", "`input.request.segments`, the list of its segments; or `input.request.path`"),
+        (
+            "input.request.path[0]",
+            "`input.request.segments`, the list of its segments; or `input.request.path`",
+        ),
         ("input.caller.id[_]", "`input.caller.path`, the list of its segments; or `input.caller.id`"),
         ("input.route[0]", "`input.route`"),
     ] {

@@ -78,6 +78,36 @@ fn two_rules_that_disagree_are_a_conflict() {
 }
 
 #[test]
+fn a_conflict_names_its_rule_and_line() {
+    for (body, told) in [
+        (
+            "x := 1 if input.now > 1\nx := 2 if input.now > 2\ndecision if x",
+            ":4: `x` conflicts with the rule at ",
+        ),
+        (
+            "f(x) := 1 if x > 1\nf(x) := 2 if x > 2\ndecision if f(input.now) == 1",
+            ":5: `f` gives different values for the same arguments",
+        ),
+        (
+            "f(x) := y if some y in [x, 1]\ndecision if f(input.now) == 1",
+            ":4: `f` gives several values for the same arguments: ",
+        ),
+        ("x := y if some y in [input.now, 1]\ndecision if x", ":3: `x` has several values"),
+        (
+            "x[k] := y if { some k in [\"a\"]; some y in [input.now, 1] }\ndecision if x.a",
+            ":3: `x` has several values for one key",
+        ),
+        (
+            "x[k] := 1 if k := input.request.method\nx[k] := 2 if k := input.request.method\ndecision if x",
+            ":4: `x` conflicts with the rule at ",
+        ),
+    ] {
+        let Cause::Conflict { detail } = cause(body) else { panic!("{body}") };
+        assert!(detail.contains(told), "{body}: {detail}");
+    }
+}
+
+#[test]
 fn a_runaway_loop_is_stopped_by_the_fuse() {
     let body = "nines := [9, 9, 9, 9, 9, 9, 9, 9, 9]\ndecision := true if {
         some a in nines; some b in nines; some c in nines; some d in nines; some e in nines

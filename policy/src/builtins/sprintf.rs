@@ -58,7 +58,9 @@ fn sprintf(args: &[Value]) -> Result<Value, Fail> {
             let verb = Verb::parse(&mut rest)?;
             let letter = rest.next().ok_or(Fail::Argument("format ends inside a verb"))?;
             let wrong = |at| move |why| Fail::Verb { letter, at, why };
-            let (at, value) = left.next().ok_or(wrong(values.len() + 1)("is not there: there are fewer arguments than verbs"))?;
+            let (at, value) = left
+                .next()
+                .ok_or(wrong(values.len() + 1)("is not there: there are fewer arguments than verbs"))?;
             out.push_str(&verb.write(letter, value).map_err(wrong(at))?);
         }
         if out.len() > MOST {
@@ -106,9 +108,7 @@ impl Verb {
             ('v' | 's', Value::Number(_)) => Ok(self.number(&decimal(value))),
             ('v' | 's', _) => Ok(self.pad(&self.cut(&shown(value)))),
             ('q', Value::String(_)) if self.plus == "+" => Err("takes no +"),
-            ('x' | 'X', Value::String(_)) if self.plus == " " => {
-                Err("takes no blank for text")
-            }
+            ('x' | 'X', Value::String(_)) if self.plus == " " => Err("takes no blank for text"),
             ('q', Value::String(text)) => Ok(self.pad(&quoted(&self.cut(text)))),
             ('x', Value::String(text)) => Ok(self.pad(&hex(text, false))),
             ('X', Value::String(text)) => Ok(self.pad(&hex(text, true))),

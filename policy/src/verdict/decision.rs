@@ -312,16 +312,25 @@ mod tests {
     #[test]
     fn a_member_nobody_knows_is_told_with_those_there_are() {
         for (json, said) in [
-            (r#"{"allow": true, "resaon": "x"}"#, "`resaon` is not known: a decision has allow, rule, reason, "),
-            (r#"{"allow": true, "headers": {"add": {}}}"#, "`headers.add` is not known: headers has set, remove"),
-            (r#"{"allow": false, "deny": {"code": 1}}"#, "`deny.code` is not known: deny has status, headers, body"),
+            (
+                r#"{"allow": true, "resaon": "x"}"#,
+                "`resaon` is not known: a decision has allow, rule, reason, ",
+            ),
+            (
+                r#"{"allow": true, "headers": {"add": {}}}"#,
+                "`headers.add` is not known: headers has set, remove",
+            ),
+            (
+                r#"{"allow": false, "deny": {"code": 1}}"#,
+                "`deny.code` is not known: deny has status, headers, body",
+            ),
             (r#"{"allow": true, "a.b": 1}"#, "`a.b` is not known: a decision has allow, "),
             (r#"{"allow": 1}"#, "`allow` must be true or false"),
         ] {
             let Verdict::Deny(refusal) = verdict(json) else { panic!("{json} allowed") };
             let told = refusal.cause.to_string();
             assert!(told.contains(said), "{told}");
-            assert_eq!(told.ends_with(said), !said.ends_with(", ") , "{told}");
+            assert_eq!(told.ends_with(said), !said.ends_with(", "), "{told}");
         }
     }
 
