@@ -840,6 +840,34 @@ fn a_decision_that_is_never_one_is_refused() {
 }
 
 #[test]
+fn a_decision_that_another_rule_or_a_function_gives_is_read_there() {
+    let lib = "package lib\n\nanswer(why) := {\"allow\": true, \"resaon\": why} if why";
+    let whole = "other := {\"alow\": true} if input.now\n\nother := {\"allow\": true} if input.route";
+    for (body, name, place) in [
+        ("import data.lib\n\ndecision := lib.answer(\"a\")".to_owned(), "resaon", ("lib.rego", 3)),
+        ("decision := data.lib.answer(input.route) if input.now".to_owned(), "resaon", ("lib.rego", 3)),
+        ("decision := false if input.now else := data.lib.answer(1)".to_owned(), "resaon", ("lib.rego", 3)),
+        (format!("decision := other if input.now\n\n{whole}"), "alow", ("main.rego", 5)),
+        (format!("decision := f(1)\n\nf(x) := other if x\n\n{whole}"), "alow", ("main.rego", 7)),
+    ] {
+        let problems = load(&body, &[("lib.rego", lib)]).err().unwrap_or_else(|| panic!("loaded: {body}"));
+        let [problem] = problems.as_slice() else { panic!("{body}: {problems:?}") };
+        assert_eq!(problem.construct, format!("decision.{name}"), "{problem}");
+        assert_eq!((problem.file.as_str(), problem.line), place, "{problem}");
+    }
+    for body in [
+        "decision := x if x := {\"allow\": true}\n\nx := {\"alow\": true}",
+        "decision := f({\"allow\": true})\n\nf(x) := x\n\nx := {\"alow\": true}",
+        "decision := object.union(x, {\"allow\": true})\n\nx := {\"reason\": \"a\"}",
+        "decision := {\"allow\": x.alow}\n\nx := {\"alow\": true}",
+        "decision := x.a\n\nx[k] := {\"alow\": true} if k := input.route",
+        "decision := f(1)\n\nf(x) := g(x)\n\ng(x) := {\"allow\": x == 1}",
+    ] {
+        loaded(body);
+    }
+}
+
+#[test]
 fn a_decision_that_may_be_in_bounds_is_let_through() {
     for members in [
         "\"allow\": false, \"deny\": {\"status\": 599, \"headers\": {\"X-A\": [r, \"a b\"]}, \"body\": r}",

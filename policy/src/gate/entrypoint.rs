@@ -1,10 +1,11 @@
 //! The entrypoint: it must exist, be one complete rule, and have a default that refuses.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::Value;
-use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead};
+use regorus::unstable::{Expr, Module, Ref, Rule, RuleBody, RuleHead};
 
+use super::binds;
 use super::names::{self, Path, head_name, path};
 use super::shapes;
 use crate::problem::{Problem, Problems};
@@ -34,7 +35,6 @@ pub(crate) fn check(modules: &[Ref<Module>], entrypoint: &str, problems: &mut Pr
             match rule.as_ref() {
                 Rule::Default { span, refr, args, value, .. } if names(refr) => {
                     defaults += 1;
-                    problems.extend(shapes::decision(value));
                     if !args.is_empty() || !refuses(value) {
                         let why = "has a default that does not refuse";
                         problems.push(
@@ -42,15 +42,9 @@ pub(crate) fn check(modules: &[Ref<Module>], entrypoint: &str, problems: &mut Pr
                         );
                     }
                 }
-                Rule::Spec { span, head, bodies } if names(head_name(head)) => {
+                Rule::Spec { span, head, .. } if names(head_name(head)) => {
                     rules += 1;
                     first.get_or_insert(span);
-                    if let RuleHead::Compr { assign, .. } = head {
-                        let others = bodies.iter().filter_map(|body| body.assign.as_ref());
-                        problems.extend(
-                            assign.iter().chain(others).flat_map(|said| shapes::decision(&said.value)),
-                        );
-                    }
                     if !matches!(head, RuleHead::Compr { .. }) {
                         let why = "is a set or a function, not a decision";
                         problems.push(
@@ -68,6 +62,7 @@ pub(crate) fn check(modules: &[Ref<Module>], entrypoint: &str, problems: &mut Pr
             }
         }
     }
+    written(modules, entrypoint, problems);
     if rules + defaults == 0 {
         problems.push(absent(modules, &wanted, name));
     } else if defaults == 0 && !(rules == 1 && always_decides(modules, entrypoint)) {
@@ -78,6 +73,71 @@ pub(crate) fn check(modules: &[Ref<Module>], entrypoint: &str, problems: &mut Pr
             None => problem,
         });
     }
+}
+
+/// What is wrong with what the entrypoint gives, as far as it is written out: in its own clauses, and in those of the
+/// rules and functions whose objects they give as they are.
+fn written(modules: &[Ref<Module>], entrypoint: &str, problems: &mut Problems) {
+    let mut rules: BTreeMap<Path, Vec<(&Module, &Rule)>> = BTreeMap::new();
+    for module in modules {
+        let package = names::package(module);
+        for rule in &module.policy {
+            rules.entry(names::rule_path(&package, rule)).or_default().push((module, rule));
+        }
+    }
+    let entrypoint: Path = entrypoint.split('.').map(str::to_owned).collect();
+    let (mut seen, mut left) = (BTreeSet::from([entrypoint.clone()]), vec![entrypoint.clone()]);
+    while let Some(path) = left.pop() {
+        for (module, rule) in rules.get(&path).into_iter().flatten() {
+            for (value, bound) in given(rule) {
+                if path == entrypoint || matches!(value.as_ref(), Expr::Object { .. }) {
+                    problems.extend(shapes::decision(value));
+                }
+                let named = match value.as_ref() {
+                    Expr::Call { fcn, .. } => fcn,
+                    _ => value,
+                };
+                let global = !bound.contains(names::begin(named).text());
+                let next = self::rule(module, named).filter(|path| global && seen.insert(path.clone()));
+                left.extend(next);
+            }
+        }
+    }
+}
+
+/// The values of a whole rule or a function, each with the names that are bound around it.
+fn given(rule: &Rule) -> Vec<(&Ref<Expr>, BTreeSet<&str>)> {
+    let (head, bodies) = match rule {
+        Rule::Default { value, .. } => return vec![(value, BTreeSet::new())],
+        Rule::Spec { head, bodies, .. } => (head, bodies),
+    };
+    let (args, assign): (&[_], _) = match head {
+        RuleHead::Compr { refr, assign, .. } if path(refr).is_some() => (&[], assign),
+        RuleHead::Func { args, assign, .. } => (args, assign),
+        RuleHead::Compr { .. } | RuleHead::Set { .. } => return Vec::new(),
+    };
+    let first = assign.iter().map(|assign| (&assign.value, bodies.first()));
+    let others = bodies.iter().skip(1);
+    let others = others.filter_map(|body| Some((&body.assign.as_ref()?.value, Some(body))));
+    first.chain(others).map(|(value, body)| (value, bound(args, body))).collect()
+}
+
+/// The names of arguments, and of a body by itself.
+fn bound<'a>(args: &'a [Ref<Expr>], body: Option<&'a RuleBody>) -> BTreeSet<&'a str> {
+    let mut names = BTreeSet::new();
+    args.iter().for_each(|arg| {
+        binds::variables(arg, &mut |name| {
+            names.insert(name.text());
+        })
+    });
+    for stmt in body.iter().flat_map(|body| &body.query.stmts) {
+        binds::of(stmt, &mut |binds| {
+            binds.names(&mut |name| {
+                names.insert(name.text());
+            })
+        });
+    }
+    names
 }
 
 /// The problem of an entrypoint that no module defines: what is there in its place, and which of it might be meant.
