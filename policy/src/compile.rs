@@ -141,7 +141,7 @@ pub(crate) struct Prepared {
     pub(crate) leaves: LeafSet,
     /// Whom the annotations name for what the entrypoint decides.
     pub(crate) contact: Option<String>,
-    /// What is dear, where decisions are asked for.
+    /// What is dear, where decisions are asked for; what tests put where nothing reads it.
     pub(crate) warnings: Vec<Problem>,
     /// The text of each module as the engine read it, in its order.
     pub(crate) texts: Vec<Translated>,
@@ -238,9 +238,10 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
         let annotated = engine.get_modules().iter().zip(&annotations);
         problems.extend(annotated.flat_map(|(module, found)| metadata::misplaced(module, found)));
     }
-    let mut never = Problems::default();
+    let (mut never, mut unread) = (Problems::default(), Vec::new());
     if problems.is_empty() {
         gate::types(engine.get_modules(), purpose, &mut never);
+        unread = told(sources, &texts, gate::unread(engine.get_modules(), purpose));
     }
     let never = (!never.is_empty()).then(|| refused(never, &texts));
     let of = |text: &Translated| annotations.get(text.of).map_or(&[][..], Vec::as_slice);
@@ -296,13 +297,12 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
     let (contact, warnings) = match purpose {
         Purpose::Decisions(entrypoint) => (
             metadata::contact(modules.iter().zip(texts.iter().map(of)), entrypoint),
-            scans::warnings(&modules, &engine.get_data()),
+            told(sources, &texts, scans::warnings(&modules, &engine.get_data())),
         ),
         Purpose::Tests | Purpose::Proof | Purpose::Queries | Purpose::Questions | Purpose::Profile => {
-            (None, Vec::new())
+            (None, unread)
         }
     };
-    let warnings = Problems::from_iter(warnings).told(|problem| restore(sources, &texts, problem)).problems;
     Ok(Prepared { engine, leaves, contact, warnings, texts, marks })
 }
 
@@ -594,6 +594,11 @@ fn rewrite(
             false
         }
     }
+}
+
+/// Warnings by their places in the author's text.
+fn told(sources: &Sources, texts: &[Translated], warnings: Vec<Problem>) -> Vec<Problem> {
+    Problems::from_iter(warnings).told(|problem| restore(sources, texts, problem)).problems
 }
 
 /// The place in the author's text.

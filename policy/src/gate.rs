@@ -41,7 +41,7 @@ use regorus::Value;
 use regorus::unstable::{Module, Ref};
 
 use crate::input::LeafSet;
-use crate::problem::Problems;
+use crate::problem::{Problem, Problems};
 use crate::translate::Translated;
 
 /// What must hold before the engine's parser may see the text: its time grows with the nesting of brackets.
@@ -75,6 +75,11 @@ pub(crate) fn types(modules: &[Ref<Module>], purpose: &Purpose, problems: &mut P
         types::check(modules, problems);
         indexed::check(modules, problems);
     }
+}
+
+/// What tests put in the place of data that nothing reads: to be told beside their report.
+pub(crate) fn unread(modules: &[Ref<Module>], purpose: &Purpose) -> Vec<Problem> {
+    if matches!(purpose, Purpose::Tests) { absent::unread(modules) } else { Vec::new() }
 }
 
 /// What a policy is loaded for.

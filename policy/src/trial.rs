@@ -17,7 +17,7 @@ use crate::deadline::Deadline;
 use crate::evaluate::{Stopwatch, arm, fenced};
 use crate::explain::{Failed, Stopped, stops};
 use crate::gate::Purpose;
-use crate::problem::LoadError;
+use crate::problem::{LoadError, Problem};
 use crate::sources::Sources;
 use crate::verdict::Cause;
 
@@ -53,6 +53,8 @@ pub struct TestReport {
     pub tests: Vec<Test>,
     /// The lines of the policy that the tests went through.
     pub coverage: Option<Coverage>,
+    /// What the tests put in the place of data that no rule reads.
+    pub warnings: Vec<Problem>,
 }
 
 /// One test.
@@ -155,7 +157,8 @@ fn run_by(
         });
     }
     let tests = ran.into_iter().map(|ran| ran.found.test).collect();
-    Ok(TestReport { tests, coverage: run.coverage.then(|| lines.coverage(&touched)) })
+    let coverage = run.coverage.then(|| lines.coverage(&touched));
+    Ok(TestReport { tests, coverage, warnings: first.warnings })
 }
 
 /// What every test is run with.

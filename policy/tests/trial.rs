@@ -40,6 +40,60 @@ fn outcomes(tests: &str, expected: &[(&str, TestOutcome)]) {
 }
 
 #[test]
+fn data_that_is_put_in_and_that_no_rule_reads_is_warned_of_once() {
+    let policy = "package postern
+
+import data.trading
+
+default decision := false
+
+decision if not data.trading.frozen
+
+decision if input.caller.id in data.staff[input.direction].ids
+
+decision if some name in object.get(data.limits, \"names\", [])
+
+decision if trading.open
+
+closed(x) if x == data.hours.to
+";
+    let tested = |with: &str| {
+        let tests = format!(
+            "package postern_test\nimport data.postern\nimport data.trading\ntest_a if not postern.decision {with}\n\
+             test_b if not postern.decision {with}\n"
+        );
+        let sources = Sources::from_modules([("main.rego", policy), ("main_test.rego", &tests)], []);
+        run_tests(&sources, ALL).unwrap_or_else(|error| panic!("{error}")).warnings
+    };
+    for (with, name, instead) in [
+        ("with data.trading.frozn as true", "data.trading.frozn", "`data.trading.frozen`, which is read"),
+        ("with trading.opne as true", "data.trading.opne", "`data.trading.open`, which is read"),
+        ("with data.tradng.frozen as true", "data.tradng.frozen", "`data.trading`, which is read"),
+        ("with data.zzz as true", "data.zzz", "the name of data that a rule reads"),
+    ] {
+        let warnings = tested(with);
+        let [warning] = warnings.as_slice() else { panic!("{with}: {warnings:?}") };
+        assert_eq!((warning.construct.as_str(), warning.instead.as_str()), (name, instead), "{warning}");
+        assert_eq!((warning.file.as_str(), warning.line), ("main_test.rego", 4), "{warning}");
+    }
+    for with in [
+        "with data.trading as {}",
+        "with data.trading.frozen.why as 1",
+        "with data.staff.us as {}",
+        "with data.staff as {}",
+        "with data.limits.names as []",
+        "with trading.open as false",
+        "with data.hours as {}",
+        "with data.postern as {}",
+        "with postern.decision as false",
+        "with data.postern.closed as true",
+        "with input.route as \"a\"",
+    ] {
+        assert_eq!(tested(with), [], "{with}");
+    }
+}
+
+#[test]
 fn a_test_passes_when_it_is_true_and_fails_otherwise() {
     outcomes(
         "package postern_test

@@ -26,37 +26,96 @@ struct Name<'a> {
     imported: usize,
 }
 
-/// Checks every reference and import of all modules.
-pub(super) fn check<'a>(modules: &'a [Ref<Module>], names: &Names, data: &Value, problems: &mut Problems) {
-    let (mut read, mut replaced) = (Vec::new(), Vec::new());
-    for module in modules {
-        let name = |refr: &'a Expr| {
-            let written = names::constant(refr);
-            let data = written.first().is_some_and(|root| root == "data");
-            let path = if data { Some(written.clone()) } else { names::through_imports(module, &written) }?;
-            // The first name of what is written stands for all that the import says.
-            let imported = if data { 0 } else { path.len() + 1 - written.len() };
-            Some(Name { refr, path, imported })
-        };
-        read.extend(module.imports.iter().filter_map(|import| name(&import.refr)));
-        for rule in &module.policy {
-            let (mut refs, mut bound) = (Vec::new(), BTreeSet::new());
-            walk::rule(rule, &mut |seen| match seen {
-                Seen::Ref(refr) => refs.push(refr),
-                Seen::With(with) => replaced.extend(name(&with.refr)),
-                Seen::Binds(name, _) => drop(bound.insert(name.text())),
-                _ => {}
-            });
-            let free = refs.into_iter().filter(|refr| !bound.contains(names::begin(refr).text()));
-            read.extend(free.filter_map(name));
+/// What modules name below `data`.
+#[derive(Default)]
+struct Named<'a> {
+    imported: Vec<Name<'a>>,
+    read: Vec<Name<'a>>,
+    /// In the place of which a `with` puts something.
+    replaced: Vec<Name<'a>>,
+}
+
+impl<'a> Named<'a> {
+    fn by(modules: &'a [Ref<Module>]) -> Self {
+        let mut all = Self::default();
+        for module in modules {
+            let name = |refr: &'a Expr| {
+                let written = names::constant(refr);
+                let data = written.first().is_some_and(|root| root == "data");
+                let path =
+                    if data { Some(written.clone()) } else { names::through_imports(module, &written) }?;
+                // The first name of what is written stands for all that the import says.
+                let imported = if data { 0 } else { path.len() + 1 - written.len() };
+                Some(Name { refr, path, imported })
+            };
+            all.imported.extend(module.imports.iter().filter_map(|import| name(&import.refr)));
+            for rule in &module.policy {
+                let (mut refs, mut bound) = (Vec::new(), BTreeSet::new());
+                walk::rule(rule, &mut |seen| match seen {
+                    Seen::Ref(refr) => refs.push(refr),
+                    Seen::With(with) => all.replaced.extend(name(&with.refr)),
+                    Seen::Binds(name, _) => drop(bound.insert(name.text())),
+                    _ => {}
+                });
+                let free = refs.into_iter().filter(|refr| !bound.contains(names::begin(refr).text()));
+                all.read.extend(free.filter_map(name));
+            }
         }
+        all
     }
+}
+
+fn paths(names: &[Name<'_>]) -> BTreeSet<Path> {
+    names.iter().map(|name| name.path.clone()).collect()
+}
+
+/// Checks every reference and import of all modules.
+pub(super) fn check(modules: &[Ref<Module>], names: &Names, data: &Value, problems: &mut Problems) {
+    let Named { imported, mut read, replaced } = Named::by(modules);
+    read.extend(imported);
     // What a `with` puts something in the place of may be absent otherwise, as long as it is read by the same name.
-    let paths = |names: &[Name<'_>]| names.iter().map(|name| name.path.clone()).collect::<BTreeSet<Path>>();
     for (those, others) in [(&read, paths(&replaced)), (&replaced, paths(&read))] {
         let mut search = Search { names, data, others, known: BTreeMap::new(), left: LOOKS };
         problems.extend(those.iter().filter_map(|name| search.wrong(name)));
     }
+}
+
+/// What a `with` puts in the place of data that nothing reads, each name once: it changes no answer.
+pub(super) fn unread(modules: &[Ref<Module>]) -> Vec<Problem> {
+    let names = Names::of(modules);
+    let Named { read, replaced, .. } = Named::by(modules);
+    let (read, mut told) = (paths(&read), BTreeSet::new());
+    let unread = replaced.iter().filter(|name| {
+        let path = &name.path;
+        path.first().is_some_and(|root| root == "data")
+            && names.read_by(path).next().is_none()
+            && !is_among(&read, path)
+            && told.insert(path.clone())
+    });
+    unread.map(|name| problem_of_unread(name, &read)).collect()
+}
+
+fn problem_of_unread(name: &Name<'_>, read: &BTreeSet<Path>) -> Problem {
+    // As much of it as something that is read begins with.
+    let begins = |end: usize| name.path.get(..end).is_some_and(|above| is_among(read, above));
+    let at = (1..name.path.len()).take_while(|end| begins(*end)).last().unwrap_or(1);
+    let (above, rest) = name.path.split_at(at);
+    let beside = read.iter().filter(|path| path.starts_with(above)).filter_map(|path| path.get(at));
+    let beside: Vec<&String> = beside.collect::<BTreeSet<_>>().into_iter().collect();
+    let meant = rest.first().and_then(|slip| nearest(slip, &beside));
+    let instead = match meant {
+        Some(meant) => format!("`{}.{meant}`, which is read", above.join(".")),
+        None => "the name of data that a rule reads".to_owned(),
+    };
+    let begin = names::begin(name.refr);
+    let why = "is read by no rule: what stands in its place changes no answer";
+    Problem::of(begin.source.get_path(), &name.path.join("."), why, instead).at_span(begin)
+}
+
+/// Whether this, or what is above or below it, is one of them.
+fn is_among(paths: &BTreeSet<Path>, here: &[String]) -> bool {
+    let below = paths.range(here.to_vec()..).next().is_some_and(|path| path.starts_with(here));
+    below || (1..here.len()).any(|end| here.get(..end).is_some_and(|above| paths.contains(above)))
 }
 
 struct Search<'a> {
@@ -111,15 +170,9 @@ impl Search<'_> {
         if let Some(known) = self.known.get(&here) {
             return known.clone();
         }
-        let meant = if self.is_elsewhere(&here) { None } else { self.look(parent, name, object) };
+        let meant = if is_among(&self.others, &here) { None } else { self.look(parent, name, object) };
         self.known.insert(here, meant.clone());
         meant
-    }
-
-    /// Whether this, or what is above or below it, is named elsewhere.
-    fn is_elsewhere(&self, here: &[String]) -> bool {
-        let below = self.others.range(here.to_vec()..).next().is_some_and(|path| path.starts_with(here));
-        below || (1..here.len()).any(|end| here.get(..end).is_some_and(|above| self.others.contains(above)))
     }
 
     fn look(

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use postern_policy::{Case, Pattern, Test, TestError, TestOutcome, TestReport, TestRun, Tests, run_tests};
 
-use super::{Format, covered, given, print, watch};
+use super::{Format, check, covered, given, print, watch};
 use crate::command::{Exit, Outcome};
 use crate::config;
 
@@ -16,7 +16,8 @@ pub(super) const HELP: &str = "\
 Tests are written as for OPA, in files *_test.rego beside the policy, and run on the engine that decides, behind the \
 same gate, with the same builtins. A test is true, or it has failed; what would be a denial with a code of its own \
 (a builtin's error, a conflict, a late answer) is ERROR. test_x[note] is a test of many cases, todo_test_x is not run. Of a test or a case that failed it says the first statement \
-that does not hold together with all before it, and the values that it read; where that cannot be known, the last line that was reached.
+that does not hold together with all before it, and the values that it read; where that cannot be known, the last line that was reached. \
+What a `with` puts in the place of data that no rule reads is warned of.
 
 Examples:
   postern policy test policy/
@@ -160,6 +161,9 @@ fn once(arguments: &Arguments, paint: print::Paint) -> Outcome {
     // A report of lines says nothing of the tests.
     if arguments.format == Shape::Json && coverage && exit != Exit::Done {
         err.insert_str(0, &pretty::tests(&report.tests, false, print::Paint::none()));
+    }
+    if arguments.format == Shape::Pretty {
+        err.insert_str(0, &check::warned(&report.warnings));
     }
     Outcome { exit, out, err }
 }

@@ -98,6 +98,17 @@ fn what_passed_is_said_in_one_line() {
 }
 
 #[test]
+fn what_is_put_where_nothing_reads_it_is_warned_of_beside_the_report() {
+    let tests = "package postern_test\ntest_ok if data.postern.decision == false with data.frozn as true with input as {}\n";
+    let files = [("main.rego", MAIN), ("main_test.rego", tests)];
+    let outcome = ran(&files, &[]);
+    assert_eq!(outcome.exit, Exit::Done, "{}", outcome.err);
+    assert!(outcome.err.starts_with("warning: ") && outcome.err.ends_with("1 warning\n"), "{}", outcome.err);
+    assert!(outcome.err.contains("`data.frozn` is read by no rule"), "{}", outcome.err);
+    assert_eq!(ran(&files, &["--format", "json"]).err, "");
+}
+
+#[test]
 fn no_test_at_all_is_a_failure() {
     for outcome in [all(&["--run", "nothing"]), ran(&[("main.rego", MAIN)], &[])] {
         assert_eq!((outcome.exit, outcome.err.as_str()), (Exit::TEST_FAILED, "no test was found\n"));
