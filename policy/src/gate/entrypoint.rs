@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::Value;
-use regorus::unstable::{Expr, Module, Ref, Rule, RuleBody, RuleHead};
+use regorus::unstable::{Expr, Module, Ref, Rule, RuleBody, RuleHead, Span};
 
 use super::binds;
 use super::names::{self, Path, head_name, path};
@@ -125,17 +125,14 @@ fn given(rule: &Rule) -> Vec<(&Ref<Expr>, BTreeSet<&str>)> {
 /// The names of arguments, and of a body by itself.
 fn bound<'a>(args: &'a [Ref<Expr>], body: Option<&'a RuleBody>) -> BTreeSet<&'a str> {
     let mut names = BTreeSet::new();
-    args.iter().for_each(|arg| {
-        binds::variables(arg, &mut |name| {
-            names.insert(name.text());
-        })
-    });
+    let mut note = |name: &'a Span| {
+        names.insert(name.text());
+    };
+    for arg in args {
+        binds::variables(arg, &mut note);
+    }
     for stmt in body.iter().flat_map(|body| &body.query.stmts) {
-        binds::of(stmt, &mut |binds| {
-            binds.names(&mut |name| {
-                names.insert(name.text());
-            })
-        });
+        binds::of(stmt, &mut |binds| binds.names(&mut note));
     }
     names
 }

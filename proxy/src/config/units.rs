@@ -94,7 +94,7 @@ impl UnitError {
 }
 
 /// What a duration may be.
-const LENGTHS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(366 * 86_400);
+const LENGTHS: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_hours(366 * 24);
 
 /// `20ms`, `5s`, `10m`, `2h`, `1d`: more than nothing, at most a year.
 pub(crate) fn duration(text: &str) -> Result<Duration, UnitError> {
