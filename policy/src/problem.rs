@@ -243,6 +243,13 @@ const CONFLICTS: &[(&str, &str)] = &[
     ("rules must not produce multiple outputs", "has several values for one key"),
 ];
 
+/// What the engine says, with braces and all, where it comes to such a comprehension; and what is said in its place.
+const UNSCHEDULED: (&str, &str) = (
+    "statements not scheduled in query",
+    "a comprehension among the arguments of a function, or in the brackets of a rule's name, is not evaluated here: \
+     a name stands there, and is compared with it in the body",
+);
+
 impl<'a> Said<'a> {
     pub(crate) fn of(message: &'a str) -> Self {
         let mut said = Self { place: None, name: None, why: message.trim() };
@@ -280,6 +287,9 @@ impl fmt::Display for Said<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some((file, line, _)) = self.place {
             write!(f, "{file}:{line}: ")?;
+        }
+        if self.why.starts_with(UNSCHEDULED.0) {
+            return f.write_str(UNSCHEDULED.1);
         }
         let unbound = self.why.strip_prefix("var ").and_then(|rest| rest.split_once(" is unsafe (path "));
         match unbound {

@@ -108,6 +108,15 @@ fn a_conflict_names_its_rule_and_line() {
 }
 
 #[test]
+fn a_comprehension_where_the_engine_evaluates_none_is_told_in_our_words_by_its_line() {
+    for body in ["decision if f([input.now])\nf([1 | true]) := 1", "decision if r[{1}]\nr[{x | x := 1}] := 1"]
+    {
+        let Cause::Error { detail } = cause(body) else { panic!("{body}") };
+        assert!(detail.starts_with("main.rego:4: a comprehension among the arguments"), "{detail}");
+    }
+}
+
+#[test]
 fn a_runaway_loop_is_stopped_by_the_fuse() {
     let body = "nines := [9, 9, 9, 9, 9, 9, 9, 9, 9]\ndecision := true if {
         some a in nines; some b in nines; some c in nines; some d in nines; some e in nines
