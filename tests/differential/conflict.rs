@@ -29,7 +29,9 @@ pub fn is_here_too(asked: &Asked<'_>, theirs: &Theirs, rules: &mut Result<Rules,
         return false;
     }
     let named = |kind: &str| message.strip_prefix(kind).and_then(|rest| rest.split(' ').next());
-    let mut rule = |name: &str| name != asked.rule && is_conflict(&answer(rules, name, asked.input).0);
+    // Of a rule's bodies OPA goes on behind one that a builtin fails in, and the engine ends there: it fails here too.
+    let fails = |ours: &Ours| is_conflict(ours) || matches!(ours, Ours::Error { kind: "error", .. });
+    let mut rule = |name: &str| name != asked.rule && fails(&answer(rules, name, asked.input).0);
     match (named("rule "), named("function "), place) {
         (Some(name), ..) => rule(name),
         (_, Some(function), _) => in_function(asked, function),

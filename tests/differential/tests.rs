@@ -124,6 +124,23 @@ fn what_is_no_conflict_here_is_not_taken_for_one() {
 }
 
 #[test]
+fn a_rule_that_fails_before_it_contradicts_itself_is_taken_for_contradicting_itself() {
+    let theirs = Theirs::Error {
+        code: "eval_conflict_error".to_owned(),
+        message: "rule data.fz.a.r1 produced conflicting values".to_owned(),
+        place: None,
+    };
+    let is_taken = |body: &str| {
+        let texts = [("m0.rego", format!("package fz.a\n\nr1 := 1 if {{\n\t{body}\n}}\n\nr1 := 1\n"))];
+        let asked = conflict::Asked { rule: "data.fz.a.r2", input: "{}", texts: &texts, data: "{}" };
+        conflict::is_here_too(&asked, &theirs, &mut load(&texts, "{}"))
+    };
+    assert!(is_taken("not to_number(\"a\")"));
+    assert!(!is_taken("to_number(\"1\")"), "a rule that has a value");
+    assert!(!is_taken("to_number("), "a module that is no module");
+}
+
+#[test]
 fn a_function_is_taken_for_contradicting_itself_by_its_own_conflict_alone() {
     let theirs = Theirs::Error {
         code: "eval_conflict_error".to_owned(),
