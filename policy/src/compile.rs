@@ -1,15 +1,17 @@
 //! Sources to a policy that can be asked: parsed under a watchdog, passed through the gate, prepared once.
 
+mod v0;
+mod watch;
+
 use std::fmt;
 use std::num::NonZeroU32;
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 use std::time::Duration;
 
 use regorus::unstable::{Module, Ref};
 use regorus::{Engine, PolicyLengthConfig, Value};
 
+use self::watch::{PATIENCE, watched};
 use crate::builtins;
 use crate::deadline::Deadline;
 use crate::document::{Document, MAX_DATA_VALUES};
@@ -29,19 +31,12 @@ use crate::translate::{
     undeclared,
 };
 
-/// Longest time for parsing and checking one policy, where nothing says a shorter one; past it the policy is refused and
-/// its thread abandoned.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// Most abandoned threads that may still run: a bundle that is refused so is asked for again, each time with another.
-const ABANDONED: usize = 2;
 /// Times that a module is written anew at most by what is done again; one that needs more is refused.
 const PASSES: usize = 32;
 /// Longest line the engine takes; the gate's limit is the same, with a place in its message.
 const COLUMNS: NonZeroU32 = NonZeroU32::new(gate::text::COLUMNS).unwrap();
 /// The same for a text that passed the gate and in which calls of `print` are written out.
 const WIDE: NonZeroU32 = NonZeroU32::new(gate::text::COLUMNS * 64).unwrap();
-/// Stack of that thread, of which only what is used is taken: what is refused for its depth is also dropped there.
-const STACK: usize = 256 * 1024 * 1024;
 
 /// A checked and prepared policy: immutable, shared by all workers.
 pub struct PolicySet {
@@ -149,15 +144,6 @@ pub(crate) struct Prepared {
     pub(crate) marks: Vec<Mark>,
 }
 
-/// The threads that were given up and may still run.
-static LEFT: Mutex<Vec<JoinHandle<()>>> = Mutex::new(Vec::new());
-
-/// Whether too many of these still run; forgets those that have ended.
-fn too_many(left: &mut Vec<JoinHandle<()>>) -> bool {
-    left.retain(|thread| !thread.is_finished());
-    left.len() >= ABANDONED
-}
-
 /// Loads under the watchdog.
 pub(crate) fn load(sources: &Sources, purpose: Purpose) -> Result<Prepared, LoadError> {
     load_by(sources, purpose, &Deadline::after(PATIENCE))
@@ -171,43 +157,6 @@ pub(crate) fn load_by(
 ) -> Result<Prepared, LoadError> {
     let sources = sources.clone();
     watched(deadline, move || load_here(&sources, &purpose))
-}
-
-/// Runs it on a thread of its own, which is given up where it does not end in time.
-fn watched<T: Send + 'static>(
-    deadline: &Deadline,
-    work: impl FnOnce() -> Result<T, LoadError> + Send + 'static,
-) -> Result<T, LoadError> {
-    let whole =
-        |why: &str, instead: &str| LoadError { problems: vec![Problem::of("", "load", why, instead)] };
-    if too_many(&mut LEFT.lock().unwrap_or_else(PoisonError::into_inner)) {
-        let why = format!("did not begin: {ABANDONED} loads that did not end in time still run");
-        return Err(whole(&why, "smaller or flatter modules, or a restart"));
-    }
-    if deadline.is_over() {
-        let why = format!("did not begin: what came before it took all of {:?}", deadline.whole());
-        let instead = "smaller or flatter modules and shorter tests, here or in what else is loaded then";
-        return Err(whole(&why, instead));
-    }
-    let deadline = deadline.sooner(PATIENCE);
-    let (sender, receiver) = sync_channel(1);
-    let loader =
-        std::thread::Builder::new().name("policy-load".to_owned()).stack_size(STACK).spawn(move || {
-            // Nobody listens any more when the watchdog has given up.
-            drop(sender.send(work()));
-        });
-    let loader = loader.map_err(|error| whole(&format!("found no thread: {error}"), ""))?;
-    match receiver.recv_timeout(deadline.left()) {
-        Ok(outcome) => outcome,
-        Err(RecvTimeoutError::Timeout) => {
-            LEFT.lock().unwrap_or_else(PoisonError::into_inner).push(loader);
-            let why = format!("did not end within {:?}", deadline.whole());
-            Err(whole(&why, "smaller or flatter modules"))
-        }
-        Err(RecvTimeoutError::Disconnected) => {
-            Err(whole("ended in a panic of the engine's parser", "simpler modules"))
-        }
-    }
 }
 
 fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError> {
@@ -480,64 +429,13 @@ fn parse_as_wide(
             problems.push(problem);
         } else if let Err(error) = engine.add_policy(name.to_owned(), text.text.clone()) {
             let first = engines_problem(sources, texts, name, &error.to_string());
-            let others = others_of_v0(&engine, name, text, &first);
+            let others = v0::other_bodies(&engine, name, text, &first);
             problems.push(first);
             problems.extend(others);
         }
     }
     engine
 }
-
-/// Most bodies of Rego v0 that are told of a module; each is read for by itself.
-const BODIES: usize = 20;
-
-/// The bodies of Rego v0 behind the first, which is all that the engine says: each is found by writing what the one
-/// before it lacks.
-fn others_of_v0(engine: &Engine, name: &str, text: &Translated, first: &Problem) -> Vec<Problem> {
-    let mut others: Vec<Problem> = Vec::new();
-    let mut lines: Vec<String> = text.text.lines().map(str::to_owned).collect();
-    let (mut line, mut written) = (first.line, 0);
-    let (mut at, mut is_v0) = (first.column, first.why.contains(slips::V0));
-    while is_v0 && others.len() + 1 < BODIES {
-        let index = usize::try_from(line).unwrap_or_default().saturating_sub(1);
-        let Some(here) = lines.get_mut(index) else { break };
-        let before = usize::try_from(at).unwrap_or_default().saturating_sub(1);
-        let begin = here.char_indices().nth(before).map_or(here.len(), |(begin, _)| begin);
-        here.insert_str(begin, IF);
-        written += IF.len();
-        let edited = lines.join("\n");
-        let Err(error) = engine.clone().add_policy(name.to_owned(), edited.clone()) else { break };
-        let message = error.to_string();
-        let said = Said::of(&message);
-        let Some((_, next, engines)) = said.place else { break };
-        is_v0 = said.why.starts_with(slips::V0);
-        // What is read otherwise now may be wrong for that alone.
-        if !is_v0 || next < line {
-            break;
-        }
-        if next > line {
-            written = 0;
-        }
-        (line, at) = (next, body_of_else(&edited, next, column(&edited, next, engines)));
-        let instead = slips::instead(said.why, &edited, (line, at));
-        let here = at.saturating_sub(u32::try_from(written).unwrap_or_default());
-        let problem = Problem { why: first.why.clone(), instead, ..Problem::of(name, "rego", "", "") };
-        others.push(problem.at(line, here, &text.text));
-    }
-    others
-}
-
-/// Where the body is of an `else` in this place, which is what the engine points at.
-fn body_of_else(text: &str, line: u32, column: u32) -> u32 {
-    let number = |number: u32| usize::try_from(number).unwrap_or_default().saturating_sub(1);
-    let rest = text.lines().nth(number(line)).unwrap_or_default().chars().skip(number(column));
-    let rest: String = rest.collect();
-    let body = rest.chars().position(|c| c == '{').filter(|_| rest.starts_with("else"));
-    column + u32::try_from(body.unwrap_or_default()).unwrap_or_default()
-}
-
-/// What a body of Rego v0 lacks.
-const IF: &str = "if ";
 
 /// All modules as far as the engine's parser needs them written anew.
 fn parseable(sources: &Sources, problems: &mut Problems) -> Vec<Translated> {
@@ -717,27 +615,5 @@ mod tests {
         let wrong = Sources::from_modules([("main.rego", &*wrong)], data);
         let problems = load(&wrong, Purpose::Decisions(entrypoint.to_owned())).err().unwrap().problems;
         assert_eq!((problems[0].line, problems[0].construct.as_str()), (4, "input.rute"));
-    }
-
-    #[test]
-    fn a_load_does_not_begin_while_two_that_were_given_up_still_run() {
-        let (end, ended) = std::sync::mpsc::channel::<()>();
-        let waits = std::thread::spawn(move || ended.recv().unwrap_or(()));
-        let ends = std::thread::spawn(|| {});
-        while !ends.is_finished() {
-            std::thread::yield_now();
-        }
-        let mut left = vec![waits, ends];
-        assert!(!too_many(&mut left), "one has ended");
-
-        let (another_end, ended) = std::sync::mpsc::channel::<()>();
-        left.push(std::thread::spawn(move || ended.recv().unwrap_or(())));
-        assert!(too_many(&mut left));
-
-        drop((end, another_end));
-        while !left.iter().all(JoinHandle::is_finished) {
-            std::thread::yield_now();
-        }
-        assert!(!too_many(&mut left));
     }
 }
