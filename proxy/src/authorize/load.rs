@@ -73,7 +73,7 @@ pub enum PolicyError {
         signed: jiff::Timestamp,
     },
     /// A key that bundles are signed with cannot be read.
-    #[error("{}: {why}", file.display())]
+    #[error("{}, which `verify.keys` names: {why}", file.display())]
     Key {
         /// Its file.
         file: PathBuf,
@@ -145,11 +145,7 @@ fn missing<'p>(policy: &'p config::Policy, bundles: &Bundles) -> Option<&'p Stri
 fn verifier(verify: &config::Verify) -> Result<Verifier, PolicyError> {
     let mut keys = BTreeMap::new();
     for (id, key) in &verify.keys {
-        let wrong = |why: String| PolicyError::Key { file: key.file.clone(), why };
-        let mut bytes = Zeroizing::new(Vec::new());
-        let file = File::open(&key.file).map_err(|error| wrong(error.to_string()))?;
-        file.take(MAX_KEY).read_to_end(&mut bytes).map_err(|error| wrong(error.to_string()))?;
-        keys.insert(id.clone(), VerifyKey::new(&bytes, key.algorithm, key.scope.clone()).map_err(wrong)?);
+        keys.insert(id.clone(), verify_key(key)?);
     }
     let verifier = Verifier::new(keys).with_keyid(verify.keyid.clone()).with_scope(verify.scope.clone());
     // The configuration has no pattern that is none.
@@ -157,6 +153,15 @@ fn verifier(verify: &config::Verify) -> Result<Verifier, PolicyError> {
     let excluded = verifier.with_sha1(verify.sha1).with_excluded(verify.exclude_files.clone());
     excluded
         .map_err(|pattern| PolicyError::Key { file: PathBuf::new(), why: format!("{pattern}: no pattern") })
+}
+
+/// A key that bundles are signed with, as its file stands now.
+pub fn verify_key(key: &config::VerifyKey) -> Result<VerifyKey, PolicyError> {
+    let wrong = |why: String| PolicyError::Key { file: key.file.clone(), why };
+    let mut bytes = Zeroizing::new(Vec::new());
+    let file = File::open(&key.file).map_err(|error| wrong(error.to_string()))?;
+    file.take(MAX_KEY).read_to_end(&mut bytes).map_err(|error| wrong(error.to_string()))?;
+    VerifyKey::new(&bytes, key.algorithm, key.scope.clone()).map_err(wrong)
 }
 
 /// What became of the bundles when they were read again.

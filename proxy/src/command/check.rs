@@ -38,7 +38,9 @@ pub(super) fn check(file: &Path) -> Outcome {
         findings.wrong.push((Exit::Configuration, misfit.to_string()));
     }
     findings.files(&config);
-    findings.policy(&config);
+    if findings.keys(&config) {
+        findings.policy(&config);
+    }
     findings.folders(&config);
     findings.state(&config);
     findings.addresses(&config);
@@ -103,6 +105,21 @@ impl Findings {
         if let Err(error) = writer::can_go_on(&config.records, &config.state.join("records.sequence")) {
             self.wrong(Exit::CannotStart, "state", &causes(&error));
         }
+    }
+
+    /// Every key that bundles are signed with; whether all of them can be used. A service's bundle may be not here yet.
+    fn keys(&mut self, config: &Config) -> bool {
+        let before = self.wrong.len();
+        for (name, bundle) in &config.policy.bundles {
+            for (id, key) in bundle.verify.iter().flat_map(|verify| &verify.keys) {
+                let at = format!("policy.bundles.{name}.verify.keys.{id}.file");
+                match load::verify_key(key) {
+                    Ok(_) => self.right(format!("{at}: {}", key.file.display())),
+                    Err(error) => self.wrong(Exit::Configuration, &at, &causes(&error)),
+                }
+            }
+        }
+        self.wrong.len() == before
     }
 
     fn policy(&mut self, config: &Config) {
@@ -410,6 +427,41 @@ mod tests {
             said.starts_with("WRONG  listeners.front.certificate (line 12): ") && said.lines().count() == 1,
             "{said}"
         );
+    }
+
+    #[test]
+    fn the_keys_of_a_bundle_that_is_not_here_yet_are_looked_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let within = |name: &str| folder.path().join(name);
+        std::fs::create_dir(within("state")).unwrap();
+        let (ca, own) = (Ca::new(DOMAIN), Ca::new(DOMAIN).svid("spiffe://td.example/gate"));
+        let private = pem_of("PRIVATE KEY", own.private().secret_der());
+        for (name, text) in [
+            ("svid.pem", pem_of("CERTIFICATE", &own.der)),
+            ("svid.key", private.clone()),
+            ("bundle.pem", ca.pem()),
+        ] {
+            std::fs::write(within(name), text).unwrap();
+        }
+        let text = format!(
+            "version: 1\nstate: state\nidentity:\n  trust: [td.example]\n\
+             \x20 files: {{ svid: svid.pem, key: svid.key, bundle: bundle.pem }}\n\
+             upstreams: {{ app: {{ address: 'app:80' }} }}\npolicy:\n  bundles:\n    main:\n\
+             \x20     url: 'http://127.0.0.1:1/b.tar.gz'\n      verify:\n        keys:\n\
+             \x20         ci: {{ file: ci.pub, algorithm: ES256 }}\n\
+             listeners: {{ front: {{ bind: '127.0.0.1:{}', protocol: http, routes: {{ all: {{ upstream: app }} }} }} }}\n",
+            free_port()
+        );
+        std::fs::write(within("postern.yaml"), text).unwrap();
+        let key = "WRONG  policy.bundles.main.verify.keys.ci.file (line 13): ";
+
+        let missing = check(&within("postern.yaml"));
+        assert_eq!(missing.exit, Exit::Configuration);
+        assert!(missing.err.starts_with(key) && missing.err.contains("No such file"), "{missing:?}");
+
+        std::fs::write(within("ci.pub"), &private).unwrap();
+        let private = check(&within("postern.yaml"));
+        assert!(private.err.starts_with(key) && private.err.lines().count() == 1, "{private:?}");
     }
 
     #[test]
