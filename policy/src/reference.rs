@@ -98,7 +98,8 @@ What the gate refuses at load, with its place and what to write instead, since t
 * A head with a computed member before its last one that is no variable of the body (`users[input.id].name := 1 if …`), and
   a head that goes on behind a constant, or has a default, where another rule has a computed member there: it would be there
   without its body, or alone.
-* `with` on a statement that goes through many values, when what comes after reads documents or rules.
+* `with` on another statement that goes through many values than `some x in xs` and `rule[x]`, unless it is the last and the
+  head reads no documents or rules: `v := rule[x] with …` with more behind it.
 * `=`, brackets (`granted[[x, 1]]`) and the result of a call (`f(1, x)`) that give a value to a name of `every`, `some x` in the body of `every` where a rule is called `x`, an object that names a member twice,
   a name that two arguments of a function or both sides of `some x, x in` share,
   a body that begins with a union, and a body behind another (`x := 5 if {…} {…}`) where the head has a value.

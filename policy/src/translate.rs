@@ -10,6 +10,7 @@ pub(crate) mod collections;
 pub(crate) mod computed;
 mod declared;
 pub(crate) mod every;
+mod gathered;
 mod given;
 pub(crate) mod heads;
 mod hoist;
@@ -49,11 +50,12 @@ pub(crate) const LONGEST: usize = 4 * 1024 * 1024;
 pub(crate) type Step = fn(&[Ref<Module>], &[Translated]) -> Result<Option<Vec<Translated>>, Problems>;
 
 /// What is done once before the gate, in this order.
-pub(crate) const ONCE: [Step; 6] = [
+pub(crate) const ONCE: [Step; 7] = [
     |modules, texts| Ok(minus::subtracted(modules, texts)),
     |modules, texts| Ok(locals::renamed(modules, texts)),
     keywords::moved,
     |modules, texts| Ok(mocks::named(modules, texts)),
+    |modules, texts| Ok(gathered::first(modules, texts)),
     hoist::values,
     |modules, texts| Ok(results::first(modules, texts)),
 ];

@@ -685,7 +685,7 @@ fn what_the_engine_would_answer_otherwise_is_refused_in_heads_and_statements() {
     for (body, name, why) in [
         ("x[input.route].a contains 1 if input.now > 1", "x[input.route]", "would be there although"),
         ("x.a.b := 1 if input.now > 1\nx[k].c := 2 if some k in [\"d\"]", "x.a.b", "stands beside"),
-        ("x := input.route if { some y in [1] with input as {}; y }", "with", "goes through many values"),
+        ("x := input.route if { z := [1][y] with input as {}; z > y }", "with", "goes through many values"),
         ("x if { walk(input.context, [y, _]); every z in [1] { y = z } }", "y", "is given a value"),
         ("x if { some y in 1 }", "1", "has no members"),
         ("x if { [\"a\", y] := input.request.segments; y }", "a", "where OPA takes names alone"),

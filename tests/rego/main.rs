@@ -4,6 +4,7 @@ mod aws;
 mod bound;
 mod certificates;
 mod fractions;
+mod gathered;
 mod globs;
 mod heads;
 mod indexed;
