@@ -105,7 +105,7 @@ What the gate refuses at load, with its place and what to write instead, since t
   a body that begins with a union, and a body behind another (`x := 5 if {…} {…}`) where the head has a value.
 * One argument more than a function takes, which is compared with its result, where that is never of its kind:
   `startswith(x, \"a\", \"b\")`.
-* `walk` anywhere but as a statement of its own, `walk(x, [path, value])` or `[path, value] := walk(x)`.
+* `walk` anywhere but as a statement of its own, `walk(x, [path, value])`, `[path, value] := walk(x)` or `[path, value] = walk(x)`.
 * A name in `not` or in the body of `every` that a later statement gives its value, `not xs[i]; i = 9`: that statement first.
 * A rule or an import that is called as OPA calls an operator (`gte`, `or`, `plus` …): to OPA it takes the operator's place.
   An operator that is called by its name (`plus(1, 2)`).

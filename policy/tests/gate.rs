@@ -161,7 +161,7 @@ fn functions_are_found_across_packages_and_imports() {
 #[test]
 fn what_the_engine_answers_with_silence_is_refused() {
     refused("x if [p, v] := walk(input)", 4, "walk");
-    refused("x if [p, v] = walk(input)", 4, "walk");
+    refused("x if [[p], v] = walk(input)", 4, "walk");
     refused("x := count(walk(input))", 4, "walk");
     load("x contains v if walk(input, [_, v])", &[]).unwrap();
     refused("x if y := f(1)\nf($\"{input.route}\") := 1", 5, "$\"…\"");

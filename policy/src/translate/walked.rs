@@ -1,4 +1,5 @@
-//! `[path, value] := walk(x)`, written as the statement that the engine knows: `some path, value; walk(x, [path, value])`.
+//! `[path, value] := walk(x)`, written as the statement that the engine knows: `some path, value; walk(x, [path, value])`,
+//! and `[path, value] = walk(x)` without the `some`.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +12,7 @@ use crate::gate::names;
 /// what it binds in what is walked.
 pub(super) fn statement(text: &str, stmt: &LiteralStmt, bare: &BTreeSet<u32>) -> Option<Edit> {
     let Literal::Expr { expr, .. } = &stmt.literal else { return None };
-    let Expr::AssignExpr { op: AssignOp::ColEq, lhs, rhs, .. } = expr.as_ref() else { return None };
+    let Expr::AssignExpr { op, lhs, rhs, .. } = expr.as_ref() else { return None };
     let (Expr::Array { items, .. }, Expr::Call { fcn, params, .. }) = (lhs.as_ref(), rhs.as_ref()) else {
         return None;
     };
@@ -21,18 +22,19 @@ pub(super) fn statement(text: &str, stmt: &LiteralStmt, bare: &BTreeSet<u32>) ->
         return None;
     };
     let called = names::path(fcn).is_some_and(|called| called == ["walk"]);
-    if !called || !stmt.with_mods.is_empty() || bare.contains(&stmt.span.start) {
+    let declares = matches!(op, AssignOp::ColEq);
+    if !called || !stmt.with_mods.is_empty() || (declares && bare.contains(&stmt.span.start)) {
         return None;
     }
     let written = text.get(stmt.span.start as usize..stmt.span.end as usize)?;
-    let (_, call) = written.split_once(":=")?;
+    let (_, call) = written.split_once(if declares { ":=" } else { "=" })?;
     let walked = call.trim().strip_prefix("walk(")?.strip_suffix(')')?;
     let (path, value) = (path.text(), value.text());
     let bound: Vec<&str> = [path, value].into_iter().filter(|name| *name != "_").collect();
     if path == value || written.contains(['\n', '#']) || names_any(walked, &bound) {
         return None;
     }
-    let some = if bound.is_empty() { String::new() } else { format!("some {}; ", bound.join(", ")) };
+    let some = if bound.is_empty() || !declares { String::new() } else { format!("some {}; ", bound.join(", ")) };
     let text = format!("{some}walk({walked}, [{path}, {value}])");
     Some(Edit::new(stmt.span.start, stmt.span.end, text))
 }
