@@ -14,7 +14,8 @@ use crate::problem::{Problem, Problems};
 pub(crate) const MISSING: &str = "is neither a function of this policy nor a builtin";
 /// Most functions that are named of a package that is missing.
 const FEW: usize = 8;
-const WALK: &str = "`walk(x, [path, value])` or `[path, value] := walk(x)` as a statement of its own, in braces";
+const WALK: &str =
+    "`walk(x, [path, value])` or `[path, value] := walk(x)` as a statement of its own, in braces";
 
 /// Checks the calls of one module and notes the leaves it reads. `whole` says that no other module may define what is
 /// called, `written` that the translation may have written the calls.
@@ -237,7 +238,10 @@ fn wrong(
         Some(Known::Added(arity)) => (usize::from(arity), true),
     };
     if name == "walk" && !(stands == Stands::Alone && params == 2) {
-        return Some(("gives many values, which the engine does not go through in this place".to_owned(), WALK.to_owned()));
+        return Some((
+            "gives many values, which the engine does not go through in this place".to_owned(),
+            WALK.to_owned(),
+        ));
     }
     if params == arity + 1 && stands == Stands::Inside {
         return Some(result(&name));

@@ -58,7 +58,11 @@ pub(super) fn check(nodes: &BTreeMap<Path, Node>, names: &Names, problems: &mut 
                     );
                     (member, why, "one of the two under another name")
                 }
-                None => (path.join("."), format!("reads itself: {chain}"), "rules that end"),
+                None => {
+                    let instead = "rules that end; data and packages under different names, where a name in \
+                                   brackets (`data.keys[input.k]`) could be a package's";
+                    (path.join("."), format!("reads itself: {chain}"), instead)
+                }
             }
         } else if depth > DEPTH {
             let why = format!("goes {depth} deep, more than {DEPTH}");

@@ -34,7 +34,8 @@ pub(super) fn statement(text: &str, stmt: &LiteralStmt, bare: &BTreeSet<u32>) ->
     if path == value || written.contains(['\n', '#']) || names_any(walked, &bound) {
         return None;
     }
-    let some = if bound.is_empty() || !declares { String::new() } else { format!("some {}; ", bound.join(", ")) };
+    let some =
+        if bound.is_empty() || !declares { String::new() } else { format!("some {}; ", bound.join(", ")) };
     let text = format!("{some}walk({walked}, [{path}, {value}])");
     Some(Edit::new(stmt.span.start, stmt.span.end, text))
 }
