@@ -3,6 +3,7 @@
 mod aws;
 mod bound;
 mod certificates;
+mod formats;
 mod fractions;
 mod gathered;
 mod globs;

@@ -107,11 +107,6 @@ impl Verb {
             }
             ('v' | 's', Value::Number(_)) => Ok(self.number(&decimal(value))),
             ('v' | 's', _) => Ok(self.pad(&self.cut(&shown(value)))),
-            ('q', Value::String(_)) if self.plus == "+" => Err("takes no +"),
-            ('x' | 'X', Value::String(_)) if self.plus == " " => Err("takes no blank for text"),
-            ('q', Value::String(text)) => Ok(self.pad(&quoted(&self.cut(text)))),
-            ('x', Value::String(text)) => Ok(self.pad(&hex(text, false))),
-            ('X', Value::String(text)) => Ok(self.pad(&hex(text, true))),
             ('d' | 'b' | 'o' | 'O' | 'x' | 'X', Value::Number(number)) if number.is_integer() => Ok(self
                 .number(&match letter {
                     'd' => decimal(value),
@@ -137,6 +132,11 @@ impl Verb {
                 let shown = code.ok_or("takes a character's number")?;
                 Ok(self.pad(shown.encode_utf8(&mut [0; 4])))
             }
+            // What is no number is text to OPA, as it writes it.
+            ('q', of) if !is_number(of) && self.plus == "+" => Err("takes no +"),
+            ('x' | 'X', of) if !is_number(of) && self.plus == " " => Err("takes no blank for text"),
+            ('q', of) if !is_number(of) => Ok(self.pad(&quoted(&self.cut(&shown(of))))),
+            ('x' | 'X', of) if !is_number(of) => Ok(self.pad(&hex(&shown(of), letter == 'X'))),
             _ => Err("does not fit it: use %v, %s, %q, %d, %x, %f or %e"),
         }
     }
@@ -176,6 +176,10 @@ impl Verb {
         }
         self.pad(&format!("{sign}{digits}"))
     }
+}
+
+const fn is_number(value: &Value) -> bool {
+    matches!(value, Value::Number(_))
 }
 
 fn number(rest: &mut Peekable<Chars<'_>>) -> Result<Option<usize>, Fail> {

@@ -1,0 +1,2 @@
+package a
+r := sprintf("%c", [1.5])
