@@ -34,6 +34,10 @@ pub(super) struct Node {
     place: Option<Span>,
 }
 
+/// What to write for rules that read themselves.
+const ENDLESS: &str = "rules that end; where a name in brackets (`data.keys[input.k]`) could be a package's, data and \
+                       packages under different names";
+
 /// Refuses rules that read themselves, and chains that go too deep.
 pub(super) fn check(nodes: &BTreeMap<Path, Node>, names: &Names, problems: &mut Problems) {
     let mut search = Search {
@@ -58,11 +62,7 @@ pub(super) fn check(nodes: &BTreeMap<Path, Node>, names: &Names, problems: &mut 
                     );
                     (member, why, "one of the two under another name")
                 }
-                None => {
-                    let instead = "rules that end; data and packages under different names, where a name in \
-                                   brackets (`data.keys[input.k]`) could be a package's";
-                    (path.join("."), format!("reads itself: {chain}"), instead)
-                }
+                None => (path.join("."), format!("reads itself: {chain}"), ENDLESS),
             }
         } else if depth > DEPTH {
             let why = format!("goes {depth} deep, more than {DEPTH}");
