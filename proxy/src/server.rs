@@ -180,9 +180,20 @@ async fn serve(config: Arc<Config>, ground: Ground, mut stop: Stop) -> Result<()
     let workers = Workers::start(&config, 1, &parts, None)?;
     doors.serve(Rc::clone(&status));
     let services = Services::follow(&config, &client, &board, &load::Bundles::new());
-    let (edit, refused_edit) = (None, None);
-    let mut reloader =
-        Reloader { configs, policies, material, workers, services, client, board, parts, edit, refused_edit };
+    let (edit, refused_edit, refused_bundles) = (None, None, BTreeMap::new());
+    let mut reloader = Reloader {
+        configs,
+        policies,
+        material,
+        workers,
+        services,
+        client,
+        board,
+        parts,
+        edit,
+        refused_edit,
+        refused_bundles,
+    };
     tell_service_manager(&[sd_notify::NotifyState::Ready]);
     let failed = reloader.follow(&config, &mut stop).await;
     status.draining.set(true);

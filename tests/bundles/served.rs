@@ -75,6 +75,14 @@ fn a_bundle_is_downloaded_swapped_while_requests_run_and_serves_on_without_its_s
     let refused = site.reload(|record| record["what"] == "policy" && record["accepted"] == false);
     assert_eq!(refused["code"], "PST-OP-003", "{refused}");
     assert_eq!(site.request().1["decision"]["policy"], json!({"main": "r2"}));
+    // It is asked for again at each poll, and told once; another that is refused for the same is told too.
+    let downloads = || nginx.access_log().matches(" 200 ").count();
+    let refusals = || site.records("reload").iter().filter(|record| record["accepted"] == false).count();
+    let before = downloads();
+    until("it was asked for again", || downloads() > before + 3);
+    assert_eq!(refusals(), 1);
+    publish(&main, 5, "package postern # still\n\ndecision := true\n");
+    until("the next is told", || refusals() == 2);
     publish(&main, 4, &rules(true));
     site.reload(|record| record["revision"] == "r4");
     assert_eq!(site.request().0, 200);

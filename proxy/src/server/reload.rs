@@ -1,8 +1,11 @@
 //! Replaces the policy or the whole configuration while requests run. What does not pass changes
 //! nothing but a metric and a record.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+
+use postern_policy::Sources;
 
 use super::material::Material;
 use super::services::{Edit, Services, Unobtained};
@@ -34,6 +37,8 @@ pub(super) struct Reloader {
     pub(super) edit: Option<Edit>,
     /// Why the configuration in the file was refused.
     pub(super) refused_edit: Option<String>,
+    /// The bundles that services offer and that were refused, and why.
+    pub(super) refused_bundles: BTreeMap<String, (Arc<Sources>, String)>,
 }
 
 /// Why a new configuration does not serve.
@@ -266,6 +271,8 @@ impl Reloader {
         // Reading and compiling may take long; the control thread has leases to renew meanwhile.
         let reread = move || load::reread(&policy, &serving, &arrived);
         let reread = tokio::task::spawn_blocking(reread).await?;
+        // Who changed something is told what is wrong, also once more.
+        self.refused_bundles.clear();
         self.settle(config, reread).await;
         Ok(())
     }
@@ -274,7 +281,10 @@ impl Reloader {
     async fn hear(&mut self, news: News) -> bool {
         let config = Arc::clone(&self.configs.current().value);
         match news {
-            News::Withdrawn(name) => self.services.withdraw(&name),
+            News::Withdrawn(name) => {
+                self.refused_bundles.remove(&name);
+                self.services.withdraw(&name);
+            }
             News::Failed { name, code, why } => self.failed(&config, &name, code, &why).await,
             News::Arrived(arrival) => {
                 self.services.keep(arrival);
@@ -322,6 +332,7 @@ impl Reloader {
                 self.accepted("policy", generation, revisions.get(name).cloned(), detail).await;
             }
         }
+        self.refused_bundles.retain(|name, _| reread.refused.iter().any(|(refused, _)| refused == name));
         for taken in self.services.settle(&reread, &self.policies.current().value.bundles) {
             let (name, copy) = (taken.name.clone(), taken.copy.clone());
             let unkept = taken.keep().await.err().map(|error| (error.code(), causes(&error)));
@@ -339,9 +350,20 @@ impl Reloader {
         let several = config.policy.bundles.len() > 1;
         for (name, error) in reread.refused {
             self.board.unfit(&name, &error);
+            let is_told = self.is_told(&name, &error);
             let refused = if several { Refused::Bundle(name, error) } else { error.into() };
-            self.refused("policy", codes::POLICY_REFUSED, &refused).await;
+            if !is_told {
+                self.refused("policy", codes::POLICY_REFUSED, &refused).await;
+            }
         }
+    }
+
+    /// Whether the same bundle was refused for the same before: what is refused is asked for again at each poll.
+    fn is_told(&mut self, name: &str, error: &PolicyError) -> bool {
+        let Some(offered) = self.services.arrived().remove(name) else { return false };
+        let why = error.to_string();
+        let before = self.refused_bundles.insert(name.to_owned(), (Arc::clone(&offered), why.clone()));
+        before.is_some_and(|(sources, said)| sources.is_same(&offered) && said == why)
     }
 
     /// Something about one bundle went wrong that does not touch what serves.
