@@ -87,7 +87,7 @@ codes! {
     METHOD_REFUSED = "PST-AZ-002", Authorize, Caller, 405, "this method is never forwarded",
         "CONNECT and TRACE are refused, for TRACE would reflect the credential; and methods with small letters, which servers may take for others";
     TARGET_AMBIGUOUS = "PST-AZ-003", Authorize, Caller, 400, "the request target can be read in more than one way",
-        "no dot segments, empty segments, encoded slashes, backslashes, control characters or userinfo; one Host that agrees with the target";
+        "a path from `/` on, with no dot segments, empty segments, encoded slashes, backslashes, control characters or userinfo; one Host that agrees with the target";
     FRAMING_AMBIGUOUS = "PST-AZ-004", Authorize, Caller, 400, "the request's framing can be read in more than one way",
         "one Content-Length or Transfer-Encoding: chunked alone";
     HEADER_REFUSED = "PST-AZ-005", Authorize, Caller, 400, "a header is not acceptable",

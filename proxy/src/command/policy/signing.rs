@@ -16,17 +16,17 @@ pub(super) const LARGEST: u64 = 64 << 10;
 #[derive(Debug, Args)]
 pub(super) struct Signing {
     /// Name of the algorithm: RS, PS or ES with 256, 384 or 512; HS with a shared secret
-    #[arg(long = "signing-alg", value_name = "NAME", default_value = "RS256")]
+    #[arg(long = "signing-alg", value_name = "NAME", default_value = "RS256", requires = "signing_key")]
     algorithm: Algorithm,
     /// JSON file of claims that are signed with the files, such as {"keyid": "ci", "scope": "read"}; `iat`, the time of
     /// signing, is now unless it says another
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "signing_key")]
     claims_file: Option<PathBuf>,
     /// Name that the key is known by to whoever checks [default: the claims' keyid, or `default`]
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", requires = "signing_key")]
     verification_key_id: Option<String>,
     /// What the signature is for: whoever checks asks for exactly that [default: the claims' scope]
-    #[arg(long, value_name = "SCOPE")]
+    #[arg(long, value_name = "SCOPE", requires = "signing_key")]
     scope: Option<String>,
 }
 

@@ -14,7 +14,8 @@ use crate::config;
 
 pub(super) const HELP: &str = "\
 Tests are written as for OPA, in files *_test.rego beside the policy, and run on the engine that decides, behind the \
-same gate, with the same builtins. A test is true, or it has failed; what would be a denial with a code of its own \
+same gate, with the same builtins; what is asked of the rule that decides, a default that refuses and members that exist, \
+`policy check` says. A test is true, or it has failed; what would be a denial with a code of its own \
 (a builtin's error, a conflict, a late answer) is ERROR. test_x[note] is a test of many cases, todo_test_x is not run. Of a test or a case that failed it says the first statement \
 that does not hold together with all before it, and the values that it read; where that cannot be known, the last line that was reached. \
 What a `with` puts in the place of data that no rule reads is warned of.

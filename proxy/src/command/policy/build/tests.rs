@@ -120,6 +120,22 @@ fn what_cannot_be_read_or_written_exits_with_three() {
 }
 
 #[test]
+fn what_is_said_of_a_signature_asks_for_its_key() {
+    let place = place(&[("main.rego", MAIN)]);
+    for (flag, value) in [
+        ("--signing-alg", "ES256"),
+        ("--verification-key-id", "ci"),
+        ("--scope", "read"),
+        ("--claims-file", "claims.json"),
+    ] {
+        let outcome = built(place.path(), &[flag, value]);
+        assert_eq!(outcome.exit, Exit::Usage, "{flag}");
+        assert!(outcome.err.contains("--signing-key <FILE>"), "{}", outcome.err);
+        assert!(!place.path().join("built.tar.gz").exists());
+    }
+}
+
+#[test]
 fn a_key_without_its_algorithm_is_told_which_one_it_fits() {
     let place = place(&[("main.rego", MAIN)]);
     let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
