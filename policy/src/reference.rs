@@ -156,6 +156,7 @@ Of the commands:
   `opa sign --bundle .` in the folder signs for Postern, and what `postern policy build` signs is taken by both.
 * What is refused ends with exit code 4, where `opa check`, `opa build` and `opa test` say 1 and `opa eval` 2; a run without
   a test with 2, where `opa test` says 0.
+* `build` takes `--signing-alg` and what else is said of a signature with `--signing-key` alone; `opa build` signs nothing then.
 * A test with constant keys alone in its head, `test_a[\"x\"] if …`, is an error; `opa test` fails it whatever its body says.
 * Flags that are refused, each with what takes its place, and those that mean something else: [flags.md](flags.md).
 
