@@ -61,6 +61,8 @@ None of OPA's own test cases is answered differently in silence. What is known t
   each machine has for itself, is an error, as is one from 2100 on in a zone with summer time. The clocks of zones are
   those of tables built in, of release 2025b. OPA reads the tables of its machine, which may be of another release, and may
   know a clock of its own before 1970 for zones that agree since, as `Atlantic/Reykjavik` and `Africa/Abidjan`.
+  `time.add_date` of a time with the name of a zone is an error; OPA adds by that zone's clock, where its own types do not keep
+  the list from it.
 * `units.parse` and `units.parse_bytes` take at most 64 bytes, exponents of two digits and results below 2^127; `units.parse_bytes`
   digits that come to less than 2^64 and an exponent of at most 27 behind them. Others are errors.
 * `graph.reachable_paths` is an error for paths of more than 128 nodes, and of more than 20,000 edges together.

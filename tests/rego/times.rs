@@ -255,6 +255,25 @@ fn what_is_between_two_times_is_as_opa_counts_it() {
 }
 
 #[test]
+fn what_is_added_to_a_time_is_added_by_the_clock_of_utc() {
+    let module =
+        |time: &str| format!("package a\nt := json.unmarshal(`{time}`)\nx := time.add_date(t, 0, 0, 1)\n");
+    // Noon on the last day of winter time.
+    let time = "1743246000000000000";
+    let by_utc = module(time);
+    let theirs = opa(&by_utc, "data.a.x");
+    assert_eq!(theirs, Some(Value::from(1_743_332_400_000_000_000_i64)));
+    assert_eq!(ours(&by_utc, "data.a.x").expect("a value"), theirs);
+    for zone in ["Europe/Berlin", "UTC", ""] {
+        let zoned = module(&format!("[{time}, \"{zone}\"]"));
+        let theirs = opa(&zoned, "data.a.x").expect("a time");
+        assert_eq!(theirs == 1_743_332_400_000_000_000_i64, zone != "Europe/Berlin", "{zone}");
+        let error = ours(&zoned, "data.a.x").expect_err("no zone").to_string();
+        assert!(error.contains("takes a time in nanoseconds alone"), "{zone}: {error}");
+    }
+}
+
+#[test]
 fn zones_without_summer_time_are_known_from_2100_on() {
     let known = [
         "UTC",

@@ -11,12 +11,18 @@ pub(super) const ROWS: &[Builtin] =
     &[Builtin::new("time.add_date", &[NUMBER, NUMBER, NUMBER, NUMBER], NUMBER, By::Ours(add_date))];
 
 const WRONG: Fail = Fail::Argument("takes a time and three whole numbers that stay within the calendar");
+const ZONED: Fail =
+    Fail::Argument("takes a time in nanoseconds alone: what is added is counted by the clock of UTC");
 /// Years and months that are added or taken away, at most.
 const MOST: i64 = 1_000_000;
 
 /// Nanoseconds since 1970, so many years, months and days later.
 fn add_date(args: &[Value]) -> Result<Value, Fail> {
     let [time, years, months, days] = args else { return Err(WRONG) };
+    // The engine stays with the offset that a zone has at the time before.
+    if let Value::Array(_) = time {
+        return Err(ZONED);
+    }
     let number = |value: &Value| value.as_i64().map_err(|_| WRONG);
     let within = |number: i64| if (-MOST..=MOST).contains(&number) { Ok(number) } else { Err(WRONG) };
     let months = within(number(years)?)? * 12 + within(number(months)?)?;
