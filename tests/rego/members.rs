@@ -209,3 +209,13 @@ fn an_object_has_the_members_of_its_pattern_and_no_others() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn a_path_that_is_no_text_at_all_leads_nowhere() {
+    let module = r#"package a
+o := {"": {"": 1}, "a": 2}
+x := [[json.filter(o, [p, "b"]), json.remove(o, [p, "b"])] | some p in ["", "/", "//", "/a", "a/"]]
+"#;
+    let all = crate::same(module, "data.a.x");
+    assert_eq!(all[0], serde_json::json!([{}, {"": {"": 1}, "a": 2}]));
+}

@@ -43,6 +43,8 @@ fn read(args: &[Value]) -> Result<(&Value, Tree), Fail> {
     let mut tree = Tree::default();
     for path in paths {
         let parts = match path {
+            // OPA takes it for a path without a part, which leads nowhere; a slash alone is one with the part that is empty.
+            Value::String(path) if path.is_empty() => Vec::new(),
             Value::String(path) => {
                 let part = |part: &str| Value::from(part.replace("~1", "/").replace("~0", "~"));
                 path.trim_start_matches('/').split('/').map(part).collect()
