@@ -267,3 +267,56 @@ fn braces_in_a_template_are_text_where_they_repeat_nothing() {
 p := [regex.template_match("a{b{ 1 }}c", "ab{ 1 }c", "{", "}"), regex.match(`^/v{1, 2}$`, "/vv")]"#;
     assert_eq!(crate::same(module, "data.a.p"), json!([true, false]));
 }
+
+#[test]
+fn what_a_replacement_names_is_named_as_in_go() {
+    let replacements = [
+        "$0",
+        "$00",
+        "$1",
+        "$01",
+        "${01}",
+        "$1x",
+        "${1}x",
+        "$1é",
+        "${1}é",
+        "$1€",
+        "$1٣",
+        "${1٣}",
+        "$n",
+        "$n_",
+        "${n}_",
+        "$é",
+        "${é}",
+        "${n-1}",
+        "${ n }",
+        "${1 }",
+        "${}",
+        "${",
+        "${n",
+        "${1",
+        "$}",
+        "$",
+        "$$",
+        "$$1",
+        "$$$1",
+        "$-1",
+        "a$",
+        "$3",
+        "$10",
+        "$99999999999999999999",
+        "$\u{301}",
+        "$n\u{301}",
+        "${{1}}",
+        "$日n",
+        "x$1$2y",
+    ];
+    let module = |replacements: &[&str]| {
+        format!(
+            "package a\np := [regex.replace(`xaby`, `(?P<n>a)(b)`, t) | some t in {}]",
+            json!(replacements)
+        )
+    };
+    let all = crate::same(&module(&replacements), "data.a.p");
+    assert_eq!(all[3], json!("xy"));
+}

@@ -2,6 +2,10 @@
 //!
 //! One match costs pattern times text. Finding all of them can cost the square of the text, so those take less.
 
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use regex::{Captures, Regex};
 use regorus::Value;
 
 use super::pattern::compiled;
@@ -66,7 +70,7 @@ fn find_all(args: &[Value]) -> Result<Value, Fail> {
     let [pattern, value, most] = args else { return Err(Fail::Argument("takes pattern, text, number")) };
     let (pattern, value) = (compiled(text(pattern)?)?, searched(value)?);
     weigh::pay(pattern.captures_len().saturating_mul(value.len() + 1))?;
-    let groups = |found: regex::Captures<'_>| {
+    let groups = |found: Captures<'_>| {
         let groups = found.iter().map(|group| Value::from(group.map_or("", |group| group.as_str())));
         Value::from(groups.collect::<Vec<_>>())
     };
@@ -84,7 +88,22 @@ fn replace(args: &[Value]) -> Result<Value, Fail> {
         return Err(Fail::Limit("a replacement that makes at most 1 MiB"));
     }
     weigh::pay(most)?;
-    Ok(Value::from(pattern.replace_all(value, replacement).as_ref()))
+    Ok(Value::from(pattern.replace_all(value, as_in_go(replacement)?.as_ref()).as_ref()))
+}
+
+/// The replacement in the words of the library that fills it in. In Go a name goes on over letters and digits of every
+/// script, a number that begins with 0 is no group's, and a `$` behind which no name stands is text.
+fn as_in_go(replacement: &str) -> Result<Cow<'_, str>, Fail> {
+    static NAMED: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r"\$(?:\$|\{([\p{L}\p{Nd}_]+)\}|([\p{L}\p{Nd}_]+))?").ok());
+    let named = NAMED.as_ref().ok_or(Fail::Argument("has a replacement that cannot be read"))?;
+    Ok(named.replace_all(replacement, |found: &Captures<'_>| {
+        match found.get(1).or_else(|| found.get(2)).map(|name| name.as_str()) {
+            None => "$$".to_owned(),
+            Some(number) if number.len() > 1 && number.starts_with('0') => String::new(),
+            Some(name) => format!("${{{name}}}"),
+        }
+    }))
 }
 
 /// `regex.split(pattern, text)`: what stands between the matches. As in Go, an empty match at either end of the
