@@ -14,6 +14,7 @@ pub(crate) mod roots;
 pub(crate) mod sign;
 pub(crate) mod signature;
 pub(crate) mod signing_key;
+pub(crate) mod yaml;
 
 use std::collections::BTreeMap;
 
@@ -141,21 +142,11 @@ pub(crate) fn document(name: &str, text: &str, role: Role) -> Result<serde_json:
     };
     let read = match role {
         // Every JSON is YAML, and OPA reads it as JSON then, with all its digits.
-        Role::Yaml if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() => {
-            yaml(text).and_then(|value| {
-                if kept(&value) { Ok(value) } else { Err(DocumentError::Inexact.to_string()) }
-            })
-        }
+        Role::Yaml if serde_json::from_str::<serde::de::IgnoredAny>(text).is_err() => yaml::read(text)
+            .and_then(|value| if kept(&value) { Ok(value) } else { Err(DocumentError::Inexact.to_string()) }),
         _ => json(),
     };
     read.map_err(|why| Wrong::new(name, why))
-}
-
-/// YAML as JSON, its plain words read as OPA reads them: `yes` is text, `0777` is 511.
-fn yaml(text: &str) -> Result<serde_json::Value, String> {
-    let options = serde_saphyr::options! { strict_booleans: true, legacy_octal_numbers: true };
-    serde_saphyr::from_str_with_options(text, options)
-        .map_err(|error| format!("not YAML: {}", error.without_snippet()))
 }
 
 /// Whether the numbers are what OPA makes of them: its reader of YAML too keeps fractions and large numbers in 64 bits,

@@ -26,6 +26,7 @@ mod swapping;
 mod types;
 mod unsafe_vars;
 mod watching;
+mod yaml;
 
 use std::fs;
 use std::path::Path;

@@ -7,14 +7,14 @@ use serde_json::Value;
 use super::{folder, opa};
 
 /// All of `data`, rules among it, as this policy gives it.
-fn all(sources: &Sources) -> Value {
+pub(super) fn all(sources: &Sources) -> Value {
     let question =
         Question { query: "data", input: None, now: None, fuse: Duration::from_secs(5), lines: false };
     ask(sources, question).expect("data can be asked for").rows.remove(0).expressions.remove(0).value
 }
 
 /// Numbers as their values: OPA prints 1.0 as 1.
-fn values(value: &Value) -> Value {
+pub(super) fn values(value: &Value) -> Value {
     match value {
         Value::Number(number) => number.as_f64().into(),
         Value::Array(items) => items.iter().map(values).collect(),

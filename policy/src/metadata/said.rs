@@ -7,6 +7,8 @@ use regex::Regex;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use crate::bundle::yaml::is_number;
+
 /// What stands in the YAML. A text may be written as a number or a truth value there; its spelling is kept.
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -309,12 +311,7 @@ fn bare(text: &str, yaml: &str) -> bool {
     yaml.matches(text).count() > quoted.iter().map(|quoted| yaml.matches(quoted).count()).sum()
 }
 
-/// Whether OPA, which leaves out every `_`, reads a number.
+/// Whether OPA reads a number where this reader sees text.
 fn underlined(text: &str) -> bool {
-    static NUMBER: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        let real = "(?:[0-9]+(?:\\.[0-9]*)?|\\.[0-9]+)(?:[eE][-+]?[0-9]+)?";
-        Regex::new(&format!("^[-+]?(?:{real}|0[bB][-+]?[01]+|0[oO][-+]?[0-7]+|0[xX][0-9a-fA-F]+)$")).ok()
-    });
-    let number = |plain: &str| NUMBER.as_ref().is_none_or(|number| number.is_match(plain));
-    text.contains('_') && !text.starts_with('_') && number(&text.replace('_', ""))
+    text.contains('_') && is_number(text)
 }
