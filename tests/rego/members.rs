@@ -219,3 +219,58 @@ x := [[json.filter(o, [p, "b"]), json.remove(o, [p, "b"])] | some p in ["", "/",
     let all = crate::same(module, "data.a.x");
     assert_eq!(all[0], serde_json::json!([{}, {"": {"": 1}, "a": 2}]));
 }
+
+/// Operations on [`PATCHED`], `y` gathers what comes of each.
+const PATCHES: &[&str] = &[
+    r#"{"op": "replace", "path": p, "value": 9}"#,
+    r#"{"op": "add", "path": p, "value": 9}"#,
+    r#"{"op": "remove", "path": p}"#,
+    r#"{"op": "test", "path": p, "value": 20}"#,
+    r#"{"op": "copy", "from": p, "path": "/z"}"#,
+    r#"{"op": "copy", "from": "/x/0", "path": p}"#,
+    r#"{"op": "move", "from": p, "path": "/z"}"#,
+    r#"{"op": "move", "from": "/x/0", "path": p}"#,
+    r#"{"op": "move", "from": "/n/2", "path": p}"#,
+    r#"{"op": "add", "path": "/o/1", "value": [1, [2, 3]]}, {"op": "add", "path": p, "value": 9}"#,
+    r#"{"op": "remove", "path": "/x/2."}, {"op": "add", "path": p, "value": 9}"#,
+];
+
+/// A list, and objects whose members look like indexes.
+const PATCHED: &str = r#"{"x": [10, 20, 30], "o": {"1.0": 1, "1": 2, "01": 3}, "n": [[1, 2], [3, 4], {"1.0": [5, 6]}], "s": {"1.0"}}"#;
+
+#[test]
+fn an_index_with_a_point_is_one_to_json_patch_where_it_meets_a_list() {
+    let paths = r#"["/x/1.0", "/x/1.", "/x/1.00", "/x/.0", "/x/+1.0", "/x/-0.0", "/x/3.0", "/x/4.0", "/x/01.0", "/x/0.0",
+        "/x/0.", "/x/.", "/x/1.5", "/x/1e0", "/x/-1.0", "/x/1.0/", "x/1.0", "/x/+.0", "/x/-.", "/x/-00.0", "/x/+01.0", "/x/1.0.0", "/x/99999999999999999999.0",
+        "/o/1.0", "/o/1.", "/o/01", "/n/1.0/0", "/n/1/1.0", "/n/1.0/1.0", "/n/2.0/1.0", "/n/2.0/1.0/1.0", "/o/1.0/1.0",
+        "/o/1/1.0", "/o/1/1.0/1.0", "/s/1.0", ["x", "1.0"], ["x", 1], ["x", 1.0], ["x", input.i], ["n", input.i, input.i],
+        ["o", "1.0"], ["x", 1.5], ["x", -1], ["x", null], "/n/0.0/1.0", "/"]"#;
+    let mut module = format!("package a\n\nd := {PATCHED}\n\npaths := {paths}\n");
+    for (at, patch) in PATCHES.iter().enumerate() {
+        module += &format!("\nx contains [{at}, i, json.patch(d, [{patch}])] if some i, p in paths\n");
+        module +=
+            &format!("\nx contains [{at}, i] if {{ some i, p in paths; not json.patch(d, [{patch}]) }}\n");
+    }
+    module += "\ny := v if v := x with input as {\"i\": 1.0}\n";
+    let all = crate::same(&module, "data.a.y");
+    let patched = all.as_array().expect("a set").iter().filter(|result| result.get(2).is_some()).count();
+    assert!(patched > 150, "{patched}");
+}
+
+#[test]
+fn a_version_4_network_in_version_6_is_no_network_to_merge() {
+    let merged = |networks: &str| format!("package a\n\nx := net.cidr_merge([n | some n in {networks}])\n");
+    for networks in [r#"["::ffff:10.0.0.0/104", "10.128.0.0/9"]"#, r#"["::ffff:11.0.0.0/104", "10.0.0.0/8"]"#]
+    {
+        let theirs = opa(&merged(networks), "data.a.x").expect("OPA keeps both");
+        assert_eq!(theirs.as_array().map(Vec::len), Some(2), "{networks}");
+        let denied = ours(&merged(networks), "data.a.x").expect_err(networks).to_string();
+        assert!(denied.contains("without `::ffff:`"), "{denied}");
+    }
+    crate::same(
+        &merged(
+            r#"["10.0.0.0/9", "10.128.0.0/9", "::fffe:a00:0/104", "::ffff:11.0.0.1", "fd00::/9", "fd80::/9"]"#,
+        ),
+        "data.a.x",
+    );
+}

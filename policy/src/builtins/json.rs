@@ -14,7 +14,7 @@ pub(super) const ROWS: &[Builtin] = &[
     Builtin::new("json.is_valid", &[TEXT], BOOL, By::Ours(is_valid)),
     Builtin::new("json.marshal", &[ANY], TEXT, By::Ours(marshal)),
     Builtin::new("json.marshal_with_options", &[ANY, OBJECT], TEXT, By::Ours(marshal_with_options)),
-    Builtin::new("json.patch", &[ANY, LIST], ANY, By::Guard(few_copies)),
+    Builtin::new("json.patch", &[ANY, LIST], ANY, By::Ours(patch)),
 ];
 
 /// Longest indent and prefix together, in bytes.
@@ -86,8 +86,8 @@ fn small_indent(args: &[Value]) -> Result<(), Fail> {
     weigh::values(args, INDENTED)
 }
 
-/// Lets through a patch that cannot double its document often: each `copy` may.
-fn few_copies(args: &[Value]) -> Result<(), Fail> {
+/// Lets through a patch that cannot double its document often: each `copy` may. Gives how many values it may come to.
+fn few_copies(args: &[Value]) -> Result<usize, Fail> {
     let [document, operations] = args else { return Err(Fail::Argument("takes a document and operations")) };
     weigh::deep(args)?;
     let operations = operations.as_array().map_err(|_| Fail::Argument("takes a list of operations"))?;
@@ -101,7 +101,114 @@ fn few_copies(args: &[Value]) -> Result<(), Fail> {
     for _ in copies {
         grown = grown.saturating_mul(2);
     }
-    if grown > GROWN { Err(Fail::Limit("fewer `copy` operations")) } else { Ok(()) }
+    if grown > GROWN { Err(Fail::Limit("fewer `copy` operations")) } else { Ok(grown) }
+}
+
+/// `json.patch(document, operations)`, with `1.0` and `1.` for indexes of lists, as OPA takes them.
+fn patch(args: &[Value]) -> Result<Value, Fail> {
+    let grown = few_copies(args)?;
+    let [document, operations] = args else { return Err(Fail::Argument("takes a document and operations")) };
+    let operations = operations.as_array().map_err(|_| Fail::Argument("takes a list of operations"))?;
+    let operations: Vec<Value> = operations.iter().map(whole).collect();
+    let apply = |document: &Value, operations: Vec<Value>| {
+        engines("json.patch", &[document.clone(), Value::from(operations)])
+    };
+    let has_point = |operation: &Value| {
+        PATHS.iter().any(|name| parts(operation, name).iter().any(|part| index(part).is_some()))
+    };
+    if !operations.iter().any(has_point) {
+        return Ok(apply(document, operations).unwrap_or(Value::Undefined));
+    }
+    // `1.0` may as well be the name of a member: one operation after the other, by what its path meets.
+    if grown.saturating_mul(operations.len()) > GROWN {
+        return Err(Fail::Limit("fewer operations, or indexes without a point"));
+    }
+    let mut document = document.clone();
+    for operation in &operations {
+        let Some(patched) = resolved(&document, operation, "from").and_then(|operation| {
+            // What moves is taken away before its new place is looked for.
+            let is_move = member(&operation, "op") == Some(&Value::from("move"));
+            let taken = is_move.then(|| {
+                let from = member(&operation, "from")?.clone();
+                let taken = [("op".into(), "remove".into()), ("path".into(), from)];
+                apply(&document, vec![Value::from(BTreeMap::from(taken))])
+            });
+            let met = taken.unwrap_or_else(|| Some(document.clone()))?;
+            apply(&document, vec![resolved(&met, &operation, "path")?])
+        }) else {
+            return Ok(Value::Undefined);
+        };
+        document = patched;
+    }
+    Ok(document)
+}
+
+/// The members of an operation that are paths.
+const PATHS: [&str; 2] = ["from", "path"];
+
+fn member<'a>(operation: &'a Value, name: &str) -> Option<&'a Value> {
+    operation.as_object().ok()?.get(&Value::from(name))
+}
+
+/// The parts of an operation's path.
+fn parts(operation: &Value, name: &str) -> Vec<Value> {
+    match member(operation, name) {
+        Some(Value::Array(parts)) => parts.to_vec(),
+        Some(Value::String(path)) if !path.is_empty() => {
+            let part = |part: &str| Value::from(part.replace("~1", "/").replace("~0", "~"));
+            path.trim_start_matches('/').split('/').map(part).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// An operation whose paths have no number with a point that is a whole one: the engine keeps it as a fraction.
+fn whole(operation: &Value) -> Value {
+    let mut operation = operation.clone();
+    for name in PATHS {
+        if let Some(Value::Array(parts)) = member(&operation, name) {
+            let part = |part: &Value| part.as_u64().map_or_else(|_| part.clone(), Value::from);
+            let parts: Vec<Value> = parts.iter().map(part).collect();
+            let _members =
+                operation.as_object_mut().map(|members| members.insert(name.into(), Value::from(parts)));
+        }
+    }
+    operation
+}
+
+/// The index that a text with a point is, where a list meets it.
+fn index(part: &Value) -> Option<&str> {
+    let (whole, fraction) = part.as_string().ok()?.split_once('.')?;
+    let digits = whole.strip_prefix(['+', '-']).unwrap_or(whole);
+    let is_index = digits.bytes().all(|digit| digit.is_ascii_digit())
+        && fraction.bytes().all(|digit| digit == b'0')
+        && !whole.starts_with('0');
+    is_index.then_some(if digits.is_empty() { "0" } else { whole })
+}
+
+/// An operation, with the indexes of the lists that a path of it meets written as the engine takes them.
+fn resolved(document: &Value, operation: &Value, name: &str) -> Option<Value> {
+    let mut parts = parts(operation, name);
+    let mut met = Some(document);
+    for part in &mut parts {
+        met = match met {
+            Some(Value::Array(items)) => {
+                if let Some(index) = index(part) {
+                    *part = Value::from(index);
+                }
+                let at = part.as_string().map_or_else(|_| part.as_u64().ok(), |text| text.parse().ok());
+                at.and_then(|at| items.get(usize::try_from(at).ok()?))
+            }
+            Some(Value::Object(members)) => members.get(part),
+            Some(Value::Set(items)) => items.iter().find(|item| *item == part),
+            _ => break,
+        };
+    }
+    let mut operation = operation.clone();
+    if matches!(member(&operation, name), Some(Value::Array(_) | Value::String(_))) {
+        operation.as_object_mut().ok()?.insert(name.into(), Value::from(parts));
+    }
+    Some(operation)
 }
 
 /// `json.is_valid(text)`; what is not text is not valid, not an error. Nor does it matter how large a number is.
