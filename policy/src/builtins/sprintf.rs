@@ -98,11 +98,11 @@ impl Verb {
             ('v' | 's', Value::Number(_)) | ('d', _) if self.precision.is_some() => {
                 Err("takes no precision for whole numbers")
             }
-            ('s', Value::Number(number)) if number.as_i64().is_some() || !number.is_integer() => {
+            ('s', Value::Number(number)) if is_small(value) => {
                 self.no_text(number.is_integer(), &decimal(value))
             }
-            // A plus asks Go for more of a structure, and nothing of a number.
-            ('v', Value::Number(_)) if self.plus == "+" => {
+            // A plus asks Go for more of a structure, and nothing of a number; one beyond 64 bits writes it for itself.
+            ('v', Value::Number(_)) if self.plus == "+" && is_small(value) => {
                 Ok(Self { plus: "", ..self }.number(&decimal(value)))
             }
             ('v' | 's', Value::Number(_)) => Ok(self.number(&decimal(value))),
@@ -198,6 +198,11 @@ fn number(rest: &mut Peekable<Chars<'_>>) -> Result<Option<usize>, Fail> {
 fn float(value: &Value) -> Result<f64, &'static str> {
     let float = value.as_f64().map_err(|_| "takes numbers that fit a float")?;
     Ok(Fraction::written(float))
+}
+
+/// Whether a number is of 64 bits, or a fraction.
+fn is_small(value: &Value) -> bool {
+    matches!(value, Value::Number(number) if number.as_i64().is_some() || !number.is_integer())
 }
 
 /// A number by itself: fractions as Go has them, from 1e6 on and below 1e-4 with an exponent. Within others OPA writes
