@@ -552,7 +552,10 @@ fn add_all(engine: &mut Engine, sources: &Sources, problems: &mut Problems) {
 }
 
 fn add_data(engine: &mut Engine, file: &DataFile) -> Result<(), Box<Problem>> {
-    let problem = |why: String| Box::new(Problem::of(&file.name, "data", why, "").at_said(&file.text));
+    let problem = |why: String| {
+        let instead = slips::instead_in_data(&why);
+        Box::new(Problem::of(&file.name, "data", why, instead).at_said(&file.text))
+    };
     let document =
         Document::bounded_json(&file.text, MAX_DATA_VALUES).map_err(|error| problem(error.to_string()))?;
     let mut value = document.into_value();

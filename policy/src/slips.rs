@@ -18,6 +18,12 @@ const SAID: &[(&str, &str)] = &[
     ("serde_json cannot parse string: lone leading surrogate", NO_PAIR),
 ];
 
+/// What to write instead in data that is no JSON to this reader.
+pub(crate) fn instead_in_data(why: &str) -> &'static str {
+    let half = ["unexpected end of hex escape", "lone leading surrogate"];
+    if half.iter().any(|said| why.contains(said)) { NO_PAIR } else { "" }
+}
+
 const NO_PAIR: &str = "`\\ufffd`, which is what OPA makes of half a surrogate pair";
 
 /// What stands at the place that the parser names, or ends right before it, and what to write instead.

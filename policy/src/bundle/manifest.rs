@@ -94,13 +94,12 @@ impl Manifest {
                 break;
             }
         }
-        if version == 1 {
-            return Ok(());
-        }
-        Err(Wrong::new(
-            module,
-            format!("is Rego v{version} by the manifest: rewrite it in v1, `opa fmt --v0-v1`"),
-        ))
+        let why = match version {
+            1 => return Ok(()),
+            0 => "is Rego v0 by the manifest: rewrite it in v1, `opa fmt --v0-v1`".to_owned(),
+            _ => format!("is Rego {version} by the manifest, where there are 0 and 1: say 1"),
+        };
+        Err(Wrong::new(module, why))
     }
 }
 
@@ -141,6 +140,9 @@ mod tests {
         let v0 = parse(r#"{"rego_version": 0, "file_rego_versions": {"/new/*": 1}}"#).unwrap();
         assert!(v0.check_rego("new/deep/a.rego").is_ok());
         assert!(v0.check_rego("old/a.rego").unwrap_err().why.contains("Rego v0"));
+
+        let v2 = parse(r#"{"rego_version": 2}"#).unwrap().check_rego("a.rego").unwrap_err().why;
+        assert!(v2.contains("there are 0 and 1") && !v2.contains("opa fmt"), "{v2}");
 
         let v1 = parse(r#"{"file_rego_versions": {"/old?.rego": 0}}"#).unwrap();
         assert!(v1.check_rego("a.rego").is_ok());
