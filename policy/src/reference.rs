@@ -65,6 +65,7 @@ None of OPA's own test cases is answered differently in silence. What is known t
   the list from it.
 * `units.parse` and `units.parse_bytes` take at most 64 bytes, exponents of two digits and results below 2^127; `units.parse_bytes`
   digits that come to less than 2^64 and an exponent of at most 27 behind them. Others are errors.
+* `net.cidr_merge` of a version 4 network in a version 6 one, `::ffff:10.0.0.0/104`, is an error: OPA does not join it with others.
 * `graph.reachable_paths` is an error for paths of more than 128 nodes, and of more than 20,000 edges together.
 * An object in which a computed member turns out to have the name of another, `{input.k: 1, \"z\": 2}`, is an error where their
   values differ: which of them OPA takes follows from how it compiles the object. `object.union` says which.
@@ -88,6 +89,10 @@ What the gate refuses at load, with its place and what to write instead, since t
 * `data` as a whole in a query of `policy eval` that does more, or without a policy: a rule or a package by its name.
 * A number in data, inputs and bodies that would be kept as another: a whole one beyond 64 bits, a fraction of more digits than
   64 bits give back, `9007199254740993.0`, `1e-400`. As text it is kept. In YAML such a number is what OPA too makes of it.
+* In data in YAML what OPA reads otherwise than it looks: a name without quotes that it writes as another (`007`, `1.10`, `1e3`,
+  `True`), a number with `_` as in `1_000.5` or `1_`, a number or a constant with a tag of its own (`!x 1`), `[a:]`, and lines that
+  end with U+0085, U+2028 or U+2029. Quotes say what is meant. What OPA refuses of YAML is refused, but for directives that nobody knows,
+  a `?` in a plain word within brackets, a tab on a last line by itself, and `<<` of an anchor that is null; a name that stands twice in one mapping, of which OPA takes the last, is refused too.
 * In METADATA a schema that is written out, `- input: {\"type\": \"object\"}`, by which OPA judges the module and nothing is
   checked here: in a file, as `schema.NAME`, which OPA asks for with `opa check --schema`. A tab that goes on with a text there.
 * A character that turns the direction of writing or has no width, in comments and texts of Rego too: its escape says it.
@@ -192,7 +197,8 @@ What is not refused, and differs:
   default, or the one without the conflict.
 * Where OPA errs: it goes twice through a set in which two computed members turn out the same; where the value of the
   head is computed, a body that is `not true` or `true with …` alone holds; it takes a text for the index of a
-  list of data (`data.l[\"0\"]`), and its `json.filter` fails where it meets an object of data inside another; its index of rules leaves a body
+  list of data (`data.l[\"0\"]`), and its `json.filter` fails where it meets an object of data inside another; its `json.patch`,
+  once it has added to a list or removed from it, may go below another member of it than the one at that place; its index of rules leaves a body
   out whose `glob.match` is asked of a text with a backslash right before a delimiter, and one that the gate would refuse for
   `x in data.xs` where `x` gets its value by a later statement, or by a list that the same reference was asked of; in the name of a member
   that is a list or an object, it writes `<`, `>` and `&` as escapes.

@@ -181,6 +181,10 @@ struct Range {
 fn range_of(value: &str) -> Result<Range, Fail> {
     let Ok(address) = value.parse::<IpAddr>() else {
         let network = network_of(value)?;
+        // OPA keeps these beside the version 4 ones that they touch.
+        if is_v4(network.first) && value.contains(':') {
+            return Err(Fail::Argument("takes version 4 networks without `::ffff:` before them"));
+        }
         return Ok(Range { first: network.first, last: network.last(), alone: Some(network.show()) });
     };
     let address = number(address);
