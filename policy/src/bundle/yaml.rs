@@ -124,7 +124,8 @@ impl Reader {
                 return Err(format!("OPA takes no anchor &{}: name it with a-z, 0-9, - and _", short(name)));
             }
             Event::Alias(anchor) => {
-                if self.next(false) == Next::Name && self.changed.contains(anchor) {
+                let is = self.next(false);
+                if is == Next::Name && self.changed.contains(anchor) {
                     return Err(
                         "a name by its anchor, which OPA writes otherwise: write it out in quotes".to_owned()
                     );
