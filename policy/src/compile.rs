@@ -136,7 +136,7 @@ pub(crate) struct Prepared {
     pub(crate) leaves: LeafSet,
     /// Whom the annotations name for what the entrypoint decides.
     pub(crate) contact: Option<String>,
-    /// What is dear, where decisions are asked for; what tests put where nothing reads it.
+    /// What is meant otherwise, it seems, where decisions or tests are asked for, and what is dear in a decision.
     pub(crate) warnings: Vec<Problem>,
     /// The text of each module as the engine read it, in its order.
     pub(crate) texts: Vec<Translated>,
@@ -187,11 +187,11 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
         let annotated = engine.get_modules().iter().zip(&annotations);
         problems.extend(annotated.flat_map(|(module, found)| metadata::misplaced(module, found)));
     }
-    let (mut never, mut unread) = (Problems::default(), Vec::new());
+    let (mut never, mut doubts) = (Problems::default(), Problems::default());
     if problems.is_empty() {
-        gate::types(engine.get_modules(), purpose, &mut never);
-        unread = told(sources, &texts, gate::unread(engine.get_modules(), purpose));
+        gate::types(engine.get_modules(), purpose, &mut never, &mut doubts);
     }
+    let doubts = refused(doubts, &texts).problems;
     let never = (!never.is_empty()).then(|| refused(never, &texts));
     let of = |text: &Translated| annotations.get(text.of).map_or(&[][..], Vec::as_slice);
     rewrite(sources, &mut engine, &mut texts, &mut problems, |modules, texts| {
@@ -244,13 +244,13 @@ fn load_here(sources: &Sources, purpose: &Purpose) -> Result<Prepared, LoadError
         return Err(refused(problems, &texts));
     }
     let (contact, warnings) = match purpose {
-        Purpose::Decisions(entrypoint) => (
-            metadata::contact(modules.iter().zip(texts.iter().map(of)), entrypoint),
-            told(sources, &texts, scans::warnings(&modules, &engine.get_data())),
-        ),
-        Purpose::Tests | Purpose::Proof | Purpose::Queries | Purpose::Questions | Purpose::Profile => {
-            (None, unread)
+        Purpose::Decisions(entrypoint) => {
+            let contact = metadata::contact(modules.iter().zip(texts.iter().map(of)), entrypoint);
+            let dear = told(sources, &texts, scans::warnings(&modules, &engine.get_data()));
+            (contact, [doubts, dear].concat())
         }
+        Purpose::Tests => (None, doubts),
+        Purpose::Proof | Purpose::Queries | Purpose::Questions | Purpose::Profile => (None, Vec::new()),
     };
     Ok(Prepared { engine, leaves, contact, warnings, texts, marks })
 }

@@ -15,11 +15,13 @@ mod functions;
 pub(crate) mod heads;
 pub(crate) mod imports;
 mod indexed;
+mod inlaid;
 pub(crate) mod kinds;
 pub(crate) mod loops;
 mod members;
 mod mocks;
 pub(crate) mod names;
+mod nearly;
 mod operators;
 mod order;
 mod ours;
@@ -41,7 +43,7 @@ use regorus::Value;
 use regorus::unstable::{Module, Ref};
 
 use crate::input::LeafSet;
-use crate::problem::{Problem, Problems};
+use crate::problem::Problems;
 use crate::translate::Translated;
 
 /// What must hold before the engine's parser may see the text: its time grows with the nesting of brackets.
@@ -59,6 +61,7 @@ pub(crate) fn first_after_parsing(
 ) {
     if !matches!(purpose, Purpose::Questions) {
         ours::check(modules, texts, problems);
+        inlaid::check(modules, problems);
     }
     imports::keywords(modules, problems);
     bodies::check(modules, problems);
@@ -69,17 +72,22 @@ pub(crate) fn first_after_parsing(
 }
 
 /// Comparisons that are never true, references that lead nowhere, and bodies that OPA leaves out, in the text as its author
-/// wrote it: to be told where nothing else is wrong.
-pub(crate) fn types(modules: &[Ref<Module>], purpose: &Purpose, problems: &mut Problems) {
+/// wrote it: to be told where nothing else is wrong. Doubts are what a check warns of.
+pub(crate) fn types(
+    modules: &[Ref<Module>],
+    purpose: &Purpose,
+    problems: &mut Problems,
+    doubts: &mut Problems,
+) {
     if !matches!(purpose, Purpose::Questions) {
-        types::check(modules, problems);
+        types::check(modules, problems, doubts);
         indexed::check(modules, problems);
     }
-}
-
-/// What tests put in the place of data that nothing reads: to be told beside their report.
-pub(crate) fn unread(modules: &[Ref<Module>], purpose: &Purpose) -> Vec<Problem> {
-    if matches!(purpose, Purpose::Tests) { absent::unread(modules) } else { Vec::new() }
+    match purpose {
+        Purpose::Decisions(entrypoint) => nearly::check(modules, entrypoint, doubts),
+        Purpose::Tests => doubts.extend(absent::unread(modules)),
+        _ => {}
+    }
 }
 
 /// What a policy is loaded for.

@@ -53,7 +53,7 @@ pub struct TestReport {
     pub tests: Vec<Test>,
     /// The lines of the policy that the tests went through.
     pub coverage: Option<Coverage>,
-    /// What the tests put in the place of data that no rule reads.
+    /// What is meant otherwise, it seems, such as data that a test puts where no rule reads it.
     pub warnings: Vec<Problem>,
 }
 

@@ -50,6 +50,7 @@ fn recorded_inputs_are_decided_as_the_page_says_and_as_opa_decides_them() {
         let sources = Sources::read_paths(&bundles, Tests::Left).expect("the bundles can be read");
         let policy = PolicySet::compile(&sources, "data.postern.decision", Duration::from_secs(5))
             .unwrap_or_else(|error| panic!("{error}"));
+        assert!(policy.warnings().is_empty(), "{name}: {:?}", policy.warnings());
         let mut judge = Judge::new(Arc::new(policy));
         let page = fs::read_to_string(bundles[1].join("README.md")).expect("the example has a page");
         let rows = rows(&page);

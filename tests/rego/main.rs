@@ -9,6 +9,7 @@ mod gathered;
 mod globs;
 mod heads;
 mod indexed;
+mod inlaid;
 mod loaded;
 mod locals;
 mod members;
@@ -24,6 +25,7 @@ mod rows;
 mod schema;
 mod times;
 mod types;
+mod unmeant;
 mod uris;
 mod written;
 

@@ -4,9 +4,13 @@
 //! What is not known may be anything: input, data, the arguments of functions and names that get their value otherwise
 //! than by `:=` or `some … in`.
 
+mod alone;
 mod check;
+mod listed;
+mod never;
 mod rules;
 mod scope;
+mod swapped;
 
 use std::fmt;
 
@@ -24,13 +28,15 @@ const TOLD: usize = 100;
 /// Most names that are told.
 const NAMES: usize = 8;
 
-/// Checks all modules as their authors wrote them.
-pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
+/// Checks all modules as their authors wrote them. Doubts are of what OPA takes and was hardly meant so.
+pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems, doubts: &mut Problems) {
     let names = Names::of(modules);
     let rules = rules::Rules::of(modules, &names);
     for module in modules {
         for rule in &module.policy {
-            problems.extend(check::rule(module, rule, &rules));
+            let (found, doubted) = check::rule(module, rule, &rules);
+            problems.extend(found);
+            doubts.extend(doubted);
         }
     }
 }
@@ -229,6 +235,15 @@ impl Type {
                 here && rest.is_none_or(|((_, one), (_, other))| one.meets(other))
             }
             _ => self == other,
+        }
+    }
+
+    /// Whether a statement of it alone holds whatever it is: it is never false.
+    fn holds(&self) -> bool {
+        match self {
+            Self::Bool => false,
+            Self::Any(all) => !all.is_empty() && all.iter().all(Self::holds),
+            _ => true,
         }
     }
 

@@ -6,15 +6,20 @@ use super::super::names;
 use super::super::walk::parts;
 use super::rules::Rules;
 use super::scope::{Nowhere, Scope};
-use super::{ANYTHING, NAMES, Type};
+use super::{ANYTHING, NAMES, Type, alone, listed, never, swapped};
 use crate::problem::Problem;
 
 /// Deeper than this nothing is looked at: the depth alone is reason enough to refuse.
 const GIVE_UP: usize = 2_000;
 
-/// What is wrong in one rule.
-pub(super) fn rule<'a>(module: &'a Module, rule: &'a Rule, rules: &Rules<'a>) -> Vec<Problem> {
-    let mut check = Check { scope: Scope::new(module, rules), depth: 0, found: Vec::new() };
+/// What is wrong in one rule, and what is doubted.
+pub(super) fn rule<'a>(
+    module: &'a Module,
+    rule: &'a Rule,
+    rules: &Rules<'a>,
+) -> (Vec<Problem>, Vec<Problem>) {
+    let scope = Scope::new(module, rules);
+    let mut check = Check { scope, depth: 0, found: Vec::new(), doubts: Vec::new() };
     check.scope.arguments(rule);
     match rule {
         Rule::Default { value, .. } => check.expr(value),
@@ -43,13 +48,14 @@ pub(super) fn rule<'a>(module: &'a Module, rule: &'a Rule, rules: &Rules<'a>) ->
             }
         }
     }
-    check.found
+    (check.found, check.doubts)
 }
 
 struct Check<'a, 'r> {
     scope: Scope<'a, 'r>,
     depth: usize,
     found: Vec<Problem>,
+    doubts: Vec<Problem>,
 }
 
 impl<'a> Check<'a, '_> {
@@ -75,6 +81,7 @@ impl<'a> Check<'a, '_> {
     }
 
     fn literal(&mut self, stmt: &'a LiteralStmt) {
+        self.doubts.extend(alone::check(&mut self.scope, stmt));
         match &stmt.literal {
             Literal::SomeVars { .. } => {}
             Literal::SomeIn { key, value, collection, .. } => {
@@ -153,6 +160,7 @@ impl<'a> Check<'a, '_> {
     }
 
     fn node(&mut self, expr: &'a Expr) {
+        self.doubts.extend(never::check(&mut self.scope, expr));
         match expr {
             Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } => {
                 if let Err(nowhere) = self.scope.reference(expr) {
@@ -161,6 +169,7 @@ impl<'a> Check<'a, '_> {
                 let mut rest = expr;
                 while let Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } = rest {
                     if let Expr::RefBrack { index, .. } = rest {
+                        self.doubts.extend(listed::check(&mut self.scope, refr, index));
                         self.expr(index);
                     }
                     rest = refr;
@@ -186,6 +195,7 @@ impl<'a> Check<'a, '_> {
                 key.iter().chain([value, collection]).for_each(|part| self.expr(part));
             }
             _ => {
+                self.doubts.extend(swapped::check(&self.scope, expr));
                 let mut inside = Vec::new();
                 parts(expr, &mut |part| inside.push(part));
                 for part in inside {

@@ -7,6 +7,7 @@ use regorus::Value;
 use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead};
 
 use super::super::names::{self, Names, Path};
+use super::super::walk::{is_scalar, parts};
 use super::scope::Scope;
 use super::{ANYTHING, MOST, Type};
 
@@ -57,6 +58,11 @@ impl<'a> Rules<'a> {
         self.open.set(self.open.get() - 1);
         self.found.borrow_mut().insert(path.to_vec(), Some(found.clone()));
         found
+    }
+
+    /// Whether a rule, or a function of its arguments, has a value in every request.
+    pub(super) fn always(&self, path: &[String]) -> bool {
+        self.written.get(path).is_some_and(|rules| rules.iter().any(|(_, rule)| sure(rule)))
     }
 
     fn look(&self, path: &[String]) -> Type {
@@ -137,4 +143,37 @@ fn given<'a>(rules: &Rules<'a>, module: &'a Module, rule: &'a Rule, all: &mut Ve
             })
         });
     }
+}
+
+/// Whether a rule has a value in every request.
+fn sure(rule: &Rule) -> bool {
+    let Rule::Spec { head, bodies, .. } = rule else { return true };
+    let assign = match head {
+        // What is made of members is there without any.
+        RuleHead::Set { .. } => return true,
+        RuleHead::Compr { refr, .. } if names::path(refr).is_none() => return true,
+        // A pattern may not fit.
+        RuleHead::Func { args, .. } if args.iter().any(|arg| !matches!(arg.as_ref(), Expr::Var { .. })) => {
+            return false;
+        }
+        RuleHead::Compr { assign, .. } | RuleHead::Func { assign, .. } => assign,
+    };
+    let plain = bodies.iter().all(|body| body.query.stmts.is_empty());
+    plain && assign.as_ref().is_some_and(|assign| given_always(&assign.value, DEEPEST))
+}
+
+/// Whether an expression has a value in every request.
+fn given_always(expr: &Expr, depth: usize) -> bool {
+    let mut inside = Vec::new();
+    match expr {
+        Expr::ArrayCompr { .. } | Expr::SetCompr { .. } | Expr::ObjectCompr { .. } => return true,
+        Expr::Array { .. } | Expr::Set { .. } | Expr::Object { .. } | Expr::BinExpr { .. } => {
+            parts(expr, &mut |part| inside.push(part));
+        }
+        Expr::Call { fcn, params, .. } if names::path(fcn).is_some_and(|called| called == ["count"]) => {
+            inside.extend(params.iter().map(AsRef::as_ref));
+        }
+        _ => return is_scalar(expr),
+    }
+    depth > 0 && inside.into_iter().all(|part| given_always(part, depth - 1))
 }

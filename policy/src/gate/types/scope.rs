@@ -11,9 +11,20 @@ use super::super::names::{self, Path};
 use super::super::walk::{constant, is_scalar};
 use super::rules::Rules;
 use super::{ANYTHING, Type};
+use crate::input::INPUT;
+use crate::kind::{Kind, written};
 
 /// Links of one reference that are followed.
 const LINKS: usize = 100;
+
+/// Whether a part of the input is text wherever it is there.
+pub(super) const fn is_text(kind: Kind) -> bool {
+    match kind {
+        Kind::Text | Kind::Word(_) => true,
+        Kind::OrNull(kind) => is_text(*kind),
+        _ => false,
+    }
+}
 
 /// A link of a reference that leads nowhere, and what it leads from.
 pub(super) struct Nowhere<'a> {
@@ -25,7 +36,8 @@ pub(super) struct Nowhere<'a> {
 pub(super) struct Scope<'a, 'r> {
     pub(super) module: &'a Module,
     pub(super) rules: &'r Rules<'a>,
-    open: Vec<BTreeMap<&'a str, Type>>,
+    /// Each name's type, and what it was given by `:=`.
+    open: Vec<BTreeMap<&'a str, (Type, Option<&'a Expr>)>>,
     /// What each statement around replaces, and what is read there then.
     replaced: Vec<Vec<(Path, Type)>>,
 }
@@ -46,8 +58,62 @@ impl<'a, 'r> Scope<'a, 'r> {
 
     pub(super) fn bind(&mut self, name: &'a Span, is: Type) {
         if let Some(innermost) = self.open.last_mut() {
-            innermost.insert(name.text(), is);
+            innermost.insert(name.text(), (is, None));
         }
+    }
+
+    /// Whether a name is bound in the rule.
+    pub(super) fn binds(&self, name: &str) -> bool {
+        self.open.iter().any(|scope| scope.contains_key(name))
+    }
+
+    /// The part of the input that a reference reads, by its name and what it is; one that a name was given by `:=` too.
+    pub(super) fn input(&self, expr: &'a Expr) -> Option<(String, Kind)> {
+        let (mut rest, mut links) = (expr, Vec::new());
+        let root = loop {
+            match rest {
+                Expr::RefDot { refr, .. } | Expr::RefBrack { refr, .. } => {
+                    links.push(rest);
+                    rest = refr;
+                }
+                Expr::Var { span, .. } => {
+                    match self.open.iter().rev().find_map(|scope| scope.get(span.text())) {
+                        // A name may be given what another was given, which ends with what is not that name.
+                        Some((_, Some(said))) if links.len() < LINKS && !std::ptr::eq(*said, rest) => {
+                            links.push(rest);
+                            rest = said;
+                        }
+                        Some(_) => return None,
+                        None => break span.text(),
+                    }
+                }
+                _ => return None,
+            }
+            if links.len() > LINKS {
+                return None;
+            }
+        };
+        let path = names::resolve(self.module, &[root.to_owned()]);
+        let (_, members) = path.split_first().filter(|(root, _)| *root == "input")?;
+        let known = members.iter().try_fold(INPUT, |is, name| is.member(name).ok())?;
+        let (mut path, mut is) = (path.join("."), known);
+        for link in links.into_iter().rev() {
+            let name = match link {
+                Expr::RefDot { field, .. } => field.1.as_string().ok().map(ToString::to_string),
+                Expr::RefBrack { index, .. } => {
+                    constant(index).and_then(|name| name.as_string().ok()).map(ToString::to_string)
+                }
+                _ => continue,
+            };
+            (path, is) = match (name, link) {
+                (Some(name), _) => (path + &written(&name), is.member(&name).ok()?),
+                (None, Expr::RefBrack { index, .. }) => {
+                    (format!("{path}[{}]", index.span().text()), is.element().ok()?)
+                }
+                (None, _) => return None,
+            };
+        }
+        Some((path, is))
     }
 
     /// What is said where the names of these statements are bound.
@@ -82,6 +148,12 @@ impl<'a, 'r> Scope<'a, 'r> {
                 if let Expr::AssignExpr { op: AssignOp::ColEq, lhs, rhs, .. } = expr.as_ref() {
                     let is = self.of(rhs);
                     self.pattern(lhs, &is);
+                    if let Expr::Var { span, .. } = lhs.as_ref()
+                        && let Some((_, said)) =
+                            self.open.last_mut().and_then(|names| names.get_mut(span.text()))
+                    {
+                        *said = Some(rhs);
+                    }
                 }
             }
             Literal::SomeIn { key, value, collection, .. } => {
@@ -195,7 +267,7 @@ impl<'a, 'r> Scope<'a, 'r> {
         }
         let mut is = match rest {
             Expr::Var { span, .. } => match self.open.iter().rev().find_map(|scope| scope.get(span.text())) {
-                Some(is) => is.clone(),
+                Some((is, _)) => is.clone(),
                 None => match self.global(span.text(), &mut links) {
                     Ok(is) => is,
                     Err(from) => return Err(Box::new(Nowhere { from, link: rest })),

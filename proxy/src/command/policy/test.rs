@@ -18,7 +18,7 @@ same gate, with the same builtins; what is asked of the rule that decides, a def
 `policy check` says. A test is true, or it has failed; what would be a denial with a code of its own \
 (a builtin's error, a conflict, a late answer) is ERROR. test_x[note] is a test of many cases, todo_test_x is not run. Of a test or a case that failed it says the first statement \
 that does not hold together with all before it, and the values that it read; where that cannot be known, the last line that was reached. \
-What a `with` puts in the place of data that no rule reads is warned of.
+What is meant otherwise, it seems, is warned of as by `policy check`, and data that a `with` puts where no rule reads it.
 
 Examples:
   postern policy test policy/
