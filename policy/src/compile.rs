@@ -94,7 +94,8 @@ impl PolicySet {
         &self.leaves
     }
 
-    /// What each decision would cost much for, with what to write instead; the policy is loaded all the same.
+    /// What each decision would cost much for, and what is meant otherwise, it seems, with what to write instead; the
+    /// policy is loaded all the same.
     #[must_use]
     pub fn warnings(&self) -> &[Problem] {
         &self.warnings

@@ -114,6 +114,8 @@ What the gate refuses at load, with its place and what to write instead, since t
   `startswith(x, \"a\", \"b\")`.
 * `walk` anywhere but as a statement of its own, `walk(x, [path, value])`, `[path, value] := walk(x)` or `[path, value] = walk(x)`.
 * A name in `not` or in the body of `every` that a later statement gives its value, `not xs[i]; i = 9`: that statement first.
+  So too `every` over what a later statement gives a value, with a name from around it in its body, `every x in xs[i] { x > r }; i = 9`:
+  it does not hold in OPA.
 * A rule or an import that is called as OPA calls an operator (`gte`, `or`, `plus` …): to OPA it takes the operator's place.
   An operator that is called by its name (`plus(1, 2)`).
 * Data in the place of a rule or of its package.

@@ -109,11 +109,8 @@ fn a_conflict_names_its_rule_and_line() {
 
 #[test]
 fn a_comprehension_where_the_engine_evaluates_none_is_told_in_our_words_by_its_line() {
-    for body in ["decision if f([input.now])\nf([1 | true]) := 1", "decision if r[{1}]\nr[{x | x := 1}] := 1"]
-    {
-        let Cause::Error { detail } = cause(body) else { panic!("{body}") };
-        assert!(detail.starts_with("main.rego:4: a comprehension among the arguments"), "{detail}");
-    }
+    let Cause::Error { detail } = cause("decision if f([input.now])\nf([1 | true]) := 1") else { panic!() };
+    assert!(detail.starts_with("main.rego:4: a comprehension among the arguments"), "{detail}");
 }
 
 #[test]

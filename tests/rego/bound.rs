@@ -26,7 +26,12 @@ g(a, b) if a == b
 "#;
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 183] = [
+const ANSWERED: [&str; 188] = [
+    "y if { every x in [v] { x == 1 }; v = 1 }",
+    "y if { r := 1; v = r; every x in [v] { x == r } }",
+    "y if { r := 1; v = r; zs = [v]; every x in zs { x == r } }",
+    "y if { r := 1; zs = [v]; every x in zs { x == 1 }; v = r }",
+    "y if { r := 9; every x in xs { x == r }; v = r }",
     "y if { a := 1; b = a; not b == 2 }",
     "y if { a := 1; b := a; not b = 2 }",
     "y if { b = 1; not b = 2 }",
@@ -369,6 +374,27 @@ const LATE: [&str; 18] = [
     "y if { not g(x, z); [x, z] = [1, 2] }",
 ];
 
+/// Undefined in OPA, which asks for `every` before the statement that gives what it goes through a value.
+const SOON: [&str; 17] = [
+    "y if { r := 1; zs = [v]; v = 1; every x in zs { x == r } }",
+    "y if { r := 1; zs := [v]; v = 1; every x in zs { x == r } }",
+    "y if { zs = [v]; v = 1; r := 1; every x in zs { x == r } }",
+    "y if { r := 1; zs = [v]; v = r; every x in zs { x == r } }",
+    "y if { r := 1; every x in [v] { x == r }; v = 1 }",
+    "y if { r := 1; every _ in [v] { r == 1 }; v = 1 }",
+    "y if { some r in [9]; every x in v { x == r }; v = [9] }",
+    "y if { r := 1; every x in [v] { every z in [x] { z == r } }; v = 1 }",
+    "y if { r := 1; every x in [v] { x == count([q | q := r]) }; v = 1 }",
+    "y if { r := 1; every x in [v] { x == r } with input.q as 1; v = 1 }",
+    "y if { r := 1; every x in [v] { x == r }; {1}[v] }",
+    "y if { r := \"a\"; every x in [v] { x == r }; [v, _] = split(\"a.b\", \".\") }",
+    "y if { r := 1; some v; every x in [v] { x == r }; v = 1 }",
+    "y if { r := 1; every x in [1 | v == 1] { x == r }; v = 1 }",
+    "y if { r := 1; every x in object.get({\"a\": [1]}, v, []) { x == r }; v = \"a\" }",
+    "y if { r := 1; zs = [v]; every x in zs { x == r }; v = 1 }",
+    "y if { some r; r = 1; every _ in [1 | [a, b] := [v, 1]] { some c; {\"k\": c} = {\"k\": r} }; v = 1 }",
+];
+
 /// Answered by OPA alone: the engine would let the `=` that is denied, or in `every`, give the name a value.
 const WEAK: [&str; 10] = [
     "y if { a := 1; b = a; every c in [1, 2] { b = c } }",
@@ -470,6 +496,15 @@ fn what_a_negation_or_every_has_from_a_later_statement_is_refused() {
         assert!(error.contains("from a later statement"), "{body}: {error}");
         // It means something to OPA, or nothing; loaded it is.
         opa(&module(body), "data.a.y");
+    }
+}
+
+#[test]
+fn an_every_that_opa_asks_for_too_soon_is_refused() {
+    for body in SOON {
+        let error = refused(body);
+        assert!(error.contains("OPA asks for it in its own place"), "{body}: {error}");
+        assert_eq!(opa(&module(body), "data.a.y"), None, "{body}");
     }
 }
 

@@ -9,7 +9,8 @@ const RULES: &str = "deny contains msg if { some r in input.rs; msg := sprintf(\
                      one := {\"rs\": [\"a\", \"b\"], \"on\": 1}\n";
 
 /// Each gives `y`, or nothing.
-const ANSWERED: [&str; 29] = [
+const ANSWERED: [&str; 30] = [
+    "y if { deny[x]with input as one; x != \"\" }",
     "y contains msg if { some msg in deny with input as one; startswith(msg, \"[a\") }",
     "y contains msg if { deny[msg] with input as one; startswith(msg, \"[a\") }",
     "y contains msg if { data.a.deny[msg] with input as one; msg != \"x\" }",

@@ -17,6 +17,8 @@ use crate::problem::{Problem, Problems};
 const LOOK: usize = 10_000;
 /// Most members that are looked at in one load: what no look is left for is let be.
 const LOOKS: usize = 20 * LOOK;
+/// Most names that nothing reads that are told.
+const TOLD: usize = 20;
 
 /// A name below `data`, in full.
 struct Name<'a> {
@@ -92,7 +94,7 @@ pub(super) fn unread(modules: &[Ref<Module>]) -> Vec<Problem> {
             && !is_among(&read, path)
             && told.insert(path.clone())
     });
-    unread.map(|name| problem_of_unread(name, &read)).collect()
+    unread.take(TOLD).map(|name| problem_of_unread(name, &read)).collect()
 }
 
 fn problem_of_unread(name: &Name<'_>, read: &BTreeSet<Path>) -> Problem {
@@ -100,7 +102,8 @@ fn problem_of_unread(name: &Name<'_>, read: &BTreeSet<Path>) -> Problem {
     let begins = |end: usize| name.path.get(..end).is_some_and(|above| is_among(read, above));
     let at = (1..name.path.len()).take_while(|end| begins(*end)).last().unwrap_or(1);
     let (above, rest) = name.path.split_at(at);
-    let beside = read.iter().filter(|path| path.starts_with(above)).filter_map(|path| path.get(at));
+    let beside = read.range(above.to_vec()..).take_while(|path| path.starts_with(above));
+    let beside = beside.filter_map(|path| path.get(at)).take(LOOK);
     let beside: Vec<&String> = beside.collect::<BTreeSet<_>>().into_iter().collect();
     let meant = rest.first().and_then(|slip| nearest(slip, &beside));
     let instead = match meant {

@@ -196,5 +196,6 @@ fn is_template(fcn: &Expr) -> bool {
 
 /// Whether this is what a value of a template is called.
 fn is_part(name: &str) -> bool {
-    name.strip_prefix("part").is_some_and(|rest| rest.ends_with("__"))
+    let number = name.strip_prefix("part").and_then(|rest| rest.strip_suffix("__"));
+    number.is_some_and(|number| !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit()))
 }

@@ -9,14 +9,19 @@ use crate::problem::{Problem, Problems};
 pub(super) fn check(modules: &[Ref<Module>], entrypoint: &str, doubts: &mut Problems) {
     let Some((package, wanted)) = entrypoint.rsplit_once('.') else { return };
     let mut others = Vec::new();
-    for module in modules.iter().filter(|module| names::package(module).join(".") == package) {
+    for module in modules {
+        let here = names::package(module);
         for rule in &module.policy {
             let Rule::Spec { head, .. } = rule.as_ref() else { continue };
+            if names::rule_path(&here, rule).join(".") == entrypoint {
+                return;
+            }
+            if here.join(".") != package {
+                continue;
+            }
             let (RuleHead::Compr { refr, .. } | RuleHead::Set { refr, .. }) = head else { continue };
-            match names::path(refr).as_deref() {
-                Some([name]) if name == wanted => return,
-                Some([name]) => others.push((name.clone(), names::begin(refr))),
-                _ => {}
+            if let Some([name]) = names::path(refr).as_deref() {
+                others.push((name.clone(), names::begin(refr)));
             }
         }
     }

@@ -32,6 +32,7 @@ const PASSED: &str = "has its value in this query, and stands in a comprehension
 const KEYED: &str =
     "calls a member in what stands before `:=`, where OPA does not look for it: OPA calls it unsafe";
 const LATE: &str = "has its value from a later statement, which the engine does not wait for in a negation, in `every` or as the name of an object's member";
+const SOON: &str = "goes through what a later statement gives a value, and reads a name from around it: OPA asks for it in its own place, where it does not hold";
 const WEAK: &str = "has its value by an `=` of patterns or names, which the engine does not wait for before an `=` that is denied or in `every`";
 
 /// Behind so many problems none is told what was meant: to find that looks at every name there is.
@@ -328,7 +329,13 @@ impl<'a> Search<'a> {
         }
         let mut by_weak = BTreeSet::new();
         let unsettled = self.unsettled(&open, &around, &mut by_weak);
+        let too_soon = self.too_soon(&open, &around);
         let safe = self.order(open, &around, &last);
+        if let Some((lacks, span)) = too_soon
+            && lacks.iter().all(|name| safe.contains(name))
+        {
+            self.told.push(("every".to_owned(), span, SOON, "that statement first"));
+        }
         // What OPA itself calls unsafe is told as that.
         let late = |(name, _): &(Var, _)| safe.contains(name) && !self.loose.contains_key(name);
         if let Some((name, span)) = unsettled.into_iter().find(late) {
@@ -489,6 +496,32 @@ impl<'a> Search<'a> {
             known.extend(given);
         }
         found
+    }
+
+    /// An `every` that stands before what it goes through can be known, and in which a name from around it stands: what it
+    /// lacks, and where it is.
+    fn too_soon(&self, open: &[Open<'a>], around: &BTreeSet<Var>) -> Option<(Vec<Var>, &'a Span)> {
+        let is_every = |one: &Open<'a>| matches!(one.statement, Statement::Literal(stmt) if matches!(stmt.literal, Literal::Every { .. }));
+        if !open.iter().any(is_every) {
+            return None;
+        }
+        let mut named = around.clone();
+        named.extend(open.iter().flat_map(|open| &open.vars).map(|(name, _)| name.clone()));
+        // A statement that has to wait for another counts for none of what stands behind it.
+        let mut ready = around.clone();
+        for one in open {
+            let outputs = self.scope.outputs(one.statement, &ready);
+            let lacks = |name: &&Var| !ready.contains(*name) && !outputs.contains(*name);
+            let own: Vec<Var> = one.vars.iter().map(|(name, _)| name).filter(lacks).cloned().collect();
+            let takes = |name: &&Var| named.contains(*name);
+            if is_every(one) && !own.is_empty() && one.closed_over.iter().any(|name| takes(&name)) {
+                return Some((own, one.closures.last()?.span));
+            }
+            if own.is_empty() && one.closed_over.iter().filter(takes).find(lacks).is_none() {
+                ready.extend(outputs);
+            }
+        }
+        None
     }
 
     fn open(&self, statement: Statement<'a>, index: usize, last: &Declared) -> Open<'a> {

@@ -67,7 +67,7 @@ fn member(module: &Module, names: &Names, text: &str, stmt: &LiteralStmt) -> Opt
     let all = format!("all{from}__");
     let edits = vec![
         Edit::new(from, from, format!("{all} := ")),
-        Edit::new(behind_rule, behind_member, ""),
+        Edit::new(behind_rule, behind_member, " "),
         Edit::new(to, to, format!("; {all}[{given}]")),
     ];
     let apart = is_rule && !names.is_global(module, given) && !names_any(text, (behind_member, to), &[given]);

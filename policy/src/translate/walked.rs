@@ -31,7 +31,11 @@ pub(super) fn statement(text: &str, stmt: &LiteralStmt, bare: &BTreeSet<u32>) ->
     let walked = call.trim().strip_prefix("walk(")?.strip_suffix(')')?;
     let (path, value) = (path.text(), value.text());
     let bound: Vec<&str> = [path, value].into_iter().filter(|name| *name != "_").collect();
-    if path == value || written.contains(['\n', '#']) || names_any(walked, &bound) {
+    if path == value
+        || written.contains(['\n', '#'])
+        || walked.trim_end().ends_with(',')
+        || names_any(walked, &bound)
+    {
         return None;
     }
     let some =

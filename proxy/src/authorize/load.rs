@@ -323,7 +323,7 @@ fn compile(
     let sources = Sources::together(all)?;
     let set = PolicySet::admit(&sources, &policy.terms(), deadline)?.policy;
     for warning in set.warnings() {
-        tracing::warn!("the policy is loaded, but dear:\n{warning}");
+        tracing::warn!("the policy is loaded, with a warning:\n{warning}");
     }
     Ok(LoadedPolicy { set: Some(Arc::new(set)), revisions: revisions(&bundles), bundles })
 }

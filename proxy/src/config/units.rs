@@ -121,13 +121,17 @@ pub(crate) fn duration(text: &str) -> Result<Duration, UnitError> {
 /// what is expected.
 pub(crate) fn duration_argument(text: &str) -> Result<Duration, String> {
     let range = || UnitError::Range { text: text.to_owned(), least: "1ms", most: "366d" };
-    let error = match (duration(text), text.parse::<jiff::SignedDuration>()) {
+    // jiff takes the forms of ISO 8601 and words apart too.
+    let of_go =
+        text.bytes().all(|c| c.is_ascii_digit() || b"hmsun.".contains(&c) || "µ".as_bytes().contains(&c));
+    let parts = if of_go { text.parse::<jiff::SignedDuration>().ok() } else { None };
+    let error = match (duration(text), parts) {
         (Ok(duration), _) => return Ok(duration),
-        (Err(UnitError::Duration(_)), Ok(parts)) => match Duration::try_from(parts) {
+        (Err(UnitError::Duration(_)), Some(parts)) => match Duration::try_from(parts) {
             Ok(duration) if LENGTHS.contains(&duration) => return Ok(duration),
             _ => range(),
         },
-        (Err(UnitError::Duration(_)), Err(_)) => {
+        (Err(UnitError::Duration(_)), None) => {
             return Err(format!("`{text}` is not a duration: expected one like 20ms, 5s, 1m30s, 1.5h or 1d"));
         }
         (Err(error), _) => error,
@@ -333,7 +337,9 @@ mod tests {
             ("1m30", "like 20ms, 5s, 1m30s"),
             ("5", "like 20ms, 5s, 1m30s"),
             ("30x", "like 20ms, 5s, 1m30s"),
-            ("-1m", "is outside 1ms to 366d"),
+            ("-1m", "like 20ms, 5s, 1m30s"),
+            ("PT1H", "like 20ms, 5s, 1m30s"),
+            ("1 hour", "like 20ms, 5s, 1m30s"),
             ("1ns", "is outside 1ms to 366d"),
             ("9000h", "is outside 1ms to 366d"),
         ] {

@@ -57,8 +57,11 @@ fn equal<'a>(scope: &Scope<'a, '_>, one: &'a Expr, text: &'a Expr) -> Option<Pro
             problem(name, "never gives this text: it changes its case", &instead)
         };
     }
+    if !written.contains('/') {
+        return None;
+    }
     let (path, _) = scope.input(one)?;
-    if path == "input.context.peer.ip" && written.contains('/') {
+    if path == "input.context.peer.ip" {
         let instead = format!("`net.cidr_contains({}, {path})`", regorus::Value::from(written.as_str()));
         return problem(&path, "is an address, and never equal to a range", &instead);
     }

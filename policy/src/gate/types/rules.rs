@@ -1,7 +1,7 @@
 //! The types of what rules and functions give, each found once.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use regorus::Value;
 use regorus::unstable::{Expr, Module, Ref, Rule, RuleHead};
@@ -17,6 +17,8 @@ const DEEPEST: usize = 100;
 pub(super) struct Rules<'a> {
     pub(super) names: &'a Names,
     written: BTreeMap<Path, Vec<(&'a Module, &'a Rule)>>,
+    /// Those that have a value in every request, functions of their arguments.
+    always: BTreeSet<Path>,
     /// None where it is being looked for: it reads itself.
     found: RefCell<BTreeMap<Path, Option<Type>>>,
     open: Cell<usize>,
@@ -34,7 +36,9 @@ impl<'a> Rules<'a> {
                     .push((module.as_ref(), rule.as_ref()));
             }
         }
-        Self { names, written: rules, found: RefCell::default(), open: Cell::new(0) }
+        let always = rules.iter().filter(|(_, rules)| rules.iter().any(|(_, rule)| sure(rule)));
+        let always = always.map(|(path, _)| path.clone()).collect();
+        Self { names, written: rules, always, found: RefCell::default(), open: Cell::new(0) }
     }
 
     pub(super) fn defines(&self, path: &[String]) -> bool {
@@ -62,7 +66,7 @@ impl<'a> Rules<'a> {
 
     /// Whether a rule, or a function of its arguments, has a value in every request.
     pub(super) fn always(&self, path: &[String]) -> bool {
-        self.written.get(path).is_some_and(|rules| rules.iter().any(|(_, rule)| sure(rule)))
+        self.always.contains(path)
     }
 
     fn look(&self, path: &[String]) -> Type {

@@ -19,7 +19,8 @@ requests: `postern policy bench` says what a decision takes. All of it together 
 is asked as the Postern of that configuration asks it, and several folders or archives are as many bundles, of which no two \
 may own the same; the answer says by which limits. Without it all PATHs are read as one bundle.
 
-Warnings keep no policy from being loaded: loops through more than 1000 members of data in a decision, rules of \
+Warnings keep no policy from being loaded: statements that hold whatever the request is, such as a set alone, arguments \
+that seem swapped, comparisons that are never true, a rule nearly called as the decision that has only its default, loops through more than 1000 members of data in a decision, rules of \
 more than 200 clauses, a name that stands twice in an object of data, members of .manifest that nobody knows, JSON or \
 YAML that is not read because it is not called data.json or data.yaml (folders called schemas are not looked at), modules \
 and data that OPA reads and that are not read for a name that begins with a dot, and a .signatures.json of other files.

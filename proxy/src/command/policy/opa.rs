@@ -199,7 +199,7 @@ with the same meaning, except these; each is refused with what takes its place. 
 
 Under the same name, another meaning:
 
-* `check --strict`, `-S`, lets warnings fail: what is dear, a name that stands twice in data, a file that is not read. OPA's
+* `check --strict`, `-S`, lets warnings fail: what is dear or seems meant otherwise, a name that stands twice in data, a file that is not read. OPA's
   refuses unused names and old words: `opa check --strict` beside it does.
 * `--coverage` counts a line as gone through once anything on it was, and no line of a test; OPA's counts heads of rules by
   themselves, and tests too. With `--format json`, tests that fail are told on standard error beside it.

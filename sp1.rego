@@ -1,2 +1,0 @@
-package a
-r := sprintf("%c", [1.5])
