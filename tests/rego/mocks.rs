@@ -5,7 +5,9 @@ use crate::{opa_of, ours_of};
 const LIB: &str = "package lib\nf(x) := x + 1\ng(x) := x * 10\nr := 1\ns := [f(1), data.lib.f(2), r]\n";
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 70] = [
+const ANSWERED: [&str; 72] = [
+    "y if {\n\tnot 1 > 2 with input as 1 with input.n as units.parse_bytes(\"1K\")\n\t(1 * 1) = [1][_]\n}",
+    "y if {\n\tnot 1 > 2 with input as 1 with input.n as units.parse_bytes(\"1K\")\n\t([1][_] + 1) == 3\n}",
     "f(x) := x\ng(base64) := z if { z := f(\"a\") with f as base64.encode }\ny := g({\"encode\": 1})",
     "f(x) := x\ny := z if { base64 := {\"encode\": 1}; z := f(\"a\") with f as base64.encode }",
     "f(x) := x\ny := z if { some base64 in [{\"encode\": 1}]; z := f(\"a\") with f as base64.encode }",

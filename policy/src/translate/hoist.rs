@@ -185,7 +185,9 @@ fn before(text: &str, stmt: &LiteralStmt, lost: &[&WithModifier], bare: bool) ->
         edits.push(Edit::new(at, at, format!("{name} := ")));
         edits.push(Edit::copy(at, from, to));
         edits.push(Edit::new(at, at, "; "));
-        edits.push(Edit::new(from, to, name));
+        // The engine takes a name for called by the parenthesis that the next line begins with.
+        let called = text.get(to as usize..).is_some_and(|rest| rest.trim_start().starts_with('('));
+        edits.push(Edit::new(from, to, name + if called { ";" } else { "" }));
     }
     if bare {
         let end = end(text, stmt.span.end);
