@@ -246,11 +246,13 @@ fn an_index_with_a_point_is_one_to_json_patch_where_it_meets_a_list() {
         "/o/1/1.0", "/o/1/1.0/1.0", "/s/1.0", ["x", "1.0"], ["x", 1], ["x", 1.0], ["x", input.i], ["n", input.i, input.i],
         ["o", "1.0"], ["x", 1.5], ["x", -1], ["x", null], "/n/0.0/1.0", "/"]"#;
     let mut module = format!("package a\n\nd := {PATCHED}\n\npaths := {paths}\n");
-    for (at, patch) in PATCHES.iter().enumerate() {
-        module += &format!("\nx contains [{at}, i, json.patch(d, [{patch}])] if some i, p in paths\n");
-        module +=
-            &format!("\nx contains [{at}, i] if {{ some i, p in paths; not json.patch(d, [{patch}]) }}\n");
-    }
+    let asked = PATCHES.iter().enumerate().map(|(at, patch)| {
+        format!(
+            "\nx contains [{at}, i, json.patch(d, [{patch}])] if some i, p in paths\n\n\
+             x contains [{at}, i] if {{ some i, p in paths; not json.patch(d, [{patch}]) }}\n"
+        )
+    });
+    module.extend(asked);
     module += "\ny := v if v := x with input as {\"i\": 1.0}\n";
     let all = crate::same(&module, "data.a.y");
     let patched = all.as_array().expect("a set").iter().filter(|result| result.get(2).is_some()).count();
