@@ -305,7 +305,7 @@ fn zones_without_summer_time_are_known_from_2100_on() {
                 let (beyond, theirs) = asked(time);
                 match beyond {
                     Ok(beyond) => {
-                        assert!(is_known && beyond == theirs, "{zone} {call}: {beyond:?} {theirs:?}")
+                        assert!(is_known && beyond == theirs, "{zone} {call}: {beyond:?} {theirs:?}");
                     }
                     Err(error) => {
                         let told = error.to_string().contains("takes times before 2100");
