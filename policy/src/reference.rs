@@ -174,6 +174,8 @@ What is not refused, and differs:
 * `lower` and `upper` know the letters of Unicode 17, OPA those of Unicode 15.
 * A whole number beyond 64 bits that a double gives back, few digits and zeros such as `1e20`, is kept in data and inputs, and
   computed with as a double: `n + 1 > n` does not hold of it, where OPA counts on in full. Written in a policy it is whole.
+* Where an answer's member is called by an object, and a member of that by a list or the like, they stand in the order of their
+  values in its name, in OPA in that of their letters; `json.marshal` writes as OPA does.
 * How a number was written is not kept: `1.0`, `1e3` and `-0` are 1, 1000 and 0, as text too, and whole where OPA has a
   fraction (`sprintf(\"%d\", [1e3])`). So `1.0` from an input, or to which a name is set, finds as a computed member of data or
   of a rule what 1 finds, `data.d[input.i]`; in OPA nothing. In a template or within a list, a set or an object that `sprintf` writes, a computed
