@@ -268,7 +268,7 @@ fn number_value(number: &serde_json::Number) -> Value {
     if let Some(whole) = number.as_i64() {
         return Value::from(whole);
     }
-    number.as_f64().map_or(Value::Null, Value::from)
+    number.as_f64().map_or(Value::Null, exact::of_double)
 }
 
 /// Whether JSON text is nested no deeper than [`MAX_DEPTH`] and holds at most so many values. Whether it is JSON at all,

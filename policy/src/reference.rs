@@ -172,8 +172,6 @@ Of the commands:
 What is not refused, and differs:
 
 * `lower` and `upper` know the letters of Unicode 17, OPA those of Unicode 15.
-* A whole number beyond 64 bits that a double gives back, few digits and zeros such as `1e20`, is kept in data and inputs, and
-  computed with as a double: `n + 1 > n` does not hold of it, where OPA counts on in full. Written in a policy it is whole.
 * Where an answer's member is called by an object, and a member of that by a list or the like, they stand in the order of their
   values in its name, in OPA in that of their letters; `json.marshal` writes as OPA does.
 * How a number was written is not kept: `1.0`, `1e3` and `-0` are 1, 1000 and 0, as text too, and whole where OPA has a
@@ -192,8 +190,9 @@ What is not refused, and differs:
   digits of the double that is kept, 0.39999999999999997, where OPA has those of 64 bits, 0.39999999999999999998.
 * What comes to a fraction beyond 2.3e-308 and 1.8e308 is an error.
 * Whole numbers are exact in both, beyond 64 bits as long as they are computed and written as text, `sprintf(\"%d\", [x])`: in an answer of `policy eval`
-  and in `record` they are rounded to a double, and of more than 308 digits an error; `to_number` and
-  `json.unmarshal` of one that would be kept as another are errors, as are those of such a fraction.
+  and in `record` they are rounded to a double, and of more than 308 digits an error; `to_number`,
+  `json.unmarshal` and `io.jwt.decode` of one that would be kept as another, `18446744073709551617`, are errors, as are those of
+  such a fraction, and data and inputs that have one are refused; `1e20` and `1.5e30` are kept.
 * In a set that holds both, sets come before objects, and are gone through first; in OPA objects come first.
 * A package that data is beside goes through its members in the order of their names, as a list of them stands
   (`[k | data.q[k]]`); in OPA data comes before rules.

@@ -119,7 +119,7 @@ const CUT: &[(&str, &str)] = &[
     ("json.match_schema({substring(", "8 MiB for all builtins"),
     ("object.subset(", "at most 1000000 comparisons"),
     ("time.format([1e18, \"UTC\", input.text", "a layout of at most 4 KiB"),
-    ("to_number(", "whole numbers of 64 bits"),
+    ("to_number(", "numbers of at most 17 digits"),
     ("units.parse(\"1e99\")", "below 2^127"),
 ];
 

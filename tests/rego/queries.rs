@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{opa, ours, same};
+use crate::{differ, opa, opa_of, ours, ours_of, same};
 
 #[test]
 fn queries_are_written_as_opa_writes_them() {
@@ -30,4 +30,53 @@ fn a_number_that_would_be_kept_as_another_is_refused() {
     }
     let error = ours("package a\nx := to_number(\"18446744073709551617\")\n", "data.a.x");
     assert!(error.expect_err("too long").to_string().contains("64 bits"));
+    // OPA keeps 64 bits of a number that it rounds, be it whole or not.
+    for function in ["floor", "ceil", "round"] {
+        let module = format!("package a\nx := {function}(100000000000000000001) == 100000000000000000001\n");
+        assert_eq!(opa(&module, "data.a.x"), Some(json!(false)), "{function}");
+        ours(&module, "data.a.x").expect_err("more than 63 bits");
+    }
+}
+
+#[test]
+fn a_large_whole_number_that_is_read_is_computed_with_in_full() {
+    let data = r#"{"n": 1e20, "m": 1e300, "k": 1e23, "least": -3e19, "p": 18446744073709552000}"#;
+    // What is written as text shows every digit, which an answer of numbers does not.
+    let module = r#"package a
+next := n + 1 > n
+same := n == 100000000000000000000
+largest := m + 1 > m
+written := 1e300 == m
+computed := k == 1e22 * 10
+less := least - 1 < least
+text := sprintf("%d %d %d", [k + 1, k * 3, p + 1])
+rest := n % 7
+shared := bits.and(n, 3)
+base := format_int(n, 16)
+size := abs(least) == 3e19
+most := max([n, n + 1]) == n + 1
+added := sprintf("%d", [sum([n, 1])])
+grown := sprintf("%d", [product([n, 3])])
+order := sort([k, n + 1, n, m, 2, n - 1]) == [2, n - 1, n, n + 1, k, m]
+member := n in {100000000000000000000}
+found := {100000000000000000000: "x"}[n]
+marshalled := json.marshal([n + 1, k + 1])
+quotient := n / 1e10 == 1e10
+token := io.jwt.decode("eyJhbGciOiJub25lIn0.eyJuIjogMWUyMH0.")[1].n + 1 > n
+number := to_number("1e20") + 1 > n
+"#;
+    let read = format!(
+        "{module}d := json.unmarshal(`{data}`)\nn := d.n\nm := d.m\nk := d.k\nleast := d.least\np := d.p\n"
+    );
+    let given = format!(
+        "{module}n := data.d.n\nm := data.d.m\nk := data.d.k\nleast := data.d.least\np := data.d.p\n"
+    );
+    let theirs = same(&read, "data.a");
+    assert_eq!(
+        theirs["text"],
+        json!("100000000000000000000001 300000000000000000000000 18446744073709552001")
+    );
+    let files = [("a.rego", given.as_str()), ("data.json", &format!("{{\"d\": {data}}}"))];
+    let (theirs, ours) = (opa_of(&files, "data.a"), ours_of(&files, "data.a").expect("it answers"));
+    differ(&ours.expect("a value"), &theirs.expect("a value"), "data.a");
 }

@@ -12,9 +12,11 @@ use regorus::value::Object;
 
 pub(super) use sign::{encode_sign, encode_sign_raw};
 
+use super::numbers::LONGER;
 use super::row::{Builtin, By};
 use super::signatures::{ANY, BOOL, LIST, OBJECT, TEXT};
 use super::{Fail, at, text, time_now, weigh};
+use crate::document::exact::{in_full, keeps_numbers};
 use keys::{Algorithm, Halves, Key, NamedKey};
 
 pub(super) const ROWS: &[Builtin] = &[
@@ -296,7 +298,10 @@ fn decode_verify(args: &[Value]) -> Result<Value, Fail> {
 const WANT_OBJECT: Fail = Fail::Argument("takes a token of JSON objects");
 
 fn object(json: &str) -> Result<Value, Fail> {
-    let value = Value::from_json_str(json).map_err(|_| WANT_OBJECT)?;
+    if !keeps_numbers(json.as_bytes()) {
+        return Err(Fail::Argument(LONGER));
+    }
+    let value = Value::from_json_str(json).map(in_full).map_err(|_| WANT_OBJECT)?;
     if matches!(value, Value::Object(_)) { Ok(value) } else { Err(WANT_OBJECT) }
 }
 

@@ -5,7 +5,7 @@ use regorus::Value;
 use super::row::{Builtin, By};
 use super::signatures::{ANY, BOOL, LIST, NULL, NUMBER, TEXT};
 use super::{Fail, engines, weigh};
-use crate::document::exact::keeps_numbers;
+use crate::document::exact::{in_full, keeps_numbers};
 
 pub(super) const ROWS: &[Builtin] = &[
     Builtin::new("array.slice", &[LIST, NUMBER, NUMBER], LIST, By::Guard(small_places)),
@@ -18,13 +18,17 @@ pub(super) const ROWS: &[Builtin] = &[
     Builtin::new("ceil", &[NUMBER], NUMBER, By::Guard(not_nearly_zero)),
     Builtin::new("floor", &[NUMBER], NUMBER, By::Guard(not_nearly_zero)),
     Builtin::new("format_int", &[NUMBER, NUMBER], TEXT, By::Ours(format_int)),
-    Builtin::new("json.unmarshal", &[TEXT], ANY, By::Guard(kept)),
+    Builtin::new("json.unmarshal", &[TEXT], ANY, By::Ours(unmarshal)),
     Builtin::new("numbers.range", &[NUMBER, NUMBER], LIST, By::Ours(range)),
     Builtin::new("numbers.range_step", &[NUMBER, NUMBER, NUMBER], LIST, By::Ours(range_step)),
     Builtin::new("round", &[NUMBER], NUMBER, By::Guard(of_64_bits)),
     Builtin::new("substring", &[TEXT, NUMBER, NUMBER], TEXT, By::Guard(small_places)),
-    Builtin::new("to_number", &[NULL.or(BOOL).or(NUMBER).or(TEXT)], NUMBER, By::Guard(one_kept)),
+    Builtin::new("to_number", &[NULL.or(BOOL).or(NUMBER).or(TEXT)], NUMBER, By::Ours(to_number)),
 ];
+
+/// Of numbers that are read, one that would be kept as another.
+pub(super) const LONGER: &str =
+    "takes numbers of at most 17 digits, and whole ones of 64 bits; one that is longer stays text";
 
 /// Longest range.
 const MOST: u64 = 10_000;
@@ -91,11 +95,11 @@ fn not_nearly_zero(args: &[Value]) -> Result<(), Fail> {
         [value] if value.as_f64().is_ok_and(|value| value > -1.0 && value < 0.0) => {
             Err(Fail::Argument("takes no fraction between -1 and 0, which OPA rounds up to 0 or 1"))
         }
-        _ => Ok(()),
+        _ => of_64_bits(args),
     }
 }
 
-/// `round`: lets through what OPA rounds rightly.
+/// `round`, and the two above: lets through what OPA rounds rightly.
 fn of_64_bits(args: &[Value]) -> Result<(), Fail> {
     match args {
         [Value::Number(number)] if number.is_integer() && number.as_i64().is_none() => {
@@ -120,20 +124,28 @@ fn small_places(args: &[Value]) -> Result<(), Fail> {
     places.iter().try_for_each(|place| whole(place).map(drop))
 }
 
-/// `to_number`: the engine reads past the blanks around a number.
-fn one_kept(args: &[Value]) -> Result<(), Fail> {
+/// `to_number`: the engine reads past the blanks around a number, and has large whole ones as doubles.
+fn to_number(args: &[Value]) -> Result<Value, Fail> {
     let blank = |text: &str| text.trim().len() < text.len();
     if args.iter().any(|arg| arg.as_string().is_ok_and(|text| blank(text))) {
         return Err(Fail::Argument("takes a number without blanks around it"));
     }
-    kept(args)
+    kept(args)?;
+    let number = engines("to_number", args)
+        .ok_or(Fail::Argument("takes null, true, false, or a number as JSON has it"))?;
+    // One that is no text is as it was computed.
+    Ok(if matches!(args, [Value::String(_)]) { in_full(number) } else { number })
+}
+
+/// `json.unmarshal`: the engine has large whole numbers as doubles.
+fn unmarshal(args: &[Value]) -> Result<Value, Fail> {
+    kept(args)?;
+    engines("json.unmarshal", args).map(in_full).ok_or(Fail::Argument("takes JSON"))
 }
 
 /// `to_number` and `json.unmarshal`: the engine keeps a number that is too long as another.
 fn kept(args: &[Value]) -> Result<(), Fail> {
     weigh::linear(args)?;
     let kept = args.iter().all(|arg| arg.as_string().map_or(true, |text| keeps_numbers(text.as_bytes())));
-    let longer =
-        "takes whole numbers of 64 bits, and fractions of at most 17 digits; one that is longer stays text";
-    if kept { Ok(()) } else { Err(Fail::Argument(longer)) }
+    if kept { Ok(()) } else { Err(Fail::Argument(LONGER)) }
 }

@@ -440,7 +440,7 @@ fn a_pattern_reaches_no_further_than_it_looks() {
 fn an_error_says_the_builtins_name_once_and_its_place() {
     for (one, wanted) in [
         ("time.clock([1, \"Europe/Nowhere\"])", "time.clock: failed to parse timezone"),
-        ("json.unmarshal(\"{\")", "json.unmarshal: could not deserialize json."),
+        ("json.unmarshal(\"{\")", "json.unmarshal: takes JSON"),
         ("startswith(to_number(\"1\"), \"a\")", "`startswith` expects string argument. Got `1` instead"),
     ] {
         let (name, args) = one.split_once('(').unwrap();

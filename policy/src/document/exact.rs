@@ -1,6 +1,10 @@
 //! Numbers that are kept as they are written. OPA keeps every digit; here a number is one of 64 bits, and of two long ones
 //! that differ in their last digits both would become the same.
 
+use std::collections::BTreeMap;
+
+use regorus::Value;
+
 /// Whether JSON text has no number that would be kept as another. Whether it is JSON at all, a parser says.
 #[must_use]
 pub fn keeps_numbers(json: &[u8]) -> bool {
@@ -54,6 +58,29 @@ pub(crate) fn is_kept(number: &str) -> bool {
     // Among whole numbers it is compared by its own value, elsewhere it stands for its shortest spelling.
     let own = if (WHOLE..LARGEST).contains(&kept.abs()) { format!("{kept:.0}") } else { format!("{kept:e}") };
     significant(&own) == digits
+}
+
+/// A number that a reader of JSON has as a double: from [`LARGEST`] on whole, and computed with in full, as where a policy
+/// writes it.
+pub(crate) fn of_double(number: f64) -> Value {
+    if number.abs() < LARGEST {
+        return number.into();
+    }
+    // As it was written: `is_kept` has seen that these are its digits.
+    Value::from_numeric_string(&format!("{number:e}")).unwrap_or(Value::Null)
+}
+
+/// What the engine's own reader of JSON made, with the numbers that [`of_double`] makes.
+pub(crate) fn in_full(value: Value) -> Value {
+    match value {
+        Value::Number(ref number) if number.is_integer() => number.as_f64().map_or(value.clone(), of_double),
+        Value::Array(items) => items.iter().cloned().map(in_full).collect::<Vec<_>>().into(),
+        Value::Object(members) => {
+            let members = members.iter().map(|(name, member)| (name.clone(), in_full(member.clone())));
+            members.collect::<BTreeMap<_, _>>().into()
+        }
+        other => other,
+    }
 }
 
 fn significant(number: &str) -> String {

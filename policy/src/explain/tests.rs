@@ -362,8 +362,7 @@ fn what_is_asked_before_its_time_is_told_where_it_is_written_and_its_error_in_it
         .filter_map(|clause| if let How::Stopped(at) = &clause.how { Some(at) } else { None })
         .map(|at| (at.line, at.column, at.text.as_str(), at.error.as_ref().map(ToString::to_string)))
         .collect();
-    let error =
-        |place: &str| Some(format!("evaluation failed: {place}json.unmarshal: could not deserialize json."));
+    let error = |place: &str| Some(format!("evaluation failed: {place}json.unmarshal: takes JSON"));
     assert_eq!(
         stopped,
         [

@@ -191,7 +191,12 @@ fn json(value: &Value, depth: u8, left: &mut usize) -> Result<serde_json::Value,
         Value::Number(number) => match (number.as_u64(), number.as_i64()) {
             (Some(whole), _) => whole.into(),
             (None, Some(whole)) => whole.into(),
-            (None, None) => number.as_f64().ok_or_else(|| wrong("record", "numbers of 64 bits"))?.into(),
+            // Beyond 64 bits what stands in a record is the nearest double.
+            (None, None) => number
+                .as_f64()
+                .or_else(|| number.format_decimal().parse().ok().filter(|nearest: &f64| nearest.is_finite()))
+                .ok_or_else(|| wrong("record", "numbers of 64 bits"))?
+                .into(),
         },
         Value::Array(items) => serde_json::Value::Array(
             items.iter().map(|item| json(item, depth, left)).collect::<Result<_, _>>()?,
