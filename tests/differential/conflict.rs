@@ -29,8 +29,9 @@ pub fn is_here_too(asked: &Asked<'_>, theirs: &Theirs, rules: &mut Result<Rules,
         return false;
     }
     let named = |kind: &str| message.strip_prefix(kind).and_then(|rest| rest.split(' ').next());
-    // Of a rule's bodies OPA goes on behind one that a builtin fails in, and the engine ends there: it fails here too.
-    let fails = |ours: &Ours| is_conflict(ours) || matches!(ours, Ours::Error { kind: "error", .. });
+    // Of a rule's bodies OPA goes on behind one that a builtin fails in, or has a bound for here, and the engine ends there: it
+    // fails here too.
+    let fails = |ours: &Ours| matches!(ours, Ours::Error { kind: "conflict" | "error" | "cap", .. });
     let mut rule = |name: &str| name != asked.rule && fails(&answer(rules, name, asked.input).0);
     match (named("rule "), named("function "), place) {
         (Some(name), ..) => rule(name),
@@ -87,7 +88,7 @@ fn contradicts(asked: &Asked<'_>, function: &str, given: &[String], are_known: b
     let given = given.join(",\n");
     match alone(asked, &format!("package fz.call\n\nr := {function}(\n{given}\n)\n")) {
         Ours::Error { kind: "conflict", detail } => detail.contains("call.rego:3:"),
-        Ours::Error { kind: "error", .. } if are_known => {
+        Ours::Error { kind: "error" | "cap", .. } if are_known => {
             let arguments = alone(asked, &format!("package fz.call\n\nr := [\n{given}\n]\n"));
             matches!(arguments, Ours::Value(_))
         }
