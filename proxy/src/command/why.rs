@@ -18,7 +18,7 @@ use crate::authorize::load::{self, LoadedPolicy};
 use crate::authorize::{self, Action, Authorizer, Request, Supposition, Surroundings};
 use crate::clock::{Clock as _, Moment, SystemClock};
 use crate::config::{self, Config, Listener, Route};
-use crate::fault::{Code, Coded as _};
+use crate::fault::{Code, Coded as _, codes};
 use crate::identify::{Identities, OwnSvids, Peer, TrustBundles};
 use crate::live::live;
 use crate::model::{CredentialFacts, CredentialState};
@@ -132,21 +132,26 @@ fn told(arguments: &Why) -> Result<Outcome, Failure> {
         return Ok(recorded(arguments, file)?.outcome(arguments));
     }
     let usage = |why| Failure::Said(Exit::Usage, why);
-    let caller = arguments.caller.read().map_err(usage)?;
+    let caller = arguments.caller.read()?;
     let config = configuration(arguments, &caller).map_err(|why| Failure::Said(Exit::Configuration, why))?;
     let listener = listener(arguments, &config).map_err(usage)?;
     let at_hand = AtHand::read(arguments.paths(), Some(&config))?;
-    let (head, body) = request(arguments).map_err(usage)?;
+    let (head, body) = request(arguments)?;
     let now = arguments.at.unwrap_or_else(|| SystemClock.now());
     let peer = match caller.peer(&listener.callers, now) {
         Ok(peer) => peer,
         // The handshake or the token would end it.
-        Err(error) => return Ok(unjudged(error.code(), arguments.format)),
+        Err(error) => return Ok(unjudged(error.code(), caller.lacks(), arguments.format)),
     };
+    let plain = is_json(&head.headers);
     let request = match Supposed::read(listener, head, body.as_deref()) {
         Ok(request) => request,
         // It would not come before policy.
-        Err(fault) => return Ok(unjudged(fault.code(), arguments.format)),
+        Err(fault) => {
+            let note = body.filter(|_| fault.code().id == codes::BODY_MALFORMED.id);
+            let note = note.and_then(|body| wrong_body(&body, plain));
+            return Ok(unjudged(fault.code(), note, arguments.format));
+        }
     };
     let words = format!("{} {}", arguments.method(), arguments.url());
     let asking =
@@ -258,24 +263,45 @@ fn listener<'c>(arguments: &Why, config: &'c Config) -> Result<&'c Arc<Listener>
     Err(format!("name one listener of protocol http with --listener: {}", names.join(", ")))
 }
 
+/// Whether a request says that its body is JSON.
+fn is_json(headers: &http::HeaderMap) -> bool {
+    let kind = headers.get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    kind.is_some_and(|kind| kind.to_ascii_lowercase().contains("json"))
+}
+
+/// What is wrong with a body that is not the JSON that a route reads, where that can be seen.
+fn wrong_body(body: &[u8], is_json: bool) -> Option<String> {
+    if !is_json {
+        return Some(
+            "no header says that the body is JSON: --header 'content-type: application/json'".to_owned(),
+        );
+    }
+    let error = serde_json::from_slice::<serde::de::IgnoredAny>(body).err()?;
+    Some(format!("the body: {error}"))
+}
+
 type Asked = (http::request::Parts, Option<Vec<u8>>);
 
-fn request(arguments: &Why) -> Result<Asked, String> {
+fn request(arguments: &Why) -> Result<Asked, Failure> {
+    let usage = |why| Failure::Said(Exit::Usage, why);
     let mut request = http::Request::builder().method(arguments.method()).uri(arguments.url());
     if arguments.url().starts_with('/') {
         request = request.header("host", "localhost");
     }
     for header in &arguments.header {
         let (name, value) =
-            header.split_once(':').ok_or_else(|| format!("{header}: expected NAME: VALUE"))?;
+            header.split_once(':').ok_or_else(|| usage(format!("{header}: expected NAME: VALUE")))?;
         request = request.header(name.trim().to_ascii_lowercase(), value.trim());
     }
     let body = match arguments.body.as_deref().map(|body| (body, body.strip_prefix('@'))) {
         None => None,
-        Some((_, Some(file))) => Some(std::fs::read(file).map_err(|error| format!("{file}: {error}"))?),
+        Some((_, Some(file))) => Some(
+            std::fs::read(file)
+                .map_err(|error| Failure::Said(Exit::Configuration, format!("{file}: {error}")))?,
+        ),
         Some((text, None)) => Some(text.as_bytes().to_vec()),
     };
-    let request = request.body(()).map_err(|error| format!("the request: {error}"))?;
+    let request = request.body(()).map_err(|error| usage(format!("the request: {error}")))?;
     Ok((request.into_parts().0, body))
 }
 
@@ -358,16 +384,22 @@ impl Asking<'_> {
 }
 
 /// Refused before policy is asked.
-fn unjudged(code: &Code, format: Format) -> Outcome {
+fn unjudged(code: &Code, note: Option<String>, format: Format) -> Outcome {
     let out = match format {
         Format::Pretty => {
             let mut text = String::new();
             line(&mut text, "verdict", "refused before policy is asked");
             line(&mut text, "code", &format!("{}  {}", code.id, code.summary));
+            if let Some(note) = &note {
+                line(&mut text, "note", note);
+            }
             line(&mut text, "next", code.hint);
             text
         }
-        Format::Json => pretty_json(&json!({"allow": false, "code": code.id, "explanation": null})),
+        Format::Json => {
+            let notes = Vec::from_iter(note);
+            pretty_json(&json!({"allow": false, "code": code.id, "notes": notes, "explanation": null}))
+        }
     };
     Outcome { exit: Exit::DENIED, ..Outcome::said(out) }
 }

@@ -1,6 +1,6 @@
 //! Who asks: as a listener would know the caller, or as a policy would see it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -8,6 +8,8 @@ use postern_policy::{Document, input_schema, nearest};
 use serde_json::Value;
 
 use crate::clock::Moment;
+use crate::command::policy::given;
+use crate::command::{Exit, Failure};
 use crate::config::Callers;
 use crate::identify::{IdentifyError, Peer, supposed_by_token};
 use crate::model::SpiffeId;
@@ -41,7 +43,7 @@ pub(super) enum Who {
 }
 
 impl Caller {
-    pub(super) fn read(&self) -> Result<Who, String> {
+    pub(super) fn read(&self) -> Result<Who, Failure> {
         if let Some(id) = &self.id {
             return Ok(Who::Certificate(id.clone()));
         }
@@ -49,11 +51,12 @@ impl Caller {
             return Ok(Who::Token { claims: object("--claims", claims)? });
         }
         let caller = object("--caller", self.described.as_deref().unwrap_or_default())?;
+        let usage = |why: &dyn std::fmt::Display| Failure::Said(Exit::Usage, format!("--caller: {why}"));
         fits(&caller, input_schema().pointer("/properties/caller").unwrap_or(&Value::Null), "input.caller")
-            .map_err(|why| format!("--caller: {why}"))?;
+            .map_err(|why| usage(&why))?;
         let name = caller.get("id").and_then(Value::as_str).unwrap_or("a caller without an id").to_owned();
-        let caller = Document::from_json(&caller).map_err(|error| format!("--caller: {error}"))?;
-        let stands_for = NOBODY.parse().map_err(|error| format!("{NOBODY}: {error}"))?;
+        let caller = Document::from_json(&caller).map_err(|error| usage(&error))?;
+        let stands_for = NOBODY.parse().map_err(|error| usage(&error))?;
         Ok(Who::Described { caller, name, stands_for })
     }
 }
@@ -110,15 +113,16 @@ pub(super) fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
 const READ: [&str; 5] = ["sub", "aud", "exp", "iat", "nbf"];
 
 /// A JSON object that is written there, or stands in a file.
-fn object(flag: &str, text: &str) -> Result<Value, String> {
+fn object(flag: &str, text: &str) -> Result<Value, Failure> {
+    let usage = |why: &str| Failure::Said(Exit::Usage, format!("{flag}: {why}"));
     let text = match text.strip_prefix('@') {
-        Some(file) => std::fs::read_to_string(file).map_err(|error| format!("{flag}: {file}: {error}"))?,
+        Some(file) => given::said(Path::new(file)).map_err(|why| Failure::Said(Exit::Configuration, why))?.1,
         None => text.to_owned(),
     };
     match serde_json::from_str(&text) {
         Ok(value @ Value::Object(_)) => Ok(value),
-        Ok(_) => Err(format!("{flag}: expected a JSON object")),
-        Err(error) => Err(format!("{flag}: {error}")),
+        Ok(_) => Err(usage("expected a JSON object")),
+        Err(error) => Err(usage(&format!("expected a JSON object, or @FILE: {error}"))),
     }
 }
 
@@ -158,6 +162,31 @@ impl Who {
                 (domain.unwrap_or(nobody), audience.unwrap_or(NOBODY))
             }
         }
+    }
+
+    /// What keeps claims from being those of a JWT-SVID.
+    pub(super) fn lacks(&self) -> Option<String> {
+        let Self::Token { claims } = self else { return None };
+        let is_text = |value: &Value| value.is_string();
+        let wanted = [
+            ("sub", "a SPIFFE ID", claims["sub"].as_str().is_some_and(|id| id.parse::<SpiffeId>().is_ok())),
+            (
+                "aud",
+                "text or a list of texts",
+                is_text(&claims["aud"])
+                    || claims["aud"].as_array().is_some_and(|all| all.iter().all(is_text)),
+            ),
+            ("exp", "seconds since 1970", claims["exp"].is_number()),
+        ];
+        let wrong: Vec<_> = wanted
+            .into_iter()
+            .filter(|(_, _, fits)| !fits)
+            .map(|(name, want, _)| match claims.get(name) {
+                Some(value) => format!("`{name}` is {value}, not {want}"),
+                None => format!("there is no `{name}`, {want}"),
+            })
+            .collect();
+        (!wrong.is_empty()).then(|| format!("in the claims {}", wrong.join("; ")))
     }
 
     /// Which claims made no difference.

@@ -73,7 +73,12 @@ fn what_would_not_come_before_policy_is_said_and_so_is_another_policy() {
         let outcome = asked(folder.path(), url, body, &["--format", "json"]);
         assert_eq!(outcome.exit, Exit::DENIED, "{url}");
         let said: Value = serde_json::from_str(&outcome.out).unwrap();
-        assert_eq!(said, json!({"allow": false, "code": code, "explanation": null}), "{url}");
+        let notes = if body == "{" {
+            json!(["the body: EOF while parsing an object at line 1 column 1"])
+        } else {
+            json!([])
+        };
+        assert_eq!(said, json!({"allow": false, "code": code, "notes": notes, "explanation": null}), "{url}");
     }
     let missing = folder.path().join("missing").display().to_string();
     let unread = asked(folder.path(), "/ledger/a%2Fb", "{}", &["--policy", &missing]);
@@ -198,6 +203,17 @@ fn a_policy_by_itself_is_asked_of_whatever_caller_it_may_see() {
     let other = asked(["--caller", &process.replace("1000", "0")], &["--format", "json"]);
     let said: Value = serde_json::from_str(&other.out).unwrap();
     assert_eq!((other.exit, &said["code"]), (Exit::DENIED, &json!("PST-AZ-010")), "{said}");
+    assert_eq!(asked(["--claims", "@/nonexistent.json"], &[]).exit, Exit::Configuration);
+    let body = asked(["--as", "spiffe://td.example/clerk"], &["--body", "{}"]);
+    assert!(
+        body.out.contains("note        no header says that the body is JSON"),
+        "{}{}",
+        body.out,
+        body.err
+    );
+    let none = asked(["--claims", r#"{"sub": "clerk", "exp": 1}"#], &[]).out;
+    let note = "note        in the claims `sub` is \"clerk\", not a SPIFFE ID; there is no `aud`, text or a list of texts\n";
+    assert!(none.contains(note), "{none}");
     for wrong in [["--caller", "[]"], ["--claims", "{"], ["--as", "clerk"]] {
         assert_eq!(asked(wrong, &[]).exit, Exit::Usage, "{wrong:?}");
     }
