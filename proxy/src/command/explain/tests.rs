@@ -93,3 +93,17 @@ fn a_code_is_explained_without_records() {
     let unknown = asked("PST-CR-999", None);
     assert_eq!((unknown.exit, unknown.err.as_str()), (Exit::NotFound, "no code is called PST-CR-999\n"));
 }
+
+#[test]
+fn what_stands_on_standard_input_and_is_no_record_is_not_told_as_one() {
+    for (text, why) in [
+        ("", "is no record"),
+        ("[1]\n", "is no record"),
+        ("{\n\"kind\": \"request\"}\n", "is no record"),
+        ("{\"id\": \"r-1\"}\n", "without a `kind`"),
+    ] {
+        let refused = read_one(text.as_bytes()).err().map(|failure| failure.to_string());
+        assert!(refused.as_ref().is_some_and(|said| said.contains(why)), "{text:?}: {refused:?}");
+    }
+    assert!(read_one(RECORDS.lines().nth(1).unwrap().as_bytes()).is_ok());
+}
