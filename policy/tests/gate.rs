@@ -169,6 +169,27 @@ fn what_the_engine_answers_with_silence_is_refused() {
 }
 
 #[test]
+fn an_import_that_was_forgotten_is_told() {
+    let roles = ("roles.rego", "package library.roles\n\nhas(x) if x == \"a\"\n\nones := 1\n");
+    for (body, import) in [
+        ("x if roles.has(\"a\")", "`import data.library.roles` at the top"),
+        ("x if library.roles.has(\"a\")", "`import data.library` at the top"),
+        ("x if roles.ones == 1", "`import data.library.roles` at the top; or a statement that binds it"),
+    ] {
+        let problems = load(body, &[roles]).unwrap_err();
+        let [problem] = problems.as_slice() else { panic!("{problems:?}") };
+        assert!(problem.instead.starts_with(import), "{problem}");
+        let (package, _) = import.trim_start_matches('`').split_once('`').unwrap();
+        load(&format!("{package}\n{body}"), &[roles]).unwrap();
+    }
+    // Where it has no such function, the import would mend nothing.
+    assert_eq!(
+        load("x if roles.had(\"a\")", &[roles]).unwrap_err()[0].instead,
+        "the name of one that is there"
+    );
+}
+
+#[test]
 fn an_import_that_the_engine_would_take_for_another_is_refused() {
     let other = |text: &'static str| [("other.rego", text), ("u.rego", "package u\nz := 4")];
     refused("import data.u.z\nz := 3", 4, "z");

@@ -226,6 +226,9 @@ fn wrong(
             return Some((why, format!("`… {sign} …`")));
         }
         None => {
+            if let Some(package) = suggest.then(|| names.imported(called)).flatten() {
+                return Some((MISSING.to_owned(), format!("`import {package}` at the top")));
+            }
             // To find that looks at every name there is.
             let meant =
                 suggest.then(|| builtins::meant(&name).or_else(|| names.like(module, called))).flatten();

@@ -42,6 +42,21 @@ impl Names {
         names
     }
 
+    /// A package, or a part of one's name, whose last step this is, as an import names it.
+    pub(crate) fn package_called(&self, name: &str) -> Option<String> {
+        let within = |path: &Path| path.iter().take(path.len() - 1).position(|step| step == name);
+        let (path, at) = self.rules.iter().find_map(|path| Some((path, within(path)?)))?;
+        path.get(..=at).map(|path| path.join("."))
+    }
+
+    /// The package by whose last step a function is called, and which is not imported.
+    pub(crate) fn imported(&self, called: &[String]) -> Option<String> {
+        let (package, function) = called.split_first()?;
+        let of = |path: &&Path| path.strip_suffix(function).is_some_and(|of| of.last() == Some(package));
+        let path = self.functions.keys().filter(|_| !function.is_empty()).find(of)?;
+        path.get(..path.len() - function.len()).map(|path| path.join("."))
+    }
+
     /// The function that a call in this module means, with its numbers of arguments; looked up as the engine does.
     pub(crate) fn function(&self, module: &Module, called: &[String]) -> Option<(Path, &BTreeSet<usize>)> {
         let candidates =

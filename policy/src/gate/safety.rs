@@ -64,7 +64,7 @@ pub(super) fn check(module: &Module, names: &Names, ours: bool, problems: &mut P
         }
         for (name, span) in &search.loose {
             let suggest = problems.len() < SUGGESTED;
-            problems.push(problem(said(name, span), span, &globals, suggest));
+            problems.push(problem(said(name, span), span, names, &globals, suggest));
         }
     }
 }
@@ -106,7 +106,7 @@ fn said<'a>(name: &'a Var, span: &'a Span) -> &'a str {
     if span.text() == "_" { "_" } else { name }
 }
 
-fn problem(name: &str, span: &Span, globals: &BTreeSet<String>, suggest: bool) -> Problem {
+fn problem(name: &str, span: &Span, names: &Names, globals: &BTreeSet<String>, suggest: bool) -> Problem {
     let (why, instead) = if name == "_" {
         (
             "stands for any value where one must be known: OPA calls it unsafe".to_owned(),
@@ -121,6 +121,8 @@ fn problem(name: &str, span: &Span, globals: &BTreeSet<String>, suggest: bool) -
     let options = globals.iter().map(String::as_str).chain(["true", "false", "null"]);
     let options: Vec<&str> = options.filter(|_| suggest).collect();
     let meant = nearest(name, &options).map(|meant| format!("`{meant}`; or "));
+    let package = suggest.then(|| names.package_called(name)).flatten();
+    let meant = package.map(|package| format!("`import {package}` at the top; or ")).or(meant);
     Problem::of(span.source.get_path(), name, why, format!("{}{instead}", meant.unwrap_or_default()))
         .at_span(span)
 }
