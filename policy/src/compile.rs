@@ -560,6 +560,9 @@ fn add_data(engine: &mut Engine, file: &DataFile) -> Result<(), Box<Problem>> {
     let document =
         Document::bounded_json(&file.text, MAX_DATA_VALUES).map_err(|error| problem(error.to_string()))?;
     let mut value = document.into_value();
+    if file.path.is_empty() && !matches!(value, Value::Object(_)) {
+        return Err(problem("is no object: its members are what `data` has".to_owned()));
+    }
     for member in file.path.iter().rev() {
         let mut object = regorus::value::Object::new();
         object.insert(Value::from(member.as_str()), value);
@@ -619,5 +622,21 @@ mod tests {
         let wrong = Sources::from_modules([("main.rego", &*wrong)], data);
         let problems = load(&wrong, Purpose::Decisions(entrypoint.to_owned())).err().unwrap().problems;
         assert_eq!((problems[0].line, problems[0].construct.as_str()), (4, "input.rute"));
+    }
+
+    #[test]
+    fn data_that_is_no_object_and_a_mark_before_it_are_told() {
+        for (data, why) in [
+            ("[1]", "is no object: its members are what `data` has"),
+            ("\u{feff}{}", "not JSON: begins with a byte order mark, U+FEFF: write it without"),
+        ] {
+            let text = "package postern\ndefault decision := false\n";
+            let sources = Sources::from_modules([("main.rego", text)], [("", data)]);
+            let problems = load(&sources, Purpose::Queries).err().unwrap().problems;
+            assert_eq!((problems[0].file.as_str(), problems[0].why.as_str()), ("data.json", why));
+            // Below a folder that gives it a name, a list is a value as any.
+            let named = Sources::from_modules([("main.rego", text)], [("list", data)]);
+            assert_eq!(load(&named, Purpose::Queries).is_ok(), data == "[1]");
+        }
     }
 }

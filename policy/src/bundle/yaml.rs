@@ -20,8 +20,11 @@ pub(super) fn read(text: &str) -> Result<Value, String> {
 fn parse(text: &str) -> Result<Value, String> {
     let options = serde_saphyr::options! { strict_booleans: true, legacy_octal_numbers: true };
     serde_saphyr::from_str_with_options(text, options)
-        .map_err(|error| format!("not YAML: {}", error.without_snippet()))
+        .map_err(|error| format!("not YAML: {}", error.without_snippet().to_string().replace(OPTION, "")))
 }
+
+/// What the reader advises its callers.
+const OPTION: &str = ", set DuplicateKeyPolicy in Options if acceptable";
 
 /// Whether OPA, which leaves out every `_`, reads a plain word as a number.
 pub(crate) fn is_number(word: &str) -> bool {

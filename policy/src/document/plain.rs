@@ -10,6 +10,9 @@ use serde_json::{Map, Number, Value};
 
 /// The value of a text; of members that are named twice, the last counts.
 pub(crate) fn parse(text: &str) -> Result<Value, serde_json::Error> {
+    if text.starts_with('\u{feff}') {
+        return Err(Error::custom("begins with a byte order mark, U+FEFF: write it without"));
+    }
     serde_json::from_str::<Plain>(text).map(|plain| plain.0)
 }
 
