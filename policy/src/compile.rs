@@ -26,9 +26,9 @@ use crate::slips;
 use crate::sources::{DataFile, Sources};
 use crate::translate::marks::{self, Mark};
 use crate::translate::{
-    self, Translated, aliases, annotated, clock, collections, computed, every, heads, imports, keywords,
-    members, negation, ordered, pairs, patterns, prints, repeated, settled, shared, sorted, templates,
-    undeclared,
+    self, Translated, aliases, annotated, awaited, clock, collections, computed, every, heads, imports,
+    keywords, members, negation, ordered, pairs, patterns, prints, repeated, settled, shared, sorted,
+    templates, undeclared,
 };
 
 /// Times that a module is written anew at most by what is done again; one that needs more is refused.
@@ -347,6 +347,7 @@ fn behind_the_gate(
         ordered::calls,
         computed::calls,
         members::told_apart,
+        awaited::names,
         printed,
         clock::given,
         undeclared::names,

@@ -41,6 +41,7 @@ pub(crate) mod walk;
 pub(crate) use calls::MISSING;
 use regorus::Value;
 use regorus::unstable::{Module, Ref};
+pub(crate) use safety::globals;
 
 use crate::input::LeafSet;
 use crate::problem::Problems;

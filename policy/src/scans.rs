@@ -16,7 +16,7 @@ use regorus::unstable::{
 use crate::gate::names::{self, Names};
 use crate::gate::{binds, walk};
 use crate::problem::Problem;
-use crate::translate::collections;
+use crate::translate::{awaited, collections};
 use places::{Aliases, Place, Sizes};
 
 /// Members that one loop of a decision may go through before it is reported: one or two milliseconds.
@@ -152,6 +152,7 @@ impl<'a> Walk<'a, '_> {
             },
             Literal::NotExpr { expr, .. } => self.scope(|walk| walk.expr(expr)),
             Literal::Every { key, value, domain, query, .. } => {
+                let domain = awaited::gone_through(domain);
                 self.expr(domain);
                 self.scope(|walk| {
                     let place = walk.place(domain);

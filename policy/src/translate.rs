@@ -5,6 +5,7 @@
 pub(crate) mod aliases;
 pub(crate) mod annotated;
 mod arguments;
+pub(crate) mod awaited;
 pub(crate) mod clock;
 pub(crate) mod collections;
 pub(crate) mod computed;

@@ -395,6 +395,30 @@ const SOON: [&str; 17] = [
     "y if { some r; r = 1; every _ in [1 | [a, b] := [v, 1]] { some c; {\"k\": c} = {\"k\": r} }; v = 1 }",
 ];
 
+/// Answered by both, the same: `every` waits for what its body reads, whatever gives it its value.
+const AWAITED: [&str; 20] = [
+    "y if { v := \"c\"; w = v; every _ in [1] { named[w] } }",
+    "y if { v := \"c\"; w = v; every _ in [1] { not named[w] } }",
+    "y if { v := [1, 2]; w = v; every _ in [1] { {\"a\", \"b\"}[w] } }",
+    "y if { v := \"c\"; w = v; every _ in [1] { w == \"c\" } }",
+    "y if { some v in [\"c\"]; w = v; w2 := w; every _ in xs { named[w2] } }",
+    "y if { some v in [\"c\"]; w = v; every _ in xs { count([1 | named[w]]) > 0 } }",
+    "y if { z := [\"c\", 1]; [w, _] := z; every _ in [1] { named[w] } }",
+    "y if { z := [\"adm\", 1]; [w, _] := z; every _ in [1] { named[w] } }",
+    "y if { z := [\"adm\", 1]; [w, _] := z; every _ in [1] { every _ in [2] { named[w] } } }",
+    "y if { z := [\"c\", 1]; [w, _] = z; every _ in [1] { named[w] } }",
+    "y if { lower(\"C\", w); every _ in [1] { named[w] } }",
+    "y if { lower(\"C\", w); every _ in [1] { w == \"c\" } }",
+    "y if { walk([\"c\"], [_, w]); every _ in [1] { named[w] } }",
+    "y if { walk([\"c\"], [_, w]); w2 := w; every _ in [1] { named[w2] } }",
+    "y if { walk([\"c\"], [_, w]); every _ in [1] { w == \"c\" } }",
+    "y if { some i; [[1, 2], [\"a\", \"a\"]][i] = v; w = v; every _ in [1] { {\"a\": \"a\", \"b\": \"b\"}[w] } }",
+    "y := [1 | v := \"c\"; w = v; every _ in [1] { named[w] }]",
+    "y if { v := \"c\"; w = v; count([1 | every _ in [1] { named[w] }]) == 1 }",
+    "y if { v := \"c\"; every _ in [1 | w := v; named[w]] { false } }",
+    "y if { one := \"c\"; w = one; every _ in [1] { named[w]; named[one] } }",
+];
+
 /// Answered by OPA alone: the engine would let the `=` that is denied, or in `every`, give the name a value.
 const WEAK: [&str; 10] = [
     "y if { a := 1; b = a; every c in [1, 2] { b = c } }",
@@ -549,6 +573,11 @@ fn what_is_denied_or_in_every_gives_no_name_a_value() {
         let folder = tempfile::tempdir().unwrap();
         assert!(loads(folder.path(), body), "{body}");
     }
+}
+
+#[test]
+fn every_waits_for_what_its_body_reads() {
+    alike(&AWAITED);
 }
 
 #[test]

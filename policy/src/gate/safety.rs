@@ -89,7 +89,7 @@ fn called<'a>(expr: &'a Expr, vars: &mut Vec<(Var, &'a Span)>) {
 }
 
 /// What a name means everywhere in a module: the documents, the rules of the package, the imports.
-pub(super) fn globals(module: &Module, names: &Names) -> BTreeSet<String> {
+pub(crate) fn globals(module: &Module, names: &Names) -> BTreeSet<String> {
     let package = names::package(module);
     let rules = names.rules.range(package.clone()..).take_while(|rule| rule.starts_with(&package));
     let mut globals: BTreeSet<String> = rules.filter_map(|rule| rule.get(package.len()).cloned()).collect();
