@@ -189,7 +189,7 @@ What is not refused, and differs:
   per mille, seconds) are exact. `sprintf(\"%v\", [x])` writes a fraction as OPA does; alone, in lists, templates and JSON it has the
   digits of the double that is kept, 0.39999999999999997, where OPA has those of 64 bits, 0.39999999999999999998.
 * What comes to a fraction beyond 2.3e-308 and 1.8e308 is an error.
-* Whole numbers are exact in both, beyond 64 bits as long as they are computed and written as text, `sprintf(\"%d\", [x])`: in an answer of `policy eval`
+* Whole numbers are exact in both, beyond 64 bits as long as they are computed (a product of at most 10,000 digits) and written as text, `sprintf(\"%d\", [x])`: in an answer of `policy eval`
   and in `record` they are rounded to a double, and of more than 308 digits an error; `to_number`,
   `json.unmarshal` and `io.jwt.decode` of one that would be kept as another, `18446744073709551617`, are errors, as are those of
   such a fraction, and data and inputs that have one are refused; `1e20` and `1.5e30` are kept.

@@ -80,3 +80,19 @@ number := to_number("1e20") + 1 > n
     let (theirs, ours) = (opa_of(&files, "data.a"), ours_of(&files, "data.a").expect("it answers"));
     differ(&ours.expect("a value"), &theirs.expect("a value"), "data.a");
 }
+
+#[test]
+fn a_number_that_is_multiplied_by_itself_again_and_again_ends_at_ten_thousand_digits() {
+    let squares = |last: usize| {
+        let steps: String = (0..last).map(|step| format!("\tx{} := x{step} * x{step}\n", step + 1)).collect();
+        format!("package a\ny := count(sprintf(\"%d\", [x{last}])) if {{\n\tx0 := 3\n{steps}}}\n")
+    };
+    assert_eq!(same(&squares(14), "data.a.y"), json!(7_818));
+    let error = ours(&squares(15), "data.a.y").expect_err("15,635 digits").to_string();
+    assert!(error.contains("*: whole numbers of at most 10000 digits"), "{error}");
+    // It ends there, and not after the hours that a number of as many digits as this takes.
+    ours(&squares(60), "data.a.y").expect_err("more digits than there is memory");
+    let product = "package a\ny := product([x | some _ in numbers.range(1, 100); x := 1e300])\n";
+    let error = ours(product, "data.a.y").expect_err("30,001 digits").to_string();
+    assert!(error.contains("at most 10000 digits") || error.contains("factors"), "{error}");
+}

@@ -17,8 +17,9 @@ pub(super) const ROWS: &[Builtin] = &[
     Builtin::new("sum", &[LISTS], NUMBER, By::Ours(sum)),
 ];
 
-/// Most decimal digits that the factors of a product have together.
+/// Most decimal digits that the factors of a product have together; and as many bits.
 const DIGITS: usize = 10_000;
+const BITS: u64 = 33_220;
 
 #[derive(Clone, Copy)]
 enum Op {
@@ -58,6 +59,9 @@ fn compute(op: Op, one: &Value, other: &Value) -> Result<Value, Fail> {
         let exact = match op {
             Op::Plus => Some(a.add(b)),
             Op::Minus => Some(a.sub(b)),
+            Op::Mul if bits(one) + bits(other) > BITS => {
+                return Err(Fail::Limit("whole numbers of at most 10000 digits"));
+            }
             Op::Mul => Some(a.mul(b)),
             Op::Div => None,
         };
@@ -73,6 +77,11 @@ fn compute(op: Op, one: &Value, other: &Value) -> Result<Value, Fail> {
         Op::Div => a.divided_by(b).ok_or(Fail::Argument("divide by zero"))?,
     };
     kept(found)
+}
+
+/// Of a whole number.
+fn bits(number: &Value) -> u64 {
+    number.as_number().ok().and_then(|number| number.as_big()).map_or(0, |number| number.bits())
 }
 
 const BEYOND: Fail = Fail::Argument("comes to a number beyond those that are kept, of 2.3e-308 to 1.8e308");
