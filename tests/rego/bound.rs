@@ -26,8 +26,10 @@ g(a, b) if a == b
 "#;
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 188] = [
+const ANSWERED: [&str; 190] = [
     "y if { every x in [v] { x == 1 }; v = 1 }",
+    "y if { v = 1; every x in [1 | v := 1] { v := x; v == 1 } }",
+    "y if { v := 1; every x in [1 | v] { v := x; v == 1 } }",
     "y if { r := 1; v = r; every x in [v] { x == r } }",
     "y if { r := 1; v = r; zs = [v]; every x in zs { x == r } }",
     "y if { r := 1; zs = [v]; every x in zs { x == 1 }; v = r }",
@@ -222,9 +224,13 @@ y if not w == \"bob\" with input.a as xs[_]",
 ];
 
 /// Refused by both.
-const REFUSED: [&str; 114] = [
+const REFUSED: [&str; 118] = [
     "y if { v = [1]; every x in v { v := 1; v == x } }",
     "y if { v = [1]; every v in v { v == 1 } }",
+    "y if { v = [1]; every x in [w | w := v] { v := x; v == 1 } }",
+    "y if { v = 1; every x in [1 | v] { v := x; v == 1 } }",
+    "y if { v = 1; every x in [1 | count([1 | v]) == 1] { some v in [x]; v == 1 } }",
+    "y if { v = 1; every v in {v | true} { v == 1 } }",
     "h(v) := {1 | every x in v { v := 1; v == x }}\ny := h([1])",
     "h(x) := {x | x := x + 1}\ny := h(1)",
     "y := {v | v := {x | x := x}} if { x := 1 }",
