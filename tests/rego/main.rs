@@ -18,6 +18,7 @@ mod missing;
 mod mocks;
 mod negated;
 mod patterns;
+mod products;
 mod quantities;
 mod queries;
 mod render;
