@@ -8,7 +8,7 @@ use std::process::Command;
 use postern_policy::AskError;
 use postern_tests::parts::program;
 
-use crate::{opa, ours};
+use crate::{opa, opa_of, ours, ours_of};
 
 /// Beside each body; `y` is asked for.
 const RULES: &str = r#"
@@ -584,6 +584,26 @@ fn what_is_denied_or_in_every_gives_no_name_a_value() {
 #[test]
 fn every_waits_for_what_its_body_reads() {
     alike(&AWAITED);
+}
+
+/// A package `a.b` is below the package `a`, and no rule of it.
+#[test]
+fn a_package_below_is_no_name_of_the_one_above() {
+    let below = ("b.rego", "package a.w\n\nq := 1\n");
+    for body in AWAITED.iter().copied().chain([
+        "y if { w = \"eve\"; not w == \"adm\"; named[w] }",
+        "y := [w | some w in xs]",
+        "y := data.a.w.q",
+        "y := w if { w = lists[1][0] }",
+    ]) {
+        let module = module(body);
+        let modules = [("a.rego", module.as_str()), below];
+        let ours = ours_of(&modules, "data.a.y").unwrap_or_else(|error| panic!("{body}: {error}"));
+        assert_eq!(ours, opa_of(&modules, "data.a.y"), "{body}");
+    }
+    let module = module("y := w.q");
+    let unbound = ours_of(&[("a.rego", module.as_str()), below], "data.a.y").expect_err("nothing binds it");
+    assert!(unbound.to_string().contains("OPA calls it unsafe"), "{unbound}");
 }
 
 #[test]

@@ -34,8 +34,11 @@ fn a_number_that_would_be_kept_as_another_is_refused() {
     for function in ["floor", "ceil", "round"] {
         let module = format!("package a\nx := {function}(100000000000000000001) == 100000000000000000001\n");
         assert_eq!(opa(&module, "data.a.x"), Some(json!(false)), "{function}");
-        ours(&module, "data.a.x").expect_err("more than 63 bits");
+        ours(&module, "data.a.x").expect_err("more bits");
     }
+    let kept = "package a\nns := [18446744073709551615, -18446744073709551615, 1e20, 1e23, 36893488147419103232, -9223372036854775809]\n\
+                x := [[floor(n) == n, ceil(n) == n] | some n in ns]\n";
+    assert_eq!(same(kept, "data.a.x"), json!(vec![[true, true]; 6]));
 }
 
 #[test]
@@ -64,6 +67,11 @@ marshalled := json.marshal([n + 1, k + 1])
 quotient := n / 1e10 == 1e10
 token := io.jwt.decode("eyJhbGciOiJub25lIn0.eyJuIjogMWUyMH0.")[1].n + 1 > n
 number := to_number("1e20") + 1 > n
+
+# METADATA
+# custom:
+#   m: 1e20
+noted if { m := rego.metadata.rule().custom.m; m + 1 > m; m == n }
 "#;
     let read = format!(
         "{module}d := json.unmarshal(`{data}`)\nn := d.n\nm := d.m\nk := d.k\nleast := d.least\np := d.p\n"

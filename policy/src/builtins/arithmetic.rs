@@ -81,7 +81,8 @@ fn compute(op: Op, one: &Value, other: &Value) -> Result<Value, Fail> {
 
 /// Of a whole number.
 fn bits(number: &Value) -> u64 {
-    number.as_number().ok().and_then(|number| number.as_big()).map_or(0, |number| number.bits())
+    let Value::Number(number) = number else { return 0 };
+    number.as_big().map_or(0, |number| number.bits())
 }
 
 const BEYOND: Fail = Fail::Argument("comes to a number beyond those that are kept, of 2.3e-308 to 1.8e308");

@@ -5,6 +5,7 @@ use regorus::Value;
 use super::row::{Builtin, By};
 use super::signatures::{ANY, LIST, OBJECT, TEXT};
 use super::{Fail, text, weigh};
+use crate::document::exact::in_full;
 
 pub(super) const ROWS: &[Builtin] = &[
     Builtin::new("internal.metadata", &[TEXT], LIST.or(OBJECT), By::Before(written)).said("rego.metadata"),
@@ -16,7 +17,7 @@ pub(super) const ROWS: &[Builtin] = &[
 fn written(args: &[Value]) -> Result<Value, Fail> {
     let [json] = args else { return Err(Fail::Argument("takes JSON")) };
     weigh::linear(args)?;
-    Value::from_json_str(text(json)?).map_err(|_| Fail::Argument("takes JSON"))
+    Value::from_json_str(text(json)?).map(in_full).map_err(|_| Fail::Argument("takes JSON"))
 }
 
 /// Outside of a rule there are no annotations.

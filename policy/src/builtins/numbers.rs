@@ -95,11 +95,21 @@ fn not_nearly_zero(args: &[Value]) -> Result<(), Fail> {
         [value] if value.as_f64().is_ok_and(|value| value > -1.0 && value < 0.0) => {
             Err(Fail::Argument("takes no fraction between -1 and 0, which OPA rounds up to 0 or 1"))
         }
-        _ => of_64_bits(args),
+        [Value::Number(number)] if number.as_i64().is_none() && number.is_integer() => {
+            let long = number
+                .as_big()
+                .is_some_and(|number| number.bits() - number.trailing_zeros().unwrap_or(0) > 64);
+            if long {
+                Err(Fail::Argument("takes no whole number of more than 64 bits, which OPA rounds to another"))
+            } else {
+                Ok(())
+            }
+        }
+        _ => Ok(()),
     }
 }
 
-/// `round`, and the two above: lets through what OPA rounds rightly.
+/// `round`: lets through what OPA rounds rightly.
 fn of_64_bits(args: &[Value]) -> Result<(), Fail> {
     match args {
         [Value::Number(number)] if number.is_integer() && number.as_i64().is_none() => {

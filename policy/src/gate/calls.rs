@@ -169,10 +169,9 @@ fn shadowing_arguments(rule: &Rule) -> Option<Problem> {
 /// translation calls is not looked for by name.
 fn hidden(module: &Module, names: &Names, called: &[String]) -> Option<(String, String)> {
     let first = called.first().filter(|first| *first != "internal" && *first != "data")?;
-    let own = names::resolve(module, std::slice::from_ref(first));
     let is = if names::through_imports(module, std::slice::from_ref(first)).is_some() {
         "an import"
-    } else if names.defines_below(&own) {
+    } else if names.is_global(module, first) {
         "a rule"
     } else {
         return None;
@@ -226,7 +225,7 @@ fn wrong(
             return Some((why, format!("`… {sign} …`")));
         }
         None => {
-            if let Some(package) = suggest.then(|| names.imported(called)).flatten() {
+            if let Some(package) = suggest.then(|| names.called_of(module, called)).flatten() {
                 return Some((MISSING.to_owned(), format!("`import {package}` at the top")));
             }
             // To find that looks at every name there is.

@@ -146,7 +146,5 @@ fn constant(index: &Expr) -> bool {
 /// Whether this is a variable that only the body can bind.
 fn variable(module: &Module, names: &Names, index: &Ref<Expr>) -> bool {
     let Expr::Var { span, .. } = index.as_ref() else { return false };
-    let name = [span.text().to_owned()];
-    let outside = matches!(span.text(), "input" | "data") || names::through_imports(module, &name).is_some();
-    !outside && !names.defines_below(&names::resolve(module, &name))
+    !matches!(span.text(), "input" | "data") && !names.is_global(module, span.text())
 }

@@ -119,11 +119,7 @@ fn plain(module: &Module, names: &Names, expr: &Expr) -> bool {
         | Expr::Bool { .. }
         | Expr::Null { .. } => true,
         Expr::Var { span, .. } => {
-            let name = [span.text().to_owned()];
-            let imported = names::through_imports(module, &name).is_some();
-            !imported
-                && !matches!(span.text(), "input" | "data")
-                && !names.defines_below(&names::resolve(module, &name))
+            !matches!(span.text(), "input" | "data") && !names.is_global(module, span.text())
         }
         Expr::Array { items, .. } => items.iter().all(|item| plain(module, names, item)),
         _ => false,

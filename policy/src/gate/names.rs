@@ -19,6 +19,8 @@ pub(crate) struct Names {
     defaulted: BTreeSet<Path>,
     /// Rules and functions, in order, so that all below a name stand together.
     pub(crate) rules: BTreeSet<Path>,
+    /// What the rules of each package are called in it, by their first steps.
+    own: BTreeMap<Path, BTreeSet<String>>,
     /// The rules by what stands behind the second step of their names, once it is asked for.
     behind: OnceLock<BTreeMap<Path, Vec<Path>>>,
 }
@@ -36,25 +38,33 @@ impl Names {
                         names.defaulted.insert(full.clone());
                     }
                 }
+                let own = names.own.entry(package.clone()).or_default();
+                own.extend(full.get(package.len()).cloned());
                 names.rules.insert(full);
             }
         }
         names
     }
 
-    /// A package, or a part of one's name, whose last step this is, as an import names it.
-    pub(crate) fn package_called(&self, name: &str) -> Option<String> {
+    /// What an import of a package would be that a module names by its last step, which means nothing there yet.
+    pub(crate) fn package_called(&self, module: &Module, name: &str) -> Option<String> {
         let within = |path: &Path| path.iter().take(path.len() - 1).position(|step| step == name);
         let (path, at) = self.rules.iter().find_map(|path| Some((path, within(path)?)))?;
-        path.get(..=at).map(|path| path.join("."))
+        self.import_of(module, name, path.get(..=at)?)
     }
 
-    /// The package by whose last step a function is called, and which is not imported.
-    pub(crate) fn imported(&self, called: &[String]) -> Option<String> {
+    /// The same where a function is called by it.
+    pub(crate) fn called_of(&self, module: &Module, called: &[String]) -> Option<String> {
         let (package, function) = called.split_first()?;
         let of = |path: &&Path| path.strip_suffix(function).is_some_and(|of| of.last() == Some(package));
         let path = self.functions.keys().filter(|_| !function.is_empty()).find(of)?;
-        path.get(..path.len() - function.len()).map(|path| path.join("."))
+        self.import_of(module, package, path.get(..path.len() - function.len())?)
+    }
+
+    fn import_of(&self, module: &Module, name: &str, path: &[String]) -> Option<String> {
+        let plain = |step: &String| step.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let new = !self.is_global(module, name) && path != package(module);
+        (new && path.iter().all(plain)).then(|| path.join("."))
     }
 
     /// The function that a call in this module means, with its numbers of arguments; looked up as the engine does.
@@ -101,8 +111,12 @@ impl Names {
 
     /// Whether a name that nothing binds means a rule of the package, or what stands below one, or an import.
     pub(crate) fn is_global(&self, module: &Module, name: &str) -> bool {
-        let name = [name.to_owned()];
-        through_imports(module, &name).is_some() || self.defines_below(&resolve(module, &name))
+        through_imports(module, &[name.to_owned()]).is_some() || self.own(module).any(|own| own == name)
+    }
+
+    /// What the rules of a module's package are called in it. A package below it, `a.b` below `a`, is none of them.
+    pub(crate) fn own(&self, module: &Module) -> impl Iterator<Item = &String> {
+        self.own.get(&package(module)).into_iter().flatten()
     }
 
     /// The names that stand right below a path, on the way to rules.

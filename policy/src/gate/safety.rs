@@ -64,7 +64,7 @@ pub(super) fn check(module: &Module, names: &Names, ours: bool, problems: &mut P
         }
         for (name, span) in &search.loose {
             let suggest = problems.len() < SUGGESTED;
-            problems.push(problem(said(name, span), span, names, &globals, suggest));
+            problems.push(problem(said(name, span), span, (module, names), &globals, suggest));
         }
     }
 }
@@ -90,9 +90,7 @@ fn called<'a>(expr: &'a Expr, vars: &mut Vec<(Var, &'a Span)>) {
 
 /// What a name means everywhere in a module: the documents, the rules of the package, the imports.
 pub(crate) fn globals(module: &Module, names: &Names) -> BTreeSet<String> {
-    let package = names::package(module);
-    let rules = names.rules.range(package.clone()..).take_while(|rule| rule.starts_with(&package));
-    let mut globals: BTreeSet<String> = rules.filter_map(|rule| rule.get(package.len()).cloned()).collect();
+    let mut globals: BTreeSet<String> = names.own(module).cloned().collect();
     globals.extend(["input", "data"].map(str::to_owned));
     for import in &module.imports {
         let last = names::constant(&import.refr).pop();
@@ -106,7 +104,13 @@ fn said<'a>(name: &'a Var, span: &'a Span) -> &'a str {
     if span.text() == "_" { "_" } else { name }
 }
 
-fn problem(name: &str, span: &Span, names: &Names, globals: &BTreeSet<String>, suggest: bool) -> Problem {
+fn problem(
+    name: &str,
+    span: &Span,
+    (module, names): (&Module, &Names),
+    globals: &BTreeSet<String>,
+    suggest: bool,
+) -> Problem {
     let (why, instead) = if name == "_" {
         (
             "stands for any value where one must be known: OPA calls it unsafe".to_owned(),
@@ -121,7 +125,7 @@ fn problem(name: &str, span: &Span, names: &Names, globals: &BTreeSet<String>, s
     let options = globals.iter().map(String::as_str).chain(["true", "false", "null"]);
     let options: Vec<&str> = options.filter(|_| suggest).collect();
     let meant = nearest(name, &options).map(|meant| format!("`{meant}`; or "));
-    let package = suggest.then(|| names.package_called(name)).flatten();
+    let package = suggest.then(|| names.package_called(module, name)).flatten();
     let meant = package.map(|package| format!("`import {package}` at the top; or ")).or(meant);
     Problem::of(span.source.get_path(), name, why, format!("{}{instead}", meant.unwrap_or_default()))
         .at_span(span)

@@ -123,11 +123,7 @@ fn undeclared(module: &Module, names: &Names, rule: &Rule, parts: &[&[LiteralStm
         _ => {}
     });
     let known = |name: &str| {
-        let path = names::resolve(module, &[name.to_owned()]);
-        matches!(name, "input" | "data")
-            || around.contains(name)
-            || names.defines_below(&path)
-            || names::through_imports(module, &[name.to_owned()]).is_some()
+        matches!(name, "input" | "data") || around.contains(name) || names.is_global(module, name)
     };
     parts.iter().filter_map(|stmts| of_one(stmts, &known)).collect()
 }

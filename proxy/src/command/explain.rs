@@ -117,7 +117,9 @@ fn read_one(from: impl Read) -> Result<Found, Failure> {
     let read = BufReader::new(from.take(LONGEST)).read_until(b'\n', &mut text);
     read.map_err(|error| wrong(&error.to_string()))?;
     match serde_json::from_slice(&text) {
-        Ok(record) if record["kind"].is_string() => Ok(Found { record, related: Vec::new() }),
+        Ok(record) if record.get("kind").is_some_and(Value::is_string) => {
+            Ok(Found { record, related: Vec::new() })
+        }
         Ok(Value::Object(_)) => Err(wrong("an object without a `kind` is no record")),
         Ok(_) | Err(_) => Err(wrong("the first line is no record: one JSON object, of at most 1 MiB")),
     }

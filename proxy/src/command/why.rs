@@ -141,15 +141,15 @@ fn told(arguments: &Why) -> Result<Outcome, Failure> {
     let peer = match caller.peer(&listener.callers, now) {
         Ok(peer) => peer,
         // The handshake or the token would end it.
-        Err(error) => return Ok(unjudged(error.code(), caller.lacks(), arguments.format)),
+        Err(error) => return Ok(unjudged(error.code(), Some(error.to_string()), arguments.format)),
     };
-    let plain = is_json(&head.headers);
+    let headers = head.headers.clone();
     let request = match Supposed::read(listener, head, body.as_deref()) {
         Ok(request) => request,
         // It would not come before policy.
         Err(fault) => {
             let note = body.filter(|_| fault.code().id == codes::BODY_MALFORMED.id);
-            let note = note.and_then(|body| wrong_body(&body, plain));
+            let note = note.and_then(|body| Supposed::wrong_body(&headers, &body));
             return Ok(unjudged(fault.code(), note, arguments.format));
         }
     };
@@ -261,23 +261,6 @@ fn listener<'c>(arguments: &Why, config: &'c Config) -> Result<&'c Arc<Listener>
     }
     let names: Vec<_> = known.iter().map(|listener| listener.name.as_str()).collect();
     Err(format!("name one listener of protocol http with --listener: {}", names.join(", ")))
-}
-
-/// Whether a request says that its body is JSON.
-fn is_json(headers: &http::HeaderMap) -> bool {
-    let kind = headers.get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    kind.is_some_and(|kind| kind.to_ascii_lowercase().contains("json"))
-}
-
-/// What is wrong with a body that is not the JSON that a route reads, where that can be seen.
-fn wrong_body(body: &[u8], is_json: bool) -> Option<String> {
-    if !is_json {
-        return Some(
-            "no header says that the body is JSON: --header 'content-type: application/json'".to_owned(),
-        );
-    }
-    let error = serde_json::from_slice::<serde::de::IgnoredAny>(body).err()?;
-    Some(format!("the body: {error}"))
 }
 
 type Asked = (http::request::Parts, Option<Vec<u8>>);

@@ -311,7 +311,8 @@ impl<'a, 'r> Scope<'a, 'r> {
     /// into what a rule gives, or nowhere from there.
     fn global(&self, root: &str, links: &mut Vec<&'a Expr>) -> Result<Type, Type> {
         let mut path = names::resolve(self.module, &[root.to_owned()]);
-        if path.first().is_none_or(|root| root != "data") {
+        let is_own = root == "data" || self.rules.names.is_global(self.module, root);
+        if !is_own || path.first().is_none_or(|root| root != "data") {
             return Ok(ANYTHING);
         }
         let named = path.len();

@@ -164,31 +164,6 @@ impl Who {
         }
     }
 
-    /// What keeps claims from being those of a JWT-SVID.
-    pub(super) fn lacks(&self) -> Option<String> {
-        let Self::Token { claims } = self else { return None };
-        let is_text = |value: &Value| value.is_string();
-        let wanted = [
-            ("sub", "a SPIFFE ID", claims["sub"].as_str().is_some_and(|id| id.parse::<SpiffeId>().is_ok())),
-            (
-                "aud",
-                "text or a list of texts",
-                is_text(&claims["aud"])
-                    || claims["aud"].as_array().is_some_and(|all| all.iter().all(is_text)),
-            ),
-            ("exp", "seconds since 1970", claims["exp"].is_number()),
-        ];
-        let wrong: Vec<_> = wanted
-            .into_iter()
-            .filter(|(_, _, fits)| !fits)
-            .map(|(name, want, _)| match claims.get(name) {
-                Some(value) => format!("`{name}` is {value}, not {want}"),
-                None => format!("there is no `{name}`, {want}"),
-            })
-            .collect();
-        (!wrong.is_empty()).then(|| format!("in the claims {}", wrong.join("; ")))
-    }
-
     /// Which claims made no difference.
     pub(super) fn note(&self) -> Option<String> {
         let Self::Token { claims } = self else { return None };

@@ -211,9 +211,11 @@ fn a_policy_by_itself_is_asked_of_whatever_caller_it_may_see() {
         body.out,
         body.err
     );
-    let none = asked(["--claims", r#"{"sub": "clerk", "exp": 1}"#], &[]).out;
-    let note = "note        in the claims `sub` is \"clerk\", not a SPIFFE ID; there is no `aud`, text or a list of texts\n";
-    assert!(none.contains(note), "{none}");
+    let none = asked(["--claims", r#"{"sub": "spiffe://td.example/x", "aud": "a"}"#], &[]).out;
+    assert!(
+        none.contains("note        JWT-SVID refused: its claim 'exp' is missing or of the wrong kind\n"),
+        "{none}"
+    );
     for wrong in [["--caller", "[]"], ["--claims", "{"], ["--as", "clerk"]] {
         assert_eq!(asked(wrong, &[]).exit, Exit::Usage, "{wrong:?}");
     }

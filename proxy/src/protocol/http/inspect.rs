@@ -76,6 +76,20 @@ impl Inspected {
     }
 }
 
+/// What keeps a body from being read, in words: for who tries a request out.
+pub(super) fn wrong(headers: &HeaderMap, text: &[u8]) -> Option<String> {
+    if !is_json(headers) {
+        let plain =
+            "`content-type: application/json`, in no other charset than UTF-8, without a content-encoding";
+        return Some(format!("no header says that the body is plain JSON: {plain}"));
+    }
+    match serde_json::from_slice::<Strict>(text) {
+        Err(error) => Some(format!("the body: {error}")),
+        Ok(_) if keeps_numbers(text) => None,
+        Ok(_) => Some("the body has a number of more digits than are kept: write it as text".to_owned()),
+    }
+}
+
 fn tolerated(body: Inspected, code: &'static Code, wanted: BodyInspection) -> Result<Inspected, Fault> {
     if wanted.tolerate { Ok(body) } else { Err(Fault::of(code)) }
 }

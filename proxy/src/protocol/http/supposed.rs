@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use http::HeaderName;
 use http::request::Parts;
+use http::{HeaderMap, HeaderName};
 
 use super::asked;
 use super::canon::Target;
-use super::inspect::Inspected;
+use super::inspect::{self, Inspected};
 use super::{hop, inject};
 use crate::authorize::{HttpAction, is_hidden};
 use crate::config::{Listener, Route};
@@ -25,6 +25,11 @@ pub(crate) struct Supposed {
 }
 
 impl Supposed {
+    /// What keeps a body from being the JSON that a route reads, in words.
+    pub(crate) fn wrong_body(headers: &HeaderMap, body: &[u8]) -> Option<String> {
+        inspect::wrong(headers, body)
+    }
+
     /// Reads it in the order of a live one: target, headers, route, body.
     pub(crate) fn read(listener: &Listener, mut head: Parts, body: Option<&[u8]>) -> Result<Self, Fault> {
         let mut unseen: Vec<HeaderName> = head.headers.keys().cloned().collect();
