@@ -183,10 +183,17 @@ fn an_import_that_was_forgotten_is_told() {
         load(&format!("{package}\n{body}"), &[roles]).unwrap();
     }
     // Where it has no such function, the import would mend nothing.
-    assert_eq!(
-        load("x if roles.had(\"a\")", &[roles]).unwrap_err()[0].instead,
-        "the name of one that is there"
-    );
+    let others = ("others.rego", "package other.roles\n\nmay(x) if x == \"a\"\n");
+    let odd = ("odd.rego", "package library[\"b-c\"].rights\n\nhas(x) if x == \"a\"\n");
+    for body in [
+        "x if roles.had(\"a\")",
+        "import data.other.roles\nx if roles.has(\"a\")",
+        "roles := {\"a\": 1}\nx if roles.has(\"a\")",
+        "x if rights.has(\"a\")",
+    ] {
+        let problem = load(body, &[roles, others, odd]).unwrap_err().remove(0);
+        assert!(!problem.instead.contains("import"), "{problem}");
+    }
 }
 
 #[test]

@@ -206,7 +206,7 @@ fn a_policy_by_itself_is_asked_of_whatever_caller_it_may_see() {
     assert_eq!(asked(["--claims", "@/nonexistent.json"], &[]).exit, Exit::Configuration);
     let body = asked(["--as", "spiffe://td.example/clerk"], &["--body", "{}"]);
     assert!(
-        body.out.contains("note        no header says that the body is JSON"),
+        body.out.contains("note        no header says that the body is plain JSON"),
         "{}{}",
         body.out,
         body.err
