@@ -39,7 +39,8 @@ None of OPA's own test cases is answered differently in silence. What is known t
   request that it does not sign. Where the policy need not know the key, let the route put the credential in.
 * `strings.render_template` knows `{{.a.b}}`, `{{$x.a}}`, `{{len …}}`, `{{not …}}`, `{{if}}`, `{{with}}`, `{{range}}`, `{{else}}`
   and blanks taken away by `{{-` and `-}}`; all else of Go's language is an error, as are sets and numbers that are not whole.
-* `round` of a whole number from 2^63 on, `floor` and `ceil` of a fraction between -1 and 0, which OPA rounds to 0 and 1, and `replace` of an empty part in text
+* `round` of a whole number from 2^63 on, `floor` and `ceil` of one of more than 64 bits but zeros behind, and of a fraction
+  between -1 and 0, which OPA rounds to others, and `replace` of an empty part in text
   beyond ASCII, which OPA cuts in pieces, are errors.
 * `sprintf` of a verb that does not fit its argument is an error, except `%s` of a number, which is noted as in OPA. Such are
   `%f` and `%e` of a whole number, also where it was written as a fraction.

@@ -27,8 +27,7 @@ pub(super) const ROWS: &[Builtin] = &[
 ];
 
 /// Of numbers that are read, one that would be kept as another.
-pub(super) const LONGER: &str =
-    "takes numbers of at most 17 digits, and whole ones of 64 bits; one that is longer stays text";
+pub(super) const LONGER: &str = "takes numbers of at most 17 digits, and whole ones of 64 bits; one that is longer, or larger than 1.8e308, stays text";
 
 /// Longest range.
 const MOST: u64 = 10_000;

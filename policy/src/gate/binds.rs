@@ -1,5 +1,7 @@
 //! What a statement gives names to: told here, and nowhere else.
 
+use std::collections::BTreeSet;
+
 use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Ref, Span};
 
 use super::walk;
@@ -34,6 +36,19 @@ pub(crate) fn of<'a>(stmt: &'a LiteralStmt, visit: &mut dyn FnMut(Binds<'a>)) {
         }
         Literal::NotExpr { .. } | Literal::Every { .. } => {}
     }
+}
+
+/// What a query gives names to, also before the statement that does.
+pub(crate) fn declared(stmts: &[LiteralStmt]) -> BTreeSet<&str> {
+    let mut names = BTreeSet::new();
+    for stmt in stmts {
+        of(stmt, &mut |binds| {
+            binds.names(&mut |name| {
+                names.insert(name.text());
+            });
+        });
+    }
+    names
 }
 
 impl<'a> Binds<'a> {

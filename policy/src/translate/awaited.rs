@@ -90,20 +90,8 @@ impl<'a> Scope<'a> {
                 Literal::SomeVars { .. } | Literal::NotExpr { .. } | Literal::Every { .. } => {}
             }
         }
-        Self { declared: declared(stmts), given }
+        Self { declared: binds::declared(stmts), given }
     }
-}
-
-fn declared(stmts: &[LiteralStmt]) -> BTreeSet<&str> {
-    let mut names = BTreeSet::new();
-    for stmt in stmts {
-        binds::of(stmt, &mut |binds| {
-            binds.names(&mut |name| {
-                names.insert(name.text());
-            });
-        });
-    }
-    names
 }
 
 /// The variables of an expression, and of no query in it.
@@ -119,10 +107,10 @@ fn variables<'a>(expr: &'a Expr, found: &mut BTreeSet<&'a str>) {
 /// The names that the body of an `every` reads and does not declare.
 fn read<'a>(stmts: &'a [LiteralStmt], of_every: impl Iterator<Item = &'a Span>) -> BTreeSet<&'a str> {
     let mut read = BTreeSet::new();
-    let mut scopes = vec![of_every.map(Span::text).collect(), declared(stmts)];
+    let mut scopes = vec![of_every.map(Span::text).collect(), binds::declared(stmts)];
     for stmt in stmts {
         walk::statement(stmt, &mut |seen| match seen {
-            Seen::Opens(stmts) => scopes.push(declared(stmts)),
+            Seen::Opens(stmts) => scopes.push(binds::declared(stmts)),
             Seen::Closes => drop(scopes.pop()),
             Seen::Binds(name, _) => {
                 if let Some(scope) = scopes.last_mut() {
@@ -130,7 +118,7 @@ fn read<'a>(stmts: &'a [LiteralStmt], of_every: impl Iterator<Item = &'a Span>) 
                 }
             }
             Seen::Ref(refr) => {
-                // What a reference begins with may be something else: its names are met by themselves.
+                // What a reference begins with may be no name: those in it are met by themselves.
                 let name = names::begin(refr).text();
                 if !scopes.iter().any(|scope| scope.contains(name)) {
                     read.insert(name);

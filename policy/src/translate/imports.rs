@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use regorus::unstable::{Expr, LiteralStmt, Module, Ref, Rule};
+use regorus::unstable::{Expr, Module, Ref, Rule};
 
 use super::{Edit, Translated, each};
 use crate::gate::binds;
@@ -28,7 +28,7 @@ fn of_rule(module: &Module, rule: &Rule, packages: &BTreeSet<Path>) -> Vec<Edit>
                 read.push(refr);
             }
         }
-        Seen::Opens(stmts) => scopes.push(declared(stmts)),
+        Seen::Opens(stmts) => scopes.push(binds::declared(stmts)),
         Seen::Closes => drop(scopes.pop()),
         Seen::Binds(name, _) => {
             scopes.last_mut().map(|scope| scope.insert(name.text()));
@@ -48,19 +48,6 @@ fn of_rule(module: &Module, rule: &Rule, packages: &BTreeSet<Path>) -> Vec<Edit>
             .then(|| Edit::new(begin.start, begin.end, written(&full)))
     };
     read.into_iter().filter_map(edit).collect()
-}
-
-/// What a query gives names to, also before the statement that does.
-fn declared(stmts: &[LiteralStmt]) -> BTreeSet<&str> {
-    let mut names = BTreeSet::new();
-    for stmt in stmts {
-        binds::of(stmt, &mut |binds| {
-            binds.names(&mut |name| {
-                names.insert(name.text());
-            });
-        });
-    }
-    names
 }
 
 /// A path as Rego has it.
