@@ -136,6 +136,8 @@ pub enum Allowed {
     Spelling,
     /// In a set that holds both, sets stand before objects.
     Order,
+    /// In a name that an object is, its members stand in the order of their values, in OPA in that of their letters.
+    Within,
     /// Two values of another rule or a function, or two members of a comprehension, contradict each other, which OPA
     /// comes by and the engine, in its order, does not.
     Conflict,
@@ -152,6 +154,7 @@ impl Allowed {
             Self::Digits => "last digits of a fraction",
             Self::Spelling => "how a number is written in a text",
             Self::Order => "sets stand before objects in a set",
+            Self::Within => "the order within a name that an object is",
             Self::Conflict => "a conflict that OPA alone comes by",
             Self::Theirs => "OPA's own fault",
             Self::Lenient => "as OPA without strict builtin errors",
@@ -308,8 +311,14 @@ fn member(name: &str, value: &Json, other: &BTreeMap<String, Json>) -> Likeness 
     if let Some(other) = other.get(name) {
         return likeness(value, other);
     }
-    let spelled = other.iter().find(|(other, _)| alike(name, &unescaped(other)));
-    spelled.map_or(Likeness::Other, |(_, other)| likeness(value, other).max(Likeness::But(Allowed::Spelling)))
+    if let Some((_, other)) = other.iter().find(|(other, _)| alike(name, &unescaped(other))) {
+        return likeness(value, other).max(Likeness::But(Allowed::Spelling));
+    }
+    // Read as JSON, the members of an object are in no order.
+    let read = Json::parse(name);
+    let same = |other: &str| read.is_some() && read == Json::parse(&unescaped(other));
+    let ordered = other.iter().find(|(other, _)| same(other));
+    ordered.map_or(Likeness::Other, |(_, other)| likeness(value, other).max(Likeness::But(Allowed::Within)))
 }
 
 /// Whether two texts differ in nothing but how the numbers in them are written: OPA keeps `1.0`, the engine writes `1`.
@@ -384,6 +393,10 @@ mod tests {
         assert_eq!(same("\"a 1.0, -2e3\"", "\"a 1, -2000\""), Likeness::But(Allowed::Spelling));
         assert_eq!(same("{\"1.0\": 1}", "{\"1\": 1}"), Likeness::But(Allowed::Spelling));
         assert_eq!(same("[1, [2], {}]", "[1, {}, [2]]"), Likeness::But(Allowed::Order));
+        let (ours, theirs) = (r#"{"{\"a\":1,\"[]\":2}": 3}"#, r#"{"{\"[]\":2,\"a\":1}": 3}"#);
+        assert_eq!(same(ours, theirs), Likeness::But(Allowed::Within));
+        assert_eq!(same(ours, &theirs.replace(": 3", ": 4")), Likeness::Other);
+        assert_eq!(same(ours, &theirs.replace(":2", ":1")), Likeness::Other);
 
         assert_eq!(same("\"a 1.0\"", "\"b 1\""), Likeness::Other);
         assert_eq!(same("\"10\"", "\"1\""), Likeness::Other);
