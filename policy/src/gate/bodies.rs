@@ -20,9 +20,15 @@ pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
         problems.extend(sets(rule));
         problems.extend(chained(rule));
         problems.extend(braced(rule));
-        walk::rule(rule, &mut |seen| {
-            let Seen::Opens(stmts) = seen else { return };
-            problems.extend(stmts.first().and_then(union));
+        walk::rule(rule, &mut |seen| match seen {
+            Seen::Opens(stmts) => problems.extend(stmts.first().and_then(union)),
+            Seen::Compares(expr) => problems.extend(alone(expr, &[('[', ']'), ('{', '}')])),
+            Seen::Object(Expr::Object { fields, .. }) => {
+                if let [(_, _, value)] = fields.as_slice() {
+                    problems.extend(alone(value, &[(':', '}')]));
+                }
+            }
+            _ => {}
         });
     }
     long(modules, problems);
@@ -126,6 +132,26 @@ fn union(stmt: &LiteralStmt) -> Option<Problem> {
     let why = "begins a body, which OPA takes for a comprehension";
     let problem = Problem::of(span.source.get_path(), "|", why, "`x := … | …` first, or `(… | …) == …`");
     Some(problem.at_span(span))
+}
+
+/// `{a: b | {1} | {2}}` and `[a | {1} | {2}]`, between these: to OPA a comprehension whose body is a union.
+fn alone(expr: &Expr, between: &[(char, char)]) -> Option<Problem> {
+    let Expr::BinExpr { op: BinOp::Union, span, .. } = expr else { return None };
+    let text = span.source.get_contents();
+    let (from, to) = reach(text, expr);
+    let before = text.get(..from as usize)?.trim_end();
+    let opening = before.chars().next_back()?;
+    let closing = text.get(to as usize..)?.trim_start().chars().next()?;
+    // Brackets behind a name hold the member that is meant.
+    let of_name = before
+        .strip_suffix('[')
+        .is_some_and(|name| name.ends_with(|c: char| !c.is_whitespace() && !"([{,:=".contains(c)));
+    if of_name || !between.contains(&(opening, closing)) {
+        return None;
+    }
+    let why = "is the first of two here, with which OPA begins the body of a comprehension";
+    let instead = "parentheses around it all, `(… | …)`; a comprehension's body `x := … | …`";
+    Some(Problem::of(span.source.get_path(), "|", why, instead).at_span(span))
 }
 
 /// The `|` that stands next to the beginning of an expression, and not within parentheses.

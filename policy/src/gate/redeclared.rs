@@ -135,11 +135,10 @@ fn is_known(scopes: &[Vec<&Span>], name: &Span) -> bool {
     scopes.iter().flatten().any(|of| of.text() == name.text())
 }
 
-/// Of an `every`, or of its body, the first name that stands in what it goes through, in a comprehension there too, where none
-/// of these declares it.
+/// Of an `every`, or of its body, the first name that stands in what it goes through, where none of these declares it.
 fn gone_through(stmt: &LiteralStmt, scopes: &[Vec<&Span>]) -> Option<Problem> {
     let Literal::Every { key, value, domain, query, .. } = &stmt.literal else { return None };
-    let read = reads(domain, true);
+    let read = reads(domain, false);
     let mut names = key.iter().chain([value]).chain(declared(&query.stmts));
     let lost = names.find(|name| read.contains(name.text()) && !is_known(scopes, name))?;
     Some(problem(lost, "is declared by the `every` that goes through it: OPA calls it unsafe"))
