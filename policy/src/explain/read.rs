@@ -120,9 +120,12 @@ impl Here<'_> {
         if self.own.contains(begin) {
             return;
         }
-        let path = full(self.open.module, &names::constant(refr));
+        let name = names::constant(refr);
+        let path = full(self.open.module, &name);
         let known = matches!(begin, "input" | "data") || self.bound.contains(begin);
-        let rule = !self.bound.contains(begin) && begin != "input" && is_rule(self.policy.names, &path);
+        // What begins with no name, `[xs, r][0]`, means nothing of the package.
+        let named = !name.is_empty() && !self.bound.contains(begin) && begin != "input";
+        let rule = named && is_rule(self.policy.names, &path);
         if rule && with.is_empty() {
             reads.rules.insert(path);
         }

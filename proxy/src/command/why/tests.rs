@@ -444,3 +444,16 @@ fn headers_that_end_before_policy_are_told() {
     let none = asked(folder.path(), "/ledger/a%2Fb", r#"{"amount": 12}"#, &[]).out;
     assert!(!none.contains("note  "), "{none}");
 }
+
+#[test]
+fn of_a_policy_that_reads_no_other_rule_none_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let policy = "package postern\n\ndefault decision := false\n\nsecret := {\"k\": input.request.headers}\n\n\
+                  decision if {\n\tr := \"q\"\n\tevery y in input.request.segments { y == r }\n}\n";
+    std::fs::write(folder.path().join("main.rego"), policy).unwrap();
+    let bundle = folder.path().display().to_string();
+    let words = ["postern", "why", "--as", "spiffe://td.example/x", "GET", "/q/q", "--bundle", &bundle];
+    let told = crate::command::main(words.map(OsString::from));
+    assert!(told.out.contains("rule        data.postern.decision is true"), "{}{}", told.out, told.err);
+    assert!(!told.out.contains("secret") && told.out.matches("rule  ").count() == 1, "{}", told.out);
+}
