@@ -111,12 +111,13 @@ impl Names {
 
     /// Whether a name that nothing binds means a rule of the package, or what stands below one, or an import.
     pub(crate) fn is_global(&self, module: &Module, name: &str) -> bool {
-        through_imports(module, &[name.to_owned()]).is_some() || self.own(module).any(|own| own == name)
+        let own = || self.own(module).is_some_and(|own| own.contains(name));
+        through_imports(module, &[name.to_owned()]).is_some() || own()
     }
 
     /// What the rules of a module's package are called in it. A package below it, `a.b` below `a`, is none of them.
-    pub(crate) fn own(&self, module: &Module) -> impl Iterator<Item = &String> {
-        self.own.get(&package(module)).into_iter().flatten()
+    pub(crate) fn own(&self, module: &Module) -> Option<&BTreeSet<String>> {
+        self.own.get(&package(module))
     }
 
     /// The names that stand right below a path, on the way to rules.

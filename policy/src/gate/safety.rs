@@ -90,7 +90,7 @@ fn called<'a>(expr: &'a Expr, vars: &mut Vec<(Var, &'a Span)>) {
 
 /// What a name means everywhere in a module: the documents, the rules of the package, the imports.
 pub(crate) fn globals(module: &Module, names: &Names) -> BTreeSet<String> {
-    let mut globals: BTreeSet<String> = names.own(module).cloned().collect();
+    let mut globals: BTreeSet<String> = names.own(module).cloned().unwrap_or_default();
     globals.extend(["input", "data"].map(str::to_owned));
     for import in &module.imports {
         let last = names::constant(&import.refr).pop();
