@@ -21,8 +21,16 @@ static LEFT: Mutex<Vec<JoinHandle<()>>> = Mutex::new(Vec::new());
 
 /// Whether too many of these still run; forgets those that have ended.
 fn too_many(left: &mut Vec<JoinHandle<()>>) -> bool {
-    left.retain(|thread| !thread.is_finished());
+    left.extract_if(.., |thread| thread.is_finished()).for_each(gone);
     left.len() >= ABANDONED
+}
+
+/// Waits until a thread that is ending is gone. Were its handle dropped just then, it would unmap its stack while
+/// `pthread_detach` still reads the descriptor at its top, as in glibc 2.36, and the process would die of it; smaller
+/// stacks are kept for the next thread, one of this size never is.
+fn gone(ending: JoinHandle<()>) {
+    // Whether it panicked is told by its channel.
+    drop(ending.join());
 }
 
 /// Runs it on a thread of its own, which is given up where it does not end in time.
@@ -50,13 +58,17 @@ pub(super) fn watched<T: Send + 'static>(
         });
     let loader = loader.map_err(|error| whole(&format!("found no thread: {error}"), ""))?;
     match receiver.recv_timeout(deadline.left()) {
-        Ok(outcome) => outcome,
+        Ok(outcome) => {
+            gone(loader);
+            outcome
+        }
         Err(RecvTimeoutError::Timeout) => {
             LEFT.lock().unwrap_or_else(PoisonError::into_inner).push(loader);
             let why = format!("did not end within {:?}", deadline.whole());
             Err(whole(&why, "smaller or flatter modules"))
         }
         Err(RecvTimeoutError::Disconnected) => {
+            gone(loader);
             Err(whole("ended in a panic of the engine's parser", "simpler modules"))
         }
     }
@@ -64,7 +76,38 @@ pub(super) fn watched<T: Send + 'static>(
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
+
+    /// Is dropped as the last thing that its thread does, and takes its time.
+    struct Lingers(Arc<AtomicBool>);
+
+    impl Drop for Lingers {
+        fn drop(&mut self) {
+            std::thread::sleep(Duration::from_millis(20));
+            self.0.store(true, Ordering::Release);
+        }
+    }
+
+    thread_local!(static LAST: RefCell<Option<Lingers>> = const { RefCell::new(None) });
+
+    #[test]
+    fn no_load_leaves_its_thread_ending() {
+        for panics in [false, true] {
+            let is_gone = Arc::new(AtomicBool::new(false));
+            let lingers = Lingers(Arc::clone(&is_gone));
+            let outcome = watched(&Deadline::after(PATIENCE), move || {
+                LAST.set(Some(lingers));
+                assert!(!panics, "as told");
+                Ok(())
+            });
+            assert_eq!(outcome.is_err(), panics);
+            assert!(is_gone.load(Ordering::Acquire), "panics: {panics}");
+        }
+    }
 
     #[test]
     fn a_load_does_not_begin_while_two_that_were_given_up_still_run() {
