@@ -22,6 +22,7 @@ mod members;
 mod mocks;
 pub(crate) mod names;
 mod nearly;
+mod numbers;
 mod operators;
 mod order;
 mod ours;
@@ -66,6 +67,7 @@ pub(crate) fn first_after_parsing(
     }
     imports::keywords(modules, problems);
     bodies::check(modules, problems);
+    numbers::check(modules, problems);
     redeclared::check(modules, problems);
     mocks::declared(modules, problems);
     taken::check(modules, problems);

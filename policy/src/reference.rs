@@ -89,7 +89,7 @@ What the gate refuses at load, with its place and what to write instead, since t
 * A function without `if` and value, `is_read(\"GET\")`: `is_read(\"GET\") := true`.
 * `data` as a whole in a query of `policy eval` that does more, or without a policy: a rule or a package by its name.
 * A number in data, inputs and bodies that would be kept as another: a whole one beyond 64 bits, a fraction of more digits than
-  64 bits give back, `9007199254740993.0`, `1e-400`. As text it is kept. In YAML such a number is what OPA too makes of it.
+  64 bits give back, `9007199254740993.0`, `1e-400`; in a policy too, which keeps whole ones of digits alone in full. As text it is kept. In YAML such a number is what OPA too makes of it.
 * In data in YAML what OPA reads otherwise than it looks: a name without quotes that it writes as another (`007`, `1.10`, `1e3`,
   `True`), a number with `_` as in `1_000.5` or `1_`, a number or a constant with a tag of its own (`!x 1`), `[a:]`, and lines that
   end with U+0085, U+2028 or U+2029. Quotes say what is meant. What OPA refuses of YAML is refused, but for directives that nobody knows,

@@ -14,6 +14,14 @@ const SAID: &[(&str, &str)] = &[
         "another name: `input` is the request, and a test puts in its own by `with input as …`",
     ),
     ("data cannot be shadowed", "another name: `data` is all that the bundle holds"),
+    (
+        "invalid number. serde_json cannot parse number: out of range",
+        "all its digits, without a point or an exponent, or a number below 1.8e308",
+    ),
+    (
+        "invalid number",
+        "a number as in JSON, `10`, `0.5`, `1.5e3`; an address, a version or a date is text, in quotes",
+    ),
     ("serde_json cannot parse string: unexpected end of hex escape", NO_PAIR),
     ("serde_json cannot parse string: lone leading surrogate", NO_PAIR),
 ];

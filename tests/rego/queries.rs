@@ -41,6 +41,40 @@ fn a_number_that_would_be_kept_as_another_is_refused() {
     assert_eq!(same(kept, "data.a.x"), json!(vec![[true, true]; 6]));
 }
 
+/// With a point or an exponent; whole ones of digits alone are kept in full.
+#[test]
+fn a_number_that_a_policy_writes_and_that_would_be_kept_as_another_is_refused() {
+    for (one, other) in [
+        ("9007199254740993.0", "9007199254740992"),
+        ("-9007199254740993.0", "-9007199254740992"),
+        ("1e-400", "0"),
+        ("0.1234567890123456789", "0.12345678901234568"),
+        ("123456789012345678901.5", "123456789012345678901"),
+    ] {
+        let compared = format!("package a\nx := {one} == {other}\n");
+        assert_eq!(opa(&compared, "data.a.x"), Some(json!(false)), "{compared}");
+        for rules in [
+            format!("x := [y | some n in [{{{one}}}, {other}]; y := n]"),
+            format!("p[{one}] := true\nx := false if p[{other}]"),
+            format!("f({one}) := true\nx := f({other})"),
+            format!("f([_, {{\"a\": {one}}}]) := true"),
+            format!("default x := {one}"),
+            format!("x := true if {other} == input with input as {one}"),
+            format!("x := true if false\nelse := {one}"),
+            format!("x contains {one} if not {one}"),
+            format!("x := $\"{{{one}}}\""),
+            format!("x if every n in {{{other}}} {{ n < 2 - {one} }}"),
+        ] {
+            let module = format!("package a\n{rules}\n");
+            let error = ours(&module, "data.a.x").expect_err(&module).to_string();
+            assert!(error.contains(&format!("`{one}`")) && error.contains("kept"), "{module}{error}");
+        }
+    }
+    let kept = "package a\nns := [123456789012345678901, -123456789012345678901, 1e20, 1.5e300, 0.1, 1.50, 1e-300]\n\
+                x := [[n + 1 > n, n == ns[i]] | some i, n in ns]\n";
+    same(kept, "data.a.x");
+}
+
 #[test]
 fn a_large_whole_number_that_is_read_is_computed_with_in_full() {
     let data = r#"{"n": 1e20, "m": 1e300, "k": 1e23, "least": -3e19, "p": 18446744073709552000}"#;

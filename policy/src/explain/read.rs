@@ -88,6 +88,7 @@ pub(super) fn of_step(
             | Seen::Closes
             | Seen::Compares(_)
             | Seen::Replaces(_)
+            | Seen::Number(_)
             | Seen::Restores => {}
         }
     }
@@ -262,6 +263,7 @@ fn call(
             | Seen::Minus(_)
             | Seen::Compares(_)
             | Seen::Replaces(_)
+            | Seen::Number(_)
             | Seen::Restores => {}
         });
         if !askable {

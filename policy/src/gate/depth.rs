@@ -122,6 +122,7 @@ pub(super) fn nodes(modules: &[Ref<Module>], names: &Names) -> BTreeMap<Path, No
                 | Seen::Member(_)
                 | Seen::Minus(_)
                 | Seen::Replaces(_)
+                | Seen::Number(_)
                 | Seen::Restores
                 | Seen::Closes => {}
                 // What was taken out of a negation is still a part of the input.

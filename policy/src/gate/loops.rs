@@ -43,6 +43,7 @@ pub(super) fn check(module: &Module, names: &Names, problems: &mut Problems) {
             | Seen::Call { .. }
             | Seen::With(_)
             | Seen::Replaces(_)
+            | Seen::Number(_)
             | Seen::Restores
             | Seen::Compares(_)
             | Seen::Member(_)

@@ -67,6 +67,7 @@ pub(super) fn check(
                 | Seen::Member(_)
                 | Seen::Minus(_)
                 | Seen::Replaces(_)
+                | Seen::Number(_)
                 | Seen::Restores
                 | Seen::Opens(_)
                 | Seen::Closes => {}

@@ -108,7 +108,7 @@ fn look<'a>(
             found.extend(compared::check(&scopes, names, expr));
             found.extend(arguments::operands(&scopes, names, expr));
         }
-        Seen::Object(_) | Seen::Comprehension(_) | Seen::Member(_) | Seen::Minus(_) => {}
+        Seen::Object(_) | Seen::Number(_) | Seen::Comprehension(_) | Seen::Member(_) | Seen::Minus(_) => {}
     });
     found
 }

@@ -115,7 +115,7 @@ impl<'a, 's> Search<'a, 's> {
                     self.call(Call { first, span: expr.span(), operator: true });
                 }
             }
-            Seen::Replaces(_) | Seen::Restores | Seen::Member(_) | Seen::Object(_) => {}
+            Seen::Replaces(_) | Seen::Restores | Seen::Number(_) | Seen::Member(_) | Seen::Object(_) => {}
         }
     }
 

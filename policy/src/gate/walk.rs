@@ -45,6 +45,8 @@ pub(crate) enum Seen<'a> {
     Minus(&'a Expr),
     /// An object written out.
     Object(&'a Expr),
+    /// A number.
+    Number(&'a Expr),
     /// A comprehension, before what is in it.
     Comprehension(&'a Expr),
     /// Names that are bound from here on end at [`Seen::Closes`]; with the statements that bind them, if any do.
@@ -301,11 +303,8 @@ impl<'a> Walk<'a, '_> {
 
     fn node(&mut self, expr: &'a Ref<Expr>, stands: Stands) {
         match expr.as_ref() {
-            Expr::String { .. }
-            | Expr::RawString { .. }
-            | Expr::Number { .. }
-            | Expr::Bool { .. }
-            | Expr::Null { .. } => {}
+            Expr::String { .. } | Expr::RawString { .. } | Expr::Bool { .. } | Expr::Null { .. } => {}
+            Expr::Number { .. } => (self.visit)(Seen::Number(expr)),
             Expr::Var { .. } | Expr::RefDot { .. } | Expr::RefBrack { .. } => {
                 (self.visit)(Seen::Ref(expr));
                 self.indexes(expr);

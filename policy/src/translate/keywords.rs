@@ -262,6 +262,7 @@ impl Mover<'_> {
             | Seen::Member(_)
             | Seen::Minus(_)
             | Seen::Replaces(_)
+            | Seen::Number(_)
             | Seen::Restores => {}
         });
         for refr in roots {

@@ -1,0 +1,43 @@
+//! Numbers that a policy writes: with a point or an exponent the engine keeps 64 bits of them, and of two that differ in
+//! their last digits both would become the same. Whole ones of digits alone it keeps in full.
+
+use regorus::unstable::{Expr, Module, Ref};
+
+use super::walk::{self, Seen};
+use crate::document::exact;
+use crate::problem::{Problem, Problems};
+
+/// From here on every number of 64 bits is a whole one.
+const WHOLE: f64 = 9_007_199_254_740_992.0;
+
+/// Checks every number of all modules.
+pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
+    for rule in modules.iter().flat_map(|module| &module.policy) {
+        walk::rule(rule, &mut |seen| {
+            if let Seen::Number(number) = seen {
+                problems.extend(other(number));
+            }
+        });
+    }
+}
+
+fn other(number: &Expr) -> Option<Problem> {
+    let Expr::Number { span, .. } = number else { return None };
+    let text = span.text();
+    let digits = text.trim_start_matches('-');
+    if digits.bytes().all(|byte| byte.is_ascii_digit()) || exact::is_kept(text) {
+        return None;
+    }
+    let kept: f64 = text.parse().ok()?;
+    let (why, instead) = if kept.abs() < WHOLE {
+        let kept = exact::float_as_go(kept);
+        (format!("would be kept as {kept}, which to OPA is another number"), format!("`{kept}`"))
+    } else {
+        let why = "has more digits than are kept of a number with a point or an exponent";
+        (
+            why.to_owned(),
+            "all its digits without a point or an exponent: a whole number is kept in full".to_owned(),
+        )
+    };
+    Some(Problem::of(span.source.get_path(), text, why, instead).at_span(span))
+}
