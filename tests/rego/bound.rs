@@ -570,7 +570,7 @@ fn what_is_read_before_it_has_a_value_is_an_error_and_not_nothing() {
 fn what_is_denied_or_in_every_gives_no_name_a_value() {
     for body in WEAK {
         let error = refused(body);
-        let told = ["does not wait for before", "does not tell it"].iter().any(|why| error.contains(why));
+        let told = ["not waited for before", "does not tell it"].iter().any(|why| error.contains(why));
         assert!(told, "{body}: {error}");
         let folder = tempfile::tempdir().unwrap();
         assert!(loads(folder.path(), body), "{body}");

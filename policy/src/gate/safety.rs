@@ -31,9 +31,9 @@ const TWICE: &str =
 const PASSED: &str = "has its value in this query, and stands in a comprehension that is a member: OPA passes over the statement";
 const KEYED: &str =
     "calls a member in what stands before `:=`, where OPA does not look for it: OPA calls it unsafe";
-const LATE: &str = "has its value from a later statement, which the engine does not wait for in a negation, in `every` or as the name of an object's member";
+const LATE: &str = "has its value from a later statement, which is not waited for in a negation, in `every` or as the name of an object's member";
 const SOON: &str = "goes through what a later statement gives a value, and reads a name from around it: OPA asks for it in its own place, where it does not hold";
-const WEAK: &str = "has its value by an `=` of patterns or names, which the engine does not wait for before an `=` that is denied or in `every`";
+const WEAK: &str = "has its value by an `=` of patterns or names, which is not waited for before an `=` that is denied or in `every`";
 
 /// Behind so many problems none is told what was meant: to find that looks at every name there is.
 const SUGGESTED: usize = 50;
@@ -542,18 +542,31 @@ impl<'a> Search<'a> {
         Open { statement, vars, closures, closed_over, index }
     }
 
+    /// What the statements give a value to in any order, whatever else they lack.
+    fn given(&self, open: &[Option<Open<'a>>], around: &BTreeSet<Var>) -> BTreeSet<Var> {
+        let mut given = around.clone();
+        let mut waiting = Waiting::all(open);
+        while let Some(at) = waiting.take() {
+            let Some(Some(one)) = open.get(at) else { continue };
+            for name in self.scope.outputs(one.statement, &given) {
+                if !given.contains(&name) {
+                    waiting.known(&name, at);
+                    given.insert(name);
+                }
+            }
+        }
+        given
+    }
+
     /// Puts the statements in order; gives what is safe then.
     fn order(&mut self, open: Vec<Open<'a>>, around: &BTreeSet<Var>, last: &Declared) -> BTreeSet<Var> {
-        let mut given = around.clone();
-        for open in &open {
-            given.extend(self.scope.outputs(open.statement, &given));
-        }
         let mut named: BTreeSet<Var> =
             open.iter().flat_map(|open| &open.vars).map(|(name, _)| name.clone()).collect();
         named.retain(|name| !around.contains(name));
         // What is safe, and of it what stands in the statements that are in order.
         let (mut safe, mut ordered) = (around.clone(), around.clone());
         let mut left: Vec<Option<Open<'a>>> = open.into_iter().map(Some).collect();
+        let given = self.given(&left, around);
         let mut waiting = Waiting::all(&left);
         let mut places = Places::of(&left);
         while let Some(at) = waiting.take() {
