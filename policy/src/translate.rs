@@ -41,6 +41,7 @@ mod walked;
 use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, Module, Ref, Span};
 
 use crate::gate::names::Names;
+use crate::gate::text::said;
 use crate::gate::walk::{self, Seen};
 use crate::problem::{Problem, Problems};
 
@@ -399,6 +400,13 @@ fn behind_parentheses(text: &str, at: u32) -> u32 {
     let closed = rest.find(|c: char| c != ')' && !c.is_whitespace()).unwrap_or(rest.len());
     let closed = rest.get(..closed).and_then(|closed| closed.rfind(')')).map_or(0, |last| last + 1);
     u32::try_from(closed).map_or(at, |closed| at + closed)
+}
+
+/// What ends a statement that is written anew and ends with a name here, if anything has to: the engine takes a name for called
+/// by the parenthesis that the next line begins with.
+fn uncalled(text: &str, at: u32) -> &'static str {
+    let behind = text.get(at as usize..).unwrap_or_default();
+    if said(behind).starts_with('(') { ";" } else { "" }
 }
 
 /// Where an operator stands: behind what is on its left there is nothing else but parentheses, blanks and comments.

@@ -6,7 +6,7 @@ use std::process::Command;
 use postern_policy::AskError;
 use postern_tests::parts::program;
 
-use crate::{opa, ours};
+use crate::{opa, ours, same};
 
 /// Beside each body; `y` is asked for.
 const RULES: &str = r#"
@@ -165,6 +165,31 @@ fn a_parenthesis_at_the_beginning_of_a_line_undoes_nothing_before_it() {
         match ours(&module(body), "data.a.y") {
             Ok(None) | Err(AskError::Refused(_)) => {}
             other => panic!("{body}: {other:?}"),
+        }
+    }
+}
+
+/// Behind a statement that is written anew, whose last word may be a name then.
+#[test]
+fn a_parenthesis_at_the_beginning_of_a_line_calls_nothing_before_it() {
+    for stmt in [
+        "some v in o.xs with input.s as true",
+        "some v in o.xs with input.s as true # c",
+        "some k, v in o with input.s as {1} | {2}",
+        "f[v] with input.s as true",
+        "f[w] with input.s as true",
+        "every v in o.xs { v > 0 } with input.s as o.z",
+        "not input.a with input.s as o.z",
+        "o.z == v with input.s as o.z",
+    ] {
+        for parenthesis in ["(1 / 1) in o.xs", "(1 + 1) == 2", "(3) in o.xs"] {
+            let module = format!(
+                "package a\no := {{\"xs\": [1, 2], \"z\": 1}}\nf contains 1 if input.s\ndefault y := false\n\
+                 y if {{\n\tv := 1\n\t{stmt}\n\t{parenthesis}\n}}\n"
+            );
+            // Where the statement declares its name itself.
+            let module = if stmt.starts_with("some") { module.replace("\tv := 1\n", "") } else { module };
+            same(&module, "data.a.y");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use regorus::unstable::{Expr, Literal, LiteralStmt, Module, Ref, Rule};
 
-use super::{Edit, Translated, each, end, reach, sign};
+use super::{Edit, Translated, each, end, reach, sign, uncalled};
 use crate::gate::loops::iterates;
 use crate::gate::names::{self, Names};
 use crate::gate::walk::{self, Seen};
@@ -51,7 +51,7 @@ fn through(text: &str, stmt: &LiteralStmt) -> Option<Vec<Edit>> {
     let (from, to) = (stmt.span.start, end(text, stmt.span.end));
     let behind_in = sign(text, value.span().end, "in")? + 2;
     let all = format!("all{from}__");
-    let rest = format!("; some {} in {all}", given.join(", "));
+    let rest = format!("; some {} in {all}{}", given.join(", "), uncalled(text, to));
     let edits = vec![Edit::new(from, behind_in, format!("{all} :=")), Edit::new(to, to, rest)];
     (!names_any(text, (behind_in, to), &given)).then_some(edits)
 }

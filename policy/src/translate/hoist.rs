@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use regorus::unstable::{Expr, Literal, LiteralStmt, Module, Ref, Rule, RuleHead, WithModifier};
 
 use super::negation::Scan;
-use super::{Edit, Translated, begin, end, reach};
+use super::{Edit, Translated, begin, end, reach, uncalled};
 use crate::builtins;
 use crate::gate::binds;
 use crate::gate::loops::loops;
@@ -185,9 +185,7 @@ fn before(text: &str, stmt: &LiteralStmt, lost: &[&WithModifier], bare: bool) ->
         edits.push(Edit::new(at, at, format!("{name} := ")));
         edits.push(Edit::copy(at, from, to));
         edits.push(Edit::new(at, at, "; "));
-        // The engine takes a name for called by the parenthesis that the next line begins with.
-        let called = text.get(to as usize..).is_some_and(|rest| rest.trim_start().starts_with('('));
-        edits.push(Edit::new(from, to, name + if called { ";" } else { "" }));
+        edits.push(Edit::new(from, to, name + uncalled(text, to)));
     }
     if bare {
         let end = end(text, stmt.span.end);
