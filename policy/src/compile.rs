@@ -14,7 +14,8 @@ use regorus::{Engine, PolicyLengthConfig, Value};
 use self::watch::{PATIENCE, watched};
 use crate::builtins;
 use crate::deadline::Deadline;
-use crate::document::{Document, MAX_DATA_VALUES};
+use crate::document::exact::rounded;
+use crate::document::{Document, DocumentError, MAX_DATA_VALUES};
 use crate::evaluate::Evaluator;
 use crate::gate::{self, Purpose};
 use crate::input::LeafSet;
@@ -558,11 +559,14 @@ fn add_data(engine: &mut Engine, file: &DataFile) -> Result<(), Box<Problem>> {
         let instead = slips::instead_in_data(&why);
         Box::new(Problem::of(&file.name, "data", why, instead).at_said(&file.text))
     };
-    let document =
-        Document::bounded_json(&file.text, MAX_DATA_VALUES).map_err(|error| problem(error.to_string()))?;
+    let document = Document::bounded_json(&file.text, MAX_DATA_VALUES).map_err(|error| {
+        let said = problem(error.to_string());
+        let number = matches!(error, DocumentError::Inexact).then(|| rounded(file.text.as_bytes())).flatten();
+        if let Some(at) = number { Box::new(said.at_byte(at, &file.text)) } else { said }
+    })?;
     let mut value = document.into_value();
     if file.path.is_empty() && !matches!(value, Value::Object(_)) {
-        return Err(problem("is no object: its members are what `data` has".to_owned()));
+        return Err(problem("is no object, so it has no member to be read as `data.NAME`".to_owned()));
     }
     for member in file.path.iter().rev() {
         let mut object = regorus::value::Object::new();
@@ -636,7 +640,7 @@ mod tests {
     #[test]
     fn data_that_is_no_object_and_a_mark_before_it_are_told() {
         for (data, why) in [
-            ("[1]", "is no object: its members are what `data` has"),
+            ("[1]", "is no object, so it has no member to be read as `data.NAME`"),
             ("\u{feff}{}", "not JSON: begins with a byte order mark, U+FEFF: write it without"),
         ] {
             let text = "package postern\ndefault decision := false\n";
@@ -647,5 +651,13 @@ mod tests {
             let named = Sources::from_modules([("main.rego", text)], [("list", data)]);
             assert_eq!(load(&named, Purpose::Queries).is_ok(), data == "[1]");
         }
+    }
+
+    #[test]
+    fn a_number_of_data_that_would_be_kept_as_another_is_told_with_its_place() {
+        let data = "{\n  \"é\": [1, 9007199254740993.0]\n}";
+        let sources = Sources::from_modules([("main.rego", "package postern\n")], [("", data)]);
+        let problems = load(&sources, Purpose::Queries).err().unwrap().problems;
+        assert_eq!((problems[0].line, problems[0].column), (2, 12), "{problems:?}");
     }
 }

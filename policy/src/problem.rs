@@ -81,6 +81,14 @@ impl Problem {
         }
     }
 
+    /// The same, with its place by the bytes before it.
+    pub(crate) fn at_byte(self, byte: usize, text: &str) -> Self {
+        let before = text.get(..byte).unwrap_or(text);
+        let number = |count: usize| u32::try_from(count + 1).unwrap_or(u32::MAX);
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        self.at(number(before.matches('\n').count()), number(line.chars().count()), text)
+    }
+
     /// The same, with its place in the text of the file.
     pub(crate) fn at(mut self, line: u32, column: u32, text: &str) -> Self {
         (self.line, self.column) = (line, column);

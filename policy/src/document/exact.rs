@@ -8,6 +8,11 @@ use regorus::Value;
 /// Whether JSON text has no number that would be kept as another. Whether it is JSON at all, a parser says.
 #[must_use]
 pub fn keeps_numbers(json: &[u8]) -> bool {
+    rounded(json).is_none()
+}
+
+/// Where the first number begins that would be kept as another.
+pub(crate) fn rounded(json: &[u8]) -> Option<usize> {
     let (mut quoted, mut escaped, mut begin) = (false, false, None);
     for (at, byte) in json.iter().chain(b" ").enumerate() {
         let in_number = !quoted && matches!(byte, b'0'..=b'9' | b'+' | b'-' | b'.' | b'e' | b'E');
@@ -16,7 +21,7 @@ pub fn keeps_numbers(json: &[u8]) -> bool {
             (Some(from), false) => {
                 begin = None;
                 if !json.get(from..at).and_then(|number| str::from_utf8(number).ok()).is_some_and(is_kept) {
-                    return false;
+                    return Some(from);
                 }
             }
             _ => {}
@@ -28,7 +33,7 @@ pub fn keeps_numbers(json: &[u8]) -> bool {
             _ => {}
         }
     }
-    true
+    None
 }
 
 /// Digits that every number of 64 bits keeps.

@@ -52,7 +52,7 @@ pub(in crate::command) fn parsed(name: &str, text: &str) -> Result<Recorded, Str
 }
 
 fn text(name: &str, from: io::Result<impl Read>) -> Result<String, String> {
-    let said = |error: io::Error| format!("{name}: {error}");
+    let said = |error: io::Error| format!("{name}: cannot be read: {error}");
     let mut text = String::new();
     let read = from.and_then(|from| from.take(LARGEST + 1).read_to_string(&mut text)).map_err(said)?;
     if read as u64 > LARGEST {

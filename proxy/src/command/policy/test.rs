@@ -173,7 +173,12 @@ fn once(arguments: &Arguments, paint: print::Paint) -> Outcome {
 fn wrong(report: &TestReport, arguments: &Arguments) -> Option<String> {
     let counts = Counts::of(&report.tests);
     if report.tests.is_empty() {
-        return Some("no test was found\n".to_owned());
+        let which = if arguments.run.is_some() {
+            "whose full name, like `data.postern.test_clerks`, matches --run"
+        } else {
+            "in what was given: a test is a rule called `test_…`"
+        };
+        return Some(format!("no test was found {which}\n"));
     }
     let skipped = if arguments.exit_zero_on_skipped { 0 } else { counts.skipped };
     if counts.failed + counts.errors + skipped > 0 {

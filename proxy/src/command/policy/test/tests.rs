@@ -110,8 +110,15 @@ fn what_is_put_where_nothing_reads_it_is_warned_of_beside_the_report() {
 
 #[test]
 fn no_test_at_all_is_a_failure() {
-    for outcome in [all(&["--run", "nothing"]), ran(&[("main.rego", MAIN)], &[])] {
-        assert_eq!((outcome.exit, outcome.err.as_str()), (Exit::TEST_FAILED, "no test was found\n"));
+    for (outcome, which) in
+        [(all(&["--run", "nothing"]), "matches --run"), (ran(&[("main.rego", MAIN)], &[]), "called `test_…`")]
+    {
+        assert_eq!(outcome.exit, Exit::TEST_FAILED);
+        assert!(
+            outcome.err.starts_with("no test was found ") && outcome.err.contains(which),
+            "{}",
+            outcome.err
+        );
     }
     assert_eq!(all(&["--run", "("]).exit, Exit::Usage);
 }
