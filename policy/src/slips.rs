@@ -139,10 +139,29 @@ pub(crate) fn instead(why: &str, text: &str, (line, column): (u32, u32)) -> Stri
     if let Some((_, instead)) = near.into_iter().find_map(known) {
         return (*instead).to_owned();
     }
+    if let Some(instead) = between(why, &before, &here) {
+        return instead.to_owned();
+    }
     if here.trim().is_empty() && text.lines().skip(index + 1).all(|line| line.trim().is_empty()) {
         return open(text).unwrap_or_default();
     }
     String::new()
+}
+
+/// What stands between two parts of a query or a comprehension, where nothing or something else does.
+fn between(why: &str, before: &str, here: &str) -> Option<&'static str> {
+    let collects =
+        "`|` behind what is collected: `[x | some x in xs]`, `{key: value | some key, value in xs}`";
+    let begins = |c: char| c.is_alphanumeric() || matches!(c, '_' | '"' | '`');
+    if (why.contains("while parsing array") || why.contains("while parsing set")) && here.starts_with(':')
+        || why == "unexpected keyword `some`" && before.trim_end().ends_with([',', ';', ':', '[', '{'])
+    {
+        Some(collects)
+    } else if why.ends_with("while parsing query") && here.starts_with(begins) && !before.trim().is_empty() {
+        Some(ALL)
+    } else {
+        None
+    }
 }
 
 /// A rule that is two words: whether it is a condition or a value that is missing, its author knows.
@@ -257,6 +276,11 @@ mod tests {
             ("decision if { input.now > 1 && input.now < 5 }", 5, "`;` or a new line"),
             ("decision if ({1} | {2})[_] == input.now", 5, "`x := a | b`"),
             ("decision if [-x | some x in [1]] == [input.now]", 5, "`[(-x) | some"),
+            ("decision if [x : some x in [1]] == [input.now]", 5, "`|` behind what"),
+            ("decision if input.now == {k: v, some k, v in [1]}", 5, "`|` behind what"),
+            ("decision if [x, some x in [1]] == [input.now]", 5, "`|` behind what"),
+            ("decision if [x | some x in [1] x > 0] == [input.now]", 5, "`;` or a new line"),
+            ("decision if { input.now > 1 input.now < 5 }", 5, "`;` or a new line"),
             ("decision if { input.now > 1 || input.now < 5 }", 5, "one more rule"),
             ("decision if input.now > 1 and input.now < 3", 5, "`;` or a new line"),
             ("decision if { input.now > 1 or input.now < 3 }", 5, "one more rule"),
