@@ -68,6 +68,7 @@ pub(crate) fn first_after_parsing(
     imports::keywords(modules, problems);
     bodies::check(modules, problems);
     numbers::check(modules, problems);
+    spelled::check(modules, problems);
     redeclared::check(modules, problems);
     mocks::declared(modules, problems);
     taken::check(modules, problems);
@@ -137,7 +138,6 @@ pub(crate) fn after_parsing(
         every::check(module, &names, problems);
         operators::check(module, problems);
         patterns::check(module, problems);
-        spelled::check(module, problems);
         members::check(module, &names, problems);
     }
     conflicts::check(modules, problems);

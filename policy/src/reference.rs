@@ -124,7 +124,7 @@ What the gate refuses at load, with its place and what to write instead, since t
   its index of rules takes `u` for the whole list, in `u == \"x\"`, `u in [\"x\"]`, `u.role`, `data.grants[u]` and `glob.match`;
   `data.blocked[_] == u` says the same and is not left out. A pattern of `glob.match` that is one text but for a backslash,
   `\"a\\\\*\"`: `\"a[*]\"`.
-* A number in brackets, in a head too, that is not written as its value is, `x[1.0]`, `p[1e3] := 2`: OPA finds `data.x[1.0]` by
+* A number in brackets, in a head too, or the key of `some …, v in xs`, that is not written as its value is, `x[1.0]`, `p[1e3] := 2`: OPA finds `data.x[1.0]` by
   those letters, the member 1 of a written list by none.
 * A rule that reads itself by a computed name, even where OPA can tell that it never does; `data[input.x].name` reads the
   rules `name` alone. A head without arguments, `f() := …`: `f := …`.
@@ -141,6 +141,7 @@ What the gate refuses at load, with its place and what to write instead, since t
 * A member of an object on a side of `=` that a name calls which has its value from a later statement, `{k: v} = o; names[k]`:
   that statement first. Where each of two statements reads what the other gives (`id := lower(n); users[id].name = n`), every
   decision that comes to them is an error; `some id, user in users; id == lower(user.name)` says the same.
+* A name beside a comprehension that reads another name of the body, where a later statement gives it its value, `{k} == {r | some r in user.roles}; k = \"a\"`: that statement first. OPA does not wait for it there.
 * A name that stands in the brackets of one side of `=` and in a call or sum of the other, `some k; s[k] = k + 1`: `s[k] == k + 1`
   behind a statement that gives `k` a value, such as `some k, v in s`.
 * A name of the form of those that the gate itself writes: one that ends in `__` behind a number, `part1__`.
@@ -177,7 +178,7 @@ What is not refused, and differs:
   values in its name, in OPA in that of their letters; `json.marshal` writes as OPA does.
 * How a number was written is not kept: `1.0`, `1e3` and `-0` are 1, 1000 and 0, as text too, and whole where OPA has a
   fraction (`sprintf(\"%d\", [1e3])`). So `1.0` from an input, or to which a name is set, finds as a computed member of data or
-  of a rule what 1 finds, `data.d[input.i]`; in OPA nothing. In a template or within a list, a set or an object that `sprintf` writes, a computed
+  of a rule what 1 finds, `data.d[input.i]`, and in a path of `walk`; in OPA nothing. In a template or within a list, a set or an object that `sprintf` writes, a computed
   fraction from 1e6 on or below 1e-4 has no exponent, where OPA gives it one; `sprintf(\"%v\", [x])` writes it as OPA does.
 * Fractions are computed with 64 bits as in OPA, each operation rounded, and kept in the 53 of an IEEE double. Next to a number of
   at most 13 digits, or one with a divisor of at most 1,000, a double stands for the number of 64 bits that is as many steps

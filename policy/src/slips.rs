@@ -16,7 +16,7 @@ const SAID: &[(&str, &str)] = &[
     ("data cannot be shadowed", "another name: `data` is all that the bundle holds"),
     (
         "invalid number. serde_json cannot parse number: out of range",
-        "all its digits, without a point or an exponent, or a number below 1.8e308",
+        "a number of at most 1.7976931348623157e308; a whole one beyond by all its digits",
     ),
     (
         "invalid number",
@@ -117,8 +117,8 @@ pub(crate) fn instead(why: &str, text: &str, (line, column): (u32, u32)) -> Stri
     if here.starts_with('}') && before.trim_end().ends_with(';') {
         return "no `;` before `}`".to_owned();
     }
-    if here.starts_with('[') && before.trim_end().ends_with(')') {
-        return "a name for what stands in parentheses, `x := a | b`, and then `x[_]`".to_owned();
+    if here.starts_with(['[', '.']) && before.trim_end().ends_with(')') {
+        return "a name for what stands in parentheses, `x := a | b`, and then `x[_]` or `x.name`".to_owned();
     }
     if word(&here, false) == Some("some") && before.contains('-') && before.trim_end().ends_with('|') {
         return "parentheses around what stands before `|`, `[(-x) | some x in …]`".to_owned();

@@ -8,7 +8,7 @@ use std::process::Command;
 use postern_policy::AskError;
 use postern_tests::parts::program;
 
-use crate::{opa, opa_of, ours, ours_of};
+use crate::{opa, opa_of, ours, ours_of, same};
 
 /// Beside each body; `y` is asked for.
 const RULES: &str = r#"
@@ -531,6 +531,49 @@ fn an_every_that_opa_asks_for_too_soon_is_refused() {
         let error = refused(body);
         assert!(error.contains("OPA asks for it in its own place"), "{body}: {error}");
         assert_eq!(opa(&module(body), "data.a.y"), None, "{body}");
+    }
+}
+
+/// To OPA what a comprehension takes is all that its statement waits for.
+#[test]
+fn what_stands_beside_a_comprehension_and_is_given_later_is_refused() {
+    let around = "teams := [[\"a\"]]\nlead.a := 1\n";
+    for (stmt, given, opas) in [
+        ("{k} == {r | some r in u}", "k = lower(\"A\")", "undefined"),
+        ("{r | some r in u} = {k}", "k = \"a\"", "undefined"),
+        ("[{r | some r in u}, 1] = [{k}, 1]", "lead[k]", "undefined"),
+        ("{\"a\": {r | some r in u}} == {\"a\": {k}}", "k = \"a\"", "undefined"),
+        ("[r | some r in u] != [k]", "k = \"b\"", "eval_internal_error"),
+        ("k in {r | some r in u}", "k = \"a\"", "eval_internal_error"),
+        ("{r | some r in u} & {k} == {\"a\"}", "k = \"a\"", "eval_internal_error"),
+        ("count([[r | some r in u], [k]]) == 2", "k = \"a\"", "rego_unsafe_var_error"),
+    ] {
+        let body = |one: &str, other: &str| format!("{around}y if {{ some u in teams; {one}; {other} }}");
+        let late = body(stmt, given);
+        let error = refused(&late);
+        assert!(error.contains("`k`") && error.contains("OPA does not wait there"), "{late}: {error}");
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        fs::write(folder.path().join("a.rego"), module(&late)).expect("it can be written");
+        let words = ["eval", "--format", "json", "--data", "a.rego", "data.a.y"];
+        let opa = Command::new(program("opa")).current_dir(folder.path()).args(words).output();
+        let told = String::from_utf8(opa.expect("opa runs").stdout).expect("text");
+        assert!(
+            if opas == "undefined" { told.trim() == "{}" } else { told.contains(opas) },
+            "{late}: {told}"
+        );
+        same(&module(&body(given, stmt)), "data.a.y");
+    }
+    for sane in [
+        "y if { some u in [[1]]; count({r | some r in u}) == n; n = 1 }",
+        "y if { some u in [[1]]; {r | some r in u}[k]; k = 1 }",
+        "y if { some u in [[1]]; {r | some r in u} = k; k = {1} }",
+        "y if { some u in [[1]]; n = count({r | some r in u}) + k; k = 1; n == 2 }",
+        "y := [k, [r | some r in u]] if { some u in [[1]]; k = j + 1; j = 1 }",
+        "y := [abs(k), [r | some r in u]] if { some u in [[1]]; k = j + 1; j = 1 }",
+        "y if { {e | e = 1} == {k}; k = 1 }",
+        "y := fits(3)\nfits(v) if { {e | e = v} == {k}; k = 3 }",
+    ] {
+        same(&module(sane), "data.a.y");
     }
 }
 

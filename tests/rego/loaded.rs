@@ -12,7 +12,12 @@ use crate::{opa_of, ours_of};
 const LIB: &str = "package lib\nf(x) if x\nr := 1\n";
 
 /// Answered by both, the same.
-const ANSWERED: [&str; 58] = [
+const ANSWERED: [&str; 63] = [
+    "p[100000000000000000000] := 1\ny := p[50000000000000000000 * 2]",
+    "p[-9223372036854775809] := 1\ny := p[-9223372036854775808 - 1]",
+    "p[0.5] := 1\ny := p[1 / 2]",
+    "p[1] := 5\ny := [v | some 1, v in p]",
+    "y if 1, 4 in [3, 4]",
     "o := {\"a\": 3}\ny := 1 if false else := z if { {\"a\": z} = o }",
     "y := 1 if false else := 2 if ({\"a\": 3, \"b\": 4}) == {\"b\": 4, \"a\": 3}",
     "y if { x with count as 0.1 }\nx if count(json.unmarshal(\"[1]\")) * 3 == 0.3",
@@ -151,7 +156,7 @@ const REFUSED: [&str; 72] = [
 ];
 
 /// Answered by OPA alone.
-const THEIRS: [&str; 24] = [
+const THEIRS: [&str; 32] = [
     "w := {input.zz: 1}\ny := $\"{w}\"",
     "r.b if false else := true\nr[id] := true if some id in [\"c\"]\ny if r.b",
     "import input.o as upper\nf(x) := \"u\"\ny := x if { x := f(\"a\") with f as upper }",
@@ -168,6 +173,14 @@ const THEIRS: [&str; 24] = [
     "y := x__12_local if x__12_local := 1",
     "y if { now__ := 1; now__ }",
     "y := [1 | {1: 2}[1.0]]",
+    "p[1e+20] := 2\ny := [1 | p[100000000000000000000]]",
+    "p[0.000001] := 2\ny := [1 | p[1 / 1000000]]",
+    "p[1e-7] := 2\ny := [1 | p[1 / 10000000]]",
+    "p[-0.0] := 2\ny := [1 | p[0]]",
+    "p[0] := 2\ny := [1 | p[-0]]",
+    "p[1] := 2\ny := [v | some 1.0, v in p]",
+    "y := [v | some 1e0, v in input.l]",
+    "p := [3, 4]\ny if 1e0, 4 in p",
     "p[1] := 2\ny := [1 | p[1.0]]",
     "p[1.0] := 2\ny := [1 | p[1]]",
     "y := [1 | data.lib[1e0]]",

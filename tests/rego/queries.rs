@@ -70,6 +70,19 @@ fn a_number_that_a_policy_writes_and_that_would_be_kept_as_another_is_refused() 
             assert!(error.contains(&format!("`{one}`")) && error.contains("kept"), "{module}{error}");
         }
     }
+    for (number, instead) in [
+        ("9007199254740993.0", "all its digits"),
+        ("1.2345678901234567e18", "all its digits"),
+        ("12345678901234567.5", "`12345678901234568`"),
+        ("123456789012345678e-1", "`12345678901234568`"),
+        ("0.1234567890123456789", "`0.12345678901234568`"),
+        ("1e-400", "5e-324"),
+        ("1e400", "1.7976931348623157e308"),
+    ] {
+        let error = ours(&format!("package a\nx := {number}\n"), "data.a.x").expect_err(number).to_string();
+        let told = error.split_once("instead: ").map_or("", |(_, told)| told);
+        assert!(told.contains(instead), "{number}: {error}");
+    }
     let kept = "package a\nns := [123456789012345678901, -123456789012345678901, 1e20, 1.5e300, 0.1, 1.50, 1e-300]\n\
                 x := [[n + 1 > n, n == ns[i]] | some i, n in ns]\n";
     same(kept, "data.a.x");

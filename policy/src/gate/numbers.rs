@@ -21,7 +21,8 @@ pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
     }
 }
 
-fn other(number: &Expr) -> Option<Problem> {
+/// A number that would be kept as another.
+pub(super) fn other(number: &Expr) -> Option<Problem> {
     let Expr::Number { span, .. } = number else { return None };
     let text = span.text();
     let digits = text.trim_start_matches('-');
@@ -29,15 +30,30 @@ fn other(number: &Expr) -> Option<Problem> {
         return None;
     }
     let kept: f64 = text.parse().ok()?;
-    let (why, instead) = if kept.abs() < WHOLE {
-        let kept = exact::float_as_go(kept);
-        (format!("would be kept as {kept}, which to OPA is another number"), format!("`{kept}`"))
-    } else {
+    let (why, instead) = if kept == 0.0 {
+        (
+            "is nearer to 0 than any number that is kept".to_owned(),
+            "a number from 5e-324 on, or text".to_owned(),
+        )
+    } else if is_whole(digits) {
         let why = "has more digits than are kept of a number with a point or an exponent";
         (
             why.to_owned(),
             "all its digits without a point or an exponent: a whole number is kept in full".to_owned(),
         )
+    } else {
+        let kept = if kept.abs() < WHOLE { exact::float_as_go(kept) } else { format!("{kept:.0}") };
+        (format!("would be kept as {kept}, which to OPA is another number"), format!("`{kept}`"))
     };
     Some(Problem::of(span.source.get_path(), text, why, instead).at_span(span))
+}
+
+/// Whether nothing but zeros stands behind the point, where the exponent puts it.
+fn is_whole(number: &str) -> bool {
+    let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let fraction = mantissa.split_once('.').map_or("", |(_, fraction)| fraction.trim_end_matches('0'));
+    let digits = i64::try_from(fraction.len()).unwrap_or(i64::MAX);
+    let zeros = if fraction.is_empty() { mantissa.split('.').next().unwrap_or_default() } else { "" };
+    let zeros = zeros.len() - zeros.trim_end_matches('0').len();
+    exponent.parse().is_ok_and(|exponent: i64| digits <= exponent.saturating_add_unsigned(zeros as u64))
 }

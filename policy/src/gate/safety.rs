@@ -33,6 +33,7 @@ const KEYED: &str =
     "calls a member in what stands before `:=`, where OPA does not look for it: OPA calls it unsafe";
 const LATE: &str = "has its value from a later statement, which is not waited for in a negation, in `every` or as the name of an object's member";
 const SOON: &str = "goes through what a later statement gives a value, and reads a name from around it: OPA asks for it in its own place, where it does not hold";
+const FORGOTTEN: &str = "stands beside a comprehension that reads another name of the body, and has its value from a later statement, for which OPA does not wait there";
 const WEAK: &str = "has its value by an `=` of patterns or names, which is not waited for before an `=` that is denied or in `every`";
 
 /// Behind so many problems none is told what was meant: to find that looks at every name there is.
@@ -507,7 +508,7 @@ impl<'a> Search<'a> {
     /// An `every` that stands before what it goes through can be known, and in which a name from around it stands: what it
     /// lacks, and where it is.
     fn too_soon(&self, open: &[Open<'a>], around: &BTreeSet<Var>) -> Option<(Vec<Var>, &'a Span)> {
-        let is_every = |one: &Open<'a>| matches!(one.statement, Statement::Literal(stmt) if matches!(stmt.literal, Literal::Every { .. }));
+        let is_every = |one: &Open<'a>| one.statement.is_every();
         if !open.iter().any(is_every) {
             return None;
         }
@@ -569,6 +570,7 @@ impl<'a> Search<'a> {
         let given = self.given(&left, around);
         let mut waiting = Waiting::all(&left);
         let mut places = Places::of(&left);
+        let mut forgotten = Vec::new();
         while let Some(at) = waiting.take() {
             let Some(slot) = left.get_mut(at) else { continue };
             let Some(open) = slot.as_ref().filter(|_| !places.lost.contains(&at)) else { continue };
@@ -579,6 +581,14 @@ impl<'a> Search<'a> {
             let bound = |name: &Var| safe.contains(name) || outputs.contains(name);
             let waits = taken.iter().any(|name| given.contains(name) && !bound(name));
             if by_itself || waits || !open.vars.iter().all(|(name, _)| bound(name)) {
+                // What a closure takes stands for all that the statement waits for, to OPA. What is said comes last, also
+                // where its value is written into the body.
+                let placed = !by_itself && !taken.is_empty() && taken.iter().all(bound);
+                let last = matches!(open.statement, Statement::Term(_))
+                    || open.vars.iter().any(|(name, _)| name.ends_with("__"));
+                if placed && !last && !open.statement.is_every() {
+                    forgotten.extend(open.vars.iter().find(|(name, _)| !bound(name)).cloned());
+                }
                 let lacks = open.vars.iter().filter(|(name, _)| !bound(name)).cloned();
                 places.lack.insert(at, lacks.collect());
                 continue;
@@ -622,6 +632,11 @@ impl<'a> Search<'a> {
                     ordered.insert(name);
                 }
             }
+        }
+        forgotten.retain(|(name, _)| safe.contains(name));
+        if let Some((name, span)) = forgotten.into_iter().next() {
+            let name = if name.starts_with('@') { span.text().to_owned() } else { name };
+            self.told.push((name, span, FORGOTTEN, "that statement first"));
         }
         let left = left.into_iter().enumerate().filter_map(|(at, open)| Some((at, open?)));
         let left: Vec<(usize, Open<'a>)> = left.collect();

@@ -232,6 +232,10 @@ impl<'a> Statement<'a> {
         }
     }
 
+    pub(super) const fn is_every(self) -> bool {
+        matches!(self, Self::Literal(LiteralStmt { literal: Literal::Every { .. }, .. }))
+    }
+
     /// Whether it gives no value to names outside of it: a negation, what was taken out of one, `every`.
     pub(super) fn is_closed(self) -> bool {
         match self {
