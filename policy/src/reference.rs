@@ -141,7 +141,7 @@ What the gate refuses at load, with its place and what to write instead, since t
 * A member of an object on a side of `=` that a name calls which has its value from a later statement, `{k: v} = o; names[k]`:
   that statement first. Where each of two statements reads what the other gives (`id := lower(n); users[id].name = n`), every
   decision that comes to them is an error; `some id, user in users; id == lower(user.name)` says the same.
-* A name beside a comprehension that reads another name of the body, where a later statement gives it its value, `{k} == {r | some r in user.roles}; k = \"a\"`: that statement first. OPA does not wait for it there.
+* A name in a set or a call beside a comprehension that reads another name of the body, where a later statement gives it its value, `{k} == {r | some r in user.roles}; k = \"a\"`: that statement first. OPA does not wait for it there.
 * A name that stands in the brackets of one side of `=` and in a call or sum of the other, `some k; s[k] = k + 1`: `s[k] == k + 1`
   behind a statement that gives `k` a value, such as `some k, v in s`.
 * A name of the form of those that the gate itself writes: one that ends in `__` behind a number, `part1__`.
@@ -156,6 +156,8 @@ What OPA refuses when it compiles and is taken here; the tests of a policy find 
   `startswith(z, \"a\")`, where `z := count(\"a\")`; and patterns that no member fits, `some {\"a\": a} in [{\"b\": 2}]`.
 * A set or an object that is a key and is asked for, `{{1}: \"a\"}[{1}]`, which OPA does not find; and a comprehension with a name
   that nothing gives a value in an argument that a function is defined with, `f([r | _]) := 1`, where nobody calls it.
+* A name that gets its value beside a comprehension and a name that a later statement gives, `z := [k, [r | some r in u]]; k = 1; z[0] > 0`,
+  and one in `$\"{…}\"` or `print` to which a later statement gives its value by another name, or which stands beside a comprehension there.
 * A constant on the left of `:=`, `[true, _, p] := io.jwt.decode_verify(…)`, is compared, as `=` does.
 
 Of the commands:

@@ -571,6 +571,9 @@ fn what_stands_beside_a_comprehension_and_is_given_later_is_refused() {
         "y := [k, [r | some r in u]] if { some u in [[1]]; k = j + 1; j = 1 }",
         "y := [abs(k), [r | some r in u]] if { some u in [[1]]; k = j + 1; j = 1 }",
         "y if { {e | e = 1} == {k}; k = 1 }",
+        "y := z if { u := [\"a\"]; z := [k, [r | some r in u]]; k = \"a\" }",
+        "y if { u := [\"a\"]; [k, [r | some r in u]] == [l, [\"a\"]]; k = j; l = j; j = \"a\" }",
+        "y := k if { u := [\"a\"]; [x | some x in u][0] == k; k = \"a\" }",
         "y := fits(3)\nfits(v) if { {e | e = v} == {k}; k = 3 }",
     ] {
         same(&module(sane), "data.a.y");

@@ -587,7 +587,8 @@ impl<'a> Search<'a> {
                 let last = matches!(open.statement, Statement::Term(_))
                     || open.vars.iter().any(|(name, _)| name.ends_with("__"));
                 if placed && !last && !open.statement.is_every() {
-                    forgotten.extend(open.vars.iter().find(|(name, _)| !bound(name)).cloned());
+                    let asked = self.scope.asked(open.statement);
+                    forgotten.extend(asked.into_iter().find(|(name, _)| !bound(name)));
                 }
                 let lacks = open.vars.iter().filter(|(name, _)| !bound(name)).cloned();
                 places.lack.insert(at, lacks.collect());
@@ -635,7 +636,8 @@ impl<'a> Search<'a> {
         }
         forgotten.retain(|(name, _)| safe.contains(name));
         if let Some((name, span)) = forgotten.into_iter().next() {
-            let name = if name.starts_with('@') { span.text().to_owned() } else { name };
+            let part = if span.text().starts_with("internal.") { "$\"…\"" } else { span.text() };
+            let name = if name.starts_with('@') { part.to_owned() } else { name };
             self.told.push((name, span, FORGOTTEN, "that statement first"));
         }
         let left = left.into_iter().enumerate().filter_map(|(at, open)| Some((at, open?)));

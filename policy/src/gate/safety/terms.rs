@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use regorus::unstable::{AssignOp, Expr, Literal, LiteralStmt, RuleHead, Span, WithModifier};
+use regorus::unstable::{AssignOp, BoolOp, Expr, Literal, LiteralStmt, RuleHead, Span, WithModifier};
 
 use super::super::binds::{self, Binds};
 use super::super::names;
@@ -461,6 +461,44 @@ impl Scope<'_> {
     /// The same of an expression.
     pub(super) fn expr_vars<'a>(&self, expr: &'a Expr, found: &mut Vec<(Var, &'a Span)>) {
         own(expr, &mut |own| found.extend(self.own_var(own)));
+    }
+
+    /// The variables without which a statement comes out otherwise; not those that stand on the sides of an equation as they
+    /// are, or in its lists and objects: to OPA they get their values later, too.
+    pub(super) fn asked<'a>(&self, statement: Statement<'a>) -> Vec<(Var, &'a Span)> {
+        let mut found = Vec::new();
+        let expr = match statement {
+            Statement::Literal(LiteralStmt { literal: Literal::Expr { expr, .. }, .. }) => {
+                Some(expr.as_ref())
+            }
+            _ => None,
+        };
+        match (expr, statement) {
+            (
+                Some(Expr::AssignExpr { lhs, rhs, .. } | Expr::BoolExpr { op: BoolOp::Eq, lhs, rhs, .. }),
+                Statement::Literal(stmt),
+            ) => {
+                self.with_vars(&stmt.with_mods, &mut found);
+                self.side(lhs, &mut found);
+                self.side(rhs, &mut found);
+            }
+            _ => self.own_vars(statement, &mut found),
+        }
+        found
+    }
+
+    fn side<'a>(&self, side: &'a Expr, found: &mut Vec<(Var, &'a Span)>) {
+        match side {
+            Expr::Var { .. } => {}
+            Expr::Array { items, .. } => items.iter().for_each(|item| self.side(item, found)),
+            Expr::Object { fields, .. } => fields.iter().for_each(|(_, key, value)| {
+                self.expr_vars(key, found);
+                self.side(value, found);
+            }),
+            // It is a statement of its own, and stands here by a name.
+            _ if is_call(side) => {}
+            _ => self.expr_vars(side, found),
+        }
     }
 
     /// What a closure may take from the query around it: its variables that it does not declare.
