@@ -132,6 +132,13 @@ fn problem(
         .at_span(span)
 }
 
+/// What is told of a name beside a comprehension, or of a part of the statement that is called by one of ours.
+fn too_late((name, span): (Var, &Span)) -> (Var, &Span, &'static str, &'static str) {
+    let part = if span.text().starts_with("internal.") { "$\"…\"" } else { span.text() };
+    let name = if name.starts_with('@') { part.to_owned() } else { name };
+    (name, span, FORGOTTEN, "that statement first")
+}
+
 /// What names mean in the queries around an expression.
 struct Scope<'a> {
     module: &'a Module,
@@ -634,12 +641,7 @@ impl<'a> Search<'a> {
                 }
             }
         }
-        forgotten.retain(|(name, _)| safe.contains(name));
-        if let Some((name, span)) = forgotten.into_iter().next() {
-            let part = if span.text().starts_with("internal.") { "$\"…\"" } else { span.text() };
-            let name = if name.starts_with('@') { part.to_owned() } else { name };
-            self.told.push((name, span, FORGOTTEN, "that statement first"));
-        }
+        self.told.extend(forgotten.into_iter().find(|(name, _)| safe.contains(name)).map(too_late));
         let left = left.into_iter().enumerate().filter_map(|(at, open)| Some((at, open?)));
         let left: Vec<(usize, Open<'a>)> = left.collect();
         let declared = |name: &Var| self.scope.locals.last().is_some_and(|locals| locals.contains(name));
