@@ -1,8 +1,11 @@
 //! Child processes that do not outlive the test, and whose words are there when it fails.
 
+use rustix::net::sockopt::set_socket_reuseaddr;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, socket_with};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -157,11 +160,22 @@ pub fn free_port() -> u16 {
     for _ in 0..MANY {
         let step = u32::from(NEXT.fetch_add(1, Ordering::Relaxed));
         let port = FIRST + u16::try_from((offset + step) % u32::from(MANY)).expect("it is below MANY");
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        if is_free(port) {
             return port;
         }
     }
     panic!("no free port between {FIRST} and {}", FIRST + MANY);
+}
+
+/// Whether a server could listen there. The probe itself does not listen: what another thread starts meanwhile has a copy
+/// of its socket until its own program runs, and one that listens would keep the port from the server.
+fn is_free(port: u16) -> bool {
+    let probe = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None);
+    let bound = |probe: OwnedFd| {
+        set_socket_reuseaddr(&probe, true)?;
+        bind(&probe, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
+    };
+    probe.and_then(bound).is_ok()
 }
 
 /// Runs `command` to its end and gives its standard output, or what it said otherwise.
@@ -176,7 +190,21 @@ pub fn told_by(command: &mut Command) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
+
+    #[test]
+    fn a_port_is_free_beside_a_probe_and_taken_beside_a_server() {
+        let port = free_port();
+        let probe = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();
+        set_socket_reuseaddr(&probe, true).unwrap();
+        bind(&probe, &SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)).unwrap();
+        let server = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+        assert!(!is_free(port));
+        drop((probe, server));
+        assert!(is_free(port));
+    }
 
     #[test]
     fn a_dropped_process_is_gone_with_its_children() {
