@@ -583,15 +583,9 @@ const UNREAD: &str = "does not compile: ";
 fn engines_problem(sources: &Sources, texts: &[Translated], name: &str, message: &str) -> Problem {
     let said = Said::of(message);
     let (file, line, engines) = said.place.unwrap_or((name, 0, 0));
-    let problem = Problem::of(
-        file,
-        "rego",
-        format!(
-            "does not compile: {}",
-            said.why.replace("serde_json cannot parse number: ", "").replace("serde_json ", "")
-        ),
-        "",
-    );
+    // Which library reads numbers and texts for it is nothing to authors.
+    let why = said.why.replace("serde_json cannot parse number: ", "").replace("serde_json ", "");
+    let problem = Problem::of(file, "rego", format!("does not compile: {why}"), "");
     if line == 0 {
         return problem;
     }

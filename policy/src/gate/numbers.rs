@@ -7,9 +7,6 @@ use super::walk::{self, Seen};
 use crate::document::exact;
 use crate::problem::{Problem, Problems};
 
-/// From here on every number of 64 bits is a whole one.
-const WHOLE: f64 = 9_007_199_254_740_992.0;
-
 /// Checks every number of all modules.
 pub(super) fn check(modules: &[Ref<Module>], problems: &mut Problems) {
     for rule in modules.iter().flat_map(|module| &module.policy) {
@@ -42,7 +39,7 @@ pub(super) fn other(number: &Expr) -> Option<Problem> {
             "all its digits without a point or an exponent: a whole number is kept in full".to_owned(),
         )
     } else {
-        let kept = if kept.abs() < WHOLE { exact::float_as_go(kept) } else { format!("{kept:.0}") };
+        let kept = exact::float_as_go(kept);
         (format!("would be kept as {kept}, which to OPA is another number"), format!("`{kept}`"))
     };
     Some(Problem::of(span.source.get_path(), text, why, instead).at_span(span))

@@ -591,9 +591,9 @@ impl<'a> Search<'a> {
                 // What a closure takes stands for all that the statement waits for, to OPA. What is said comes last, also
                 // where its value is written into the body.
                 let placed = !by_itself && !taken.is_empty() && taken.iter().all(bound);
-                let last = matches!(open.statement, Statement::Term(_))
+                let is_said = matches!(open.statement, Statement::Term(_))
                     || open.vars.iter().any(|(name, _)| name.ends_with("__"));
-                if placed && !last && !open.statement.is_every() {
+                if placed && !is_said && !open.statement.is_every() {
                     let asked = self.scope.asked(open.statement);
                     forgotten.extend(asked.into_iter().find(|(name, _)| !bound(name)));
                 }
